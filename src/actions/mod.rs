@@ -1,0 +1,125 @@
+//! What steps do. One file an action and one line in the table. An action knows its target and the inventory; it never
+//! knows the run, the journal or the engine, and it never prints.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::inventory::Inventory;
+use crate::outcome::{Finding, Report};
+use crate::spec::{ActionSpec, Effect, Prediction};
+use crate::value::Value;
+
+/// What does a step.
+#[async_trait]
+pub trait Action: Send + Sync {
+    /// What it says about itself.
+    fn spec(&self) -> &ActionSpec;
+
+    /// Looks at the target, read-only: what is there, what would change, how well that is founded. Called when a plan is
+    /// made, before each attempt (its facts go into the intent) and for `verify`. Arguments that are not known yet are
+    /// marked (`value::is_unknown`); what depends on them is left out of the prediction.
+    ///
+    /// # Errors
+    /// When the target cannot be reached, or says that this cannot be done.
+    async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError>;
+
+    /// Acts. Never panics and never returns before it knows what it can know; `unknown` where it cannot.
+    async fn run(&self, context: &Context, call: &Call) -> Report;
+
+    /// Looks, read-only, whether an attempt whose outcome is missing took effect. Waits for a command that still runs.
+    async fn probe(&self, context: &Context, call: &Call) -> Finding;
+
+    /// Puts back what `call.before` recorded. Safe to run twice; works from what it observes.
+    async fn undo(&self, context: &Context, call: &Call) -> Report {
+        let _ = (context, call);
+        Report::done("there is nothing to undo", Value::Null)
+    }
+}
+
+/// Why a look at a target failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ActionError {
+    /// No answer from the target: nothing is known, trying again may help.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The arguments or the inventory make no sense here: trying again does not help.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// One attempt, or the undo of one.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// What the target and the recorder know the attempt by: safe as a file name, the same when a `keyed` one runs again.
+    pub key: String,
+    /// The arguments (an object), complete and of the declared types, defaults filled in.
+    pub arguments: Value,
+    /// What was there before the step acted (the facts of its `plan`).
+    pub before: Value,
+    /// For an undo: the outputs of the step, null where they are not known.
+    pub outputs: Value,
+    /// How long this attempt may take.
+    pub timeout: Duration,
+    /// Whether a changing remote command is killed at its timeout.
+    pub kill_on_timeout: bool,
+    /// The effect of the step (a command's is what its playbook says).
+    pub effect: Effect,
+}
+
+/// What an action works with.
+#[derive(Clone)]
+pub struct Context {
+    /// What can be acted on.
+    pub inventory: Arc<Inventory>,
+    /// A folder of the run's own, where recorders keep their spools. It exists.
+    pub spool: PathBuf,
+    /// Where a command's output is sent while it runs, for whoever watches.
+    pub output: OutputSink,
+}
+
+/// Takes the pieces of a command's output as they come: whether it is standard error, and the bytes.
+pub type OutputSink = Arc<dyn Fn(bool, &[u8]) + Send + Sync>;
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("spool", &self.spool).finish_non_exhaustive()
+    }
+}
+
+/// The actions that there are, by name.
+#[derive(Clone, Default)]
+pub struct Table {
+    actions: std::collections::BTreeMap<&'static str, Arc<dyn Action>>,
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.actions.keys()).finish()
+    }
+}
+
+impl Table {
+    /// The built-in actions.
+    pub fn builtin() -> Self {
+        let list: Vec<Arc<dyn Action>> = vec![];
+        Self::of(list)
+    }
+
+    /// A table of the given actions.
+    pub fn of(list: Vec<Arc<dyn Action>>) -> Self {
+        Self { actions: list.into_iter().map(|action| (action.spec().name, action)).collect() }
+    }
+
+    /// An action by its name.
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn Action>> {
+        self.actions.get(name)
+    }
+
+    /// What all actions say about themselves, by name.
+    pub fn specs(&self) -> impl Iterator<Item = &ActionSpec> {
+        self.actions.values().map(|action| action.spec())
+    }
+}

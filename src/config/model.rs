@@ -1,0 +1,41 @@
+//! The configuration file. `docs/configuration.md` explains each word.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The settings of the tool on this machine.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How a person is called when a run waits for one.
+    pub page: Option<Page>,
+    /// Where the inventory is; relative to this file.
+    pub inventory: Option<PathBuf>,
+    /// Where playbooks lie; relative to this file.
+    pub playbooks: Vec<PathBuf>,
+    /// The state folder; relative to this file.
+    pub state: Option<PathBuf>,
+    /// The `playbook serve` that owns the state.
+    pub server: Option<String>,
+}
+
+/// How a person is called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// A command (an argument list, no shell). It gets the text on standard input, and in its environment PLAYBOOK_RUN,
+    /// PLAYBOOK_NAME, PLAYBOOK_STEP and PLAYBOOK_QUESTION.
+    #[serde(default)]
+    pub command: Option<Vec<String>>,
+    /// An address that the same is sent to as JSON.
+    #[serde(default)]
+    pub webhook: Option<String>,
+    /// How soon it is repeated while nobody has answered, in seconds.
+    #[serde(default = "repeat_seconds")]
+    pub repeat_seconds: f64,
+}
+
+fn repeat_seconds() -> f64 {
+    300.0
+}

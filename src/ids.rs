@@ -1,0 +1,150 @@
+//! The names of things, each a type of its own, so that a step's id is never taken for a run's.
+//! A leaf: it knows nothing of the rest of the house.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A name that does not have the form its kind asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no {kind}: {form}")]
+pub struct InvalidName {
+    /// What the text was meant to be, as people call it.
+    pub kind: &'static str,
+    /// The text as given.
+    pub text: String,
+    /// The form that such a name has.
+    pub form: &'static str,
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident, $kind:literal, $form:literal, $valid:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidName;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(InvalidName { kind: $kind, text: text.to_owned(), form: $form })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidName;
+
+            fn try_from(text: String) -> Result<Self, Self::Error> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0
+            }
+        }
+    };
+}
+
+name_type! {
+    /// One execution of a plan, for example `20261122-152030-k3f9`: the second it started (UTC) and four random letters.
+    RunId, "run id", "runs are named like 20261122-152030-k3f9 (letters, digits and hyphens, at most 64)",
+    |text| (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+name_type! {
+    /// A step of a playbook, and of inputs and outputs: `[a-z][a-z0-9_]*`.
+    StepId, "step id", "an id is a lower-case letter, then lower-case letters, digits and underscores (at most 64)",
+    is_identifier
+}
+
+name_type! {
+    /// What a lock is held on, for example `database/orders`.
+    Resource, "resource", "a resource is KIND/NAME, of letters, digits and . _ - / : (at most 200)",
+    |text| text.len() <= 200
+        && text.split_once('/').is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:".contains(&b))
+}
+
+name_type! {
+    /// A SHA-256 digest, written `sha256:` and 64 hexadecimal digits.
+    Digest, "digest", "a digest is sha256: and 64 hexadecimal digits",
+    |text| text.strip_prefix("sha256:").is_some_and(|hex| {
+        hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
+}
+
+impl Digest {
+    /// The digest of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::Digest as _;
+        use std::fmt::Write as _;
+        let mut text = String::with_capacity(71);
+        text.push_str("sha256:");
+        for byte in sha2::Sha256::digest(bytes) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+        Self(text)
+    }
+
+    /// The first twelve hexadecimal digits, for people.
+    pub fn short(&self) -> &str {
+        self.0.get(7..19).unwrap_or(&self.0)
+    }
+}
+
+/// Whether a text has the form of an id: `[a-z][a-z0-9_]*`, at most 64 bytes.
+pub fn is_identifier(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    text.len() <= 64
+        && bytes.next().is_some_and(|b| b.is_ascii_lowercase())
+        && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_held_to_their_form() {
+        assert!("catch_up".parse::<StepId>().is_ok());
+        for bad in ["", "Catch", "1st", "a-b", "a b", "a/b"] {
+            assert!(bad.parse::<StepId>().is_err(), "{bad:?}");
+        }
+        assert!("database/orders".parse::<Resource>().is_ok());
+        for bad in ["orders", "/orders", "database/", "database/or ders", "database/$(x)"] {
+            assert!(bad.parse::<Resource>().is_err(), "{bad:?}");
+        }
+        assert!("../x".parse::<RunId>().is_err());
+    }
+
+    #[test]
+    fn a_digest_is_what_sha256sum_prints() {
+        let digest = Digest::of(b"abc");
+        assert_eq!(digest.as_str(), "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(digest.short(), "ba7816bf8f01");
+    }
+}

@@ -1,0 +1,152 @@
+//! The inventory as the actions see it. `docs/inventory.md` explains each word.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What playbooks act on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Inventory {
+    /// `lab`, `staging`, `production`: what a mistake here would cost.
+    pub environment: String,
+    /// The `playbook serve` that owns the state of this environment.
+    pub server: Option<String>,
+    /// Hosts that commands run on over ssh.
+    pub hosts: BTreeMap<String, Host>,
+    /// Names for several hosts.
+    pub groups: BTreeMap<String, Vec<String>>,
+    /// Database clusters.
+    pub databases: BTreeMap<String, Database>,
+    /// Proxies in front of them.
+    pub proxies: BTreeMap<String, Proxy>,
+    /// Who to ask, by role: free text for a person.
+    pub contacts: BTreeMap<String, String>,
+}
+
+/// A host that is reached over ssh.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Host {
+    /// Its address.
+    pub address: String,
+    /// Its ssh port.
+    #[serde(default = "ssh_port")]
+    pub port: u16,
+    /// The user to log in as; the local user's name where absent.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// The private key; the agent where absent.
+    #[serde(default)]
+    pub identity_file: Option<PathBuf>,
+    /// The known_hosts file that pins its key; `~/.ssh/known_hosts` where absent. A host that is not in it is refused.
+    #[serde(default)]
+    pub known_hosts: Option<PathBuf>,
+    /// The host of this inventory to go through.
+    #[serde(default)]
+    pub jump: Option<String>,
+    /// How long connecting may take, in seconds.
+    #[serde(default = "connect_seconds")]
+    pub connect_timeout_seconds: f64,
+}
+
+/// A PostgreSQL cluster: a primary and its standbys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// Its system identifier, as `pg_controldata` prints it. A member with another one is never touched.
+    #[serde(default)]
+    pub system_identifier: Option<String>,
+    /// The role to connect as (a superuser, or a member of pg_monitor with the functions granted).
+    pub user: String,
+    /// Its password, by reference.
+    #[serde(default)]
+    pub password: Option<SecretRef>,
+    /// The database to connect to.
+    pub dbname: String,
+    /// The role that standbys replicate as; `user` where absent.
+    #[serde(default)]
+    pub replication_user: Option<String>,
+    /// The members, by name. The proxy's servers have the same names unless a member says otherwise.
+    pub members: BTreeMap<String, Member>,
+    /// The proxy in front, by name.
+    #[serde(default)]
+    pub proxy: Option<String>,
+    /// Where clients connect: `ADDRESS:PORT` of the proxy.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// How a primary that does not answer is fenced, the first whose probe confirms it counting.
+    #[serde(default)]
+    pub fence: Vec<Fence>,
+}
+
+/// One member of a cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// The host of this inventory on which its server runs; this very host where absent.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// The address its server listens on.
+    pub address: String,
+    /// And the port.
+    pub port: u16,
+    /// Its data folder on its host.
+    pub data_directory: PathBuf,
+    /// The folder of `pg_ctl`, `pg_rewind`, `pg_controldata` on its host.
+    pub bin_directory: PathBuf,
+    /// The command (an argument list, on its host) that starts it; `pg_ctl start` where absent.
+    #[serde(default)]
+    pub start: Option<Vec<String>>,
+    /// The command that stops it cleanly; `pg_ctl stop -m fast` where absent.
+    #[serde(default)]
+    pub stop: Option<Vec<String>>,
+    /// Its name in the proxy's backend; the member's own name where absent.
+    #[serde(default)]
+    pub server: Option<String>,
+    /// The replication slot that it uses on its primary, if any.
+    #[serde(default)]
+    pub slot: Option<String>,
+}
+
+/// One way to make sure that a primary takes no more writes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "method", deny_unknown_fields)]
+pub enum Fence {
+    /// Stop its server over ssh on its host; confirmed when no process serves the data folder any more.
+    Ssh,
+    /// Run a command here (an IPMI tool, a switch, a cloud's command line), confirmed by another one's exit code 0.
+    Command {
+        /// What fences; `{member}`, `{address}` and `{host}` stand for the member's. An argument list, no shell.
+        argv: Vec<String>,
+        /// What confirms it.
+        probe: Vec<String>,
+    },
+}
+
+/// An HAProxy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proxy {
+    /// The host of this inventory that its socket lies on; this very host where absent.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// Its runtime socket (`stats socket … level admin`): a path, or `ADDRESS:PORT`.
+    pub socket: String,
+    /// The backend whose servers are switched.
+    pub backend: String,
+}
+
+/// Where a secret is found: `env:NAME` or `file:PATH`. Never the secret itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretRef(pub String);
+
+fn ssh_port() -> u16 {
+    22
+}
+
+fn connect_seconds() -> f64 {
+    5.0
+}

@@ -1,0 +1,243 @@
+//! Where records are kept: the `Journal` trait and its stores. A record counts only once it is durable. It knows leases,
+//! locks and requests, and never what a record means beyond that a run has ended or waits.
+
+use std::time::Duration;
+
+use crate::ids::{Digest, Resource, RunId};
+use crate::run::{Event, Holder, LeaseReason, QuestionKind, Record, RequestKind, Time, Verdict};
+
+/// A store of runs.
+///
+/// Every write is conditional on the lease's epoch and durable when the call returns. Calls block for as long as the disk
+/// takes.
+pub trait Journal: Send {
+    /// Begins a run: takes its locks and its lease and writes its first records, all or nothing.
+    ///
+    /// # Errors
+    /// `Locked` when another run holds one of the locks.
+    fn begin(
+        &mut self,
+        run: &RunId,
+        started: Event,
+        holder: &Holder,
+        actor: &str,
+        at: Time,
+    ) -> Result<(Lease, Vec<Record>), JournalError>;
+
+    /// Appends records under a lease. In the same transaction: the requests named in `answers` are marked as taken, and
+    /// the locks are released when a `RunEnded` is among the events.
+    ///
+    /// # Errors
+    /// `LeaseLost` when another process has taken the run; then nothing was written.
+    fn append(
+        &mut self,
+        lease: &Lease,
+        actor: &str,
+        at: Time,
+        events: Vec<Event>,
+        answers: &[i64],
+    ) -> Result<Vec<Record>, JournalError>;
+
+    /// Holds on to a lease for another while. Its clock is the boot clock.
+    ///
+    /// # Errors
+    /// `LeaseLost` when another process has taken the run.
+    fn renew(&mut self, lease: &Lease) -> Result<(), JournalError>;
+
+    /// Whether the lease is still held: the last look before anything is sent.
+    ///
+    /// # Errors
+    /// `LeaseLost` when it is not.
+    fn check(&mut self, lease: &Lease) -> Result<(), JournalError>;
+
+    /// Gives a lease back. The run's locks stay until it has ended.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn release(&mut self, lease: &Lease) -> Result<(), JournalError>;
+
+    /// Takes the lease of a run whose holder is gone, if its epoch is still `expected`, and writes a `LeaseTaken` record
+    /// under the next epoch.
+    ///
+    /// # Errors
+    /// `LeaseLost` when somebody else was faster.
+    fn take(
+        &mut self,
+        run: &RunId,
+        expected: u64,
+        holder: &Holder,
+        reason: LeaseReason,
+        actor: &str,
+        at: Time,
+    ) -> Result<(Lease, Vec<Record>), JournalError>;
+
+    /// Who holds or last held a run.
+    ///
+    /// # Errors
+    /// `NoSuchRun`.
+    fn lease(&mut self, run: &RunId) -> Result<LeaseInfo, JournalError>;
+
+    /// The records of a run after a sequence number, in order.
+    ///
+    /// # Errors
+    /// `NoSuchRun`, or `Corrupt` when one cannot be read.
+    fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError>;
+
+    /// All runs, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn runs(&mut self) -> Result<Vec<RunRow>, JournalError>;
+
+    /// All locks that are held.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn locks(&mut self) -> Result<Vec<LockRow>, JournalError>;
+
+    /// Asks the holder of a run for something, durably.
+    ///
+    /// # Errors
+    /// `NoSuchRun`.
+    fn ask(
+        &mut self,
+        run: &RunId,
+        request: &RequestKind,
+        by: &str,
+        reason: &str,
+        at: Time,
+    ) -> Result<i64, JournalError>;
+
+    /// The requests of a run that nobody has taken yet, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn requests(&mut self, run: &RunId) -> Result<Vec<RequestRow>, JournalError>;
+
+    /// Recomputes a run's hash chain from what is stored.
+    ///
+    /// # Errors
+    /// `NoSuchRun`, or when the store cannot be read. A broken chain is a result, not an error.
+    fn verify(&mut self, run: &RunId) -> Result<Verification, JournalError>;
+}
+
+/// The right to write a run's records: lost as soon as somebody else takes the run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Which run.
+    pub run: RunId,
+    /// The lease's number; it only rises.
+    pub epoch: u64,
+}
+
+/// Who holds or last held a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseInfo {
+    /// The newest lease's number.
+    pub epoch: u64,
+    /// Who took it.
+    pub holder: Holder,
+    /// Whether it was given back.
+    pub released: bool,
+    /// How long it was not renewed, by the boot clock; absent after a reboot.
+    pub idle: Option<Duration>,
+}
+
+/// A run in the list of runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRow {
+    /// Which.
+    pub run: RunId,
+    /// Its playbook's name.
+    pub playbook: String,
+    /// And version.
+    pub version: String,
+    /// When it began.
+    pub started: Time,
+    /// When its last record was written.
+    pub updated: Time,
+    /// How it ended, if it did.
+    pub verdict: Option<Verdict>,
+    /// What it waits for, if it waits for a person.
+    pub waiting: Option<QuestionKind>,
+    /// Whether a person stopped it and it was not resumed.
+    pub stopped: bool,
+    /// Who holds or last held it.
+    pub lease: LeaseInfo,
+}
+
+/// A lock that is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockRow {
+    /// On what.
+    pub resource: Resource,
+    /// By which run.
+    pub run: RunId,
+    /// Of which playbook.
+    pub playbook: String,
+    /// For which incident.
+    pub incident: Option<String>,
+    /// Since when.
+    pub since: Time,
+}
+
+/// A request that waits for the run's holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRow {
+    /// Its number.
+    pub id: i64,
+    /// What.
+    pub request: RequestKind,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Time,
+}
+
+/// What recomputing a run's hash chain showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// How many records there are.
+    pub records: u64,
+    /// The last one's hash.
+    pub head: Option<Digest>,
+    /// What does not fit, if anything: the sequence number and what is wrong with it.
+    pub broken: Option<(u64, String)>,
+}
+
+/// Why the journal could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another process has taken the run.
+    #[error("run {run} was taken over by another process (lease {held}, ours was {ours})")]
+    LeaseLost {
+        /// Which run.
+        run: RunId,
+        /// Our epoch.
+        ours: u64,
+        /// The epoch in force.
+        held: u64,
+    },
+    /// A lock is held by another run.
+    #[error("{} is held by run {} ({}), {}", .0.resource, .0.run, .0.playbook, .0.incident.as_deref().map_or_else(|| "no incident".to_owned(), |i| format!("incident {i}")))]
+    Locked(LockRow),
+    /// There is no such run here.
+    #[error("there is no run {0} in this state")]
+    NoSuchRun(RunId),
+    /// What is stored cannot be a journal of ours.
+    #[error("the journal is damaged: {0}")]
+    Corrupt(String),
+    /// The state lies where the store cannot keep its promise (a network file system), or was made by a newer version.
+    #[error("{0}")]
+    Unsuitable(String),
+    /// It could not be written or read.
+    #[error("the journal could not be {doing}: {cause}")]
+    Store {
+        /// `written` or `read`.
+        doing: &'static str,
+        /// What the store said.
+        cause: String,
+    },
+}

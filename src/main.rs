@@ -1,0 +1,3 @@
+//! The `playbook` binary: nothing but the way into the library.
+
+fn main() {}

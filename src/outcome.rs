@@ -1,0 +1,117 @@
+//! What became of one attempt at the target, as an action reports it. A leaf.
+
+use serde::{Deserialize, Serialize};
+
+use crate::value::Value;
+
+/// What is known of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It did what it was asked.
+    Done,
+    /// It certainly changed nothing.
+    NoEffect,
+    /// It ended and said that it failed; part of it may have happened.
+    Failed,
+    /// No answer: it may have happened or not.
+    Unknown,
+}
+
+/// An action's account of one attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// What is known.
+    pub outcome: Outcome,
+    /// One line for a person: what was done, or what went wrong and what that means.
+    pub message: String,
+    /// The action's outputs (an object), complete when the outcome is `done`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub outputs: Value,
+    /// What a command printed, if the action ran one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<CommandOutput>,
+}
+
+impl Report {
+    /// It did what it was asked.
+    pub fn done(message: impl Into<String>, outputs: Value) -> Self {
+        Self { outcome: Outcome::Done, message: message.into(), outputs, output: None }
+    }
+
+    /// It certainly changed nothing.
+    pub fn no_effect(message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::NoEffect, message: message.into(), outputs: Value::Null, output: None }
+    }
+
+    /// It ended and failed.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Failed, message: message.into(), outputs: Value::Null, output: None }
+    }
+
+    /// Nobody knows.
+    pub fn unknown(message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Unknown, message: message.into(), outputs: Value::Null, output: None }
+    }
+
+    /// The same report with what a command printed.
+    #[must_use]
+    pub fn with_output(mut self, output: CommandOutput) -> Self {
+        self.output = Some(output);
+        self
+    }
+
+    /// The same report with outputs.
+    #[must_use]
+    pub fn with_outputs(mut self, outputs: Value) -> Self {
+        self.outputs = outputs;
+        self
+    }
+}
+
+/// What a command printed, as far as the journal keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandOutput {
+    /// Standard output.
+    pub stdout: Stream,
+    /// Standard error.
+    pub stderr: Stream,
+}
+
+/// One stream of a command: its size and hash in full, its text up to a cap.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// The text as printed (raw: whoever shows it neutralises it), at most the cap: the head and the tail with a line
+    /// between them that says how many bytes were left out. Bytes that are not UTF-8 become U+FFFD.
+    pub text: String,
+    /// How many bytes were printed in all.
+    pub bytes: u64,
+    /// The SHA-256 of all of them, in hexadecimal.
+    pub sha256: String,
+    /// Whether `text` is not the whole of it.
+    pub truncated: bool,
+}
+
+/// What a read-only look says about an attempt whose outcome is missing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Finding {
+    /// The attempt's own end was found (the recorder kept it, or the target's transaction log): this is its report.
+    Ended(Report),
+    /// The effect is there.
+    TookEffect {
+        /// What was seen.
+        evidence: String,
+        /// The outputs as far as they can be read now.
+        outputs: Value,
+    },
+    /// The effect is certainly not there.
+    DidNot {
+        /// What was seen.
+        evidence: String,
+    },
+    /// It cannot be told.
+    CannotTell {
+        /// What was seen, or why nothing was.
+        evidence: String,
+    },
+}

@@ -1,0 +1,8 @@
+//! Document → Playbook: the types of a playbook, its expressions and templates, and lint. Pure: it never reads a file and
+//! never looks at a target; actions are known to it as `ActionSpec`s alone.
+
+mod evaluate;
+mod model;
+
+pub use evaluate::{EvaluateError, Scope, Truth, compute, decide_condition, explain, render, resolve_arguments};
+pub use model::*;

@@ -1,0 +1,346 @@
+//! What can happen in a run. Everything that a decision rests on is in an event; nothing else is.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Task, Time};
+use crate::ids::{Resource, StepId};
+use crate::outcome::Report;
+use crate::plan::Plan;
+use crate::spec::Effect;
+use crate::value::Value;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A run began with this plan. Always the first record.
+    RunStarted {
+        /// What it executes.
+        plan: Box<Plan>,
+        /// What it holds.
+        locks: Vec<Resource>,
+        /// The incident that it belongs to.
+        incident: Option<String>,
+        /// The form of the journal.
+        format: u32,
+        /// The version of this tool.
+        tool: String,
+        /// Brakes that were passed by name, each with its reason.
+        overrides: Vec<(String, String)>,
+    },
+    /// A process holds the run from here on.
+    LeaseTaken {
+        /// Which.
+        holder: Holder,
+        /// Why.
+        reason: LeaseReason,
+    },
+    /// A step does not run.
+    StepSkipped {
+        /// Which.
+        step: StepId,
+        /// Why.
+        reason: SkipReason,
+    },
+    /// A step was not begun, as something that must hold does not: it certainly changed nothing.
+    StepRefused {
+        /// Which.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
+        /// What does not hold, for a person.
+        message: String,
+        /// Whether trying again may help (the target was not reachable) or not (it said no).
+        retryable: bool,
+        /// Whether it was refused as the world drifted from the plan.
+        drift: bool,
+    },
+    /// An attempt is about to be made. Durable before the first byte leaves.
+    Intent {
+        /// What.
+        task: Task,
+        /// Which try, from 1.
+        attempt: u32,
+        /// With what: an object.
+        arguments: Value,
+        /// What was there before, as the action read it; null where it read nothing.
+        before: Value,
+        /// What the target and the recorder know it by; the same when it is run again for `keyed`.
+        key: String,
+        /// How often it may run.
+        effect: Effect,
+        /// How long it may take, in seconds.
+        timeout: f64,
+    },
+    /// An attempt ended, as far as the runner could see.
+    Outcome {
+        /// What.
+        task: Task,
+        /// Which try.
+        attempt: u32,
+        /// What is known.
+        report: Report,
+    },
+    /// An attempt whose outcome was missing or unknown was looked into.
+    Settled {
+        /// What.
+        task: Task,
+        /// Which try.
+        attempt: u32,
+        /// What was found.
+        settlement: Settlement,
+        /// What was seen, for a person.
+        evidence: String,
+    },
+    /// The conditions after a step were looked at, until they held or their time was up.
+    Verified {
+        /// Which step.
+        step: StepId,
+        /// Whether all hold.
+        passed: bool,
+        /// Each.
+        conditions: Vec<Condition>,
+    },
+    /// A safe state was reached.
+    CheckpointReached {
+        /// Its name.
+        name: String,
+        /// After which step.
+        step: StepId,
+    },
+    /// From here on the run undoes.
+    RollbackStarted {
+        /// The checkpoint to stop at; the start where absent.
+        to: Option<String>,
+        /// Why.
+        because: String,
+    },
+    /// A person is needed.
+    WaitStarted {
+        /// For what.
+        question: Question,
+    },
+    /// A person was paged.
+    Paged {
+        /// How, and whether it worked.
+        message: String,
+    },
+    /// A person answered.
+    Answered {
+        /// About what.
+        task: Task,
+        /// What.
+        answer: Answer,
+        /// Why.
+        reason: String,
+    },
+    /// A person asked for something else to happen with the run.
+    Requested {
+        /// What.
+        request: RequestKind,
+        /// Why.
+        reason: String,
+    },
+    /// The run stopped where it was; it can be resumed.
+    Stopped {
+        /// How.
+        kind: StopKind,
+        /// Why.
+        because: String,
+    },
+    /// A stopped run goes on.
+    Resumed {
+        /// Why.
+        reason: String,
+    },
+    /// Something worth telling, without any effect on what comes next.
+    Note {
+        /// What.
+        message: String,
+    },
+    /// The run is over.
+    RunEnded {
+        /// How.
+        verdict: Verdict,
+        /// How the world stands now, in one sentence.
+        summary: String,
+    },
+}
+
+/// A process that holds a lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Who started it.
+    pub user: String,
+    /// On which host.
+    pub host: String,
+    /// The kernel's boot id: a rebooted host holds nothing.
+    pub boot: String,
+    /// The process id.
+    pub pid: u32,
+    /// The process' start time in clock ticks since boot, so that a reused process id is told apart.
+    pub started: u64,
+}
+
+/// Why a lease was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaseReason {
+    /// The run begins.
+    Start,
+    /// The holder before is gone.
+    Resume,
+    /// A person said that the holder before is gone.
+    TakeOver,
+}
+
+/// Why a step does not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum SkipReason {
+    /// Its `if` does not hold.
+    Condition {
+        /// The expression.
+        source: String,
+    },
+    /// A step that it needs was skipped.
+    Needs {
+        /// Which.
+        step: StepId,
+    },
+    /// `on_failure: {step: …}` jumped over it.
+    Jumped {
+        /// From which step.
+        from: StepId,
+    },
+}
+
+/// What was found out about an attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "found", rename_all = "snake_case")]
+pub enum Settlement {
+    /// Its own end was found.
+    Ended {
+        /// What is known.
+        report: Report,
+    },
+    /// The effect is there.
+    TookEffect {
+        /// The outputs, as far as they can be read.
+        outputs: Value,
+    },
+    /// The effect is certainly not there.
+    DidNot,
+    /// It cannot be told.
+    CannotTell,
+    /// It may simply run again: its effect is `read`, `idempotent` or `keyed`, or it is an undo that works from observation.
+    RunAgain,
+}
+
+/// One condition, as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// The expression.
+    pub source: String,
+    /// Whether it held.
+    pub held: bool,
+    /// What it came to where it did not hold: the values that it named.
+    pub detail: String,
+}
+
+/// What a person is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// About what.
+    pub task: Task,
+    /// What kind of question it is.
+    pub kind: QuestionKind,
+    /// What happened, for a person.
+    pub message: String,
+    /// When the default is taken; never, where absent.
+    pub deadline: Option<Time>,
+}
+
+/// The kinds of questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuestionKind {
+    /// Nobody knows whether an attempt took effect.
+    UnknownOutcome,
+    /// A step failed and its `on_failure` is to wait, or it stands behind the point of no return.
+    StepFailed,
+    /// An undo failed: the run is stuck.
+    UndoFailed,
+    /// Everything back to the point of no return is undone; what lies before it stands.
+    BehindPointOfNoReturn,
+}
+
+/// What a person answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// The effect is there: the step counts as done.
+    TookEffect,
+    /// The effect is certainly not there.
+    DidNot,
+    /// Try it again.
+    Retry,
+    /// Undo it and what came before it.
+    Undo,
+    /// Leave everything as it is and end the run.
+    Abandon,
+}
+
+/// What another process may ask of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RequestKind {
+    /// Roll back to the start (or to the point of no return).
+    Cancel,
+    /// Roll back to a checkpoint, or to the start.
+    Rollback {
+        /// The checkpoint.
+        to: Option<String>,
+    },
+    /// Finish the step in hand and end without undoing anything.
+    Abort,
+    /// Finish the step in hand and wait.
+    Pause,
+    /// Answer a question.
+    Resolve {
+        /// About what.
+        task: Task,
+        /// What.
+        answer: Answer,
+    },
+}
+
+/// How a run was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopKind {
+    /// By `pause`, or by `abort` during an undo.
+    Paused,
+    /// By Ctrl-C or SIGTERM.
+    Interrupted,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every step is done or rightly skipped.
+    Succeeded,
+    /// The same, but for what is listed.
+    SucceededWithExceptions,
+    /// It failed and nothing needed undoing.
+    Failed,
+    /// It failed, and everything is as it was.
+    RolledBack,
+    /// It failed, and everything is as it was at a checkpoint.
+    RolledBackToCheckpoint,
+    /// Behind the point of no return: changes stand, what remains is listed.
+    Incomplete,
+    /// A person ended it; changes may stand.
+    Abandoned,
+}

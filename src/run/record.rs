@@ -1,0 +1,65 @@
+//! One journal entry, chained to the one before it by its hash.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Event;
+use crate::ids::{Digest, RunId};
+
+/// A moment of the wall clock, in milliseconds since 1970 (UTC).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Time(pub i64);
+
+impl Time {
+    /// The seconds from an earlier moment to this one; negative where the clock was set back.
+    pub fn seconds_since(self, earlier: Time) -> f64 {
+        (self.0 - earlier.0) as f64 / 1000.0
+    }
+
+    /// The moment some seconds later.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: f64) -> Time {
+        Time(self.0.saturating_add((seconds * 1000.0) as i64))
+    }
+}
+
+/// One journal entry.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its place in the run's journal, from 1, without gaps.
+    pub seq: u64,
+    /// When it was written, by the wall clock.
+    pub time: Time,
+    /// The lease under which it was written; it only rises.
+    pub epoch: u64,
+    /// Who: a person's or the runner's name.
+    pub actor: String,
+    /// The hash of the record before it; of the run's id for the first.
+    pub previous: Digest,
+    /// The hash over all of the above and the event's text.
+    pub hash: Digest,
+    /// What happened.
+    pub event: Event,
+}
+
+impl Record {
+    /// What the first record of a run has as its previous hash.
+    pub fn genesis(run: &RunId) -> Digest {
+        Digest::of(format!("playbook run {run}").as_bytes())
+    }
+
+    /// The hash of a record, over the event's text just as it is stored.
+    pub fn hash_of(previous: &Digest, seq: u64, time: Time, epoch: u64, actor: &str, event: &str) -> Digest {
+        // The lengths keep two different records from having the same bytes.
+        let bytes =
+            format!("{previous}\n{seq}\n{}\n{epoch}\n{}\n{actor}\n{}\n{event}", time.0, actor.len(), event.len());
+        Digest::of(bytes.as_bytes())
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
