@@ -43,6 +43,9 @@ pub struct PlannedStep {
     pub requirements: Vec<Requirement>,
     /// What its action foresees.
     pub prediction: Prediction,
+    /// Whether its undo also covers an attempt whose outcome is unknown: it works from what it observes, or the playbook
+    /// declares `covers: partial`.
+    pub undo_covers_unknown: bool,
     /// How well that is founded, after what earlier steps change is taken into account.
     pub fidelity: Fidelity,
 }

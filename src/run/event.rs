@@ -101,6 +101,13 @@ pub enum Event {
         /// Each.
         conditions: Vec<Condition>,
     },
+    /// A step failed and the run goes on, as its `on_failure` says; it ends with exceptions.
+    FailureAccepted {
+        /// Which step.
+        step: StepId,
+        /// What failed and where it goes on.
+        because: String,
+    },
     /// A safe state was reached.
     CheckpointReached {
         /// Its name.

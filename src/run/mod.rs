@@ -2,13 +2,23 @@
 //! (`decide`). Live runs, resumed runs, replays, simulations and the timeline share them. Pure: no task, file, network or
 //! clock; the time is an argument.
 
+mod apply;
+mod decide;
 mod event;
 mod record;
+mod retry;
+mod state;
 mod task;
+mod task_state;
+mod undo;
+mod verdict;
 
+pub use decide::{Decision, decide};
 pub use event::{
     Answer, Condition, Event, Holder, LeaseReason, Question, QuestionKind, RequestKind, Settlement, SkipReason,
     StopKind, Verdict,
 };
 pub use record::{Record, Time};
+pub use state::{Asked, Checkpoint, IllegalEvent, Rollback, RunState};
 pub use task::{Phase, Task};
+pub use task_state::{Intent, Status, TaskState};

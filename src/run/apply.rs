@@ -1,0 +1,401 @@
+//! The fold: how each record moves the state on, and which records cannot stand where they do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::state::{Asked, Checkpoint, IllegalEvent, Rollback, RunState};
+use super::task_state::{Intent, Status, TaskState};
+use super::{Answer, Event, Phase, QuestionKind, Record, RequestKind, Settlement, Task, Time};
+use crate::ids::{RunId, StepId};
+use crate::outcome::{Outcome, Report};
+use crate::playbook::Service;
+
+impl RunState {
+    /// The state after a run's first record.
+    ///
+    /// # Errors
+    /// When that is not a `run_started` at the head of the chain.
+    pub fn begin(run: &RunId, record: &Record) -> Result<Self, IllegalEvent> {
+        let illegal = |why: &str| IllegalEvent { seq: record.seq, why: why.to_owned() };
+        let Event::RunStarted { plan, locks, incident, overrides, .. } = &record.event else {
+            return Err(illegal("a run begins with run_started"));
+        };
+        if record.seq != 1 || record.previous != Record::genesis(run) {
+            return Err(illegal("it is not the first of this run"));
+        }
+        Ok(Self {
+            run: run.clone(),
+            plan: Arc::new((**plan).clone()),
+            locks: locks.clone(),
+            incident: incident.clone(),
+            started: record.time,
+            updated: record.time,
+            seq: 1,
+            head: record.hash.clone(),
+            epoch: record.epoch,
+            holder: None,
+            tasks: BTreeMap::new(),
+            order: Vec::new(),
+            skipped: BTreeMap::new(),
+            checkpoints: Vec::new(),
+            rollback: None,
+            asked: None,
+            question: None,
+            stopped: None,
+            service: None,
+            exceptions: overrides.iter().map(|(brake, why)| format!("{brake} was overridden: {why}")).collect(),
+            ended: None,
+        })
+    }
+
+    /// Moves the state on by one record.
+    ///
+    /// # Errors
+    /// When the record cannot follow on those before it; the state is then as it was.
+    pub fn apply(&mut self, record: &Record) -> Result<(), IllegalEvent> {
+        let illegal = |why: String| IllegalEvent { seq: record.seq, why };
+        if record.seq != self.seq + 1 {
+            return Err(illegal(format!("record {} was expected", self.seq + 1)));
+        }
+        if record.previous != self.head {
+            return Err(illegal("its previous hash is not that of the record before it".to_owned()));
+        }
+        let takes_lease = matches!(record.event, Event::LeaseTaken { .. });
+        if record.epoch < self.epoch || (record.epoch > self.epoch && !takes_lease) {
+            return Err(illegal(format!(
+                "it was written under lease {}, while {} is in force",
+                record.epoch, self.epoch
+            )));
+        }
+        if self.ended.is_some()
+            && !matches!(record.event, Event::Note { .. } | Event::Paged { .. } | Event::LeaseTaken { .. })
+        {
+            return Err(illegal("the run has ended".to_owned()));
+        }
+        self.take(record).map_err(illegal)?;
+        self.seq = record.seq;
+        self.head = record.hash.clone();
+        self.epoch = record.epoch;
+        self.updated = record.time;
+        Ok(())
+    }
+
+    fn take(&mut self, record: &Record) -> Result<(), String> {
+        let at = record.time;
+        match &record.event {
+            Event::RunStarted { .. } => return Err("a run starts once".to_owned()),
+            Event::LeaseTaken { holder, .. } => self.holder = Some(holder.clone()),
+            Event::StepSkipped { step, reason } => {
+                self.known(step)?;
+                self.skipped.insert(step.clone(), reason.clone());
+            }
+            Event::StepRefused { step, attempt, message, retryable, .. } => {
+                self.known(step)?;
+                self.refuse(step, *attempt, message, *retryable, at)?;
+            }
+            Event::Intent { .. } => self.intend(record)?,
+            Event::Outcome { task, attempt, report } => {
+                let state = self.attempt(task, *attempt)?;
+                if !state.is_in_flight() {
+                    return Err(format!("{task} has no attempt under way"));
+                }
+                state.account(report.clone(), at);
+                self.pass(task, at);
+            }
+            Event::Settled { task, attempt, settlement, evidence } => {
+                self.settle(task, *attempt, settlement, evidence, at)?
+            }
+            Event::Verified { step, passed, conditions } => {
+                let state = self.task(&Task::of(step))?;
+                if state.status != Status::Done {
+                    return Err(format!("{step} is not done"));
+                }
+                state.verified = Some(*passed);
+                if let (Some(broken), Some(report)) = (conditions.iter().find(|c| !c.held), &mut state.report) {
+                    report.message = format!("it is done, but `{}` does not hold ({})", broken.source, broken.detail);
+                }
+                self.pass(&Task::of(step), at);
+            }
+            Event::FailureAccepted { step, because } => {
+                self.exceptions.push(format!("{step}: {because}"));
+                self.task(&Task::of(step))?.passed = true;
+            }
+            Event::CheckpointReached { name, step } => {
+                self.known(step)?;
+                let position = self.order.len();
+                self.checkpoints.push(Checkpoint { name: name.clone(), step: step.clone(), position });
+            }
+            Event::RollbackStarted { to, because } => {
+                let by_person = matches!(self.asked, Some(Asked::Rollback { .. }));
+                self.asked = None;
+                self.question = None;
+                self.rollback = Some(Rollback { to: to.clone(), because: because.clone(), since: at, by_person });
+            }
+            Event::WaitStarted { question } => self.question = Some(question.clone()),
+            Event::Answered { task, answer, reason } => self.answer(task, *answer, reason, &record.actor, at)?,
+            Event::Requested { request, reason } => self.request(request, reason, &record.actor),
+            Event::Stopped { kind, .. } => {
+                self.stopped = Some(*kind);
+                if matches!(self.asked, Some(Asked::Pause { .. })) || self.rollback.is_some() {
+                    self.asked = None;
+                }
+            }
+            Event::Resumed { .. } => self.stopped = None,
+            Event::Paged { .. } | Event::Note { .. } => {}
+            Event::RunEnded { verdict, summary } => {
+                self.question = None;
+                self.stopped = None;
+                self.ended = Some((*verdict, at, summary.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    fn known(&self, step: &StepId) -> Result<(), String> {
+        self.playbook().step(step).map(|_| ()).ok_or_else(|| format!("the playbook has no step {step}"))
+    }
+
+    fn task(&mut self, task: &Task) -> Result<&mut TaskState, String> {
+        self.tasks.get_mut(task).ok_or_else(|| format!("{task} was never begun"))
+    }
+
+    fn attempt(&mut self, task: &Task, attempt: u32) -> Result<&mut TaskState, String> {
+        let state = self.task(task)?;
+        if state.attempt == attempt {
+            Ok(state)
+        } else {
+            Err(format!("the newest attempt of {task} is {}", state.attempt))
+        }
+    }
+
+    fn refuse(&mut self, step: &StepId, attempt: u32, message: &str, retryable: bool, at: Time) -> Result<(), String> {
+        let state = self.tasks.entry(Task::of(step)).or_insert_with(|| TaskState::new(at));
+        if attempt != state.attempt + 1 || state.is_in_flight() {
+            return Err(format!("attempt {attempt} of {step} does not follow on attempt {}", state.attempt));
+        }
+        state.earlier_effect = state.may_have_effect();
+        state.attempt = attempt;
+        state.counted += 1;
+        state.status = Status::NoEffect { retryable };
+        state.report = Some(Report::no_effect(message));
+        state.ended = Some(at);
+        state.passed = false;
+        Ok(())
+    }
+
+    fn intend(&mut self, record: &Record) -> Result<(), String> {
+        let Event::Intent { task, attempt, arguments, before, key, effect, timeout } = &record.event else {
+            return Ok(());
+        };
+        self.known(&task.step)?;
+        if let Some((other, _)) = self.in_flight() {
+            return Err(format!("{other} is still under way"));
+        }
+        let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(record.time));
+        if *attempt != state.attempt + 1 {
+            return Err(format!("attempt {attempt} of {task} does not follow on attempt {}", state.attempt));
+        }
+        if !state.may_have_effect() {
+            state.before = before.clone();
+        }
+        state.earlier_effect = state.may_have_effect();
+        if state.attempt == 0 {
+            state.started = record.time;
+        }
+        state.attempt = *attempt;
+        state.counted += 1;
+        state.status = Status::InFlight;
+        state.looked = false;
+        state.verified = None;
+        state.passed = false;
+        state.ended = None;
+        state.intent = Some(Intent {
+            arguments: arguments.clone(),
+            key: key.clone(),
+            effect: *effect,
+            timeout: *timeout,
+            epoch: record.epoch,
+            at: record.time,
+        });
+        if task.phase == Phase::Do && !self.order.contains(&task.step) {
+            self.order.push(task.step.clone());
+        }
+        Ok(())
+    }
+
+    fn settle(
+        &mut self,
+        task: &Task,
+        attempt: u32,
+        found: &Settlement,
+        evidence: &str,
+        at: Time,
+    ) -> Result<(), String> {
+        let state = self.attempt(task, attempt)?;
+        // A crash swallowed the outcome: that is no failure of the attempt, so it does not count against the limit.
+        let swallowed = match state.status {
+            Status::InFlight => true,
+            Status::Unknown | Status::Failed { .. } => false,
+            _ => return Err(format!("the outcome of {task} is not in doubt")),
+        };
+        state.looked = true;
+        match found {
+            Settlement::Ended { report } => state.account(report.clone(), at),
+            Settlement::TookEffect { outputs } => state.account(Report::done(evidence, outputs.clone()), at),
+            Settlement::DidNot | Settlement::RunAgain if swallowed => {
+                let again = matches!(found, Settlement::RunAgain);
+                state.earlier_effect |= again;
+                state.counted = state.counted.saturating_sub(1);
+                state.status = Status::Ready;
+                state.ended = Some(at);
+            }
+            Settlement::DidNot => {
+                state.status = Status::NoEffect { retryable: true };
+                state.ended = Some(at);
+            }
+            Settlement::RunAgain => state.status = Status::Failed { retryable: true },
+            // It failed and said so; that nothing can be seen of its effect makes it no less a failure.
+            Settlement::CannotTell if matches!(state.status, Status::Failed { .. }) => {}
+            Settlement::CannotTell => {
+                state.status = Status::Doubtful;
+                let outputs = state.outputs();
+                state.report = Some(Report::unknown(evidence).with_outputs(outputs));
+            }
+        }
+        self.pass(task, at);
+        Ok(())
+    }
+
+    /// After a task is done: whether the run may go on, and what the service is now.
+    fn pass(&mut self, task: &Task, at: Time) {
+        let Some((needs_verify, service)) =
+            self.step_of(task).map(|step| (task.phase == Phase::Do && !step.verify.is_empty(), step.service))
+        else {
+            return;
+        };
+        let Some(state) = self.tasks.get_mut(task) else { return };
+        state.passed = state.status == Status::Done && (!needs_verify || state.verified == Some(true));
+        if state.passed && task.phase == Phase::Do {
+            self.serve(service, at);
+        } else if state.passed {
+            self.serve_again(&task.step, at);
+        }
+    }
+
+    fn serve(&mut self, service: Option<Service>, at: Time) {
+        if let Some(service) = service
+            && self.service.is_none_or(|(now, _)| now != service)
+        {
+            self.service = Some((service, at));
+        }
+    }
+
+    /// A step is undone: the service is what it was before that step, as the steps that still stand say.
+    fn serve_again(&mut self, undone: &StepId, at: Time) {
+        let Some(step) = self.playbook().step(undone) else { return };
+        if step.service.is_none() || !self.is_undone(step) {
+            return;
+        }
+        let standing = self.order.iter().filter(|id| *id != undone).filter_map(|id| self.playbook().step(id));
+        let before = standing
+            .filter(|step| self.doing(&step.id).is_some_and(|task| task.passed) && !self.is_undone(step))
+            .filter_map(|step| step.service)
+            .next_back();
+        // Before any step said otherwise the service was in the state that made somebody start the run: nobody said which.
+        match before {
+            Some(service) => self.serve(Some(service), at),
+            None => self.service = None,
+        }
+    }
+
+    fn answer(&mut self, task: &Task, answer: Answer, reason: &str, actor: &str, at: Time) -> Result<(), String> {
+        let question = self.question.take_if(|question| &question.task == task);
+        let Some(question) = question else {
+            return Err(format!("nobody asked about {task}"));
+        };
+        self.stopped = None;
+        let because = format!("{actor}: {reason}");
+        let said = match answer {
+            Answer::TookEffect => "it took effect",
+            Answer::DidNot => "it did not take effect",
+            Answer::Retry => "it is tried again",
+            Answer::Undo => "it is undone",
+            Answer::Abandon => "the run is abandoned",
+        };
+        self.exceptions.push(format!("{task}: {said}, said {because}"));
+        match answer {
+            Answer::Undo => {
+                // What is in doubt is undone as if it had happened.
+                if let Some(state) = self.tasks.get_mut(task).filter(|state| state.status == Status::Doubtful) {
+                    state.status = Status::Failed { retryable: false };
+                }
+                if self.rollback.is_none() {
+                    self.asked = Some(Asked::Rollback { to: None, because });
+                }
+            }
+            Answer::Abandon => self.asked = Some(Asked::Abort { because }),
+            Answer::Retry if question.kind == QuestionKind::BehindPointOfNoReturn => self.forward_again(),
+            Answer::Retry => {
+                let state = self.task(task)?;
+                state.allowed = state.counted + 1;
+                state.earlier_effect = state.may_have_effect();
+                state.status = Status::Ready;
+            }
+            Answer::TookEffect => {
+                let state = self.task(task)?;
+                let outputs = state.outputs();
+                state.account(Report::done(format!("{because} (said by hand)"), outputs), at);
+                state.verified = Some(true);
+                self.pass(task, at);
+            }
+            Answer::DidNot => {
+                let state = self.task(task)?;
+                state.account(Report { outcome: Outcome::NoEffect, ..Report::no_effect(because) }, at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything back to the point of no return is undone, and a person wants to go forward again.
+    fn forward_again(&mut self) {
+        self.rollback = None;
+        let undone: Vec<StepId> =
+            self.playbook().steps.iter().filter(|step| self.is_undone(step)).map(|step| step.id.clone()).collect();
+        for (task, state) in &mut self.tasks {
+            let again = undone.contains(&task.step) || (task.phase == Phase::Do && !state.passed);
+            if again {
+                state.allowed = state.counted + 1;
+                state.earlier_effect = false;
+                state.status = Status::Ready;
+                state.passed = false;
+                state.verified = None;
+            }
+        }
+        self.order.retain(|id| !undone.contains(id));
+    }
+
+    fn request(&mut self, request: &RequestKind, reason: &str, actor: &str) {
+        let because =
+            if reason.is_empty() { format!("asked by {actor}") } else { format!("asked by {actor}: {reason}") };
+        match request {
+            // During an undo a cancel is a no-op, and a run that was stopped in the middle of one goes on with it.
+            RequestKind::Cancel | RequestKind::Rollback { .. } if self.rollback.is_some() => self.stopped = None,
+            RequestKind::Cancel => {
+                self.stopped = None;
+                self.asked = Some(Asked::Rollback { to: None, because });
+            }
+            RequestKind::Rollback { to } => {
+                self.stopped = None;
+                self.asked = Some(Asked::Rollback { to: to.clone(), because });
+            }
+            RequestKind::Abort if self.rollback.is_some() => self.asked = Some(Asked::Pause { because }),
+            RequestKind::Abort => {
+                self.stopped = None;
+                self.asked = Some(Asked::Abort { because });
+            }
+            RequestKind::Pause => self.asked = Some(Asked::Pause { because }),
+            // A resolve that is accepted becomes an `Answered`; one that is not only tells who tried.
+            RequestKind::Resolve { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! What is known of a run: the one fold over its records. `apply.rs` moves it on; `decide.rs` reads it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Holder, Phase, Question, Record, SkipReason, StopKind, Task, TaskState, Time, Verdict};
+use crate::ids::{Digest, Resource, RunId, StepId};
+use crate::plan::{Plan, PlannedStep};
+use crate::playbook::{Playbook, Scope, Service, Step};
+use crate::value::Value;
+
+/// What is known of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunState {
+    /// Which run.
+    pub run: RunId,
+    /// What it executes.
+    pub plan: Arc<Plan>,
+    /// What it holds.
+    pub locks: Vec<Resource>,
+    /// The incident it belongs to.
+    pub incident: Option<String>,
+    /// When it began.
+    pub started: Time,
+    /// When its last record was written.
+    pub updated: Time,
+    /// The last record's sequence number.
+    pub seq: u64,
+    /// The last record's hash.
+    pub head: Digest,
+    /// The newest lease.
+    pub epoch: u64,
+    /// Who took it.
+    pub holder: Option<Holder>,
+    /// Every task that was begun, refused or undone.
+    pub tasks: BTreeMap<Task, TaskState>,
+    /// The steps that have intents, in the order of their first.
+    pub order: Vec<StepId>,
+    /// The steps that do not run, and why.
+    pub skipped: BTreeMap<StepId, SkipReason>,
+    /// The checkpoints that were reached, in order.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Whether, how far and why it undoes.
+    pub rollback: Option<Rollback>,
+    /// What a person asked for and was not begun yet.
+    pub asked: Option<Asked>,
+    /// What a person is asked.
+    pub question: Option<Question>,
+    /// Whether it was stopped and not resumed.
+    pub stopped: Option<StopKind>,
+    /// What the service is, as far as steps have said, and since when.
+    pub service: Option<(Service, Time)>,
+    /// What a success is not quite: failures passed over, answers given by people, brakes overridden.
+    pub exceptions: Vec<String>,
+    /// How it ended, when, and how the world stood.
+    pub ended: Option<(Verdict, Time, String)>,
+}
+
+/// A safe state that was reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Its name.
+    pub name: String,
+    /// After which step.
+    pub step: StepId,
+    /// How many steps had intents by then: later ones are undone when going back to it.
+    pub position: usize,
+}
+
+/// How far and why a run undoes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollback {
+    /// The checkpoint to stop at; the start where absent.
+    pub to: Option<String>,
+    /// Why.
+    pub because: String,
+    /// When it began.
+    pub since: Time,
+    /// Whether a person asked for it.
+    pub by_person: bool,
+}
+
+/// What a person asked for and was not begun yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// Undo, back to a checkpoint or the start.
+    Rollback {
+        /// The checkpoint.
+        to: Option<String>,
+        /// Who and why.
+        because: String,
+    },
+    /// End without undoing.
+    Abort {
+        /// Who and why.
+        because: String,
+    },
+    /// Wait.
+    Pause {
+        /// Who and why.
+        because: String,
+    },
+}
+
+/// A record that cannot follow on those before it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("record {seq} cannot stand where it does: {why}")]
+pub struct IllegalEvent {
+    /// Which record.
+    pub seq: u64,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl RunState {
+    /// The state after all these records.
+    ///
+    /// # Errors
+    /// When one of them cannot follow on those before it, or there is none.
+    pub fn replay(run: &RunId, records: &[Record]) -> Result<Self, IllegalEvent> {
+        let (first, rest) =
+            records.split_first().ok_or_else(|| IllegalEvent { seq: 0, why: "the run has no records".to_owned() })?;
+        let mut state = Self::begin(run, first)?;
+        for record in rest {
+            state.apply(record)?;
+        }
+        Ok(state)
+    }
+
+    /// The playbook that is executed.
+    pub fn playbook(&self) -> &Playbook {
+        &self.plan.playbook
+    }
+
+    /// A step and what was foreseen of it.
+    pub fn planned(&self, id: &StepId) -> Option<(&Step, &PlannedStep)> {
+        let step = self.plan.playbook.step(id)?;
+        self.plan.steps.iter().find(|planned| &planned.id == id).map(|planned| (step, planned))
+    }
+
+    /// What is known of a step's doing.
+    pub fn doing(&self, id: &StepId) -> Option<&TaskState> {
+        self.tasks.get(&Task::of(id))
+    }
+
+    /// The task whose intent has no outcome yet.
+    pub fn in_flight(&self) -> Option<(&Task, &TaskState)> {
+        self.tasks.iter().find(|(_, state)| state.is_in_flight())
+    }
+
+    /// The last step behind which the run cannot go back by itself, if it was crossed.
+    pub fn point_of_no_return(&self) -> Option<&StepId> {
+        self.order.iter().rev().find(|id| {
+            self.playbook().step(id).is_some_and(|step| step.point_of_no_return)
+                && self.doing(id).is_some_and(TaskState::may_have_effect)
+        })
+    }
+
+    /// How many steps, in the order of their intents, a rollback leaves as they are: those up to the point of no return or
+    /// the checkpoint that it goes back to, whichever is later.
+    pub fn kept(&self, to: Option<&str>) -> usize {
+        let behind = self.point_of_no_return().and_then(|id| self.order.iter().position(|other| other == id));
+        let checkpoint = to.and_then(|name| self.checkpoints.iter().rev().find(|point| point.name == name));
+        behind.map_or(0, |index| index + 1).max(checkpoint.map_or(0, |point| point.position))
+    }
+
+    /// Whether a step is dealt with, so that the next one may begin.
+    pub fn is_passed(&self, id: &StepId) -> bool {
+        self.skipped.contains_key(id) || self.doing(id).is_some_and(|task| task.passed)
+    }
+
+    /// The parts that a step's undo has.
+    pub fn undo_parts(step: &Step) -> u32 {
+        use crate::playbook::Rollback as Way;
+        match &step.rollback {
+            Way::None { .. } => 0,
+            Way::Action => u32::from(step.effect.changes()),
+            Way::Steps(steps) => steps.len() as u32,
+        }
+    }
+
+    /// Whether everything that a step did is undone.
+    pub fn is_undone(&self, step: &Step) -> bool {
+        let parts = Self::undo_parts(step);
+        parts > 0 && (0..parts).all(|part| self.tasks.get(&Task::undo(&step.id, part)).is_some_and(|task| task.passed))
+    }
+
+    /// The step that carries out a task: the step itself, or one of its `rollback:` steps.
+    pub fn step_of<'a>(&'a self, task: &Task) -> Option<&'a Step> {
+        use crate::playbook::Rollback as Way;
+        let step = self.playbook().step(&task.step)?;
+        match (&task.phase, &step.rollback) {
+            (Phase::Undo(part), Way::Steps(steps)) => steps.get(*part as usize),
+            _ => Some(step),
+        }
+    }
+
+    /// What expressions and templates may name at this point, without what belongs to a step in hand.
+    pub fn scope(&self) -> Scope {
+        let mut steps = serde_json::Map::new();
+        for step in &self.playbook().steps {
+            let (outputs, outcome) = match (self.doing(&step.id), self.skipped.get(&step.id)) {
+                (Some(task), _) => (task.outputs(), task.word()),
+                (None, Some(_)) => (serde_json::json!({}), "skipped"),
+                (None, None) => continue,
+            };
+            steps.insert(step.id.to_string(), serde_json::json!({ "outputs": outputs, "outcome": outcome }));
+        }
+        let book = self.playbook();
+        Scope {
+            inputs: self.plan.inputs.clone(),
+            steps: Value::Object(steps),
+            outputs: Value::Null,
+            facts: Value::Null,
+            run: serde_json::json!({
+                "id": self.run.as_str(), "playbook": book.name, "version": book.version, "incident": self.incident,
+            }),
+        }
+    }
+
+    /// Whether anything at a target was changed, or may have been.
+    pub fn touched(&self) -> bool {
+        self.order.iter().any(|id| {
+            self.playbook().step(id).is_some_and(|step| step.effect.changes())
+                && self.doing(id).is_some_and(TaskState::may_have_effect)
+        })
+    }
+}

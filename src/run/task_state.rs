@@ -1,0 +1,156 @@
+//! What is known of one task: its attempts, the newest of which counts.
+
+use super::Time;
+use crate::outcome::{Outcome, Report};
+use crate::spec::Effect;
+use crate::value::Value;
+
+/// What is known of one task.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskState {
+    /// The number of the newest attempt.
+    pub attempt: u32,
+    /// How many attempts count against the limit: those that a crash of the runner swallowed do not.
+    pub counted: u32,
+    /// How many more attempts a person has allowed.
+    pub allowed: u32,
+    /// How the newest attempt stands.
+    pub status: Status,
+    /// The newest intent, absent where every try was refused before one.
+    pub intent: Option<Intent>,
+    /// What was there before the first attempt that may have changed something: what an undo puts back.
+    pub before: Value,
+    /// Whether an attempt before the newest may have changed something.
+    pub earlier_effect: bool,
+    /// The newest account: of the action, a probe or a person.
+    pub report: Option<Report>,
+    /// Whether somebody has looked, after the newest attempt, what became of it.
+    pub looked: bool,
+    /// Whether the conditions after it hold, once they were looked at.
+    pub verified: Option<bool>,
+    /// Whether the run may go on to what comes next.
+    pub passed: bool,
+    /// When the first attempt began.
+    pub started: Time,
+    /// When the newest attempt ended.
+    pub ended: Option<Time>,
+}
+
+/// How the newest attempt stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It may begin again: its effect is undone, or it was swallowed by a crash.
+    Ready,
+    /// There is an intent and no outcome.
+    InFlight,
+    /// It ended without an answer; nobody has looked yet.
+    Unknown,
+    /// Somebody has looked and could not tell: a person decides.
+    Doubtful,
+    /// It certainly changed nothing.
+    NoEffect {
+        /// Whether trying again may help.
+        retryable: bool,
+    },
+    /// It failed; part of it may have happened.
+    Failed {
+        /// Whether it may be tried again, as its effect allows and a probe has confirmed where one is needed.
+        retryable: bool,
+    },
+    /// It is done.
+    Done,
+}
+
+/// An attempt's intent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Intent {
+    /// With what.
+    pub arguments: Value,
+    /// What the target and the recorder know it by.
+    pub key: String,
+    /// How often it may run.
+    pub effect: Effect,
+    /// How long it may take, in seconds.
+    pub timeout: f64,
+    /// The lease under which it was written.
+    pub epoch: u64,
+    /// When.
+    pub at: Time,
+}
+
+impl TaskState {
+    /// A task that nothing has happened to yet.
+    pub fn new(at: Time) -> Self {
+        Self {
+            attempt: 0,
+            counted: 0,
+            allowed: 0,
+            status: Status::Ready,
+            intent: None,
+            before: Value::Null,
+            earlier_effect: false,
+            report: None,
+            looked: false,
+            verified: None,
+            passed: false,
+            started: at,
+            ended: None,
+        }
+    }
+
+    /// Whether there is an intent without an outcome.
+    pub fn is_in_flight(&self) -> bool {
+        self.status == Status::InFlight
+    }
+
+    /// Whether something at the target may have been changed by it.
+    pub fn may_have_effect(&self) -> bool {
+        self.earlier_effect
+            || match self.status {
+                Status::InFlight | Status::Unknown | Status::Doubtful | Status::Failed { .. } | Status::Done => true,
+                Status::NoEffect { .. } | Status::Ready => false,
+            }
+    }
+
+    /// The outputs, as far as they are known (an object).
+    pub fn outputs(&self) -> Value {
+        match &self.report {
+            Some(report) if report.outputs.is_object() => report.outputs.clone(),
+            _ => Value::Object(serde_json::Map::new()),
+        }
+    }
+
+    /// The newest account in a line.
+    pub fn message(&self) -> &str {
+        self.report.as_ref().map_or("", |report| report.message.as_str())
+    }
+
+    /// The word that conditions and people know its state by.
+    pub fn word(&self) -> &'static str {
+        match self.status {
+            Status::Ready => "pending",
+            Status::InFlight => "running",
+            Status::Unknown | Status::Doubtful => "unknown",
+            Status::NoEffect { .. } => "no_effect",
+            Status::Failed { .. } => "failed",
+            Status::Done if self.verified == Some(false) => "failed",
+            Status::Done => "done",
+        }
+    }
+
+    /// Takes an account of the newest attempt.
+    pub(super) fn account(&mut self, report: Report, at: Time) {
+        let effect = self.intent.as_ref().map_or(Effect::Once, |intent| intent.effect);
+        self.status = match report.outcome {
+            Outcome::Done => Status::Done,
+            Outcome::NoEffect => Status::NoEffect { retryable: true },
+            // `probed` may run again after a negative probe only, `once` never.
+            Outcome::Failed => {
+                Status::Failed { retryable: matches!(effect, Effect::Read | Effect::Idempotent | Effect::Keyed) }
+            }
+            Outcome::Unknown => Status::Unknown,
+        };
+        self.report = Some(report);
+        self.ended = Some(at);
+    }
+}

@@ -1,0 +1,95 @@
+//! How a run ends, and how the world stands then, in one sentence.
+
+use super::{Event, RunState, Status, Verdict};
+use crate::playbook::Rollback as Way;
+
+/// Every step is done or rightly skipped.
+pub(super) fn succeeded(run: &RunState) -> Event {
+    if run.exceptions.is_empty() {
+        let summary = format!("{} is done; every step succeeded", run.playbook().title);
+        return Event::RunEnded { verdict: Verdict::Succeeded, summary };
+    }
+    let summary = format!("{} is done, with exceptions: {}", run.playbook().title, run.exceptions.join("; "));
+    Event::RunEnded { verdict: Verdict::SucceededWithExceptions, summary }
+}
+
+/// Everything that was to be undone is undone.
+pub(super) fn rolled_back(run: &RunState, to: Option<&str>) -> Event {
+    let because = run.rollback.as_ref().map_or("", |rollback| rollback.because.as_str());
+    let by_person = run.rollback.as_ref().is_some_and(|rollback| rollback.by_person);
+    let reached = to.filter(|name| run.checkpoints.iter().any(|point| &point.name == name));
+    if let Some(name) = reached {
+        let summary = format!("back at checkpoint {name}; what was done before it stands ({because})");
+        return Event::RunEnded { verdict: Verdict::RolledBackToCheckpoint, summary };
+    }
+    if run.touched() || by_person {
+        let summary = match kept_on_purpose(run).as_slice() {
+            [] => format!("everything is as it was before the run ({because})"),
+            kept => {
+                format!("everything is undone but what the playbook leaves on purpose: {} ({because})", kept.join("; "))
+            }
+        };
+        return Event::RunEnded { verdict: Verdict::RolledBack, summary };
+    }
+    Event::RunEnded { verdict: Verdict::Failed, summary: format!("nothing was changed ({because})") }
+}
+
+/// A person ended it.
+pub(super) fn abandoned(run: &RunState, because: &str) -> Event {
+    let standing = standing(run);
+    let changes = if standing.is_empty() {
+        "nothing is left changed".to_owned()
+    } else {
+        format!("left as they are: {}", standing.join(", "))
+    };
+    match run.point_of_no_return() {
+        Some(step) => {
+            let remaining = remaining(run);
+            let rest = if remaining.is_empty() { "none".to_owned() } else { remaining.join(", ") };
+            let summary =
+                format!("ended behind the point of no return ({step}), {because}; {changes}; not done: {rest}");
+            Event::RunEnded { verdict: Verdict::Incomplete, summary }
+        }
+        None => Event::RunEnded { verdict: Verdict::Abandoned, summary: format!("abandoned, {because}; {changes}") },
+    }
+}
+
+/// The changing steps whose effect stands, or may stand.
+fn standing(run: &RunState) -> Vec<String> {
+    let mut list = Vec::new();
+    for id in &run.order {
+        let Some(step) = run.playbook().step(id) else { continue };
+        if !step.effect.changes() || run.is_undone(step) {
+            continue;
+        }
+        match run.doing(id) {
+            Some(state) if matches!(state.status, Status::Unknown | Status::Doubtful | Status::InFlight) => {
+                list.push(format!("{id} (not known whether it took effect)"));
+            }
+            Some(state) if state.status == Status::Done => list.push(id.to_string()),
+            Some(state) if state.may_have_effect() => list.push(format!("{id} (failed, part of it may have happened)")),
+            _ => {}
+        }
+    }
+    list
+}
+
+/// The steps that were to come.
+fn remaining(run: &RunState) -> Vec<String> {
+    let steps = run.playbook().steps.iter();
+    steps.filter(|step| !run.is_passed(&step.id)).map(|step| step.id.to_string()).collect()
+}
+
+/// The steps whose effect stands after a rollback, as the playbook says that it may.
+fn kept_on_purpose(run: &RunState) -> Vec<String> {
+    let mut list = Vec::new();
+    for id in &run.order {
+        let Some(step) = run.playbook().step(id).filter(|step| step.effect.changes()) else { continue };
+        if let (Way::None { because }, Some(true)) =
+            (&step.rollback, run.doing(id).map(super::TaskState::may_have_effect))
+        {
+            list.push(format!("{id}: {because}"));
+        }
+    }
+    list
+}
