@@ -53,8 +53,10 @@ pub enum ActionError {
 /// One attempt, or the undo of one.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// What the target and the recorder know the attempt by: safe as a file name, the same when a `keyed` one runs again.
+    /// What the target removes doubles by: the same when a `keyed` attempt is made again.
     pub key: String,
+    /// What the recorder knows this attempt by: safe as a file name, another one for every attempt.
+    pub attempt: String,
     /// The arguments (an object), complete and of the declared types, defaults filled in.
     pub arguments: Value,
     /// What was there before the step acted (the facts of its `plan`).

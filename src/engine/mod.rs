@@ -1,8 +1,16 @@
 //! Where plans are made and runs are driven: append the intent, act, append the outcome, fold, decide. All I/O of a run goes
 //! through here; what is to be done next is never decided here, but in `run/`.
 
+mod act;
+mod drive;
 pub mod holder;
 mod observer;
+mod outputs;
+mod people;
+mod planning;
+mod prepare;
+mod start;
+mod verify;
 
 pub use observer::{Observer, Silent};
 
@@ -14,10 +22,7 @@ use crate::ids::RunId;
 use crate::inventory::Inventory;
 use crate::journal::{Journal, JournalError};
 use crate::notify::Notifier;
-use crate::plan::Plan;
-use crate::playbook::Playbook;
-use crate::run::{IllegalEvent, Question, RequestKind, RunState, StopKind, Verdict};
-use crate::value::Value;
+use crate::run::{IllegalEvent, Question, RunState, StopKind, TaskState, Verdict};
 
 /// What an engine works with.
 pub struct Parts {
@@ -119,47 +124,6 @@ impl Engine {
         self.parts.journal.as_mut()
     }
 
-    /// Looks at the targets, read-only, and makes a plan.
-    ///
-    /// # Errors
-    /// When the plan cannot be made; a target that does not answer is no error but an unknown.
-    pub async fn plan(&mut self, playbook: Playbook, inputs: Value) -> Result<Plan, EngineError> {
-        let _ = (playbook, inputs);
-        Err(EngineError::Plan(String::new()))
-    }
-
-    /// Starts a run of a plan and drives it.
-    ///
-    /// # Errors
-    /// When it cannot begin (locks), or the journal cannot be written.
-    pub async fn start(
-        &mut self,
-        plan: Plan,
-        incident: Option<String>,
-        overrides: Vec<(String, String)>,
-    ) -> Result<Ending, EngineError> {
-        let _ = (plan, incident, overrides);
-        Err(EngineError::Plan(String::new()))
-    }
-
-    /// Takes a run that nobody holds, or whose holder a person says is gone (`take_over`: why), and drives it on.
-    ///
-    /// # Errors
-    /// `Held` when its holder is alive.
-    pub async fn resume(&mut self, run: &RunId, reason: &str, take_over: bool) -> Result<Ending, EngineError> {
-        let _ = (run, reason, take_over);
-        Err(EngineError::Plan(String::new()))
-    }
-
-    /// Asks for something to happen with a run: its holder takes it up, or this process takes the run and does it.
-    ///
-    /// # Errors
-    /// `NotNow` when the run has ended, or nobody asked what is answered.
-    pub async fn request(&mut self, run: &RunId, request: RequestKind, reason: &str) -> Result<Requested, EngineError> {
-        let _ = (run, request, reason);
-        Err(EngineError::Plan(String::new()))
-    }
-
     /// What is known of a run.
     ///
     /// # Errors
@@ -168,4 +132,14 @@ impl Engine {
         let records = self.parts.journal.records(run, 0)?;
         Ok(RunState::replay(run, &records)?)
     }
+}
+
+/// Makes a folder of the runner's own: nobody else may look into it.
+fn make_folder(path: &std::path::Path) -> Result<(), EngineError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| EngineError::State(format!("the folder {} cannot be made: {error}", path.display())))
 }

@@ -1,6 +1,10 @@
 //! Where records are kept: the `Journal` trait and its stores. A record counts only once it is durable. It knows leases,
 //! locks and requests, and never what a record means beyond that a run has ended or waits.
 
+mod boot;
+
+pub use boot::boot_id;
+
 use std::time::Duration;
 
 use crate::ids::{Digest, Resource, RunId};

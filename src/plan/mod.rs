@@ -1,5 +1,10 @@
 //! Playbook + inputs + facts → Plan. It asks what to look up and is told; it never looks itself. Pure.
 
+mod digest;
+mod foresee;
 mod model;
+mod planner;
 
+pub use foresee::{check_requirements, complete_arguments};
 pub use model::{Decided, Plan, PlannedStep, Requirement};
+pub use planner::{Lookup, PlanError, Planner};

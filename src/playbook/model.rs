@@ -217,6 +217,17 @@ pub enum Service {
     Down,
 }
 
+impl Service {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Service::Up => "up",
+            Service::Degraded => "degraded",
+            Service::Down => "down",
+        }
+    }
+}
+
 /// What happens when a step fails.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

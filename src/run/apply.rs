@@ -44,6 +44,7 @@ impl RunState {
             stopped: None,
             service: None,
             exceptions: overrides.iter().map(|(brake, why)| format!("{brake} was overridden: {why}")).collect(),
+            drifted: false,
             ended: None,
         })
     }
@@ -89,8 +90,9 @@ impl RunState {
                 self.known(step)?;
                 self.skipped.insert(step.clone(), reason.clone());
             }
-            Event::StepRefused { step, attempt, message, retryable, .. } => {
+            Event::StepRefused { step, attempt, message, retryable, drift } => {
                 self.known(step)?;
+                self.drifted |= drift;
                 self.refuse(step, *attempt, message, *retryable, at)?;
             }
             Event::Intent { .. } => self.intend(record)?,

@@ -139,7 +139,7 @@ fn checkpoint(run: &RunState, step: &Step) -> Option<Event> {
     let name = step.checkpoint.as_ref()?;
     // A step that failed and was passed over leaves no safe state behind.
     let done = run.doing(&step.id).is_some_and(|state| state.word() == "done");
-    let known = run.checkpoints.iter().any(|point| &point.step == &step.id);
+    let known = run.checkpoints.iter().any(|point| point.step == step.id);
     (done && !known).then(|| Event::CheckpointReached { name: name.clone(), step: step.id.clone() })
 }
 
@@ -167,10 +167,10 @@ fn go_on(run: &RunState, step: &Step, state: &TaskState, now: Time) -> Decision 
             Decision::Prepare { wait: retry::wait_before(run, &task, step, state, now), task }
         }
         Status::Done => failed(run, step, state, now),
-        _ if retry::may_retry(&task, step, state) => {
+        _ if retry::may_retry(run, &task, step, state) => {
             Decision::Prepare { wait: retry::wait_before(run, &task, step, state, now), task }
         }
-        _ if retry::may_probe(&task, step, state) => settle(run, &task, state, now),
+        _ if retry::may_probe(run, &task, step, state) => settle(run, &task, state, now),
         Status::Ready | Status::NoEffect { .. } | Status::Failed { .. } => failed(run, step, state, now),
     }
 }

@@ -351,3 +351,17 @@ pub enum Verdict {
     /// A person ended it; changes may stand.
     Abandoned,
 }
+
+impl QuestionKind {
+    /// The answers that lead somewhere.
+    pub fn answers(self) -> &'static [Answer] {
+        match self {
+            QuestionKind::UnknownOutcome => {
+                &[Answer::TookEffect, Answer::DidNot, Answer::Retry, Answer::Undo, Answer::Abandon]
+            }
+            QuestionKind::StepFailed => &[Answer::Retry, Answer::TookEffect, Answer::Undo, Answer::Abandon],
+            QuestionKind::UndoFailed => &[Answer::Retry, Answer::TookEffect, Answer::Abandon],
+            QuestionKind::BehindPointOfNoReturn => &[Answer::Retry, Answer::Abandon],
+        }
+    }
+}

@@ -10,17 +10,13 @@ use crate::spec::Effect;
 const UNDO: Retry = Retry { attempts: 3, delay: 1.0, backoff: 2.0, max_delay: 10.0 };
 
 /// How often a task is tried.
-pub(super) fn policy(task: &Task, step: &Step) -> Retry {
-    use crate::playbook::Rollback as Way;
-    match step.rollback {
-        Way::Action if task.is_undo() => UNDO,
-        _ => step.retry,
-    }
+fn policy(run: &RunState, task: &Task, step: &Step) -> Retry {
+    if run.is_own_undo(task) { UNDO } else { step.retry }
 }
 
 /// Whether a task that did not succeed may be tried again now, without asking anybody.
-pub(super) fn may_retry(task: &Task, step: &Step, state: &TaskState) -> bool {
-    let left = state.counted < policy(task, step).attempts.max(state.allowed);
+pub(super) fn may_retry(run: &RunState, task: &Task, step: &Step, state: &TaskState) -> bool {
+    let left = state.counted < policy(run, task, step).attempts.max(state.allowed);
     match state.status {
         Status::Ready => true,
         Status::NoEffect { retryable } => retryable && left,
@@ -30,18 +26,18 @@ pub(super) fn may_retry(task: &Task, step: &Step, state: &TaskState) -> bool {
 }
 
 /// Whether a failed attempt should be looked into first, as a negative probe would allow another try.
-pub(super) fn may_probe(task: &Task, step: &Step, state: &TaskState) -> bool {
+pub(super) fn may_probe(run: &RunState, task: &Task, step: &Step, state: &TaskState) -> bool {
     let effect = state.intent.as_ref().map(|intent| intent.effect);
     state.status == (Status::Failed { retryable: false })
         && effect == Some(Effect::Probed)
         && !state.looked
-        && state.counted < policy(task, step).attempts.max(state.allowed)
+        && state.counted < policy(run, task, step).attempts.max(state.allowed)
 }
 
 /// How many seconds are still to be waited before a task's next attempt.
 pub(super) fn wait_before(run: &RunState, task: &Task, step: &Step, state: &TaskState, now: Time) -> f64 {
     let Some(ended) = state.ended.filter(|_| state.status != Status::Ready && state.counted > 0) else { return 0.0 };
-    let retry = policy(task, step);
+    let retry = policy(run, task, step);
     let exponent = i32::try_from(state.counted - 1).unwrap_or(i32::MAX);
     let delay = (retry.delay * retry.backoff.powi(exponent)).min(retry.max_delay) * jitter(run, task, state.attempt);
     // A clock that was set back must not make a retry wait for days.

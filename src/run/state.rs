@@ -52,6 +52,8 @@ pub struct RunState {
     pub service: Option<(Service, Time)>,
     /// What a success is not quite: failures passed over, answers given by people, brakes overridden.
     pub exceptions: Vec<String>,
+    /// Whether a step was refused as the world drifted from the plan.
+    pub drifted: bool,
     /// How it ended, when, and how the world stood.
     pub ended: Option<(Verdict, Time, String)>,
 }
@@ -193,6 +195,12 @@ impl RunState {
             (Phase::Undo(part), Way::Steps(steps)) => steps.get(*part as usize),
             _ => Some(step),
         }
+    }
+
+    /// Whether a task is an action's own undo: safe to run twice, as it works from what it observes.
+    pub fn is_own_undo(&self, task: &Task) -> bool {
+        use crate::playbook::Rollback as Way;
+        task.is_undo() && self.playbook().step(&task.step).is_some_and(|step| step.rollback == Way::Action)
     }
 
     /// What expressions and templates may name at this point, without what belongs to a step in hand.

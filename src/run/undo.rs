@@ -54,10 +54,10 @@ fn undo(run: &RunState, step: &Step, now: Time) -> Option<Decision> {
         return Some(match state.status {
             Status::Unknown => settle(run, &task, state, now),
             Status::Doubtful => ask_about_unknown(run, &task, state, now),
-            _ if retry::may_retry(&task, by, state) => {
+            _ if retry::may_retry(run, &task, by, state) => {
                 Decision::Prepare { wait: retry::wait_before(run, &task, by, state, now), task }
             }
-            _ if retry::may_probe(&task, by, state) => settle(run, &task, state, now),
+            _ if retry::may_probe(run, &task, by, state) => settle(run, &task, state, now),
             _ => stuck(task, state),
         });
     }

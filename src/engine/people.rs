@@ -1,0 +1,102 @@
+//! What people do to a run in hand: requests of other processes become records, and a run that needs a person pages one.
+
+use std::time::{Duration, Instant};
+
+use super::drive::Drive;
+use super::{EndingKind, EngineError};
+use crate::journal::RequestRow;
+use crate::notify::PageText;
+use crate::run::{Answer, Event, Question, QuestionKind, RequestKind, RunState, Task};
+
+impl Drive<'_> {
+    /// Turns what other processes asked for into records.
+    pub(super) fn take_requests(&mut self) -> Result<(), EngineError> {
+        for request in self.parts.journal.requests(&self.lease.run)? {
+            let event = event_of(&self.state, &request);
+            self.append_by(&request.by, vec![event], &[request.id])?;
+        }
+        Ok(())
+    }
+
+    /// Pages, and waits for an answer where a deadline runs.
+    pub(super) async fn wait(&mut self, question: &Question) -> Result<Option<EndingKind>, EngineError> {
+        let repeat = Duration::from_secs_f64(self.parts.repeat_seconds.clamp(1.0, 86_400.0));
+        if self.paged.is_none_or(|at| at.elapsed() >= repeat) {
+            self.paged = Some(Instant::now());
+            self.page(question).await?;
+        }
+        if question.deadline.is_none() || !self.parts.wait {
+            return Ok(Some(EndingKind::Waiting(question.clone())));
+        }
+        self.idle(Duration::from_secs(1)).await;
+        Ok(None)
+    }
+
+    async fn page(&mut self, question: &Question) -> Result<(), EngineError> {
+        let page = PageText {
+            run: self.state.run.to_string(),
+            playbook: self.state.playbook().name.clone(),
+            step: question.task.to_string(),
+            question: word(question.kind).to_owned(),
+            text: text(&self.state, question),
+        };
+        let mut events = Vec::new();
+        for pager in &self.parts.pagers {
+            let message = match pager.send(&page).await {
+                Ok(how) => how,
+                Err(error) => format!("nobody could be paged: {error}"),
+            };
+            events.push(Event::Paged { message });
+        }
+        if !events.is_empty() {
+            self.append(events)?;
+        }
+        Ok(())
+    }
+}
+
+/// The record that a request becomes. One that makes no sense is told, not lost.
+fn event_of(state: &RunState, request: &RequestRow) -> Event {
+    match &request.request {
+        RequestKind::Resolve { task, answer } => match may_answer(state, task, *answer) {
+            Ok(()) => Event::Answered { task: task.clone(), answer: *answer, reason: request.reason.clone() },
+            Err(why) => Event::Note { message: format!("the answer of {} was not taken: {why}", request.by) },
+        },
+        _ if state.ended.is_some() => {
+            Event::Note { message: format!("{} asked for something after the run had ended", request.by) }
+        }
+        other => Event::Requested { request: other.clone(), reason: request.reason.clone() },
+    }
+}
+
+/// Whether an answer fits the question that is open.
+pub(super) fn may_answer(state: &RunState, task: &Task, answer: Answer) -> Result<(), String> {
+    let Some(question) = &state.question else { return Err("nothing is asked of anybody now".to_owned()) };
+    if &question.task != task {
+        return Err(format!("what is asked about is {}", question.task));
+    }
+    if question.kind.answers().contains(&answer) { Ok(()) } else { Err("that answer leads nowhere here".to_owned()) }
+}
+
+fn word(kind: QuestionKind) -> &'static str {
+    match kind {
+        QuestionKind::UnknownOutcome => "unknown_outcome",
+        QuestionKind::StepFailed => "step_failed",
+        QuestionKind::UndoFailed => "undo_failed",
+        QuestionKind::BehindPointOfNoReturn => "behind_point_of_no_return",
+    }
+}
+
+fn text(state: &RunState, question: &Question) -> String {
+    let book = state.playbook();
+    let mut text = format!("{} {} needs a person: {}\n", book.name, state.run, question.message);
+    if let Some(service) = state.service.map(|(service, _)| service) {
+        text.push_str(&format!("The service is {}.\n", service.word()));
+    }
+    match question.deadline {
+        Some(_) => text.push_str("If nobody answers within 15 minutes it is rolled back.\n"),
+        None => text.push_str("It waits until somebody answers.\n"),
+    }
+    text.push_str(&format!("playbook status {}\n", state.run));
+    text
+}

@@ -1,0 +1,103 @@
+//! Making a plan: the planner says what to look up, this looks, with a deadline for each target.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Engine, EngineError, outputs};
+use crate::actions::{Action, ActionError, Call, Context};
+use crate::outcome::Outcome;
+use crate::plan::{Lookup, Plan, Planner};
+use crate::playbook::{Playbook, Step};
+use crate::spec::{Effect, Prediction, Specs};
+use crate::value::Value;
+
+/// How long one target may take to answer a look, in seconds.
+const LOOK_SECONDS: u64 = 15;
+
+impl Engine {
+    /// Looks at the targets, read-only, and makes a plan.
+    ///
+    /// # Errors
+    /// When the plan cannot be made; a target that does not answer is no error but an unknown.
+    pub async fn plan(&mut self, playbook: Playbook, inputs: Value) -> Result<Plan, EngineError> {
+        let specs = Specs::of(self.parts.actions.specs());
+        let environment = self.parts.inventory.environment.clone();
+        let steps = playbook.steps.clone();
+        let failed = |error: crate::plan::PlanError| EngineError::Plan(error.to_string());
+        let mut planner = Planner::new(playbook, inputs, &environment, &specs).map_err(failed)?;
+        let spool = Spool::new(&self.parts.state)?;
+        while let Some(lookup) = planner.look_up().map_err(failed)? {
+            self.parts.observer.planning(&lookup.step);
+            let step = steps.iter().find(|step| step.id == lookup.step);
+            let action = self.parts.actions.get(&lookup.action).cloned();
+            let prediction = match (step, action) {
+                (Some(step), Some(action)) => {
+                    let context = Context {
+                        inventory: Arc::clone(&self.parts.inventory),
+                        spool: spool.0.clone(),
+                        output: Arc::new(|_, _| {}),
+                    };
+                    look(action.as_ref(), &context, step, &lookup).await
+                }
+                _ => Prediction::unknown("this binary does not have the action"),
+            };
+            planner.answer(prediction);
+        }
+        Ok(planner.finish())
+    }
+}
+
+/// A folder for the reading commands of one plan, gone afterwards.
+struct Spool(PathBuf);
+
+impl Spool {
+    fn new(state: &std::path::Path) -> Result<Self, EngineError> {
+        let folder = state.join("spool").join(format!("plan-{}", std::process::id()));
+        super::make_folder(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // What cannot be removed is an empty folder of ours: nothing depends on it.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// One look, in its time. A target that does not answer leaves an unknown, and says so as something that would stop the run.
+async fn look(action: &dyn Action, context: &Context, step: &Step, lookup: &Lookup) -> Prediction {
+    let limit = Duration::from_secs(LOOK_SECONDS).min(Duration::from_secs_f64(step.timeout.clamp(1.0, 3600.0)));
+    if lookup.run {
+        return run(action, context, step, lookup, limit).await;
+    }
+    match tokio::time::timeout(limit, action.plan(context, &lookup.arguments)).await {
+        Ok(Ok(prediction)) => prediction,
+        Ok(Err(ActionError::Unreachable(why) | ActionError::Invalid(why))) => refused(why),
+        Err(_) => refused(format!("no answer within {} s", limit.as_secs())),
+    }
+}
+
+fn refused(why: String) -> Prediction {
+    Prediction { refusals: vec![why], ..Prediction::unknown("nothing could be read") }
+}
+
+/// A command whose effect is `read` is run: what it prints is what is known.
+async fn run(action: &dyn Action, context: &Context, step: &Step, lookup: &Lookup, limit: Duration) -> Prediction {
+    let call = Call {
+        key: format!("plan-{}", step.id),
+        attempt: format!("plan-{}", step.id),
+        arguments: lookup.arguments.clone(),
+        before: Value::Null,
+        outputs: Value::Null,
+        timeout: limit,
+        kill_on_timeout: true,
+        effect: Effect::Read,
+    };
+    let report = outputs::finish(step, action.run(context, &call).await);
+    match report.outcome {
+        Outcome::Done => Prediction { outputs: report.outputs, ..Prediction::probed(serde_json::json!({})) },
+        _ => refused(report.message),
+    }
+}

@@ -1,0 +1,203 @@
+//! Before an attempt: whether it is to run at all, with which arguments, and what is there now. Ends in one record: the
+//! intent, or why there is none.
+
+use super::drive::Drive;
+use crate::actions::ActionError;
+use crate::ids::StepId;
+use crate::plan::{check_requirements, complete_arguments};
+use crate::playbook::{Rollback, Scope, Step, Truth, decide_condition, explain, resolve_arguments};
+use crate::run::{Event, Phase, SkipReason, Task, TaskState};
+use crate::spec::{ActionSpec, Effect, Prediction};
+use crate::value::{Value, contains_unknown};
+
+/// Why an attempt is not made.
+struct Refusal {
+    message: String,
+    retryable: bool,
+    drift: bool,
+}
+
+impl Refusal {
+    fn no(message: impl Into<String>) -> Self {
+        Self { message: message.into(), retryable: false, drift: false }
+    }
+
+    fn not_now(message: impl Into<String>) -> Self {
+        Self { message: message.into(), retryable: true, drift: false }
+    }
+
+    fn drift(message: impl Into<String>) -> Self {
+        Self { message: message.into(), retryable: false, drift: true }
+    }
+}
+
+impl Drive<'_> {
+    /// The record with which an attempt begins, or does not.
+    pub(super) async fn prepare(&mut self, task: &Task) -> Vec<Event> {
+        let attempt = self.state.tasks.get(task).map_or(1, |state| state.attempt + 1);
+        match task.phase {
+            Phase::Do => vec![self.prepare_step(&task.step, attempt).await],
+            Phase::Undo(_) => self.prepare_undo(task, attempt),
+        }
+    }
+
+    async fn prepare_step(&mut self, id: &StepId, attempt: u32) -> Event {
+        let Some(step) = self.state.playbook().step(id).cloned() else {
+            return Event::Note { message: format!("the playbook has no step {id}") };
+        };
+        match self.condition(&step) {
+            Ok(true) => {}
+            Ok(false) => {
+                let source = step.condition.map(|condition| condition.source).unwrap_or_default();
+                return Event::StepSkipped { step: step.id, reason: SkipReason::Condition { source } };
+            }
+            Err(refusal) => return refused(id, attempt, refusal),
+        }
+        match self.begin(&step).await {
+            Ok((arguments, before)) => self.intent(Task::of(id), attempt, &step, arguments, before),
+            Err(refusal) => refused(id, attempt, refusal),
+        }
+    }
+
+    fn condition(&self, step: &Step) -> Result<bool, Refusal> {
+        let Some(condition) = &step.condition else { return Ok(true) };
+        match decide_condition(condition, &self.state.scope()) {
+            Ok(Truth::True) => Ok(true),
+            Ok(Truth::False) => Ok(false),
+            Ok(Truth::Undecided(why)) => Err(Refusal::no(format!("`{}` cannot be decided: {why}", condition.source))),
+            Err(error) => Err(Refusal::no(format!("`if` cannot be evaluated: {error}"))),
+        }
+    }
+
+    /// The arguments and the facts of an attempt that may begin.
+    async fn begin(&mut self, step: &Step) -> Result<(Value, Value), Refusal> {
+        let Some(action) = self.parts.actions.get(&step.action).cloned() else {
+            return Err(Refusal::no(format!("this binary does not have the action {}", step.action)));
+        };
+        let arguments = arguments(step, action.spec(), &self.state.scope()).map_err(Refusal::no)?;
+        self.hold_to_plan(step, &arguments)?;
+        if !step.effect.changes() {
+            return Ok((arguments, Value::Null));
+        }
+        let context = self.context(&Task::of(&step.id));
+        let look = action.plan(&context, &arguments);
+        let limit = std::time::Duration::from_secs_f64(step.timeout.clamp(1.0, 60.0));
+        let prediction = match tokio::time::timeout(limit, look).await {
+            Ok(Ok(prediction)) => prediction,
+            Ok(Err(ActionError::Unreachable(why))) => return Err(Refusal::not_now(why)),
+            Ok(Err(ActionError::Invalid(why))) => return Err(Refusal::no(why)),
+            Err(_) => return Err(Refusal::not_now(format!("the target did not answer within {} s", limit.as_secs()))),
+        };
+        self.require(step, &prediction)?;
+        Ok((arguments, prediction.facts))
+    }
+
+    /// What must hold before a changing step acts.
+    fn require(&self, step: &Step, prediction: &Prediction) -> Result<(), Refusal> {
+        let scope = Scope { facts: prediction.facts.clone(), ..self.state.scope() };
+        for requirement in check_requirements(step, prediction, &scope, None) {
+            use crate::plan::Decided;
+            match requirement.decided {
+                Decided::Yes => {}
+                Decided::No { .. } if prediction.refusals.contains(&requirement.source) => {
+                    return Err(Refusal::not_now(requirement.source));
+                }
+                Decided::No { why } => {
+                    return Err(Refusal::not_now(format!("`{}` does not hold ({why})", requirement.source)));
+                }
+                Decided::Undecided { why } => {
+                    return Err(Refusal::not_now(format!("`{}` cannot be decided: {why}", requirement.source)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A known planned value is the same when the step begins, or the run stops.
+    fn hold_to_plan(&self, step: &Step, arguments: &Value) -> Result<(), Refusal> {
+        let Some((_, planned)) = self.state.planned(&step.id) else { return Ok(()) };
+        let (Some(planned), Some(now)) = (planned.arguments.as_object(), arguments.as_object()) else { return Ok(()) };
+        for (name, was) in planned {
+            let is = now.get(name).unwrap_or(&Value::Null);
+            if !contains_unknown(was) && was != is {
+                return Err(Refusal::drift(format!(
+                    "the world drifted from the plan: `{name}` of {} was to be {was} and is now {is}",
+                    step.id
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// An undo has no refusal: what cannot be prepared is a failed attempt, as a person must hear of it.
+    fn prepare_undo(&mut self, task: &Task, attempt: u32) -> Vec<Event> {
+        let Some(step) = self.state.playbook().step(&task.step).cloned() else { return Vec::new() };
+        let doing = self.state.doing(&task.step).cloned();
+        let before = doing.as_ref().map_or(Value::Null, |state| state.before.clone());
+        if step.rollback == Rollback::Action {
+            let done_with = doing.and_then(|state| state.intent).map_or(Value::Null, |intent| intent.arguments);
+            return vec![self.intent(task.clone(), attempt, &step, done_with, before)];
+        }
+        let Some(undo) = self.state.step_of(task).cloned() else { return Vec::new() };
+        let outputs = doing.as_ref().map_or(Value::Null, TaskState::outputs);
+        let scope = Scope { outputs, facts: before.clone(), ..self.state.scope() };
+        let wanted = undo.condition.as_ref().map_or(Ok(Truth::True), |condition| decide_condition(condition, &scope));
+        let prepared = match (wanted, self.parts.actions.get(&undo.action)) {
+            (Err(error), _) => Err(format!("`if` cannot be evaluated: {error}")),
+            (Ok(Truth::True), Some(action)) => arguments(&undo, action.spec(), &scope).map(Some),
+            (Ok(Truth::True), None) => Err(format!("this binary does not have the action {}", undo.action)),
+            (Ok(_), _) => Ok(None),
+        };
+        use crate::outcome::Report;
+        let report = match prepared {
+            Ok(Some(arguments)) => return vec![self.intent(task.clone(), attempt, &undo, arguments, before)],
+            Ok(None) => Report::done("it is not needed: its `if` does not hold", Value::Null),
+            Err(why) => Report::failed(format!("it cannot be prepared: {why}")),
+        };
+        let intent = self.intent(task.clone(), attempt, &undo, Value::Null, before);
+        vec![intent, Event::Outcome { task: task.clone(), attempt, report }]
+    }
+
+    fn intent(&self, task: Task, attempt: u32, step: &Step, arguments: Value, before: Value) -> Event {
+        let effect = if self.state.is_own_undo(&task) { Effect::Idempotent } else { step.effect };
+        let name = task.to_string().replace('/', "-");
+        let key = match (&step.key, effect) {
+            (Some(template), Effect::Keyed) => crate::playbook::render(template, &self.state.scope())
+                .ok()
+                .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+            _ => None,
+        };
+        let key = key.unwrap_or_else(|| match effect {
+            Effect::Keyed => format!("{}-{name}", self.state.run),
+            _ => format!("{}-{name}-{attempt}", self.state.run),
+        });
+        Event::Intent { task, attempt, arguments, before, key, effect, timeout: step.timeout }
+    }
+}
+
+/// The arguments of a step, complete and of the declared types.
+pub(super) fn arguments(step: &Step, spec: &ActionSpec, scope: &Scope) -> Result<Value, String> {
+    let given = resolve_arguments(&step.arguments, scope).map_err(|error| error.to_string())?;
+    complete_arguments(spec, given)
+}
+
+/// What a read step read must fulfil its requirements, or it failed.
+pub(super) fn requirements_of_read(step: &Step, outputs: &Value, scope: Scope) -> Result<(), String> {
+    let scope = Scope { outputs: outputs.clone(), facts: outputs.clone(), ..scope };
+    for expression in &step.require {
+        match decide_condition(expression, &scope) {
+            Ok(Truth::True) => {}
+            Ok(Truth::False) => {
+                return Err(format!("`{}` does not hold ({})", expression.source, explain(expression, &scope)));
+            }
+            Ok(Truth::Undecided(why)) => return Err(format!("`{}` cannot be decided: {why}", expression.source)),
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(())
+}
+
+fn refused(step: &StepId, attempt: u32, refusal: Refusal) -> Event {
+    let Refusal { message, retryable, drift } = refusal;
+    Event::StepRefused { step: step.clone(), attempt, message, retryable, drift }
+}

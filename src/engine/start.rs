@@ -1,0 +1,164 @@
+//! How a run comes into this process' hands: it begins here, its holder is gone, or a request finds it without one.
+
+use std::time::{Duration, Instant};
+
+use super::drive::{Drive, TICK, now};
+use super::holder::{Liveness, is_alive, this_process};
+use super::people::may_answer;
+use super::{Ending, Engine, EngineError, Requested, make_folder};
+use crate::ids::RunId;
+use crate::journal::Lease;
+use crate::plan::Plan;
+use crate::run::{Event, LeaseReason, RequestKind, RunState};
+
+/// The form of the journal that this version writes.
+const FORMAT: u32 = 1;
+
+impl Engine {
+    /// Starts a run of a plan and drives it.
+    ///
+    /// # Errors
+    /// When it cannot begin (locks), or the journal cannot be written.
+    pub async fn start(
+        &mut self,
+        plan: Plan,
+        incident: Option<String>,
+        overrides: Vec<(String, String)>,
+    ) -> Result<Ending, EngineError> {
+        let run = new_run_id()?;
+        let holder = this_process();
+        let started = Event::RunStarted {
+            locks: plan.locks.clone(),
+            plan: Box::new(plan),
+            incident,
+            format: FORMAT,
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            overrides,
+        };
+        let (lease, records) = self.parts.journal.begin(&run, started, &holder, &holder.user, now())?;
+        let state = RunState::replay(&run, &records)?;
+        for record in &records {
+            self.parts.observer.record(record, &state);
+        }
+        self.drive(lease, state, holder.user).await
+    }
+
+    /// Takes a run that nobody holds, or whose holder a person says is gone (`take_over`), and drives it on.
+    ///
+    /// # Errors
+    /// `Held` when its holder is alive.
+    pub async fn resume(&mut self, run: &RunId, reason: &str, take_over: bool) -> Result<Ending, EngineError> {
+        let state = self.state(run)?;
+        if state.ended.is_some() {
+            return Err(EngineError::NotNow(format!("run {run} has ended; there is nothing to resume")));
+        }
+        let (lease, state) = self.take(run, take_over)?;
+        let resumed = state.stopped.is_some();
+        let mut drive = self.hold(lease, state, this_process().user)?;
+        if resumed {
+            drive.append(vec![Event::Resumed { reason: reason.to_owned() }])?;
+        }
+        drive.go().await
+    }
+
+    /// Asks for something to happen with a run: its holder takes it up, or this process takes the run and does it.
+    ///
+    /// # Errors
+    /// `NotNow` when the run has ended, or nobody asked what is answered.
+    pub async fn request(&mut self, run: &RunId, request: RequestKind, reason: &str) -> Result<Requested, EngineError> {
+        let state = self.state(run)?;
+        check(&state, &request)?;
+        let by = this_process().user;
+        let id = self.parts.journal.ask(run, &request, &by, reason, now())?;
+        if self.wait_for_holder(run, id).await? {
+            return Ok(Requested::TakenUp);
+        }
+        let (lease, state) = self.take(run, false)?;
+        let ending = self.drive(lease, state, by).await?;
+        Ok(Requested::Driven(Box::new(ending)))
+    }
+
+    /// Waits until the run's holder has taken up a request; `false` where nobody holds the run.
+    async fn wait_for_holder(&mut self, run: &RunId, id: i64) -> Result<bool, EngineError> {
+        let begun = Instant::now();
+        loop {
+            if !self.parts.journal.requests(run)?.iter().any(|request| request.id == id) {
+                return Ok(true);
+            }
+            let lease = self.parts.journal.lease(run)?;
+            match is_alive(&lease.holder) {
+                _ if lease.released => return Ok(false),
+                Liveness::Gone => return Ok(false),
+                // It is durable: a holder that is stopped or on another host takes it up as soon as it can.
+                _ if begun.elapsed() > Duration::from_secs(10) => return Ok(true),
+                _ => tokio::time::sleep(TICK / 2).await,
+            }
+        }
+    }
+
+    /// Takes the lease of a run whose holder is gone or said to be.
+    fn take(&mut self, run: &RunId, take_over: bool) -> Result<(Lease, RunState), EngineError> {
+        let info = self.parts.journal.lease(run)?;
+        let reason = match is_alive(&info.holder) {
+            _ if info.released => LeaseReason::Resume,
+            Liveness::Gone => LeaseReason::Resume,
+            _ if take_over => LeaseReason::TakeOver,
+            liveness => {
+                let holder = &info.holder;
+                let sure = if liveness == Liveness::OtherHost { ", which cannot be looked at from here" } else { "" };
+                let who = format!("process {} of {} on {}{sure}", holder.pid, holder.user, holder.host);
+                return Err(EngineError::Held { run: run.clone(), who });
+            }
+        };
+        let holder = this_process();
+        let (lease, _) = self.parts.journal.take(run, info.epoch, &holder, reason, &holder.user, now())?;
+        let state = self.state(run)?;
+        Ok((lease, state))
+    }
+
+    async fn drive(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Ending, EngineError> {
+        self.hold(lease, state, actor)?.go().await
+    }
+
+    fn hold(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Drive<'_>, EngineError> {
+        let spool = self.parts.state.join("spool").join(lease.run.as_str());
+        make_folder(&spool)?;
+        let interrupts = *self.parts.interrupts.borrow();
+        Ok(Drive {
+            parts: &mut self.parts,
+            lease,
+            state,
+            actor,
+            spool,
+            interrupts,
+            renewed: Instant::now(),
+            paged: None,
+        })
+    }
+}
+
+/// Whether a request makes sense for a run as it stands.
+fn check(state: &RunState, request: &RequestKind) -> Result<(), EngineError> {
+    if let Some((_, _, summary)) = &state.ended {
+        return Err(EngineError::NotNow(format!("run {} has ended: {summary}", state.run)));
+    }
+    match request {
+        RequestKind::Resolve { task, answer } => may_answer(state, task, *answer).map_err(EngineError::NotNow),
+        RequestKind::Rollback { to: Some(name) } if !state.checkpoints.iter().any(|point| &point.name == name) => {
+            let reached: Vec<&str> = state.checkpoints.iter().map(|point| point.name.as_str()).collect();
+            let list = if reached.is_empty() { "none".to_owned() } else { reached.join(", ") };
+            Err(EngineError::NotNow(format!("run {} has not reached a checkpoint {name}; reached: {list}", state.run)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The second it starts, and four random letters.
+fn new_run_id() -> Result<RunId, EngineError> {
+    let mut bytes = [0_u8; 4];
+    getrandom::fill(&mut bytes).map_err(|error| EngineError::State(format!("no random numbers: {error}")))?;
+    const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
+    let tail: String = bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect();
+    let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+    format!("{stamp}-{tail}").parse().map_err(|error: crate::ids::InvalidName| EngineError::State(error.to_string()))
+}

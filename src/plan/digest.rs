@@ -1,0 +1,36 @@
+//! What a plan is known by: one digest over what was asked for, another over what was found.
+
+use super::PlannedStep;
+use crate::ids::Digest;
+use crate::playbook::Playbook;
+use crate::spec::{ActionSpec, Specs};
+use crate::value::Value;
+
+/// The digest of playbook, inputs, targets and the specs of the actions that are used.
+pub(super) fn of_content<'a>(
+    playbook: &Playbook,
+    inputs: &Value,
+    environment: &str,
+    targets: &[String],
+    specs: impl Iterator<Item = &'a ActionSpec>,
+) -> Digest {
+    let mut text = format!("{}\n{inputs}\n{environment}\n{}\n", playbook.digest, targets.join(" "));
+    for spec in specs {
+        // A spec is plain data: its debug form names every part of it.
+        text.push_str(&format!("{spec:?}\n"));
+    }
+    Digest::of(text.as_bytes())
+}
+
+/// The digest of the facts that keep their value while nobody acts.
+pub(super) fn of_facts(playbook: &Playbook, steps: &[PlannedStep], specs: &Specs) -> Digest {
+    let mut text = String::new();
+    for (step, planned) in playbook.steps.iter().zip(steps) {
+        let Some(spec) = specs.get(&step.action) else { continue };
+        for field in spec.facts.iter().filter(|field| field.stable) {
+            let value = planned.prediction.facts.get(field.name).unwrap_or(&Value::Null);
+            text.push_str(&format!("{}.{} = {value}\n", step.id, field.name));
+        }
+    }
+    Digest::of(text.as_bytes())
+}
