@@ -1,11 +1,20 @@
 //! Where records are kept: the `Journal` trait and its stores. A record counts only once it is durable. It knows leases,
 //! locks and requests, and never what a record means beyond that a run has ended or waits.
 
+mod audit;
 mod boot;
-
-pub use boot::boot_id;
+mod chain;
+mod memory;
+mod projection;
+mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
+
+pub use boot::boot_id;
+pub use memory::{Failure, MemoryJournal};
+pub use sqlite::SqliteJournal;
 
 use crate::ids::{Digest, Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, QuestionKind, Record, RequestKind, Time, Verdict};

@@ -1,0 +1,139 @@
+//! Recomputes a run's chain from what is stored and says where it does not fit.
+//!
+//! It finds any record that was changed, removed, moved, replaced or inserted, and a list of runs, lease or lock that does
+//! not agree with the records. What it cannot see: a journal whose end was cut off, or which was written anew as a whole,
+//! by somebody who recomputed the hashes and corrected the list of runs as well. Whoever wants to see that too keeps the
+//! last hash somewhere else, and compares. It must never change anything, and must never stop at what it finds.
+
+use super::Verification;
+use super::chain::{Head, Stored};
+use super::projection::Projection;
+use crate::ids::{Resource, RunId};
+use crate::run::{Event, Holder};
+
+/// Goes through a run's records in order.
+pub(super) struct Audit {
+    run: RunId,
+    head: Head,
+    epoch: u64,
+    records: u64,
+    projection: Option<Projection>,
+    holder: Option<Holder>,
+    locks: Vec<Resource>,
+    broken: Option<(u64, String)>,
+}
+
+/// What the store keeps beside the records of a run.
+pub(super) struct Kept {
+    pub projection: Result<Projection, String>,
+    /// The newest lease's number and holder.
+    pub lease: Result<(u64, Holder), String>,
+    /// What the run holds, sorted.
+    pub locks: Vec<String>,
+}
+
+impl Audit {
+    /// Before the first record.
+    pub fn new(run: &RunId) -> Self {
+        Self {
+            run: run.clone(),
+            head: Head::genesis(run),
+            epoch: 0,
+            records: 0,
+            projection: None,
+            holder: None,
+            locks: Vec::new(),
+            broken: None,
+        }
+    }
+
+    /// Looks at the next record: what the store has under this number, or why that is not even a record.
+    pub fn record(&mut self, seq: i64, stored: Result<Stored, String>) {
+        self.records += 1;
+        // Behind the first break nothing can be said: every later record rests on it.
+        if self.broken.is_none()
+            && let Err(wrong) = stored.and_then(|stored| self.fits(stored))
+        {
+            self.broken = Some((u64::try_from(seq).unwrap_or(0), wrong));
+        }
+    }
+
+    fn fits(&mut self, stored: Stored) -> Result<(), String> {
+        if stored.seq != self.head.seq + 1 {
+            return Err(format!("record {} is missing before it", self.head.seq + 1));
+        }
+        if stored.previous != self.head.hash {
+            return Err(format!(
+                "it follows on a record with the hash {}, and the one before it has {}",
+                stored.previous, self.head.hash
+            ));
+        }
+        let expected = stored.expected_hash();
+        if stored.hash != expected {
+            return Err(format!("its hash is {}, and its content has {expected}: it was changed", stored.hash));
+        }
+        if stored.epoch < self.epoch {
+            return Err(format!("it was written under lease {} after lease {}", stored.epoch, self.epoch));
+        }
+        let record = stored.read(&self.run).map_err(|error| error.to_string())?;
+        if record.seq == 1 {
+            let start = Projection::start(&record).ok_or("the first record does not start the run")?;
+            self.projection = Some(start);
+        } else if let Some(projection) = &mut self.projection {
+            if projection.verdict.is_some() {
+                return Err("it was written after the run had ended".to_owned());
+            }
+            if matches!(record.event, Event::RunStarted { .. }) {
+                return Err("it starts the run a second time".to_owned());
+            }
+            projection.apply(&record);
+        }
+        self.epoch = record.epoch;
+        self.head = Head { seq: record.seq, hash: record.hash };
+        match record.event {
+            Event::RunStarted { locks, .. } => self.locks = locks,
+            Event::LeaseTaken { holder, .. } => self.holder = Some(holder),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Compares with what is kept beside the records, and says what was found.
+    pub fn finish(self, kept: Kept) -> Verification {
+        let head = (self.head.seq > 0).then(|| self.head.hash.clone());
+        let broken = self.broken.clone().or_else(|| self.disagreement(kept).map(|wrong| (self.head.seq, wrong)));
+        Verification { records: self.records, head, broken }
+    }
+
+    fn disagreement(&self, kept: Kept) -> Option<String> {
+        let Some(projection) = &self.projection else { return Some("all of its records are missing".to_owned()) };
+        let listed = match kept.projection {
+            Ok(listed) => listed,
+            Err(wrong) => return Some(wrong),
+        };
+        if let Some(difference) = projection.difference(&listed) {
+            return Some(difference);
+        }
+        match kept.lease {
+            Err(wrong) => return Some(wrong),
+            Ok((epoch, _)) if epoch != self.epoch => {
+                return Some(format!("the newest lease is {epoch}, the records say {}", self.epoch));
+            }
+            Ok((_, holder)) if self.holder.as_ref() != Some(&holder) => {
+                return Some(format!(
+                    "the lease names process {} on {}, which the records do not",
+                    holder.pid, holder.host
+                ));
+            }
+            Ok(_) => {}
+        }
+        let mut due: Vec<String> = match projection.verdict {
+            None => self.locks.iter().map(|lock| lock.to_string()).collect(),
+            Some(_) => Vec::new(),
+        };
+        due.sort();
+        due.dedup();
+        (due != kept.locks)
+            .then(|| format!("it should hold the locks [{}] and holds [{}]", due.join(", "), kept.locks.join(", ")))
+    }
+}

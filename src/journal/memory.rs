@@ -1,0 +1,356 @@
+//! A journal in memory, for simulations and tests. It keeps the contract of the real one, can fail at a chosen write like a
+//! dying disk, and has a clock that moves only when told, so that everything in it is repeatable. It must never be what a
+//! real run is written to.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::audit::{Audit, Kept};
+use super::chain::{self, Batch, Stored, Writer};
+use super::projection::Projection;
+use super::{Journal, JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow, Verification, boot};
+use crate::ids::{Resource, RunId};
+use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
+
+/// A journal in memory. What it holds outlives it as long as another view of it (`reopen`) exists.
+#[derive(Debug, Default)]
+pub struct MemoryJournal {
+    content: Arc<Mutex<Content>>,
+    failure: Option<Failure>,
+    writes: u64,
+    dead: bool,
+}
+
+/// When a journal in memory dies: like a disk, it never comes back for whoever has it open. Renewals of a lease are not
+/// counted, as their number rests on the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// So many writes succeed; the next one is not written.
+    Before(u64),
+    /// So many writes succeed and are acknowledged; the next one is written, and its acknowledgement is lost.
+    Unacknowledged(u64),
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    runs: BTreeMap<RunId, Run>,
+    locks: BTreeMap<Resource, (RunId, Time)>,
+    requests: Vec<(RequestRow, RunId, bool)>,
+    clock: Duration,
+    boots: u64,
+}
+
+#[derive(Debug)]
+struct Run {
+    records: Vec<Stored>,
+    projection: Projection,
+    epoch: u64,
+    holder: Holder,
+    released: bool,
+    renewed: Duration,
+    renewed_in: String,
+}
+
+impl MemoryJournal {
+    /// An empty journal.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Another process' view of the same journal, or the same process' after it was started again: what was written is
+    /// there, and it works.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        Self { content: Arc::clone(&self.content), failure: None, writes: 0, dead: false }
+    }
+
+    /// Lets it die after so many successful writes, counted from when this view was opened.
+    pub fn fail_after(&mut self, writes: Option<u64>) {
+        self.fail(writes.map(Failure::Before));
+    }
+
+    /// Lets it die as told.
+    pub fn fail(&mut self, failure: Option<Failure>) {
+        self.failure = failure;
+    }
+
+    /// How many writes this view has acknowledged.
+    pub fn writes(&self) -> u64 {
+        self.writes
+    }
+
+    /// Lets its clock, by which leases are measured, move on.
+    pub fn advance(&mut self, time: Duration) {
+        self.content().clock += time;
+    }
+
+    /// As if the machine had been booted anew: leases taken before have no idle time any more.
+    pub fn reboot(&mut self) {
+        let mut content = self.content();
+        content.boots += 1;
+        content.clock = Duration::ZERO;
+    }
+
+    fn content(&self) -> MutexGuard<'_, Content> {
+        // A test that panicked while it held the lock has left whole values behind: each write replaces them at its end.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&mut Content) -> Result<T, JournalError>) -> Result<T, JournalError> {
+        if self.dead {
+            return Err(JournalError::Store { doing: "read", cause: "the simulated disk has failed".to_owned() });
+        }
+        work(&mut self.content())
+    }
+
+    /// One write: `work` must change nothing unless it succeeds.
+    fn write<T>(&mut self, work: impl FnOnce(&mut Content) -> Result<T, JournalError>) -> Result<T, JournalError> {
+        let failed = || JournalError::Store { doing: "written", cause: "the simulated disk has failed".to_owned() };
+        if self.dead {
+            return Err(failed());
+        }
+        match self.failure {
+            Some(Failure::Before(writes)) if self.writes >= writes => {
+                self.dead = true;
+                Err(failed())
+            }
+            Some(Failure::Unacknowledged(writes)) if self.writes >= writes => {
+                work(&mut self.content())?;
+                self.dead = true;
+                Err(failed())
+            }
+            _ => {
+                let done = work(&mut self.content())?;
+                self.writes += 1;
+                Ok(done)
+            }
+        }
+    }
+}
+
+impl Content {
+    fn run(&mut self, run: &RunId) -> Result<&mut Run, JournalError> {
+        self.runs.get_mut(run).ok_or_else(|| JournalError::NoSuchRun(run.clone()))
+    }
+
+    fn held(&mut self, lease: &Lease) -> Result<&mut Run, JournalError> {
+        let run = self.run(&lease.run)?;
+        if run.epoch == lease.epoch && !run.released {
+            Ok(run)
+        } else {
+            Err(JournalError::LeaseLost { run: lease.run.clone(), ours: lease.epoch, held: run.epoch })
+        }
+    }
+
+    fn boot(&self) -> String {
+        format!("simulated-{}", self.boots)
+    }
+
+    fn lock_row(&self, resource: &Resource, run: &RunId, since: Time) -> LockRow {
+        let holder = self.runs.get(run).map(|held| &held.projection);
+        LockRow {
+            resource: resource.clone(),
+            run: run.clone(),
+            playbook: holder.map(|held| held.playbook.clone()).unwrap_or_default(),
+            incident: holder.and_then(|held| held.incident.clone()),
+            since,
+        }
+    }
+
+    fn lease_info(&self, run: &Run) -> LeaseInfo {
+        LeaseInfo {
+            epoch: run.epoch,
+            holder: run.holder.clone(),
+            released: run.released,
+            idle: boot::idle(run.renewed, &run.renewed_in, self.clock, &self.boot()),
+        }
+    }
+}
+
+impl Run {
+    fn add(&mut self, batch: Batch) -> Vec<Record> {
+        self.records.extend(batch.stored);
+        self.projection = batch.projection;
+        batch.records
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn begin(
+        &mut self,
+        run: &RunId,
+        started: Event,
+        holder: &Holder,
+        actor: &str,
+        at: Time,
+    ) -> Result<(Lease, Vec<Record>), JournalError> {
+        self.write(|content| {
+            if content.runs.contains_key(run) {
+                return Err(chain::refused(run, "there is a run with this id already"));
+            }
+            let (batch, locks) = chain::begin(Writer { run, epoch: 1, actor, at }, started, holder)?;
+            for lock in &locks {
+                if let Some((held_by, since)) = content.locks.get(lock) {
+                    return Err(JournalError::Locked(content.lock_row(lock, held_by, *since)));
+                }
+            }
+            content.locks.extend(locks.into_iter().map(|lock| (lock, (run.clone(), at))));
+            let begun = Run {
+                records: batch.stored,
+                projection: batch.projection,
+                epoch: 1,
+                holder: holder.clone(),
+                released: false,
+                renewed: content.clock,
+                renewed_in: content.boot(),
+            };
+            content.runs.insert(run.clone(), begun);
+            Ok((Lease { run: run.clone(), epoch: 1 }, batch.records))
+        })
+    }
+
+    fn append(
+        &mut self,
+        lease: &Lease,
+        actor: &str,
+        at: Time,
+        events: Vec<Event>,
+        answers: &[i64],
+    ) -> Result<Vec<Record>, JournalError> {
+        self.write(|content| {
+            let run = content.held(lease)?;
+            let writer = Writer { run: &lease.run, epoch: lease.epoch, actor, at };
+            let batch = chain::extend(writer, &run.projection, events)?;
+            let ended = batch.projection.verdict.is_some();
+            let records = run.add(batch);
+            if ended {
+                content.locks.retain(|_, (holder, _)| *holder != lease.run);
+            }
+            for (request, run, taken) in &mut content.requests {
+                *taken |= *run == lease.run && answers.contains(&request.id);
+            }
+            Ok(records)
+        })
+    }
+
+    fn renew(&mut self, lease: &Lease) -> Result<(), JournalError> {
+        self.read(|content| {
+            let (clock, boot) = (content.clock, content.boot());
+            let run = content.held(lease)?;
+            (run.renewed, run.renewed_in) = (clock, boot);
+            Ok(())
+        })
+    }
+
+    fn check(&mut self, lease: &Lease) -> Result<(), JournalError> {
+        self.read(|content| content.held(lease).map(|_| ()))
+    }
+
+    fn release(&mut self, lease: &Lease) -> Result<(), JournalError> {
+        self.write(|content| match content.held(lease) {
+            Ok(run) => {
+                run.released = true;
+                Ok(())
+            }
+            // What is not ours any more need not be given back.
+            Err(JournalError::LeaseLost { .. }) => Ok(()),
+            Err(error) => Err(error),
+        })
+    }
+
+    fn take(
+        &mut self,
+        run: &RunId,
+        expected: u64,
+        holder: &Holder,
+        reason: LeaseReason,
+        actor: &str,
+        at: Time,
+    ) -> Result<(Lease, Vec<Record>), JournalError> {
+        self.write(|content| {
+            let (clock, boot) = (content.clock, content.boot());
+            let held = content.run(run)?;
+            if held.epoch != expected {
+                return Err(JournalError::LeaseLost { run: run.clone(), ours: expected, held: held.epoch });
+            }
+            let epoch = expected + 1;
+            let writer = Writer { run, epoch, actor, at };
+            let batch = chain::extend(writer, &held.projection, vec![chain::taken(holder, reason)])?;
+            let records = held.add(batch);
+            (held.epoch, held.holder, held.released) = (epoch, holder.clone(), false);
+            (held.renewed, held.renewed_in) = (clock, boot);
+            Ok((Lease { run: run.clone(), epoch }, records))
+        })
+    }
+
+    fn lease(&mut self, run: &RunId) -> Result<LeaseInfo, JournalError> {
+        self.read(|content| {
+            content.run(run)?;
+            content
+                .runs
+                .get(run)
+                .map(|held| content.lease_info(held))
+                .ok_or_else(|| JournalError::NoSuchRun(run.clone()))
+        })
+    }
+
+    fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError> {
+        self.read(|content| {
+            let records = content.run(run)?.records.iter().filter(|stored| stored.seq > after);
+            records.map(|stored| stored.clone().read(run)).collect()
+        })
+    }
+
+    fn runs(&mut self) -> Result<Vec<RunRow>, JournalError> {
+        self.read(|content| {
+            let row = |(id, run): (&RunId, &Run)| run.projection.row(id.clone(), content.lease_info(run));
+            let mut rows: Vec<RunRow> = content.runs.iter().map(row).collect();
+            rows.sort_by(|a, b| (b.started, &b.run).cmp(&(a.started, &a.run)));
+            Ok(rows)
+        })
+    }
+
+    fn locks(&mut self) -> Result<Vec<LockRow>, JournalError> {
+        self.read(|content| {
+            Ok(content.locks.iter().map(|(lock, (run, since))| content.lock_row(lock, run, *since)).collect())
+        })
+    }
+
+    fn ask(
+        &mut self,
+        run: &RunId,
+        request: &RequestKind,
+        by: &str,
+        reason: &str,
+        at: Time,
+    ) -> Result<i64, JournalError> {
+        self.write(|content| {
+            content.run(run)?;
+            let id = i64::try_from(content.requests.len()).unwrap_or(i64::MAX).saturating_add(1);
+            let (request, by, reason) = (request.clone(), by.to_owned(), reason.to_owned());
+            content.requests.push((RequestRow { id, request, by, reason, at }, run.clone(), false));
+            Ok(id)
+        })
+    }
+
+    fn requests(&mut self, run: &RunId) -> Result<Vec<RequestRow>, JournalError> {
+        self.read(|content| {
+            let open = content.requests.iter().filter(|(_, of, taken)| of == run && !taken);
+            Ok(open.map(|(request, ..)| request.clone()).collect())
+        })
+    }
+
+    fn verify(&mut self, run: &RunId) -> Result<Verification, JournalError> {
+        self.read(|content| {
+            let held = content.run(run)?;
+            let mut audit = Audit::new(run);
+            for stored in &held.records {
+                audit.record(i64::try_from(stored.seq).unwrap_or(i64::MAX), Ok(stored.clone()));
+            }
+            let (projection, lease) = (Ok(held.projection.clone()), Ok((held.epoch, held.holder.clone())));
+            let ours = content.locks.iter().filter(|(_, (holder, _))| holder == run);
+            Ok(audit.finish(Kept { projection, lease, locks: ours.map(|(lock, _)| lock.to_string()).collect() }))
+        })
+    }
+}

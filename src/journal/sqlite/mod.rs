@@ -1,0 +1,378 @@
+//! The journal on disk: one SQLite file in the state folder, with a write-ahead log, every commit synchronous. A call that
+//! returns has been written. After a failed write this handle writes no more, as nobody knows what the disk still holds;
+//! opening the journal anew shows it. It must never write outside a transaction that has looked at the lease first.
+
+mod network;
+mod open;
+mod rows;
+mod trouble;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
+
+use super::audit::{Audit, Kept};
+use super::chain::{self, Writer};
+use super::{Journal, JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow, Verification, boot};
+use crate::ids::{Resource, RunId};
+use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
+use open::Promise;
+use trouble::{Trouble, explain, is_busy};
+
+/// The journal in a state folder.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    pub(super) connection: Connection,
+    /// Renewals go over a connection of their own, which does not wait for the disk: a lease that a power cut takes back
+    /// was held by a process that the power cut has ended too.
+    pub(super) renewals: Option<Connection>,
+    path: PathBuf,
+    read_only: bool,
+    /// Why nothing more is written.
+    poisoned: Option<String>,
+    /// The run which had no open requests, and the state of the file in which that was seen.
+    quiet: Option<(RunId, i64)>,
+    boot: String,
+}
+
+impl SqliteJournal {
+    /// Opens the journal in a state folder, and makes folder and journal where they are missing.
+    ///
+    /// # Errors
+    /// `Unsuitable` on a network file system, for the file of a newer version, and for a file that is not ours; `Corrupt`
+    /// and `Store` where it cannot be used.
+    pub fn open(folder: &Path) -> Result<Self, JournalError> {
+        let path = open::prepare(folder)?;
+        let connection = open::writing(&path, Promise::Durable)?;
+        Ok(Self::over(connection, path, false))
+    }
+
+    /// Opens the journal in a state folder for looking at it, also while others write; nothing where there is none. It
+    /// makes no folder and no journal, and refuses to write.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_read_only(folder: &Path) -> Result<Option<Self>, JournalError> {
+        let path = folder.join(open::FILE);
+        Ok(open::reading(folder)?.map(|connection| Self::over(connection, path, true)))
+    }
+
+    /// Where the journal lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn over(connection: Connection, path: PathBuf, read_only: bool) -> Self {
+        Self { connection, renewals: None, path, read_only, poisoned: None, quiet: None, boot: boot::boot_id() }
+    }
+
+    fn writable(&self) -> Result<(), JournalError> {
+        let stop = |cause: String| Err(JournalError::Store { doing: "written", cause });
+        match &self.poisoned {
+            _ if self.read_only => stop("it was opened for reading only".to_owned()),
+            Some(why) => stop(format!("an earlier write failed, and nothing is written after that: {why}")),
+            None => Ok(()),
+        }
+    }
+
+    /// One transaction that writes. When it returns, everything is on the disk, or nothing is.
+    fn write<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Trouble>) -> Result<T, JournalError> {
+        self.writable()?;
+        let done = match self.connection.transaction_with_behavior(TransactionBehavior::Immediate) {
+            Ok(transaction) => work(&transaction).and_then(|value| {
+                transaction.commit()?;
+                Ok(value)
+            }),
+            // Somebody else writes for long: nothing was begun, so nothing is in doubt.
+            Err(error) if is_busy(&error) => return Err(explain("written", &error)),
+            Err(error) => Err(error.into()),
+        };
+        match done {
+            Ok(value) => Ok(value),
+            Err(Trouble::Refused(error)) => Err(error),
+            Err(Trouble::Store(error)) => {
+                self.poisoned = Some(error.to_string());
+                Err(explain("written", &error))
+            }
+        }
+    }
+
+    /// All rows of a query; the first that cannot be read is an error.
+    fn list<T>(
+        &self,
+        query: &str,
+        what: &str,
+        read: impl Fn(&Row<'_>) -> rows::Read<T>,
+        parameters: impl rusqlite::Params,
+    ) -> Result<Vec<T>, JournalError> {
+        let all = || -> Result<Vec<T>, Trouble> {
+            let mut statement = self.connection.prepare_cached(query)?;
+            let mut found = statement.query(parameters)?;
+            let mut list = Vec::new();
+            while let Some(row) = found.next()? {
+                list.push(read(row).map_err(|wrong| rows::damaged(what, &wrong))?);
+            }
+            Ok(list)
+        };
+        all().map_err(Trouble::read)
+    }
+
+    /// A number that changes when another connection has written.
+    fn version(&self) -> Result<i64, JournalError> {
+        let version =
+            |connection: &Connection| connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0));
+        version(&self.connection).map_err(|error| explain("read", &error))
+    }
+
+    fn kept(connection: &Connection, run: &RunId, boot: &str) -> rusqlite::Result<Kept> {
+        let one = [run.as_str()];
+        let projection = connection
+            .prepare_cached("SELECT * FROM runs WHERE run = ?1")?
+            .query_row(one, |row| Ok(rows::projection(row)))
+            .optional()?
+            .unwrap_or_else(|| Err("the list of runs does not have it".to_owned()));
+        let lease = connection
+            .prepare_cached("SELECT * FROM leases WHERE run = ?1")?
+            .query_row(one, |row| Ok(rows::lease(row, boot::since_boot(), boot)))
+            .optional()?
+            .unwrap_or_else(|| Err("its lease is missing".to_owned()));
+        let locks = connection
+            .prepare_cached("SELECT resource FROM locks WHERE run = ?1 ORDER BY resource")?
+            .query_map(one, |row| {
+                Ok(String::from_utf8_lossy(row.get_ref(0)?.as_bytes().unwrap_or_default()).into_owned())
+            })?
+            .collect::<Result<_, _>>()?;
+        Ok(Kept { projection, lease: lease.map(|lease| (lease.epoch, lease.holder)), locks })
+    }
+}
+
+fn exists(connection: &Connection, run: &RunId) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM runs WHERE run = ?1")?.exists([run.as_str()])
+}
+
+fn take_lock(transaction: &Transaction<'_>, run: &RunId, lock: &Resource, at: Time) -> Result<(), Trouble> {
+    let holder = transaction
+        .prepare_cached("SELECT locks.*, playbook, incident FROM locks LEFT JOIN runs USING (run) WHERE resource = ?1")?
+        .query_row([lock.as_str()], |row| Ok(rows::lock(row)))
+        .optional()?;
+    if let Some(holder) = holder {
+        let holder = holder.map_err(|wrong| rows::damaged(&format!("the lock {lock}"), &wrong))?;
+        return Err(JournalError::Locked(holder).into());
+    }
+    transaction.prepare_cached("INSERT INTO locks (resource, run, since) VALUES (?1, ?2, ?3)")?.execute(params![
+        lock.as_str(),
+        run.as_str(),
+        at.0
+    ])?;
+    Ok(())
+}
+
+impl Journal for SqliteJournal {
+    fn begin(
+        &mut self,
+        run: &RunId,
+        started: Event,
+        holder: &Holder,
+        actor: &str,
+        at: Time,
+    ) -> Result<(Lease, Vec<Record>), JournalError> {
+        let boot = self.boot.clone();
+        self.write(|transaction| {
+            if exists(transaction, run)? {
+                return Err(chain::refused(run, "there is a run with this id already").into());
+            }
+            let (batch, locks) = chain::begin(Writer { run, epoch: 1, actor, at }, started, holder)?;
+            rows::add(transaction, run, &batch)?;
+            for lock in &locks {
+                take_lock(transaction, run, lock, at)?;
+            }
+            let lease = Lease { run: run.clone(), epoch: 1 };
+            rows::put_lease(transaction, &lease, holder, &boot)?;
+            Ok((lease, batch.records))
+        })
+    }
+
+    fn append(
+        &mut self,
+        lease: &Lease,
+        actor: &str,
+        at: Time,
+        events: Vec<Event>,
+        answers: &[i64],
+    ) -> Result<Vec<Record>, JournalError> {
+        let run = &lease.run;
+        self.quiet = None;
+        self.write(|transaction| {
+            rows::held(transaction, lease)?;
+            let before = rows::standing(transaction, run)?;
+            let batch = chain::extend(Writer { run, epoch: lease.epoch, actor, at }, &before, events)?;
+            rows::add(transaction, run, &batch)?;
+            for request in answers {
+                transaction
+                    .prepare_cached("UPDATE requests SET taken = 1 WHERE id = ?1 AND run = ?2")?
+                    .execute(params![request, run.as_str()])?;
+            }
+            if batch.projection.verdict.is_some() {
+                transaction.prepare_cached("DELETE FROM locks WHERE run = ?1")?.execute([run.as_str()])?;
+            }
+            Ok(batch.records)
+        })
+    }
+
+    fn renew(&mut self, lease: &Lease) -> Result<(), JournalError> {
+        self.writable()?;
+        let connection = match &self.renewals {
+            Some(connection) => connection,
+            None => self.renewals.insert(open::writing(&self.path, Promise::Seen)?),
+        };
+        let renewed = connection
+            .prepare_cached("UPDATE leases SET renewed = ?3, boot = ?4 WHERE run = ?1 AND epoch = ?2 AND released = 0")
+            .and_then(|mut statement| {
+                let now = rows::milliseconds(boot::since_boot());
+                statement.execute(params![lease.run.as_str(), rows::signed(lease.epoch), now, self.boot])
+            })
+            .map_err(|error| explain("written", &error))?;
+        if renewed == 0 { self.check(lease) } else { Ok(()) }
+    }
+
+    fn check(&mut self, lease: &Lease) -> Result<(), JournalError> {
+        // After a failed write nothing more is sent either.
+        self.writable()?;
+        rows::held(&self.connection, lease).map_err(Trouble::read)
+    }
+
+    fn release(&mut self, lease: &Lease) -> Result<(), JournalError> {
+        self.write(|transaction| {
+            rows::epoch(transaction, &lease.run)?;
+            // What is not ours any more need not be given back.
+            transaction
+                .prepare_cached("UPDATE leases SET released = 1 WHERE run = ?1 AND epoch = ?2")?
+                .execute(params![lease.run.as_str(), rows::signed(lease.epoch)])?;
+            Ok(())
+        })
+    }
+
+    fn take(
+        &mut self,
+        run: &RunId,
+        expected: u64,
+        holder: &Holder,
+        reason: LeaseReason,
+        actor: &str,
+        at: Time,
+    ) -> Result<(Lease, Vec<Record>), JournalError> {
+        let boot = self.boot.clone();
+        self.write(|transaction| {
+            let (held, _) = rows::epoch(transaction, run)?;
+            if held != expected {
+                return Err(JournalError::LeaseLost { run: run.clone(), ours: expected, held }.into());
+            }
+            let lease = Lease { run: run.clone(), epoch: expected + 1 };
+            let before = rows::standing(transaction, run)?;
+            let writer = Writer { run, epoch: lease.epoch, actor, at };
+            let batch = chain::extend(writer, &before, vec![chain::taken(holder, reason)])?;
+            rows::add(transaction, run, &batch)?;
+            rows::put_lease(transaction, &lease, holder, &boot)?;
+            Ok((lease, batch.records))
+        })
+    }
+
+    fn lease(&mut self, run: &RunId) -> Result<LeaseInfo, JournalError> {
+        let now = boot::since_boot();
+        let read = |row: &Row<'_>| rows::lease(row, now, &self.boot);
+        let what = format!("the lease of run {run}");
+        self.list("SELECT * FROM leases WHERE run = ?1", &what, read, [run.as_str()])?
+            .pop()
+            .ok_or_else(|| JournalError::NoSuchRun(run.clone()))
+    }
+
+    fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError> {
+        if !exists(&self.connection, run).map_err(|error| explain("read", &error))? {
+            return Err(JournalError::NoSuchRun(run.clone()));
+        }
+        let read = |row: &Row<'_>| {
+            let (seq, stored) = rows::record(row);
+            stored.map_err(|wrong| format!("record {seq}: {wrong}"))
+        };
+        let query = "SELECT * FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq";
+        let stored = self.list(query, &format!("run {run}"), read, params![run.as_str(), rows::signed(after)])?;
+        stored.into_iter().map(|stored| stored.read(run)).collect()
+    }
+
+    fn runs(&mut self) -> Result<Vec<RunRow>, JournalError> {
+        let now = boot::since_boot();
+        let read = |row: &Row<'_>| {
+            let run = rows::run_id(row)?;
+            let lease = rows::lease(row, now, &self.boot).map_err(|wrong| format!("run {run}: {wrong}"))?;
+            let projection = rows::projection(row).map_err(|wrong| format!("run {run}: {wrong}"))?;
+            Ok(projection.row(run, lease))
+        };
+        // A run without a lease must not vanish from the list: it shows as damaged.
+        let query = "SELECT runs.*, epoch, holder, released, renewed, boot FROM runs LEFT JOIN leases USING (run) \
+                     ORDER BY started DESC, runs.run DESC";
+        self.list(query, "the list of runs", read, [])
+    }
+
+    fn locks(&mut self) -> Result<Vec<LockRow>, JournalError> {
+        let query = "SELECT locks.*, playbook, incident FROM locks LEFT JOIN runs USING (run) ORDER BY resource";
+        self.list(query, "the list of locks", rows::lock, [])
+    }
+
+    fn ask(
+        &mut self,
+        run: &RunId,
+        request: &RequestKind,
+        by: &str,
+        reason: &str,
+        at: Time,
+    ) -> Result<i64, JournalError> {
+        self.quiet = None;
+        let request = rows::to_json(request)?;
+        self.write(|transaction| {
+            if !exists(transaction, run)? {
+                return Err(JournalError::NoSuchRun(run.clone()).into());
+            }
+            transaction
+                .prepare_cached("INSERT INTO requests (run, request, by, reason, at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute(params![run.as_str(), request, by, reason, at.0])?;
+            Ok(transaction.last_insert_rowid())
+        })
+    }
+
+    fn requests(&mut self, run: &RunId) -> Result<Vec<RequestRow>, JournalError> {
+        // Asked several times a second: as long as nobody else has written, the answer is still none. The number is read
+        // before the rows, so that what is written in between is found the next time.
+        let version = self.version()?;
+        if self.quiet.as_ref().is_some_and(|(quiet, seen)| quiet == run && *seen == version) {
+            return Ok(Vec::new());
+        }
+        let query = "SELECT * FROM requests WHERE run = ?1 AND taken = 0 ORDER BY id";
+        let open = self.list(query, &format!("a request to run {run}"), rows::request, [run.as_str()])?;
+        self.quiet = open.is_empty().then(|| (run.clone(), version));
+        Ok(open)
+    }
+
+    fn verify(&mut self, run: &RunId) -> Result<Verification, JournalError> {
+        let look = |connection: &mut Connection, boot: &str| -> rusqlite::Result<Option<Verification>> {
+            // One snapshot: a runner may be writing.
+            let transaction = connection.savepoint()?;
+            let known = exists(&transaction, run)?;
+            let mut audit = Audit::new(run);
+            let mut found = known;
+            {
+                let mut statement = transaction.prepare_cached("SELECT * FROM records WHERE run = ?1 ORDER BY seq")?;
+                let mut records = statement.query([run.as_str()])?;
+                while let Some(row) = records.next()? {
+                    let (seq, stored) = rows::record(row);
+                    audit.record(seq, stored);
+                    found = true;
+                }
+            }
+            let kept = Self::kept(&transaction, run, boot)?;
+            Ok(found.then(|| audit.finish(kept)))
+        };
+        look(&mut self.connection, &self.boot)
+            .map_err(|error| explain("read", &error))?
+            .ok_or_else(|| JournalError::NoSuchRun(run.clone()))
+    }
+}
