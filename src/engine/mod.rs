@@ -1,3 +1,145 @@
-//! (to come)
+//! Where plans are made and runs are driven: append the intent, act, append the outcome, fold, decide. All I/O of a run goes
+//! through here; what is to be done next is never decided here, but in `run/`.
 
+mod act;
+mod drive;
 pub mod holder;
+mod observer;
+mod outputs;
+mod people;
+mod planning;
+mod prepare;
+mod start;
+mod verify;
+
+pub use observer::{Observer, Silent};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::actions::Table;
+use crate::ids::RunId;
+use crate::inventory::Inventory;
+use crate::journal::{Journal, JournalError};
+use crate::notify::Notifier;
+use crate::run::{IllegalEvent, Question, RunState, StopKind, TaskState, Verdict};
+
+/// What an engine works with.
+pub struct Parts {
+    /// Where records are kept.
+    pub journal: Box<dyn Journal>,
+    /// What steps do.
+    pub actions: Table,
+    /// What they act on.
+    pub inventory: Arc<Inventory>,
+    /// The state folder; spools lie below it.
+    pub state: PathBuf,
+    /// Who watches.
+    pub observer: Arc<dyn Observer>,
+    /// How a person is called.
+    pub pagers: Vec<Box<dyn Notifier>>,
+    /// How soon a page is repeated, in seconds.
+    pub repeat_seconds: f64,
+    /// How often Ctrl-C was pressed.
+    pub interrupts: tokio::sync::watch::Receiver<u32>,
+    /// Whether to stay while a person is awaited and a deadline runs (`--no-wait` says no).
+    pub wait: bool,
+}
+
+/// How driving a run came to an end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ending {
+    /// How.
+    pub kind: EndingKind,
+    /// What is known of the run.
+    pub state: RunState,
+}
+
+/// How driving a run came to an end.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EndingKind {
+    /// The run is over.
+    Finished(Verdict),
+    /// A person is needed; nobody holds the run any more.
+    Waiting(Question),
+    /// A person stopped it; nobody holds the run any more.
+    Stopped(StopKind),
+    /// It was told to stop at once (a second Ctrl-C): a step may still be under way under its recorder.
+    Left,
+}
+
+/// What became of a request to a run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Requested {
+    /// Another process holds the run and has taken it up.
+    TakenUp,
+    /// Nobody held the run: this process took it and drove it on.
+    Driven(Box<Ending>),
+}
+
+/// Why a plan could not be made or a run not be driven.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Records that cannot be what a run of ours wrote.
+    #[error(transparent)]
+    Illegal(#[from] IllegalEvent),
+    /// The plan cannot be made.
+    #[error("{0}")]
+    Plan(String),
+    /// Another process holds the run.
+    #[error("run {run} is held by {who}")]
+    Held {
+        /// Which run.
+        run: RunId,
+        /// Who.
+        who: String,
+    },
+    /// The request makes no sense for the run as it stands.
+    #[error("{0}")]
+    NotNow(String),
+    /// The world drifted from the plan before anything was changed.
+    #[error("{0}")]
+    Drift(String),
+    /// The state folder cannot be used.
+    #[error("{0}")]
+    State(String),
+}
+
+/// Makes plans and drives runs.
+pub struct Engine {
+    parts: Parts,
+}
+
+impl Engine {
+    /// An engine of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts }
+    }
+
+    /// The journal, for whoever reads it.
+    pub fn journal(&mut self) -> &mut dyn Journal {
+        self.parts.journal.as_mut()
+    }
+
+    /// What is known of a run.
+    ///
+    /// # Errors
+    /// When there is no such run, or its records are damaged.
+    pub fn state(&mut self, run: &RunId) -> Result<RunState, EngineError> {
+        let records = self.parts.journal.records(run, 0)?;
+        Ok(RunState::replay(run, &records)?)
+    }
+}
+
+/// Makes a folder of the runner's own: nobody else may look into it.
+fn make_folder(path: &std::path::Path) -> Result<(), EngineError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| EngineError::State(format!("the folder {} cannot be made: {error}", path.display())))
+}

@@ -65,6 +65,7 @@ impl Projection {
             | Event::Outcome { .. }
             | Event::Settled { .. }
             | Event::Verified { .. }
+            | Event::FailureAccepted { .. }
             | Event::CheckpointReached { .. }
             | Event::Paged { .. }
             | Event::Requested { .. }

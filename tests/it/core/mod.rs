@@ -1,0 +1,7 @@
+//! The pure core and the driver, over the simulated world: every outcome of every step against every policy, and the
+//! runner killed at every write and around every effect.
+
+mod crashes;
+mod harness;
+mod outcomes;
+mod people;
