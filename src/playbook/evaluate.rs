@@ -1,8 +1,11 @@
 //! Expressions and templates, evaluated over what is known.
 
+use super::cel::{compile, paths};
+use super::template;
+use super::walk::{Answer, Found, evaluate, from_cel, kind_of, look};
+use super::{Argument, Expression, Template};
 use crate::diagnostic::Span;
-use crate::playbook::{Argument, Expression, Template};
-use crate::value::Value;
+use crate::value::{Value, unknown};
 
 /// What expressions and templates may name. Parts that are not known yet are marked (`value::unknown`).
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,8 +50,14 @@ pub struct EvaluateError {
 /// # Errors
 /// When it names something that does not exist, mixes types, or is no condition.
 pub fn decide_condition(expression: &Expression, scope: &Scope) -> Result<Truth, EvaluateError> {
-    let _ = scope;
-    Err(EvaluateError { source_text: expression.source.clone(), message: String::new(), span: expression.span })
+    match walk_through(expression, scope)? {
+        Answer::Known(::cel::Value::Bool(true)) => Ok(Truth::True),
+        Answer::Known(::cel::Value::Bool(false)) => Ok(Truth::False),
+        Answer::Known(other) => {
+            Err(fault(expression, format!("a condition is true or false, and this is {}", kind_of(&other))))
+        }
+        Answer::Unknown(why) => Ok(Truth::Undecided(why)),
+    }
 }
 
 /// Computes a value; one that rests on something that is not known is marked so.
@@ -56,8 +65,10 @@ pub fn decide_condition(expression: &Expression, scope: &Scope) -> Result<Truth,
 /// # Errors
 /// When it names something that does not exist or mixes types.
 pub fn compute(expression: &Expression, scope: &Scope) -> Result<Value, EvaluateError> {
-    let _ = scope;
-    Err(EvaluateError { source_text: expression.source.clone(), message: String::new(), span: expression.span })
+    match walk_through(expression, scope)? {
+        Answer::Known(value) => from_cel(&value).map_err(|message| fault(expression, message)),
+        Answer::Unknown(why) => Ok(unknown(why)),
+    }
 }
 
 /// Renders a template; a string that is one single `{{…}}` keeps its value's type.
@@ -65,8 +76,9 @@ pub fn compute(expression: &Expression, scope: &Scope) -> Result<Value, Evaluate
 /// # Errors
 /// When it names something that does not exist.
 pub fn render(template: &Template, scope: &Scope) -> Result<Value, EvaluateError> {
-    let _ = scope;
-    Err(EvaluateError { source_text: template.source.clone(), message: String::new(), span: template.span })
+    template::compile(&template.source)
+        .and_then(|pieces| template::fill(&pieces, scope))
+        .map_err(|message| EvaluateError { source_text: shorten(&template.source), message, span: template.span })
 }
 
 /// Resolves the arguments of a step into an object.
@@ -74,12 +86,49 @@ pub fn render(template: &Template, scope: &Scope) -> Result<Value, EvaluateError
 /// # Errors
 /// The first argument that cannot be resolved.
 pub fn resolve_arguments(arguments: &[(String, Argument)], scope: &Scope) -> Result<Value, EvaluateError> {
-    let _ = (arguments, scope);
-    Ok(Value::Null)
+    let mut map = serde_json::Map::new();
+    for (name, argument) in arguments {
+        map.insert(name.clone(), resolve(argument, scope)?);
+    }
+    Ok(Value::Object(map))
+}
+
+fn resolve(argument: &Argument, scope: &Scope) -> Result<Value, EvaluateError> {
+    match argument {
+        Argument::Literal(value) => Ok(value.clone()),
+        Argument::Template(template) => render(template, scope),
+        Argument::Computed(expression) => compute(expression, scope),
+        Argument::List(items) => {
+            Ok(Value::Array(items.iter().map(|item| resolve(item, scope)).collect::<Result<_, _>>()?))
+        }
+        Argument::Map(entries) => resolve_arguments(entries, scope),
+    }
 }
 
 /// For a person: the values that a condition's names have, such as `outputs.lag_bytes = 52428800, inputs.max_lag = 1048576`.
 pub fn explain(expression: &Expression, scope: &Scope) -> String {
-    let _ = (expression, scope);
-    String::new()
+    let Ok(tree) = compile(&expression.source) else { return String::new() };
+    let values = paths(&tree).into_iter().map(|path| match look(&path, scope) {
+        Ok(Found::Known(value)) => format!("{path} = {}", shorten(&value.to_string())),
+        Ok(Found::Unknown(_)) => format!("{path} is not known yet"),
+        Err(_) => format!("{path} is not there"),
+    });
+    values.collect::<Vec<_>>().join(", ")
+}
+
+fn walk_through(expression: &Expression, scope: &Scope) -> Result<Answer, EvaluateError> {
+    let tree = compile(&expression.source).map_err(|error| fault(expression, error.message))?;
+    evaluate(&tree, scope).map_err(|message| fault(expression, message))
+}
+
+fn fault(expression: &Expression, message: String) -> EvaluateError {
+    EvaluateError { source_text: shorten(&expression.source), message, span: expression.span }
+}
+
+/// A script is a template too; a message needs its beginning only.
+fn shorten(text: &str) -> String {
+    if text.chars().count() <= 120 {
+        return text.to_owned();
+    }
+    text.chars().take(119).collect::<String>() + "…"
 }
