@@ -43,7 +43,10 @@ pub(super) fn prepare(folder: &Path) -> Result<PathBuf, JournalError> {
     let path = folder.join(FILE);
     make_file(folder, &path).map_err(|error| failed("make", &path, &error))?;
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    if is_new(&connection, &path)? {
+    let new = is_new(&connection, &path)?;
+    // Also where there is a journal: somebody may have switched its log off with another tool.
+    write_ahead(&connection).map_err(|error| explain("written", &error))?;
+    if new {
         lay_out(&mut connection).map_err(|error| explain("written", &error))?;
         // SQLite has made its log by now; its name is to last as well.
         sync_folder(folder).map_err(|error| failed("make", &path, &error))?;
@@ -69,6 +72,7 @@ pub(super) fn writing(path: &Path, promise: Promise) -> Result<Connection, Journ
 
 /// A connection that only reads, while others may write; nothing where there is no journal.
 pub(super) fn reading(folder: &Path) -> Result<Option<Connection>, JournalError> {
+    let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     let path = folder.join(FILE);
     match fs::metadata(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -123,7 +127,6 @@ fn not_ours(path: &Path) -> JournalError {
 }
 
 fn lay_out(connection: &mut Connection) -> rusqlite::Result<()> {
-    write_ahead(connection)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been faster.

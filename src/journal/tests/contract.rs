@@ -181,6 +181,11 @@ fn requests_reach_the_holder_once(store: &dyn Store) {
     // One that comes after many fruitless looks is seen at the next look.
     let late = person.ask(&run("r1"), &RequestKind::Rollback { to: None }, "bob", "", Time(14)).unwrap();
     assert_eq!(runner.requests(&run("r1")).unwrap()[0].id, late);
+    // So is one that the holder's own process asks.
+    runner.append(&lease, "runner", Time(14), vec![], &[late]).unwrap();
+    assert_eq!(runner.requests(&run("r1")).unwrap(), []);
+    let late = runner.ask(&run("r1"), &RequestKind::Pause, "bob", "", Time(14)).unwrap();
+    assert_eq!(runner.requests(&run("r1")).unwrap()[0].id, late);
     // Without the lease nothing is marked.
     runner.release(&lease).unwrap();
     assert!(runner.append(&lease, "runner", Time(15), vec![], &[late]).is_err());

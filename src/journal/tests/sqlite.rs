@@ -47,6 +47,16 @@ fn its_commits_are_synchronous_and_its_renewals_are_not() {
 }
 
 #[test]
+fn a_log_that_was_switched_off_is_switched_on_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let off = open(folder.path()).connection.pragma_update_and_check(None, "journal_mode", "DELETE", |row| row.get(0));
+    assert_eq!(off, Ok("delete".to_owned()));
+    let mode: String =
+        open(folder.path()).connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+}
+
+#[test]
 fn a_newer_form_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     open(folder.path()).connection.pragma_update(None, "user_version", 99).unwrap();
