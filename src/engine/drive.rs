@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Ending, EndingKind, EngineError, Parts};
 use crate::actions::Context;
 use crate::journal::Lease;
-use crate::run::{Decision, Event, RunState, StopKind, Task, Time, decide};
+use crate::run::{Decision, Event, RunState, StopKind, Task, decide};
 
 /// How often requests are looked for and the screen may move on, in milliseconds. Requests are promised within 250.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -53,7 +53,7 @@ impl Drive<'_> {
             if let Some(kind) = self.interrupted()? {
                 return Ok(kind);
             }
-            let decision = decide(&self.state, now());
+            let decision = decide(&self.state, self.parts.clock.now());
             self.parts.observer.decision(&decision, &self.state);
             let ended = match decision {
                 Decision::Prepare { wait, .. } | Decision::Settle { wait, .. } if wait > 0.0 => {
@@ -91,7 +91,7 @@ impl Drive<'_> {
 
     /// The same in somebody else's name, marking requests as taken up.
     pub(super) fn append_by(&mut self, actor: &str, events: Vec<Event>, answers: &[i64]) -> Result<(), EngineError> {
-        let records = self.parts.journal.append(&self.lease, actor, now(), events, answers)?;
+        let records = self.parts.journal.append(&self.lease, actor, self.parts.clock.now(), events, answers)?;
         for record in &records {
             self.state.apply(record)?;
             self.parts.observer.record(record, &self.state);
@@ -148,9 +148,4 @@ impl Drive<'_> {
             output: Arc::new(move |stderr, bytes| observer.output(&task, stderr, bytes)),
         }
     }
-}
-
-/// The wall clock.
-pub(super) fn now() -> Time {
-    Time(jiff::Timestamp::now().as_millisecond())
 }

@@ -2,6 +2,7 @@
 //! through here; what is to be done next is never decided here, but in `run/`.
 
 mod act;
+mod clock;
 mod drive;
 pub mod holder;
 mod observer;
@@ -12,6 +13,7 @@ mod prepare;
 mod start;
 mod verify;
 
+pub use clock::{Clock, WallClock};
 pub use observer::{Observer, Silent};
 
 use std::path::PathBuf;
@@ -36,6 +38,8 @@ pub struct Parts {
     pub state: PathBuf,
     /// Who watches.
     pub observer: Arc<dyn Observer>,
+    /// What the records' times come from.
+    pub clock: Arc<dyn Clock>,
     /// How a person is called.
     pub pagers: Vec<Box<dyn Notifier>>,
     /// How soon a page is repeated, in seconds.

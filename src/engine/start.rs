@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::drive::{Drive, TICK, now};
+use super::drive::{Drive, TICK};
 use super::holder::{Liveness, is_alive, this_process};
 use super::people::may_answer;
 use super::{Ending, Engine, EngineError, Requested, make_folder};
@@ -35,7 +35,8 @@ impl Engine {
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             overrides,
         };
-        let (lease, records) = self.parts.journal.begin(&run, started, &holder, &holder.user, now())?;
+        let (lease, records) =
+            self.parts.journal.begin(&run, started, &holder, &holder.user, self.parts.clock.now())?;
         let state = RunState::replay(&run, &records)?;
         for record in &records {
             self.parts.observer.record(record, &state);
@@ -69,7 +70,7 @@ impl Engine {
         let state = self.state(run)?;
         check(&state, &request)?;
         let by = this_process().user;
-        let id = self.parts.journal.ask(run, &request, &by, reason, now())?;
+        let id = self.parts.journal.ask(run, &request, &by, reason, self.parts.clock.now())?;
         if self.wait_for_holder(run, id).await? {
             return Ok(Requested::TakenUp);
         }
@@ -111,7 +112,8 @@ impl Engine {
             }
         };
         let holder = this_process();
-        let (lease, _) = self.parts.journal.take(run, info.epoch, &holder, reason, &holder.user, now())?;
+        let (lease, _) =
+            self.parts.journal.take(run, info.epoch, &holder, reason, &holder.user, self.parts.clock.now())?;
         let state = self.state(run)?;
         Ok((lease, state))
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playbook::diagnostic::Span;
-use playbook::engine::{Ending, EndingKind, Engine, EngineError, Parts, Silent};
+use playbook::engine::{Clock, Ending, EndingKind, Engine, EngineError, Parts, Silent};
 use playbook::ids::{Digest, RunId};
 use playbook::inventory::Inventory;
 use playbook::journal::{Failure, Journal, MemoryJournal};
 use playbook::playbook::{Argument, OnFailure, Playbook, Retry, Rollback, Step};
-use playbook::run::{Answer, RequestKind, RunState, Task};
+use playbook::run::{Answer, RequestKind, RunState, Time};
 use playbook::sim::{World, table};
 use playbook::spec::Effect;
 use serde_json::json;
@@ -19,6 +19,18 @@ pub struct Simulation {
     pub world: World,
     pub journal: MemoryJournal,
     folder: tempfile::TempDir,
+}
+
+/// The runtime's clock, which moves on when everything stands still.
+struct SimulatedClock;
+
+impl Clock for SimulatedClock {
+    fn now(&self) -> Time {
+        static ORIGIN: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        let origin = *ORIGIN.get_or_init(std::time::Instant::now);
+        let since = tokio::time::Instant::now().into_std().saturating_duration_since(origin);
+        Time(1_800_000_000_000 + since.as_millis() as i64)
+    }
 }
 
 /// What became of a process.
@@ -51,6 +63,7 @@ impl Simulation {
             inventory: Arc::new(Inventory { environment: "simulated".to_owned(), ..Inventory::default() }),
             state: self.folder.path().to_owned(),
             observer: Arc::new(Silent),
+            clock: Arc::new(SimulatedClock),
             pagers: Vec::new(),
             repeat_seconds: 60.0,
             interrupts,
@@ -207,6 +220,3 @@ pub fn policies() -> Vec<Option<OnFailure>> {
     ]
 }
 
-pub fn doing(step: &str) -> Task {
-    Task::of(&step.parse().unwrap())
-}
