@@ -1,6 +1,63 @@
 //! What playbooks act on: hosts, databases, proxies. A leaf: it reads its file and knows nothing of the rest. It never
-//! holds a secret, only references to secrets.
+//! holds a secret, only references to secrets, and it never talks to what it names.
 
+mod check;
+mod load;
+mod lookup;
 mod model;
+mod secret;
 
+pub use load::load;
 pub use model::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef};
+pub use secret::{Secret, resolve_secret};
+
+use std::path::PathBuf;
+
+/// What is wrong with an inventory, or with a look into it.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// The file cannot be read.
+    #[error("the inventory {} cannot be read: {source}", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no inventory: where, and what was expected there.
+    #[error("the inventory {} is not valid:\n{rendered}", .path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// File, line, column, and the lines around it with a caret.
+        rendered: String,
+    },
+    /// The file reads well but its parts do not fit each other. All problems, so that one look mends them.
+    #[error("the inventory {} does not hold together:\n  - {}", .path.display(), .problems.join("\n  - "))]
+    Inconsistent {
+        /// The file.
+        path: PathBuf,
+        /// A sentence each, with the place (`databases.orders.members.pg1.host`).
+        problems: Vec<String>,
+    },
+    /// A name that the inventory does not have.
+    #[error("the inventory has no {kind} `{name}`{}", lookup::hint(.kind, .nearest.as_deref(), .known))]
+    Unknown {
+        /// `host`, `group`, `database`, `proxy` or `member`.
+        kind: &'static str,
+        /// The name that was asked for.
+        name: String,
+        /// The name that was probably meant.
+        nearest: Option<String>,
+        /// The names that there are.
+        known: Vec<String>,
+    },
+    /// A secret that cannot be found where its reference says.
+    #[error("the secret `{reference}` cannot be read: {why}")]
+    Secret {
+        /// The reference, which is no secret itself.
+        reference: String,
+        /// What is wrong.
+        why: String,
+    },
+}

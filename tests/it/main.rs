@@ -1,5 +1,6 @@
 //! The integration tests, in one binary.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, clippy::print_stdout, missing_docs)]
 
 mod core;
+mod lab;

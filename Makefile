@@ -1,0 +1,50 @@
+# One word a job. Each works on a fresh machine: what is missing is installed, or named where that is not possible.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# One job after the other: each uses all cores by itself, and their output is for reading.
+.NOTPARALLEL:
+# Where rustup puts cargo; a shell that was not opened anew since does not look there.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
+LAB := fixtures/lab/lab
+
+.PHONY: help demo test full check lab-up lab-down lab-status bench setup
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+demo: setup ## a real database switch, from nothing to the end, in about a minute after the build
+	@fixtures/demo
+
+test: setup ## all checks and tests
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --no-default-features -- -D warnings
+	cargo test
+	cargo run --quiet -- lint playbooks
+
+full: export PLAYBOOK_TEST_KILLS := $(or $(PLAYBOOK_TEST_KILLS),200)
+full: test ## the same with the long jobs (many kills), for a night or a release
+
+check: ## the fast inner loop: format, clippy, unit tests, without the heavy features
+	cargo fmt --check
+	cargo clippy --no-default-features --lib --bins -- -D warnings
+	cargo test --no-default-features --lib
+
+lab-up: setup ## start a lab to play with (its inventory is named at the end)
+	@$(LAB) up
+
+lab-down: ## stop it and remove its folder
+	@$(LAB) down
+
+lab-status: ## say what of it is up
+	@$(LAB) status
+
+bench: setup ## time the binary: its start, lint, and a run of 1000 steps beside the same in bash
+	cargo build --release --quiet
+	@fixtures/bench
+
+setup: ## install what is missing (Debian packages)
+	@fixtures/setup

@@ -1,0 +1,186 @@
+//! Finding and reading the configuration file. A file that somebody named has to be there; the one in the usual place may
+//! be missing. It never falls back silently from a broken file to the defaults.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::{Config, ConfigError, Page};
+
+/// Reads the configuration: the given file, else the one that `$PLAYBOOK_CONFIG` names, else `playbook/config.yaml` in the
+/// user's configuration folder if it is there, else the defaults.
+///
+/// # Errors
+/// When the file cannot be read, is no configuration, or has a setting that makes no sense.
+pub fn load(explicit: Option<&Path>) -> Result<Config, ConfigError> {
+    match find(explicit, |name| std::env::var_os(name)) {
+        Some((path, named_by)) => read(&path, named_by),
+        None => Ok(Config::default()),
+    }
+}
+
+/// The file to read and who named it. The environment is passed in, as a test cannot change its own.
+fn find(explicit: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Option<(PathBuf, &'static str)> {
+    if let Some(path) = explicit {
+        return Some((path.to_owned(), "named on the command line"));
+    }
+    let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(path) = set("PLAYBOOK_CONFIG") {
+        return Some((path, "named by $PLAYBOOK_CONFIG"));
+    }
+    let folder = set("XDG_CONFIG_HOME")
+        // The specification has relative paths ignored.
+        .filter(|folder| folder.is_absolute())
+        .or_else(|| set("HOME").map(|home| home.join(".config")))?;
+    let path = folder.join("playbook").join("config.yaml");
+    // `try_exists` fails where the folder may not be read: then the file is tried, and the person sees why.
+    path.try_exists().unwrap_or(true).then_some((path, "in the user's configuration folder"))
+}
+
+fn read(path: &Path, named_by: &'static str) -> Result<Config, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), named_by, source };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let mut config = parse(path, &text)?;
+    if let Some(problem) = config.page.as_ref().and_then(problem_of) {
+        return Err(ConfigError::Unusable { path: path.to_owned(), problem });
+    }
+    let absolute = std::path::absolute(path).map_err(unreadable)?;
+    resolve_paths(&mut config, absolute.parent().unwrap_or(Path::new("/")));
+    Ok(config)
+}
+
+fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    // An empty file is an honest way to say "the defaults"; YAML reads it as null.
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok(Config::default());
+    }
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let name = path.display().to_string();
+        let mut rendering = serde_saphyr::RenderOptions::default();
+        rendering.source_name = Some(&name);
+        ConfigError::Invalid { path: path.to_owned(), rendered: error.render_with_options(rendering) }
+    })
+}
+
+fn problem_of(page: &Page) -> Option<String> {
+    if page.command.is_none() && page.webhook.is_none() {
+        return Some("`page` needs a `command` or a `webhook`, or nobody would be called".to_owned());
+    }
+    if page.command.as_ref().is_some_and(Vec::is_empty) {
+        return Some("`page.command` is empty: write the program and its arguments as a list".to_owned());
+    }
+    let is_web = |address: &str| address.starts_with("https://") || address.starts_with("http://");
+    if page.webhook.as_deref().is_some_and(|address| !is_web(address)) {
+        return Some("`page.webhook` has to start with https:// or http://".to_owned());
+    }
+    // The upper bound also keeps the number within what a clock can count.
+    if !(page.repeat_seconds >= 1.0 && page.repeat_seconds <= 86_400.0) {
+        return Some("`page.repeat_seconds` has to be between 1 and 86400".to_owned());
+    }
+    None
+}
+
+fn resolve_paths(config: &mut Config, folder: &Path) {
+    let named = [&mut config.inventory, &mut config.state].into_iter().flatten();
+    for path in named.chain(config.playbooks.iter_mut()) {
+        *path = resolve(folder, path);
+    }
+    // A bare program name is looked for in PATH; one with a slash is a file, and counts from here like every other.
+    let program = config.page.as_mut().and_then(|page| page.command.as_mut()).and_then(|command| command.first_mut());
+    if let Some(program) = program
+        && program.contains('/')
+    {
+        *program = resolve(folder, Path::new(&*program)).display().to_string();
+    }
+}
+
+/// An absolute path as it is, `~/…` in the home folder, anything else in the given folder.
+fn resolve(folder: &Path, path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(below), Some(home)) => home.join(below),
+        _ => folder.join(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load_text(text: &str) -> (tempfile::TempDir, Result<Config, ConfigError>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.yaml");
+        std::fs::write(&path, text).unwrap();
+        let result = load(Some(&path));
+        (folder, result)
+    }
+
+    #[test]
+    fn the_nearest_word_wins() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("playbook")).unwrap();
+        let usual = folder.path().join("playbook/config.yaml");
+        let environment = |config: Option<&str>| {
+            let config = config.map(OsString::from);
+            let xdg = folder.path().as_os_str().to_owned();
+            move |name: &str| match name {
+                "PLAYBOOK_CONFIG" => config.clone(),
+                "XDG_CONFIG_HOME" => Some(xdg.clone()),
+                _ => None,
+            }
+        };
+        let found = |explicit: Option<&str>, config| find(explicit.map(Path::new), environment(config)).map(|f| f.0);
+        assert_eq!(found(None, None), None, "the usual place is empty, and that is fine");
+        std::fs::write(&usual, "").unwrap();
+        assert_eq!(found(None, None), Some(usual.clone()));
+        assert_eq!(found(None, Some("")), Some(usual), "an empty variable is as good as none");
+        assert_eq!(found(None, Some("/b")), Some("/b".into()));
+        assert_eq!(found(Some("/a"), Some("/b")), Some("/a".into()));
+    }
+
+    #[test]
+    fn a_named_file_has_to_be_there() {
+        let error = load(Some(Path::new("/nonexistent/config.yaml"))).unwrap_err().to_string();
+        assert!(error.contains("/nonexistent/config.yaml") && error.contains("command line"), "{error}");
+    }
+
+    #[test]
+    fn relative_paths_count_from_the_file() {
+        let (folder, config) = load_text(
+            "inventory: inventory.yaml\nplaybooks: [books, /srv/books]\nstate: ../state\n\
+             page: { command: [./call, ./me], repeat_seconds: 60 }\n",
+        );
+        let config = config.unwrap();
+        let at = |name: &str| folder.path().join(name);
+        assert_eq!(config.inventory, Some(at("inventory.yaml")));
+        assert_eq!(config.playbooks, [at("books"), "/srv/books".into()]);
+        assert_eq!(config.state, Some(at("../state")));
+        let command = config.page.unwrap().command.unwrap();
+        assert_eq!(command, [at("./call").display().to_string(), "./me".to_owned()]);
+        let (_folder, bare) = load_text("page: { command: [mail, dba] }");
+        assert_eq!(bare.unwrap().page.unwrap().command.unwrap(), ["mail", "dba"]);
+    }
+
+    #[test]
+    fn an_empty_file_means_the_defaults() {
+        for text in ["", "\n", "# nothing yet\n", "{}"] {
+            assert_eq!(load_text(text).1.unwrap(), Config::default(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_its_place() {
+        for (text, word) in [
+            ("page: {}", "command"),
+            ("page: { command: [] }", "page.command"),
+            ("page: { webhook: 'ftp://x' }", "page.webhook"),
+            ("page: { command: [x], repeat_seconds: 0 }", "repeat_seconds"),
+            ("page: { command: [x], repeat_seconds: .nan }", "repeat_seconds"),
+            ("state: a\ninventry: b\n", "config.yaml:2:"),
+            ("state: a\nstate: b\n", "config.yaml:2:"),
+            ("[", "config.yaml:"),
+        ] {
+            let error = load_text(text).1.unwrap_err().to_string();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+}

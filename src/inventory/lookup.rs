@@ -1,0 +1,130 @@
+//! Looking things up by name. A name that is not there is answered with the nearest one that is, and it never guesses.
+
+use std::collections::BTreeMap;
+
+use super::{Database, Host, Inventory, InventoryError, Member, Proxy};
+
+impl Inventory {
+    /// A database cluster by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn database(&self, name: &str) -> Result<&Database, InventoryError> {
+        find("database", name, &self.databases)
+    }
+
+    /// A proxy by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn proxy(&self, name: &str) -> Result<&Proxy, InventoryError> {
+        find("proxy", name, &self.proxies)
+    }
+
+    /// A host by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn host(&self, name: &str) -> Result<&Host, InventoryError> {
+        find("host", name, &self.hosts)
+    }
+
+    /// The names of the hosts that a host's or a group's name stands for.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn hosts_of(&self, name: &str) -> Result<Vec<&str>, InventoryError> {
+        if let Some((host, _)) = self.hosts.get_key_value(name) {
+            return Ok(vec![host.as_str()]);
+        }
+        if let Some(members) = self.groups.get(name) {
+            return Ok(members.iter().map(String::as_str).collect());
+        }
+        Err(unknown("host or group", name, self.hosts.keys().chain(self.groups.keys())))
+    }
+}
+
+impl Database {
+    /// A member by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn member(&self, name: &str) -> Result<&Member, InventoryError> {
+        find("member", name, &self.members)
+    }
+}
+
+fn find<'a, T>(kind: &'static str, name: &str, known: &'a BTreeMap<String, T>) -> Result<&'a T, InventoryError> {
+    known.get(name).ok_or_else(|| unknown(kind, name, known.keys()))
+}
+
+fn unknown<'a>(kind: &'static str, name: &str, known: impl Iterator<Item = &'a String> + Clone) -> InventoryError {
+    InventoryError::Unknown {
+        kind,
+        name: name.to_owned(),
+        nearest: nearest(name, known.clone()).cloned(),
+        known: known.cloned().collect(),
+    }
+}
+
+/// The name that was probably meant; nothing where none is near.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<&'a String> {
+    // A third of the letters may be wrong, and at least one: `pg1` for `pg2`, `ordres` for `orders`.
+    let most = (name.chars().count() / 3).max(1);
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// The end of the sentence that says a name is not there.
+pub(super) fn hint(kind: &str, nearest: Option<&str>, known: &[String]) -> String {
+    match (nearest, known) {
+        (Some(near), _) => format!(": did you mean `{near}`?"),
+        (None, []) => format!(": it has no {kind} at all"),
+        (None, known) => format!(": it has {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inventory() -> Inventory {
+        let host = |address: &str| Host {
+            address: address.to_owned(),
+            port: 22,
+            user: None,
+            identity_file: None,
+            known_hosts: None,
+            jump: None,
+            connect_timeout_seconds: 5.0,
+        };
+        Inventory {
+            hosts: BTreeMap::from([("db1".to_owned(), host("a")), ("db2".to_owned(), host("b"))]),
+            groups: BTreeMap::from([("both".to_owned(), vec!["db1".to_owned(), "db2".to_owned()])]),
+            ..Inventory::default()
+        }
+    }
+
+    #[test]
+    fn a_missing_name_is_answered_with_the_nearest() {
+        let inventory = inventory();
+        assert_eq!(inventory.host("db2").unwrap().address, "b");
+        let error = inventory.host("dv2").unwrap_err().to_string();
+        assert_eq!(error, "the inventory has no host `dv2`: did you mean `db2`?");
+        let error = inventory.host("mailserver").unwrap_err().to_string();
+        assert_eq!(error, "the inventory has no host `mailserver`: it has db1, db2");
+        let error = inventory.database("orders").unwrap_err().to_string();
+        assert_eq!(error, "the inventory has no database `orders`: it has no database at all");
+    }
+
+    #[test]
+    fn a_group_stands_for_its_hosts() {
+        let inventory = inventory();
+        assert_eq!(inventory.hosts_of("both").unwrap(), ["db1", "db2"]);
+        assert_eq!(inventory.hosts_of("db2").unwrap(), ["db2"]);
+        assert!(inventory.hosts_of("bosh").unwrap_err().to_string().contains("did you mean `both`"));
+    }
+}
