@@ -1,6 +1,14 @@
 //! What steps do. One file an action and one line in the table. An action knows its target and the inventory; it never
 //! knows the run, the journal or the engine, and it never prints.
 
+pub mod assert;
+pub mod command;
+pub mod http;
+pub mod recorder;
+pub mod shell;
+pub mod ssh;
+pub mod wait;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,7 +114,13 @@ impl std::fmt::Debug for Table {
 impl Table {
     /// The built-in actions.
     pub fn builtin() -> Self {
-        let list: Vec<Arc<dyn Action>> = vec![];
+        let list: Vec<Arc<dyn Action>> = vec![
+            Arc::new(assert::Assert),
+            Arc::new(http::Http),
+            Arc::new(shell::Shell),
+            Arc::new(ssh::Ssh),
+            Arc::new(wait::Wait),
+        ];
         Self::of(list)
     }
 

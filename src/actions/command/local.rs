@@ -1,0 +1,196 @@
+//! Commands on this very host: looks run under the runner itself, changes under the recorder.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+
+use super::supervise::{KillOnDrop, supervise};
+use super::{Command, CommandError, Ended, Recalled, quote};
+use crate::actions::Context;
+use crate::actions::recorder::spool::{Spool, Status, boot_id};
+use crate::actions::recorder::{self, Job};
+
+/// How long a recorder may take beyond the command's timeout: the grace of a kill, and a slow disk.
+const MARGIN: Duration = Duration::from_secs(15);
+
+/// Runs a reading command, killed at its timeout.
+pub(super) async fn look(context: &Context, command: &Command, timeout: Duration) -> Result<Ended, CommandError> {
+    let job = job(command, timeout)?;
+    let child =
+        recorder::spawn(&job).map_err(|error| CommandError::Invalid(recorder::not_started(&job.argv, &error)))?;
+    let mut guard = KillOnDrop::of(&child);
+    let output = context.output.clone();
+    let mut live = move |is_stderr: bool, piece: &[u8]| output(is_stderr, piece);
+    let ended = supervise(child, timeout, job.stdin, &mut live).await;
+    guard.disarm();
+    ended.map_err(|error| CommandError::Lost(format!("the command could not be waited for: {error}")))
+}
+
+/// Runs a changing command under the recorder, or attaches to it where it was started before.
+pub(super) async fn change(
+    context: &Context,
+    command: &Command,
+    key: &str,
+    timeout: Duration,
+) -> Result<Ended, CommandError> {
+    let job = job(command, timeout)?;
+    let spool = Spool::at(context.spool.join(key));
+    let made = spool.create().map_err(|error| unreachable(&spool, &error))?;
+    let mut wait = timeout + MARGIN;
+    if made {
+        let socket = start(&spool)?;
+        let followed = tokio::time::timeout(wait, follow(context, socket, &job)).await;
+        // The recorder has gone, or hangs: in either case what it left behind decides.
+        wait = if followed.is_ok() { MARGIN } else { Duration::ZERO };
+    }
+    match recall(context, key, wait).await {
+        Recalled::Ended(ended) => Ok(ended),
+        Recalled::NeverStarted(why) => Err(CommandError::Unreachable(why)),
+        Recalled::StillRunning(why) | Recalled::Lost(why) => Err(CommandError::Lost(why)),
+    }
+}
+
+/// What the recorder of `key` knows, waiting for a command that still runs.
+pub(super) async fn recall(context: &Context, key: &str, wait: Duration) -> Recalled {
+    let spool = Spool::at(context.spool.join(key));
+    settle(&spool, wait).await.unwrap_or_else(|error| {
+        Recalled::Lost(format!("what the recorder kept in {} cannot be read: {error}", spool.folder().display()))
+    })
+}
+
+async fn settle(spool: &Spool, wait: Duration) -> std::io::Result<Recalled> {
+    // Made where it is missing, so that `void` has a place and whoever would start it later finds that.
+    spool.create()?;
+    let Some(_lock) = lock(spool, wait).await? else {
+        // The status is written just before the lock is freed: no reason to wait for the rest.
+        return Ok(match spool.status()? {
+            Some(status) => recalled(status),
+            None => Recalled::StillRunning(format!("it still runs{}", last_output(spool))),
+        });
+    };
+    if let Some(status) = spool.status()? {
+        return Ok(recalled(status));
+    }
+    if spool.has_started() {
+        return Ok(Recalled::Lost(lost(spool)));
+    }
+    spool.write_void()?;
+    Ok(Recalled::NeverStarted("its recorder never started it".to_owned()))
+}
+
+fn recalled(status: Status) -> Recalled {
+    match status {
+        Status::Ended(ended) => Recalled::Ended(ended),
+        Status::NotStarted(why) => Recalled::NeverStarted(why),
+        Status::Unknown(why) => Recalled::Lost(why),
+    }
+}
+
+/// Takes the lock, waiting for it in a thread of its own: a thread that still waits when the runner ends does not keep it.
+async fn lock(spool: &Spool, wait: Duration) -> std::io::Result<Option<File>> {
+    let file = spool.lock_file()?;
+    match file.try_lock() {
+        Ok(()) => return Ok(Some(file)),
+        Err(std::fs::TryLockError::WouldBlock) => {}
+        Err(std::fs::TryLockError::Error(error)) => return Err(error),
+    }
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new().name("spool lock".to_owned()).spawn(move || {
+        let locked = file.lock().map(|()| file);
+        // Nobody waits any more: the file is dropped here, and with it the lock.
+        let _ = sender.send(locked);
+    })?;
+    match tokio::time::timeout(wait, receiver).await {
+        Ok(Ok(locked)) => locked.map(Some),
+        Ok(Err(_)) => Err(std::io::ErrorKind::Other.into()),
+        Err(_) => Ok(None),
+    }
+}
+
+fn lost(spool: &Spool) -> String {
+    let what = match spool.started() {
+        Some(started) if started.boot != boot_id() => "this host was rebooted while the command ran".to_owned(),
+        Some(started) => format!("its recorder (process {}) was killed while the command ran", started.pid),
+        None => "its recorder ended just as it started the command".to_owned(),
+    };
+    let alive = spool
+        .living_process()
+        .map(|pid| format!("; the command itself still runs as process {pid}, with nobody to see how it ends"))
+        .unwrap_or_default();
+    format!("{what}{alive}{}", last_output(spool))
+}
+
+fn last_output(spool: &Spool) -> String {
+    spool.last_output().map(|text| format!("; it last printed: {text}")).unwrap_or_default()
+}
+
+/// Starts the recorder with the locked file and the socket that the job goes over.
+fn start(spool: &Spool) -> Result<UnixStream, CommandError> {
+    let started = || -> std::io::Result<Option<UnixStream>> {
+        let lock = spool.lock_file()?;
+        // Somebody who asks about this very command holds the lock only for a moment.
+        lock.lock()?;
+        if spool.is_void() {
+            return Ok(None);
+        }
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        tokio::process::Command::new(recorder::program())
+            .arg(recorder::ARGUMENT)
+            .arg(spool.folder())
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::from(lock))
+            .stderr(Stdio::null())
+            .spawn()?;
+        UnixStream::from_std(ours).map(Some)
+    };
+    match started() {
+        Ok(Some(socket)) => Ok(socket),
+        Ok(None) => Err(CommandError::Unreachable("it was found never started before, and stays so".to_owned())),
+        Err(error) => Err(unreachable(spool, &error)),
+    }
+}
+
+/// Hands over the job and passes on what comes back, until the recorder is gone.
+async fn follow(context: &Context, mut socket: UnixStream, job: &Job) {
+    let Ok(text) = serde_json::to_vec(job) else { return };
+    let Ok(length) = u32::try_from(text.len()) else { return };
+    if socket.write_all(&length.to_be_bytes()).await.is_err() || socket.write_all(&text).await.is_err() {
+        return;
+    }
+    let mut piece = Vec::new();
+    while let (Ok(is_stderr), Ok(length)) = (socket.read_u8().await, socket.read_u32().await) {
+        piece.resize(length as usize, 0);
+        if socket.read_exact(&mut piece).await.is_err() {
+            return;
+        }
+        (context.output)(is_stderr != 0, &piece);
+    }
+}
+
+/// What is to be run here. Another user's command gets its values over standard input: as arguments of `sudo` everybody
+/// could read them, and as environment `sudo` would drop them.
+fn job(command: &Command, limit: Duration) -> Result<Job, CommandError> {
+    Ok(match &command.become_user {
+        None => {
+            Job { argv: quote::argument_list(command)?, environment: command.environment.clone(), stdin: None, limit }
+        }
+        Some(user) => Job {
+            argv: ["sudo", "-n", "-u", user, "--", "/bin/sh", "-s"].map(str::to_owned).to_vec(),
+            environment: Vec::new(),
+            stdin: Some(quote::program(command)?),
+            limit,
+        },
+    })
+}
+
+fn unreachable(spool: &Spool, error: &std::io::Error) -> CommandError {
+    CommandError::Unreachable(format!(
+        "the recorder could not be started in {}: {error}; nothing was done",
+        spool.folder().display()
+    ))
+}

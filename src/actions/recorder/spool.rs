@@ -1,0 +1,262 @@
+//! The folder that a recorder keeps: its lock, the marks `void` and `started`, the status, and the latest output. Files
+//! are readable by their owner alone. It never removes a folder: that is the business of whoever owns the spool.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Error, ErrorKind, Read as _, Result, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::actions::command::Ended;
+
+/// How much of the latest output of a stream is kept on disk while the command runs.
+const KEPT: u64 = 256 * 1024;
+
+/// How a recorded command ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Status {
+    /// It was reaped.
+    Ended(Ended),
+    /// It could not be started, and why.
+    NotStarted(String),
+    /// It was started and could not be waited for.
+    Unknown(String),
+}
+
+/// Who started a command, as `started` says it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Started {
+    /// The kernel's boot id.
+    pub(crate) boot: String,
+    /// The recorder's process id.
+    pub(crate) pid: u32,
+    /// Its start time in clock ticks since boot.
+    pub(crate) ticks: u64,
+}
+
+/// One command's folder.
+#[derive(Debug, Clone)]
+pub(crate) struct Spool {
+    folder: PathBuf,
+}
+
+impl Spool {
+    /// The folder, whether it exists or not.
+    pub(crate) fn at(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Where it is.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Makes the folder; false where somebody had made it before.
+    pub(crate) fn create(&self) -> Result<bool> {
+        match DirBuilder::new().mode(0o700).create(&self.folder) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The file that the lock is taken on. It is made by whoever comes first.
+    pub(crate) fn lock_file(&self) -> Result<File> {
+        OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(self.folder.join("lock"))
+    }
+
+    /// Whether somebody was told that this command was never started.
+    pub(crate) fn is_void(&self) -> bool {
+        // A folder that cannot be read must not lead to a start: what cannot be told counts as void.
+        self.folder.join("void").try_exists().unwrap_or(true)
+    }
+
+    /// Says that this command never starts. Called with the lock held.
+    pub(crate) fn write_void(&self) -> Result<()> {
+        self.write_durably("void", b"")
+    }
+
+    /// Whether the command was, or may have been, started.
+    pub(crate) fn has_started(&self) -> bool {
+        self.folder.join("started").try_exists().unwrap_or(true)
+    }
+
+    /// Says, durably, that the command is about to start. Called with the lock held.
+    pub(crate) fn write_started(&self) -> Result<()> {
+        let pid = std::process::id();
+        let started = Started { boot: boot_id(), pid, ticks: start_ticks(pid).unwrap_or_default() };
+        self.write_durably("started", &serde_json::to_vec(&started)?)?;
+        // The folder's own name must be durable too, or a crash of the host would make the start unheard of.
+        self.folder.parent().map_or(Ok(()), sync_folder)
+    }
+
+    /// Who started it, as far as that can be read.
+    pub(crate) fn started(&self) -> Option<Started> {
+        serde_json::from_slice(&std::fs::read(self.folder.join("started")).ok()?).ok()
+    }
+
+    /// Keeps how it ended, atomically and durably.
+    pub(crate) fn write_status(&self, status: &Status) -> Result<()> {
+        let text = serde_json::to_vec(status)?;
+        let temporary = self.folder.join("status.new");
+        let mut file = self.create_file(&temporary)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        std::fs::rename(&temporary, self.folder.join("status"))?;
+        sync_folder(&self.folder)
+    }
+
+    /// How it ended, if that is known.
+    pub(crate) fn status(&self) -> Result<Option<Status>> {
+        match std::fs::read(self.folder.join("status")) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Notes the command's own process, for whoever finds its recorder dead.
+    pub(crate) fn note_process(&self, pid: Option<u32>) {
+        if let Some(pid) = pid {
+            // Only evidence for a person: not worth failing for.
+            let text = format!("{pid} {}", start_ticks(pid).unwrap_or_default());
+            let _ = self.create_file(&self.folder.join("process")).and_then(|mut file| file.write_all(text.as_bytes()));
+        }
+    }
+
+    /// The command's own process, if it still runs.
+    pub(crate) fn living_process(&self) -> Option<u32> {
+        let text = std::fs::read_to_string(self.folder.join("process")).ok()?;
+        let (pid, ticks) = text.split_once(' ')?;
+        let pid = pid.parse().ok()?;
+        (start_ticks(pid)? == ticks.parse::<u64>().ok()?).then_some(pid)
+    }
+
+    /// The files that hold the latest output.
+    pub(crate) fn output_files(&self) -> OutputFiles {
+        let open = |name: &str| self.create_file(&self.folder.join(name)).ok();
+        OutputFiles { stdout: open("stdout"), stderr: open("stderr"), lengths: [0; 2] }
+    }
+
+    /// The last lines that were printed, for a person.
+    pub(crate) fn last_output(&self) -> Option<String> {
+        let tail = |name: &str| -> Option<String> {
+            let mut file = File::open(self.folder.join(name)).ok()?;
+            let length = file.metadata().ok()?.len();
+            file.seek(std::io::SeekFrom::Start(length.saturating_sub(400))).ok()?;
+            let mut bytes = Vec::new();
+            file.take(400).read_to_end(&mut bytes).ok()?;
+            let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+            (!text.is_empty()).then_some(text)
+        };
+        tail("stderr").or_else(|| tail("stdout"))
+    }
+
+    fn write_durably(&self, name: &str, text: &[u8]) -> Result<()> {
+        let mut file = self.create_file(&self.folder.join(name))?;
+        file.write_all(text)?;
+        file.sync_all()?;
+        sync_folder(&self.folder)
+    }
+
+    fn create_file(&self, path: &Path) -> Result<File> {
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+    }
+}
+
+/// The latest output of a running command, bounded: a file that is full begins anew.
+pub(crate) struct OutputFiles {
+    stdout: Option<File>,
+    stderr: Option<File>,
+    lengths: [u64; 2],
+}
+
+impl OutputFiles {
+    /// Adds a piece. What cannot be written is only missing as evidence; a full disk must not end the command.
+    pub(crate) fn append(&mut self, is_stderr: bool, piece: &[u8]) {
+        let file = if is_stderr { &mut self.stderr } else { &mut self.stdout };
+        let (Some(file), Some(length)) = (file, self.lengths.get_mut(usize::from(is_stderr))) else { return };
+        if *length > KEPT && file.set_len(0).and_then(|()| file.rewind()).is_ok() {
+            *length = 0;
+        }
+        if file.write_all(piece).is_ok() {
+            *length += piece.len() as u64;
+        }
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// The kernel's boot id: another one means that everything that ran is gone.
+pub(crate) fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// When a process started, in clock ticks since boot; nothing where there is none or it is only waiting to be reaped.
+pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the program's name in parentheses and may hold spaces and parentheses itself.
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    if fields.next()? == "Z" {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+/// Whether a key can be a folder's name, here and on any host.
+pub(crate) fn check_key(key: &str) -> Result<()> {
+    let fits = (1..=200).contains(&key.len())
+        && !key.starts_with(['.', '-'])
+        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    if fits { Ok(()) } else { Err(Error::new(ErrorKind::InvalidInput, format!("`{key}` is no safe file name"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_made_once_and_is_private() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::at(folder.path().join("key"));
+        assert!(spool.create().unwrap());
+        assert!(!spool.create().unwrap());
+        spool.write_started().unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(spool.folder()), 0o700);
+        assert_eq!(mode(&spool.folder().join("started")), 0o600);
+        assert_eq!(spool.started().unwrap().pid, std::process::id());
+    }
+
+    #[test]
+    fn the_latest_output_is_bounded_on_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::at(folder.path().to_owned());
+        let mut files = spool.output_files();
+        for _ in 0..100 {
+            files.append(false, &[b'x'; 64 * 1024]);
+        }
+        files.append(false, b"the end");
+        assert!(std::fs::metadata(folder.path().join("stdout")).unwrap().len() < 2 * KEPT);
+        assert!(spool.last_output().unwrap().ends_with("the end"));
+    }
+
+    #[test]
+    fn keys_are_safe_as_file_names() {
+        assert!(check_key("20261122-1.promote-1").is_ok());
+        for bad in ["", ".", "..", "a/b", "-rf", "a b", "a\n", "$(x)"] {
+            assert!(check_key(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_process_is_told_apart_by_its_start() {
+        assert!(start_ticks(std::process::id()).is_some());
+        assert_eq!(start_ticks(u32::MAX), None);
+    }
+}
