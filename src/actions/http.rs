@@ -276,6 +276,7 @@ mod tests {
 
     fn call(arguments: Value) -> Call {
         Call {
+            attempt: "test-1".to_owned(),
             key: "run-1.step-1".to_owned(),
             arguments,
             before: Value::Null,

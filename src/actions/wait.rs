@@ -221,6 +221,7 @@ mod tests {
 
     fn call(arguments: Value) -> Call {
         Call {
+            attempt: "test-1".to_owned(),
             key: "k".to_owned(),
             arguments,
             before: Value::Null,

@@ -136,7 +136,7 @@ pub(crate) async fn run(context: &Context, call: &Call, host: Option<&str>) -> R
     };
     let ended = match call.effect {
         Effect::Read => look(context, &command, call.timeout).await,
-        _ => change(context, &command, &key(call), call.timeout, call.kill_on_timeout).await,
+        _ => change(context, &command, &call.attempt, call.timeout, call.kill_on_timeout).await,
     };
     match ended {
         Ok(ended) => report(ended, call.timeout),
@@ -147,21 +147,10 @@ pub(crate) async fn run(context: &Context, call: &Call, host: Option<&str>) -> R
     }
 }
 
-/// What the recorder knows a step's command by. A `keyed` one is run again under the same key on purpose, as its target
-/// removes doubles: to the recorder each of its runs is one of its own, or it would only hear of the first.
-fn key(call: &Call) -> String {
-    let mut random = [0; 4];
-    if call.effect == Effect::Keyed && getrandom::fill(&mut random).is_ok() {
-        format!("{}.{}", call.attempt, super::output::hexadecimal(&random))
-    } else {
-        call.attempt.clone()
-    }
-}
-
 /// Asks the recorder what became of a step's command.
 pub(crate) async fn probe(context: &Context, call: &Call, host: Option<&str>) -> Finding {
-    if matches!(call.effect, Effect::Read | Effect::Keyed) {
-        return Finding::CannotTell { evidence: "it may simply run again: nothing is kept of it".to_owned() };
+    if call.effect == Effect::Read {
+        return Finding::CannotTell { evidence: "it only reads: nothing is kept of it".to_owned() };
     }
     let command = match command(&call.arguments, host) {
         Ok(command) => command,

@@ -128,7 +128,8 @@ impl Life {
     pub fn ending(self) -> Ending {
         match self {
             Life::Ended(ending) => *ending,
-            other => panic!("the process did not come to its end: {other:?}"),
+            Life::Failed(error) => panic!("the process failed: {error}"),
+            Life::Killed => panic!("the process did not come to its end"),
         }
     }
 
@@ -219,4 +220,3 @@ pub fn policies() -> Vec<Option<OnFailure>> {
         Some(OnFailure::Step("c".parse().unwrap())),
     ]
 }
-
