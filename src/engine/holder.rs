@@ -19,7 +19,7 @@ pub enum Liveness {
     Alive,
     /// It has certainly ended: it is not there, is another process with the same id, or the machine was booted since.
     Gone,
-    /// It runs or ran on another host, which cannot be looked at from here.
+    /// It runs or ran on another host or in another container, which cannot be looked at from here.
     OtherHost,
 }
 
@@ -30,12 +30,16 @@ pub fn this_process() -> Holder {
         Sight::Running { started } => started,
         Sight::Absent | Sight::Hidden => 0,
     };
-    Holder { user: user_name(), host: host_name(), boot: boot_id(), pid, started }
+    Holder { user: user_name(), host: host_name(), boot: boot_id(), pid, namespace: namespace(), started }
 }
 
 /// Whether a holder still runs, as far as this process can see.
 pub fn is_alive(holder: &Holder) -> Liveness {
-    judge(holder, &host_name(), &boot_id(), look_at(holder.pid))
+    judge(
+        holder,
+        &Holder { boot: boot_id(), host: host_name(), namespace: namespace(), ..holder.clone() },
+        look_at(holder.pid),
+    )
 }
 
 /// What can be seen of a process id.
@@ -49,13 +53,17 @@ enum Sight {
     Hidden,
 }
 
-fn judge(holder: &Holder, host: &str, boot: &str, sight: Sight) -> Liveness {
-    if holder.host != host {
+fn judge(holder: &Holder, here: &Holder, sight: Sight) -> Liveness {
+    // An empty text is one that could not be read: it tells nothing.
+    let differs = |theirs: &str, ours: &str| theirs != ours && !theirs.is_empty() && !ours.is_empty();
+    if holder.host != here.host {
         return Liveness::OtherHost;
     }
-    // An empty id is one that could not be read: it tells nothing.
-    if holder.boot != boot && !holder.boot.is_empty() && !boot.is_empty() {
+    if differs(&holder.boot, &here.boot) {
         return Liveness::Gone;
+    }
+    if differs(&holder.namespace, &here.namespace) {
+        return Liveness::OtherHost;
     }
     match sight {
         Sight::Absent => Liveness::Gone,
@@ -101,6 +109,11 @@ fn user_name() -> String {
         // A container often has no name for its user.
         Ok(None) | Err(_) => format!("uid {uid}"),
     }
+}
+
+/// The namespace that process ids count in, as `/proc` names it.
+fn namespace() -> String {
+    fs::read_link("/proc/self/ns/pid").map(|link| link.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 fn host_name() -> String {
@@ -158,14 +171,21 @@ mod tests {
     }
 
     #[test]
+    fn an_absent_process_of_another_container_is_not_gone() {
+        let me = this_process();
+        let other = Holder { namespace: "pid:[1]".to_owned(), pid: 1, ..me.clone() };
+        assert_eq!(judge(&other, &me, Sight::Absent), Liveness::OtherHost);
+    }
+
+    #[test]
     fn what_cannot_be_seen_counts_as_alive() {
         let me = this_process();
-        let (host, boot) = (me.host.clone(), me.boot.clone());
-        assert_eq!(judge(&me, &host, &boot, Sight::Hidden), Liveness::Alive);
-        assert_eq!(judge(&me, &host, "", Sight::Running { started: me.started }), Liveness::Alive);
-        let unread = Holder { started: 0, ..me };
-        assert_eq!(judge(&unread, &host, &boot, Sight::Running { started: 7 }), Liveness::Alive);
-        assert_eq!(judge(&unread, &host, &boot, Sight::Absent), Liveness::Gone);
+        assert_eq!(judge(&me, &me, Sight::Hidden), Liveness::Alive);
+        let blind = Holder { boot: String::new(), namespace: String::new(), ..me.clone() };
+        assert_eq!(judge(&me, &blind, Sight::Running { started: me.started }), Liveness::Alive);
+        let unread = Holder { started: 0, ..me.clone() };
+        assert_eq!(judge(&unread, &me, Sight::Running { started: 7 }), Liveness::Alive);
+        assert_eq!(judge(&unread, &me, Sight::Absent), Liveness::Gone);
     }
 
     #[test]

@@ -185,6 +185,9 @@ pub struct Holder {
     pub boot: String,
     /// The process id.
     pub pid: u32,
+    /// The namespace that the process id counts in: containers of one host have ids of their own.
+    #[serde(default)]
+    pub namespace: String,
     /// The process' start time in clock ticks since boot, so that a reused process id is told apart.
     pub started: u64,
 }

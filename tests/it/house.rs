@@ -75,7 +75,9 @@ const PURE: [&str; 10] =
 /// What a pure room would need for that.
 const IMPURE: [&str; 14] = [
     "std::fs",
-    "std::net",
+    "TcpStream",
+    "UdpSocket",
+    "ToSocketAddrs",
     "std::process",
     "std::thread",
     "std::time::Instant",

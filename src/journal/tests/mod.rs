@@ -18,7 +18,14 @@ fn run(name: &str) -> RunId {
 
 /// A process, told apart by its id.
 fn holder(pid: u32) -> Holder {
-    Holder { user: "ann".to_owned(), host: "runner".to_owned(), boot: "boot".to_owned(), pid, started: 7 }
+    Holder {
+        user: "ann".to_owned(),
+        host: "runner".to_owned(),
+        boot: "boot".to_owned(),
+        namespace: String::new(),
+        pid,
+        started: 7,
+    }
 }
 
 /// The event that starts a run with these locks.
