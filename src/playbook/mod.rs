@@ -2,12 +2,29 @@
 //! never looks at a target; actions are known to it as `ActionSpec`s alone.
 
 mod cel;
+mod check;
+mod command;
 mod evaluate;
 #[cfg(test)]
 mod evaluate_tests;
+mod faults;
+mod inputs;
+mod lint;
+mod load;
+#[cfg(test)]
+mod load_tests;
 mod model;
+mod names;
+mod order;
+mod reader;
+mod step;
 mod template;
 mod walk;
+mod words;
 
 pub use evaluate::{EvaluateError, Scope, Truth, compute, decide_condition, explain, render, resolve_arguments};
+pub use inputs::{InputError, bind_inputs, read_inputs};
+pub(crate) use load::is_playbook_name;
+pub use load::{Loaded, load};
 pub use model::*;
+pub(crate) use words::nearest;

@@ -1,0 +1,305 @@
+//! Checks the names and types of an expression before it is ever evaluated: the CEL library has no checker of its own.
+
+use ::cel::IdedExpr;
+use ::cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
+use regex::Regex;
+
+use super::cel::{Path, each_child, path_of};
+use super::names::{Kind, Names, Target};
+use super::words::nearest;
+use crate::value::Type;
+
+/// The functions that there are.
+const FUNCTIONS: &[&str] = &[
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "int",
+    "uint",
+    "double",
+    "string",
+    "bool",
+    "type",
+    "dyn",
+    "max",
+    "min",
+    "has",
+    "all",
+    "exists",
+    "exists_one",
+    "map",
+    "filter",
+];
+
+/// One fault, and the word of the expression that it is about.
+pub(super) struct Finding {
+    pub code: &'static str,
+    pub message: String,
+    pub help: Option<String>,
+    pub word: Option<String>,
+}
+
+/// Walks an expression and notes what is wrong with it.
+pub(super) struct Checker<'n, 'a> {
+    names: &'n Names<'a>,
+    bound: Vec<String>,
+    pub findings: Vec<Finding>,
+    /// The paths that lead to a step which may be skipped.
+    pub skippable: Vec<(Path, &'a super::Step)>,
+}
+
+/// A part of an expression: its kind, and what is declared of it.
+struct Typed {
+    kind: Kind,
+    declared: Option<Type>,
+    word: Option<String>,
+    literal: Option<String>,
+}
+
+impl Typed {
+    fn of(kind: Kind) -> Self {
+        Self { kind, declared: None, word: None, literal: None }
+    }
+}
+
+impl<'n, 'a> Checker<'n, 'a> {
+    pub fn new(names: &'n Names<'a>) -> Self {
+        Self { names, bound: Vec::new(), findings: Vec::new(), skippable: Vec::new() }
+    }
+
+    /// The kind of an expression.
+    pub fn kind(&mut self, expression: &IdedExpr) -> Kind {
+        self.typed(expression).kind
+    }
+
+    fn find(&mut self, code: &'static str, message: String, help: Option<String>, word: Option<String>) {
+        self.findings.push(Finding { code, message, help, word });
+    }
+
+    /// Finds what a path leads to, and notes where it leads nowhere.
+    pub fn path(&mut self, path: &Path) -> Option<Target<'a>> {
+        match self.names.resolve(path) {
+            Ok(target) => {
+                if let Some(step) = target.may_be_skipped {
+                    self.skippable.push((path.clone(), step));
+                }
+                Some(target)
+            }
+            Err(wrong) => {
+                self.find(wrong.code, wrong.message, wrong.help, Some(path.to_string()));
+                None
+            }
+        }
+    }
+
+    fn typed(&mut self, expression: &IdedExpr) -> Typed {
+        if let Some(path) = path_of(&expression.expr) {
+            if self.bound.contains(&path.root) {
+                return Typed::of(Kind::Any);
+            }
+            let target = self.path(&path);
+            return Typed {
+                kind: target.as_ref().map_or(Kind::Any, |target| target.kind),
+                declared: target.and_then(|target| target.declared),
+                word: Some(path.to_string()),
+                literal: None,
+            };
+        }
+        match &expression.expr {
+            Expr::Literal(literal) => Self::literal(literal),
+            Expr::Call(call) => Typed::of(self.call(call)),
+            Expr::Select(select) if select.test => {
+                if let Some(mut path) = path_of(&select.operand.expr).filter(|path| !self.bound.contains(&path.root)) {
+                    path.parts.push(super::cel::Part::Name(select.field.clone()));
+                    // It asks whether it is there: a skipped step is an answer. A name that can never be is a slip.
+                    if let Err(wrong) = self.names.resolve(&path) {
+                        self.find(wrong.code, wrong.message, wrong.help, Some(path.to_string()));
+                    }
+                } else if path_of(&select.operand.expr).is_none() {
+                    self.typed(&select.operand);
+                }
+                Typed::of(Kind::Bool)
+            }
+            Expr::Comprehension(inner) => {
+                let range = self.typed(&inner.iter_range);
+                if matches!(range.kind, Kind::Bool | Kind::Number | Kind::Text | Kind::Null) {
+                    let message =
+                        format!("`all`, `exists`, `map` and `filter` need a list, not {}", range.kind.describe());
+                    self.find("type-mismatch", message, None, range.word);
+                }
+                let before = self.bound.len();
+                self.bound.extend([inner.iter_var.clone(), inner.accu_var.clone()]);
+                self.bound.extend(inner.iter_var2.clone());
+                self.typed(&inner.loop_step);
+                self.bound.truncate(before);
+                // `all` and `exists` begin with true or false, `map` and `filter` with a list.
+                Typed::of(match &inner.accu_init.expr {
+                    Expr::Literal(LiteralValue::Boolean(_)) => Kind::Bool,
+                    Expr::List(_) => Kind::List,
+                    _ => Kind::Any,
+                })
+            }
+            other => {
+                let kind = match other {
+                    Expr::List(_) => Kind::List,
+                    Expr::Map(_) => Kind::Map,
+                    _ => Kind::Any,
+                };
+                each_child(other, &mut |child| {
+                    self.typed(child);
+                });
+                Typed::of(kind)
+            }
+        }
+    }
+
+    fn literal(literal: &LiteralValue) -> Typed {
+        let kind = match literal {
+            LiteralValue::Boolean(_) => Kind::Bool,
+            LiteralValue::Double(_) | LiteralValue::Int(_) | LiteralValue::UInt(_) => Kind::Number,
+            LiteralValue::Null => Kind::Null,
+            LiteralValue::String(text) => {
+                let literal = Some(text.inner().to_owned());
+                return Typed { kind: Kind::Text, declared: None, word: None, literal };
+            }
+            LiteralValue::Bytes(_) => Kind::Any,
+        };
+        Typed::of(kind)
+    }
+
+    fn call(&mut self, call: &CallExpr) -> Kind {
+        let target = call.target.as_ref().map(|target| self.typed(target));
+        let parts: Vec<Typed> = call.args.iter().map(|argument| self.typed(argument)).collect();
+        match (call.func_name.as_str(), parts.as_slice()) {
+            (operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT, parts) => {
+                for part in parts {
+                    self.must_be_bool(part);
+                }
+                Kind::Bool
+            }
+            (operators::CONDITIONAL, [condition, yes, no]) => {
+                self.must_be_bool(condition);
+                if yes.kind == no.kind { yes.kind } else { Kind::Any }
+            }
+            (operators::EQUALS | operators::NOT_EQUALS, [left, right]) => {
+                self.equality(left, right);
+                Kind::Bool
+            }
+            (
+                operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS,
+                [left, right],
+            ) => {
+                self.ordering(left, right);
+                Kind::Bool
+            }
+            (operators::ADD, [left, right]) => self.arithmetic(left, right, &[Kind::Number, Kind::Text, Kind::List]),
+            (operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE | operators::MODULO, [left, right]) => {
+                self.arithmetic(left, right, &[Kind::Number])
+            }
+            (operators::NEGATE, [_]) => Kind::Number,
+            (operators::IN, [_, right]) => {
+                if matches!(right.kind, Kind::Bool | Kind::Number | Kind::Text | Kind::Null) {
+                    let message = format!("`in` needs a list or a map behind it, not {}", right.kind.describe());
+                    self.find("type-mismatch", message, None, right.word.clone());
+                }
+                Kind::Bool
+            }
+            (operators::INDEX, _) => Kind::Any,
+            (name, parts) => self.function(name, target.as_ref(), parts),
+        }
+    }
+
+    fn must_be_bool(&mut self, part: &Typed) {
+        if !matches!(part.kind, Kind::Bool | Kind::Any) {
+            let message = format!("a condition is true or false, and this is {}", part.kind.describe());
+            self.find("not-a-condition", message, None, part.word.clone());
+        }
+    }
+
+    fn equality(&mut self, left: &Typed, right: &Typed) {
+        for (one, other) in [(left, right), (right, left)] {
+            if let (Some(Type::Choice(options)), Some(text)) = (&one.declared, &other.literal)
+                && !options.contains(text)
+            {
+                let help = nearest(text, options.iter().map(String::as_str))
+                    .map(|near| format!("did you mean `{near}`?"))
+                    .or_else(|| Some(format!("it is one of {}", options.join(", "))));
+                self.find("not-an-option", format!("this is never `{text}`"), help, one.word.clone());
+                return;
+            }
+        }
+        let open = |kind: Kind| matches!(kind, Kind::Any | Kind::Null);
+        if !open(left.kind) && !open(right.kind) && left.kind != right.kind {
+            self.mismatch(left, right);
+        }
+    }
+
+    fn ordering(&mut self, left: &Typed, right: &Typed) {
+        let orders = |kind: Kind| matches!(kind, Kind::Number | Kind::Text | Kind::Any);
+        let fits = left.kind == right.kind || left.kind == Kind::Any || right.kind == Kind::Any;
+        if !orders(left.kind) || !orders(right.kind) || !fits {
+            self.mismatch(left, right);
+        }
+    }
+
+    fn mismatch(&mut self, left: &Typed, right: &Typed) {
+        let message = format!("{} is compared with {}", left.kind.describe(), right.kind.describe());
+        let help = match (&left.declared, &right.declared) {
+            (Some(Type::Size), _) | (_, Some(Type::Size)) => Some("a size is a number of bytes".to_owned()),
+            (Some(Type::Duration), _) | (_, Some(Type::Duration)) => Some("a duration is its seconds".to_owned()),
+            _ => None,
+        };
+        self.find("type-mismatch", message, help, left.word.clone().or_else(|| right.word.clone()));
+    }
+
+    fn arithmetic(&mut self, left: &Typed, right: &Typed, allowed: &[Kind]) -> Kind {
+        let fits = |kind: Kind| kind == Kind::Any || allowed.contains(&kind);
+        let both = left.kind == right.kind || left.kind == Kind::Any || right.kind == Kind::Any;
+        if !fits(left.kind) || !fits(right.kind) || !both {
+            let message = format!("{} and {} cannot be put together so", left.kind.describe(), right.kind.describe());
+            self.find("type-mismatch", message, None, left.word.clone().or_else(|| right.word.clone()));
+            return Kind::Any;
+        }
+        if left.kind == Kind::Any { right.kind } else { left.kind }
+    }
+
+    fn function(&mut self, name: &str, target: Option<&Typed>, parts: &[Typed]) -> Kind {
+        if name == "matches"
+            && let Some(pattern) = parts.last().and_then(|part| part.literal.as_deref())
+            && Regex::new(pattern).is_err()
+        {
+            self.find("bad-pattern", format!("`{pattern}` is no regular expression"), None, None);
+        }
+        if matches!(name, "contains" | "startsWith" | "endsWith" | "matches")
+            && let Some(subject) = target.filter(|subject| !matches!(subject.kind, Kind::Text | Kind::Any))
+            && !(name == "contains" && subject.kind == Kind::List)
+        {
+            let message = format!("`{name}` is for strings, and this is {}", subject.kind.describe());
+            self.find("type-mismatch", message, None, subject.word.clone());
+        }
+        match name {
+            "size" | "int" | "uint" | "double" => Kind::Number,
+            "contains" | "startsWith" | "endsWith" | "matches" | "bool" => Kind::Bool,
+            "string" => Kind::Text,
+            "type" | "dyn" | "max" | "min" => Kind::Any,
+            // What macros are written out to.
+            other if other.starts_with('@') => Kind::Any,
+            other => {
+                let near = nearest(other, FUNCTIONS.iter().copied());
+                let help = near.map_or_else(
+                    || format!("there are {}", FUNCTIONS.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                self.find(
+                    "unknown-function",
+                    format!("there is no function `{other}`"),
+                    Some(help),
+                    Some(other.to_owned()),
+                );
+                Kind::Any
+            }
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! What a playbook says of itself as a whole: that all names exist where they are named, that types fit, that the order,
+//! the undo and the point of no return make sense. It reports; it never changes the playbook.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use crate::diagnostic::Span;
+use crate::document::Node;
+use crate::spec::{ActionSpec, Specs};
+use crate::value::{Type, Value};
+
+use super::cel;
+use super::check::{Checker, Finding};
+use super::faults::Faults;
+use super::names::{Fields, Kind, Names, Seen};
+use super::order;
+use super::step::Draft;
+use super::template::{self, Filler, Piece};
+use super::{Argument, Expression, InputSpec, Playbook, Rollback, Step, Template};
+
+/// Reports what is wrong with a playbook whose parts have been read.
+pub(super) fn check(faults: &mut Faults, playbook: &Playbook, drafts: &[Draft], root: &Node, specs: &Specs) {
+    order::check(faults, drafts);
+    let used = RefCell::new(BTreeSet::new());
+    let all: Vec<&str> = playbook.steps.iter().map(|step| step.id.as_str()).collect();
+    let mut lint = Lint { faults, specs, inputs: &playbook.inputs, all: &all, used: &used };
+    for lock in &playbook.locks {
+        lint.template(
+            lock,
+            &lint.names(&[], None, None, "only inputs are known when locks are taken"),
+            None,
+            Use::Text,
+        );
+    }
+    let mut seen: Vec<Seen<'_>> = Vec::new();
+    for step in &playbook.steps {
+        lint.step(step, step, &seen);
+        let fields = Fields::of_step(step, specs.get(&step.action));
+        seen.push(Seen { step, fields });
+        if let Rollback::Steps(undo) = &step.rollback {
+            for part in undo {
+                lint.step(part, step, &seen);
+            }
+        }
+    }
+    lint.missing_locks(playbook);
+    lint.unused_inputs(root);
+}
+
+/// Where a template stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Use<'k> {
+    /// In a command line: only values that a shell cannot misread.
+    Line,
+    /// As an argument of a declared type.
+    Value(&'k Type),
+    /// In a text.
+    Text,
+}
+
+struct Lint<'l, 'a> {
+    faults: &'l mut Faults,
+    specs: &'a Specs,
+    inputs: &'a [InputSpec],
+    all: &'a [&'a str],
+    used: &'a RefCell<BTreeSet<String>>,
+}
+
+const NOT_YET: &str = "the step has not run yet";
+
+impl<'a> Lint<'_, 'a> {
+    fn names(
+        &self,
+        steps: &'a [Seen<'a>],
+        outputs: Option<Fields>,
+        facts: Option<Fields>,
+        why_not: &'static str,
+    ) -> Names<'a> {
+        Names { inputs: self.inputs, steps, all: self.all, outputs, facts, why_not, used: self.used }
+    }
+
+    /// Checks one step; `owner` is the step of the playbook that it is, probes or undoes.
+    fn step<'s>(&mut self, step: &'s Step, owner: &'s Step, seen: &'s [Seen<'s>])
+    where
+        'a: 's,
+    {
+        let used: &'s RefCell<BTreeSet<String>> = self.used;
+        let names = |outputs, facts, why_not| Names {
+            inputs: self.inputs,
+            steps: seen,
+            all: self.all,
+            outputs,
+            facts,
+            why_not,
+            used,
+        };
+        let spec = self.specs.get(&step.action);
+        let outputs = || Some(Fields::of_step(step, spec));
+        let facts = || Some(spec.map_or_else(Fields::open, |spec| Fields::of(&spec.facts)));
+        let before = names(None, None, NOT_YET);
+        let require = if step.effect.changes() {
+            names(None, facts(), "what must hold before a change is asked of `facts`")
+        } else {
+            names(outputs(), facts(), NOT_YET)
+        };
+        let after = names(outputs(), facts(), NOT_YET);
+        let ended = names(outputs(), None, "`ok_if` looks at what the command printed");
+        if let Some(condition) = &step.condition {
+            self.condition(condition, &before, Some(owner));
+        }
+        for (name, argument) in &step.arguments {
+            let line = name == "script" && matches!(step.action.as_str(), "shell" | "ssh");
+            let kind = spec.and_then(|spec| spec.input(name)).map_or(&Type::Any, |field| &field.kind);
+            self.argument(argument, &before, owner, if line { Use::Line } else { Use::Value(kind) });
+        }
+        step.key.iter().for_each(|key| self.template(key, &before, Some(owner), Use::Text));
+        step.require.iter().for_each(|expression| self.condition(expression, &require, Some(owner)));
+        step.verify.iter().for_each(|verify| self.condition(&verify.expression, &after, Some(owner)));
+        step.ok_if.iter().for_each(|expression| self.condition(expression, &ended, Some(owner)));
+        if let Some(probe) = &step.probe {
+            self.step(&probe.step, owner, seen);
+            let fields = Fields::of_step(&probe.step, self.specs.get(&probe.step.action));
+            let looked = Names {
+                inputs: self.inputs,
+                steps: seen,
+                all: self.all,
+                outputs: Some(fields),
+                facts: None,
+                why_not: "a probe is judged by its outputs",
+                used,
+            };
+            self.condition(&probe.took_effect, &looked, Some(owner));
+            probe.did_not.iter().for_each(|expression| self.condition(expression, &looked, Some(owner)));
+        }
+    }
+
+    fn condition(&mut self, expression: &Expression, names: &Names<'_>, owner: Option<&Step>) {
+        let kind = self.expression(expression, names, owner);
+        if !matches!(kind, Kind::Bool | Kind::Any) {
+            let message = format!("a condition is true or false, and this is {}", kind.describe());
+            self.faults.error("not-a-condition", expression.span, message, None);
+        }
+    }
+
+    fn expression(&mut self, expression: &Expression, names: &Names<'_>, owner: Option<&Step>) -> Kind {
+        // One that cannot be compiled is reported already.
+        let Ok(tree) = cel::compile(&expression.source) else { return Kind::Any };
+        let mut checker = Checker::new(names);
+        let kind = checker.kind(&tree);
+        let skippable: Vec<(String, &Step)> =
+            checker.skippable.iter().map(|(path, s)| (path.to_string(), *s)).collect();
+        self.report(checker.findings, expression.span, &expression.source);
+        for (path, step) in skippable {
+            self.may_be_skipped(&path, step, owner, expression.span, &expression.source);
+        }
+        kind
+    }
+
+    fn report(&mut self, findings: Vec<Finding>, span: Span, text: &str) {
+        for finding in findings {
+            let place = finding.word.map_or(span, |word| self.faults.word(span, text, &word));
+            self.faults.error(finding.code, place, finding.message, finding.help);
+        }
+    }
+
+    fn may_be_skipped(&mut self, path: &str, step: &Step, owner: Option<&Step>, span: Span, text: &str) {
+        let asks = format!("steps.{}.outcome", step.id);
+        let has = format!("has(steps.{}", step.id);
+        let same_guard = |owner: &Step| {
+            let condition = owner.condition.as_ref().map(|condition| condition.source.as_str());
+            owner.id == step.id
+                || owner.needs.contains(&step.id)
+                || condition.is_some_and(|source| source.contains(&asks))
+                || condition == step.condition.as_ref().map(|condition| condition.source.as_str())
+        };
+        if text.contains(&asks) || text.contains(&has) || owner.is_some_and(same_guard) {
+            return;
+        }
+        let place = self.faults.word(span, text, path);
+        let message = format!("step `{}` may be skipped, and `{path}` is not there then", step.id);
+        let help = format!(
+            "give this step the same `if`, or `needs: [{}]`, or in a template {{{{default {path} …}}}}",
+            step.id
+        );
+        self.faults.warn("may-be-skipped", place, message, Some(help));
+    }
+
+    fn argument(&mut self, argument: &Argument, names: &Names<'_>, owner: &Step, place: Use<'_>) {
+        match argument {
+            Argument::Literal(_) => {}
+            Argument::Template(template) => self.template(template, names, Some(owner), place),
+            Argument::Computed(expression) => {
+                let kind = self.expression(expression, names, Some(owner));
+                if place == Use::Line {
+                    self.spliced(expression.span, "a computed value", None);
+                } else if let Use::Value(declared) = place {
+                    self.fit(kind, declared, expression.span);
+                }
+            }
+            Argument::List(items) => {
+                let inner = match place {
+                    Use::Value(Type::List(item)) => Use::Value(item),
+                    other => other,
+                };
+                items.iter().for_each(|item| self.argument(item, names, owner, inner));
+            }
+            Argument::Map(entries) => {
+                entries.iter().for_each(|(_, entry)| self.argument(entry, names, owner, Use::Value(&Type::Any)));
+            }
+        }
+    }
+
+    fn template(&mut self, given: &Template, names: &Names<'_>, owner: Option<&Step>, place: Use<'_>) {
+        let Ok(pieces) = template::compile(&given.source) else { return };
+        let mut checker = Checker::new(names);
+        let mut skippable: Vec<(String, &Step)> = Vec::new();
+        let mut spliced: Vec<(String, Option<Type>)> = Vec::new();
+        let mut single = None;
+        for piece in pieces.iter() {
+            let Piece::Value(filler) = piece else { continue };
+            filler.each_path(false, &mut |path, guarded| {
+                let Some(target) = checker.path(path) else { return };
+                if let Some(step) = target.may_be_skipped.filter(|_| !guarded) {
+                    skippable.push((path.to_string(), step));
+                }
+                if !target.declared.as_ref().is_some_and(Type::is_safe_in_a_line) {
+                    spliced.push((path.to_string(), target.declared.clone()));
+                }
+                single = Some(target.kind);
+            });
+        }
+        self.report(std::mem::take(&mut checker.findings), given.span, &given.source);
+        for (path, step) in skippable {
+            self.may_be_skipped(&path, step, owner, given.span, &given.source);
+        }
+        match place {
+            Use::Line => {
+                for (path, declared) in spliced {
+                    let span = self.faults.word(given.span, &given.source, &path);
+                    self.spliced(span, &format!("`{path}`"), declared);
+                }
+            }
+            Use::Value(declared) => match (template::single(&pieces), single) {
+                (Some(Filler::Path(_)), Some(kind)) => self.fit(kind, declared, given.span),
+                (Some(_), _) => {}
+                (None, _) => self.fit(Kind::Text, declared, given.span),
+            },
+            Use::Text => {}
+        }
+    }
+
+    fn spliced(&mut self, span: Span, what: &str, declared: Option<Type>) {
+        let is = declared.map_or_else(String::new, |declared| format!(" (a {declared})"));
+        let message = format!("{what}{is} would become part of the command line");
+        let help = "give it through the environment: `env: { NAME: \"{{…}}\" }`, and \"$NAME\" in the script; \
+                    or use `argv:`";
+        self.faults.error("spliced-value", span, message, Some(help.to_owned()));
+    }
+
+    fn fit(&mut self, kind: Kind, declared: &Type, span: Span) {
+        let wanted = Kind::of(declared);
+        // A size or a duration may still be written as text.
+        let written = kind == Kind::Text && matches!(declared, Type::Size | Type::Duration);
+        if kind != wanted && wanted != Kind::Any && !matches!(kind, Kind::Any | Kind::Null) && !written {
+            let message = format!("this is {}, and a {declared} is wanted", kind.describe());
+            self.faults.error("wrong-type", span, message, None);
+        }
+    }
+
+    fn missing_locks(&mut self, playbook: &Playbook) {
+        let bare = |text: &str| text.split_whitespace().collect::<String>();
+        let held: Vec<String> = playbook.locks.iter().map(|lock| bare(&lock.source)).collect();
+        for step in playbook.steps.iter().filter(|step| step.effect.changes()) {
+            let Some(resource) = self.specs.get(&step.action).and_then(|spec| resource_of(step, spec)) else {
+                continue;
+            };
+            if !held.contains(&bare(&resource)) {
+                let message = format!("step `{}` changes {resource}, which the playbook does not lock", step.id);
+                let help = Some(format!("add \"{resource}\" to `locks:`, so that two runs do not meet there"));
+                let span = Span { start: step.span.start, end: step.span.start };
+                self.faults.warn("missing-lock", span, message, help);
+            }
+        }
+    }
+
+    fn unused_inputs(&mut self, root: &Node) {
+        let used = self.used.borrow();
+        for entry in root.get("inputs").and_then(Node::entries).unwrap_or_default() {
+            if !used.contains(&entry.key.value) {
+                let message = format!("input `{}` is never used", entry.key.value);
+                self.faults.warn("unused-input", entry.key.span, message, None);
+            }
+        }
+    }
+}
+
+/// The resource that a step changes, as a lock would be written; `None` where that cannot be said beforehand.
+fn resource_of(step: &Step, spec: &ActionSpec) -> Option<String> {
+    let mut rest = spec.resource?;
+    let mut text = String::new();
+    while let Some((before, tail)) = rest.split_once('{') {
+        let (name, after) = tail.split_once('}')?;
+        text.push_str(before);
+        let given = step.arguments.iter().find(|(known, _)| known == name).map(|(_, argument)| argument);
+        match given {
+            Some(Argument::Literal(Value::String(value))) => text.push_str(value),
+            Some(Argument::Template(template)) => text.push_str(&template.source),
+            Some(_) => return None,
+            None => text.push_str(spec.input(name)?.default.as_ref()?.as_str()?),
+        }
+        rest = after;
+    }
+    text.push_str(rest);
+    Some(text)
+}

@@ -1,0 +1,269 @@
+//! What an expression or template may name at one place of a playbook, and of which type it is.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use crate::spec::{ActionSpec, FieldSpec};
+use crate::value::Type;
+
+use super::cel::{Part, Path};
+use super::words::nearest;
+use super::{InputSpec, Step};
+
+/// What is known of a value before it is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Any,
+    Null,
+    Bool,
+    Number,
+    Text,
+    List,
+    Map,
+}
+
+impl Kind {
+    pub fn of(declared: &Type) -> Self {
+        match declared {
+            Type::String | Type::Choice(_) | Type::Ip | Type::Cidr | Type::Identifier | Type::Reference(_) => {
+                Kind::Text
+            }
+            Type::Integer | Type::Number | Type::Duration | Type::Size => Kind::Number,
+            Type::Boolean => Kind::Bool,
+            Type::List(_) => Kind::List,
+            Type::Any => Kind::Any,
+        }
+    }
+
+    /// What it is, for a person.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Kind::Any => "a value",
+            Kind::Null => "null",
+            Kind::Bool => "true or false",
+            Kind::Number => "a number",
+            Kind::Text => "a string",
+            Kind::List => "a list",
+            Kind::Map => "a map",
+        }
+    }
+}
+
+/// The outputs or facts of one step.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Fields {
+    list: Vec<(String, Type)>,
+    /// Nobody can say what else there is.
+    open: bool,
+}
+
+impl Fields {
+    pub fn open() -> Self {
+        Self { list: Vec::new(), open: true }
+    }
+
+    pub fn of(fields: &[FieldSpec]) -> Self {
+        Self { list: fields.iter().map(|field| (field.name.to_owned(), field.kind.clone())).collect(), open: false }
+    }
+
+    /// What a step puts out: what its action says, and what the step itself declares.
+    pub fn of_step(step: &Step, spec: Option<&ActionSpec>) -> Self {
+        let command = matches!(step.action.as_str(), "shell" | "ssh");
+        let mut fields = match spec {
+            Some(spec) => Self::of(&spec.outputs),
+            None if command => Self::default(),
+            None => return Self::open(),
+        };
+        if command {
+            for (name, kind) in [("stdout", Type::String), ("stderr", Type::String), ("exit_code", Type::Integer)] {
+                fields.add(name, kind);
+            }
+        }
+        for output in &step.outputs {
+            fields.add(&output.name, output.kind.clone());
+        }
+        fields
+    }
+
+    fn add(&mut self, name: &str, kind: Type) {
+        if !self.list.iter().any(|(known, _)| known == name) {
+            self.list.push((name.to_owned(), kind));
+        }
+    }
+}
+
+/// An earlier step, as later ones see it.
+pub(super) struct Seen<'a> {
+    pub step: &'a Step,
+    pub fields: Fields,
+}
+
+/// What may be named at one place.
+pub(super) struct Names<'a> {
+    pub inputs: &'a [InputSpec],
+    pub steps: &'a [Seen<'a>],
+    /// All steps of the playbook: one that comes later is another fault than one that does not exist.
+    pub all: &'a [&'a str],
+    /// `None` where there are none yet.
+    pub outputs: Option<Fields>,
+    pub facts: Option<Fields>,
+    /// Why `outputs` or `facts` cannot be named here, as a sentence's end.
+    pub why_not: &'static str,
+    /// The inputs that were named.
+    pub used: &'a RefCell<BTreeSet<String>>,
+}
+
+/// What a path leads to.
+pub(super) struct Target<'a> {
+    pub kind: Kind,
+    pub declared: Option<Type>,
+    /// The step whose output it is, if that step may be skipped.
+    pub may_be_skipped: Option<&'a Step>,
+}
+
+/// Why a path leads nowhere.
+pub(super) struct Wrong {
+    pub code: &'static str,
+    pub message: String,
+    pub help: Option<String>,
+}
+
+fn wrong(code: &'static str, message: String, help: Option<String>) -> Wrong {
+    Wrong { code, message, help }
+}
+
+fn target<'a>(declared: Type) -> Target<'a> {
+    Target { kind: Kind::of(&declared), declared: Some(declared), may_be_skipped: None }
+}
+
+fn map<'a>() -> Target<'a> {
+    Target { kind: Kind::Map, declared: None, may_be_skipped: None }
+}
+
+impl<'a> Names<'a> {
+    /// Finds what a path leads to.
+    pub fn resolve(&self, path: &Path) -> Result<Target<'a>, Wrong> {
+        match path.root.as_str() {
+            "inputs" => self.input(path),
+            "steps" => self.step(path),
+            "outputs" => self.own(path, self.outputs.as_ref()),
+            "facts" => self.own(path, self.facts.as_ref()),
+            "run" => match path.name(0) {
+                None if path.parts.is_empty() => Ok(map()),
+                Some("id" | "playbook" | "version") => below(target(Type::Identifier), path, 1),
+                Some("incident") => below(target(Type::String), path, 1),
+                _ => {
+                    let help = Some("there are run.id, run.playbook, run.version and run.incident".to_owned());
+                    Err(wrong("unknown-name", format!("there is no `{path}`"), help))
+                }
+            },
+            other => {
+                let roots = ["inputs", "steps", "outputs", "facts", "run"];
+                let help = if self.inputs.iter().any(|input| input.name == other) {
+                    format!("did you mean `inputs.{other}`?")
+                } else if self.all.contains(&other) {
+                    format!("did you mean `steps.{other}.outputs`?")
+                } else {
+                    nearest(other, roots).map_or_else(
+                        || "a name begins with inputs, steps, outputs, facts or run".to_owned(),
+                        |near| format!("did you mean `{near}`?"),
+                    )
+                };
+                Err(wrong("unknown-name", format!("there is no `{other}`"), Some(help)))
+            }
+        }
+    }
+
+    fn input(&self, path: &Path) -> Result<Target<'a>, Wrong> {
+        let Some(name) = path.name(0) else {
+            // All inputs at once: none of them can be called unused.
+            self.used.borrow_mut().extend(self.inputs.iter().map(|input| input.name.clone()));
+            return Ok(map());
+        };
+        self.used.borrow_mut().insert(name.to_owned());
+        match self.inputs.iter().find(|input| input.name == name) {
+            Some(input) => below(target(input.kind.clone()), path, 1),
+            None => {
+                let help = nearest(name, self.inputs.iter().map(|input| input.name.as_str()))
+                    .map(|near| format!("did you mean `inputs.{near}`?"))
+                    .or_else(|| Some("declare it under `inputs:`".to_owned()));
+                Err(wrong("unknown-input", format!("there is no input `{name}`"), help))
+            }
+        }
+    }
+
+    fn step(&self, path: &Path) -> Result<Target<'a>, Wrong> {
+        let Some(name) = path.name(0) else { return Ok(map()) };
+        let Some(seen) = self.steps.iter().find(|seen| seen.step.id.as_str() == name) else {
+            if self.all.contains(&name) {
+                let message = format!("step `{name}` has not run yet here");
+                let help = Some("only the outputs of earlier steps can be named; its own are `outputs`".to_owned());
+                return Err(wrong("later-step", message, help));
+            }
+            let help = nearest(name, self.all.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            return Err(wrong("unknown-step", format!("there is no step `{name}`"), help));
+        };
+        match path.name(1) {
+            None if path.parts.len() == 1 => Ok(map()),
+            Some("outcome") => below(target(Type::Identifier), path, 2),
+            Some("outputs") if path.parts.len() == 2 => Ok(map()),
+            Some("outputs") => {
+                let mut found = field(&seen.fields, path, 2, &format!("step `{name}`"))?;
+                found.may_be_skipped = seen.step.condition.is_some().then_some(seen.step);
+                Ok(found)
+            }
+            _ => {
+                let part = path.parts.get(1).map(|part| match part {
+                    Part::Name(name) => name.clone(),
+                    Part::Index(index) => index.to_string(),
+                });
+                let part = part.unwrap_or_default();
+                let help = Some(format!("did you mean `steps.{name}.outputs.{part}`?"));
+                let message = format!("a step has `outputs` and `outcome`, and no `{part}`");
+                Err(wrong("unknown-name", message, help))
+            }
+        }
+    }
+
+    fn own(&self, path: &Path, fields: Option<&Fields>) -> Result<Target<'a>, Wrong> {
+        let Some(fields) = fields else {
+            let message = format!("`{}` cannot be named here: {}", path.root, self.why_not);
+            return Err(wrong("not-here", message, None));
+        };
+        if path.parts.is_empty() {
+            return Ok(map());
+        }
+        field(fields, path, 0, "the action")
+    }
+}
+
+fn field<'a>(fields: &Fields, path: &Path, place: usize, owner: &str) -> Result<Target<'a>, Wrong> {
+    let Some(name) = path.name(place) else { return Ok(map()) };
+    if let Some((_, kind)) = fields.list.iter().find(|(known, _)| known == name) {
+        return below(target(kind.clone()), path, place + 1);
+    }
+    if fields.open {
+        return Ok(target(Type::Any));
+    }
+    let names = || fields.list.iter().map(|(known, _)| known.as_str());
+    let what = if path.root == "facts" { "fact" } else { "output" };
+    let help = match nearest(name, names()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if fields.list.is_empty() => format!("it has no {what}s"),
+        None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+    };
+    Err(wrong("unknown-output", format!("{owner} has no {what} `{name}`"), Some(help)))
+}
+
+/// Goes on into a value: into a list by an index, into what JSON brings anywhere, into nothing else.
+fn below<'a>(from: Target<'a>, path: &Path, place: usize) -> Result<Target<'a>, Wrong> {
+    match (path.parts.get(place), &from.declared) {
+        (None, _) | (Some(_), None) => Ok(from),
+        (Some(_), Some(Type::Any)) => Ok(target(Type::Any)),
+        (Some(Part::Index(_)), Some(Type::List(item))) => below(target(item.as_ref().clone()), path, place + 1),
+        (Some(_), Some(declared)) => {
+            let message = format!("`{}` is a {declared} and has no parts", path.head(place));
+            Err(wrong("unknown-name", message, None))
+        }
+    }
+}

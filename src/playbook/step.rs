@@ -1,0 +1,439 @@
+//! One step: its node → `Step`, with what its action says filled in. What steps say about each other is lint's.
+
+use crate::diagnostic::Span;
+use crate::document::{Node, NodeKind};
+use crate::ids::{StepId, is_identifier};
+use crate::spec::{ActionSpec, Effect, UndoSpec};
+
+use super::command::{self, Call};
+use super::reader::Reader;
+use super::words::{self, Words, check_keys, nearest};
+use super::{OnFailure, Probe, Retry, Rollback, Service, Step, Verify};
+
+/// The actions whose effect and undo nobody but the playbook can know.
+const OPEN: &[&str] = &["shell", "ssh", "http", command::UNREADABLE];
+
+/// Whether a playbook says what an action's effect is.
+pub(super) fn is_open(action: &str) -> bool {
+    OPEN.contains(&action)
+}
+
+/// What a playbook's `defaults:` say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Defaults {
+    pub timeout: Option<f64>,
+    pub retry: Option<Retry>,
+}
+
+/// A step, and the places in it that lint points at.
+pub(super) struct Draft {
+    pub step: Step,
+    pub id: Span,
+    pub needs: Vec<Span>,
+    pub on_failure: Option<Span>,
+    pub checkpoint: Option<Span>,
+    pub rollback: Option<Span>,
+}
+
+/// Where a step stands.
+enum Place<'a> {
+    Main,
+    Rollback { parent: &'a str, part: usize },
+    Probe { parent: &'a str },
+}
+
+impl Place<'_> {
+    fn words(&self) -> &'static Words {
+        match self {
+            Place::Main => &words::STEP,
+            Place::Rollback { .. } => &words::ROLLBACK_STEP,
+            Place::Probe { .. } => &words::PROBE,
+        }
+    }
+}
+
+pub(super) fn read_step(reader: &mut Reader<'_>, node: &Node, defaults: Defaults) -> Option<Draft> {
+    let step = read(reader, node, defaults, &Place::Main)?;
+    let place = |key: &str| node.get(key).map(|node| node.span);
+    let needs = match node.get("needs") {
+        Some(Node { kind: NodeKind::Sequence(items), .. }) => items.iter().map(|item| item.span).collect(),
+        Some(node) => vec![node.span],
+        None => Vec::new(),
+    };
+    Some(Draft {
+        id: place("id").unwrap_or(node.span),
+        needs,
+        on_failure: place("on_failure"),
+        checkpoint: place("checkpoint"),
+        rollback: place("rollback"),
+        step,
+    })
+}
+
+fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, place: &Place<'_>) -> Option<Step> {
+    let Some(entries) = node.entries() else {
+        reader.wrong_form(node, "a step", "a mapping");
+        return None;
+    };
+    check_keys(&mut reader.faults, entries, place.words());
+    let id = read_id(reader, node, place);
+    // A step whose action cannot be read is read on without one, so that its other faults are found too.
+    let call = command::read_call(reader, node).unwrap_or_else(|| Call::unreadable(node.span));
+    let spec = reader.specs.get(&call.action).cloned();
+    let name = id.as_ref().map_or("it", StepId::as_str).to_owned();
+    let probe = match place {
+        Place::Probe { .. } => None,
+        _ => node.get("probe").and_then(|probe| read_probe(reader, probe, &name, &call, defaults)),
+    };
+    let effect = read_effect(reader, node, &call, spec.as_ref(), probe.is_some(), place);
+    let optional = |key: &str| node.get(key);
+    let text = |reader: &mut Reader<'_>, key: &str| optional(key).and_then(|node| reader.text(node, key));
+    let title = text(reader, "name").unwrap_or_else(|| name.clone());
+    let is_command = matches!(call.action.as_str(), "shell" | "ssh" | command::UNREADABLE);
+    for key in ["ok_if", "outputs"] {
+        if let (Some(node), false) = (optional(key), is_command) {
+            let message = format!("`{key}` is for commands (`run`, `argv`), and this step uses `{}`", call.action);
+            reader.faults.error("wrong-key", node.span, message, None);
+        }
+    }
+    if let (Some(node), false) = (optional("key"), effect == Effect::Keyed) {
+        reader.faults.error("wrong-key", node.span, "`key` goes with `effect: keyed`", None);
+    }
+    let step = Step {
+        span: node.span,
+        title,
+        condition: optional("if").and_then(|node| reader.expression(node, "if")),
+        needs: read_needs(reader, node),
+        require: read_require(reader, node),
+        verify: read_verify(reader, node),
+        ok_if: optional("ok_if").and_then(|node| reader.expression(node, "ok_if")),
+        timeout: optional("timeout")
+            .and_then(|node| reader.duration(node, "timeout", 0.001))
+            .or(defaults.timeout)
+            .unwrap_or_else(|| spec.as_ref().map_or(60.0, |spec| spec.timeout_seconds)),
+        kill_on_timeout: optional("kill_on_timeout")
+            .and_then(|node| reader.boolean(node, "kill_on_timeout"))
+            .unwrap_or(false),
+        retry: optional("retry")
+            .and_then(|node| read_retry(reader, node))
+            .or(defaults.retry.filter(|_| matches!(place, Place::Main)))
+            .unwrap_or_default(),
+        probe: probe.map(Box::new),
+        settle: optional("settle")
+            .and_then(|node| reader.duration(node, "settle", 0.0))
+            .unwrap_or_else(|| spec.as_ref().map_or(0.0, |spec| spec.settle_seconds)),
+        key: optional("key").and_then(|node| reader.template(node, "key")),
+        covers_partial: optional("covers")
+            .and_then(|node| reader.word(node, "covers", &[("partial", true)]))
+            .unwrap_or(false),
+        checkpoint: text(reader, "checkpoint"),
+        service: optional("service").and_then(|node| {
+            let words = [("up", Service::Up), ("degraded", Service::Degraded), ("down", Service::Down)];
+            reader.word(node, "service", &words)
+        }),
+        point_of_no_return: optional("point_of_no_return")
+            .and_then(|node| reader.boolean(node, "point_of_no_return"))
+            .unwrap_or(false),
+        on_failure: optional("on_failure").and_then(|node| read_on_failure(reader, node)),
+        outputs: optional("outputs").map(|node| command::read_outputs(reader, node)).unwrap_or_default(),
+        rollback: Rollback::None { because: String::new() },
+        action: call.action.clone(),
+        arguments: call.arguments,
+        effect,
+        id: id?,
+    };
+    if !matches!(place, Place::Main) {
+        return Some(step);
+    }
+    let rollback = read_rollback(reader, node, &step, spec.as_ref(), defaults);
+    Some(Step { rollback, ..step })
+}
+
+fn read_id(reader: &mut Reader<'_>, node: &Node, place: &Place<'_>) -> Option<StepId> {
+    let made = match place {
+        Place::Main => None,
+        Place::Rollback { parent, part } => Some(format!("{parent}_undo_{part}")),
+        Place::Probe { parent } => Some(format!("{parent}_probe")),
+    };
+    let Some(given) = node.get("id") else {
+        if let Some(made) = made {
+            let short: String = made.chars().rev().take(64).collect::<Vec<_>>().into_iter().rev().collect();
+            return short.trim_start_matches(|c: char| !c.is_ascii_lowercase()).parse().ok();
+        }
+        let help = Some("give it a short one, such as `id: promote`; the timeline and other steps name it".to_owned());
+        reader.faults.error("missing-key", node.span, "a step needs an `id`", help);
+        return None;
+    };
+    let text = reader.text(given, "id")?;
+    if !is_identifier(&text) {
+        let help = "an id is a lower-case letter, then lower-case letters, digits and underscores (at most 64)";
+        reader.faults.error("bad-name", given.span, format!("`{text}` is no id"), Some(help.to_owned()));
+    }
+    text.parse().ok()
+}
+
+fn read_effect(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    call: &Call,
+    spec: Option<&ActionSpec>,
+    probed: bool,
+    place: &Place<'_>,
+) -> Effect {
+    if matches!(place, Place::Probe { .. }) {
+        if let Some(spec) = spec.filter(|spec| !is_open(spec.name) && spec.effect.changes()) {
+            let message = format!("a probe only looks, and `{}` changes something", spec.name);
+            reader.faults.error("probe-changes", call.span, message, None);
+        }
+        return Effect::Read;
+    }
+    if !is_open(&call.action) {
+        for key in ["effect", "probe"] {
+            if let Some(given) = node.get(key) {
+                let message = format!("`{}` says itself what its {key} is; `{key}` is for commands", call.action);
+                reader.faults.error("effect-fixed", given.span, message, Some("leave it out".to_owned()));
+            }
+        }
+        return spec.map_or(Effect::Once, |spec| spec.effect);
+    }
+    let words = [
+        ("read", Effect::Read),
+        ("idempotent", Effect::Idempotent),
+        ("keyed", Effect::Keyed),
+        ("probed", Effect::Probed),
+        ("once", Effect::Once),
+    ];
+    let given = node.get("effect").and_then(|node| reader.word(node, "effect", &words));
+    if let (Some(Effect::Probed), false, Some(node)) = (given, node.get("probe").is_some(), node.get("effect")) {
+        let help = Some("add `probe: {run: …, took_effect: …}`".to_owned());
+        reader.faults.error("missing-probe", node.span, "`effect: probed` needs a `probe`", help);
+    }
+    if let (Some(effect), true, Some(node)) = (given.filter(|e| *e != Effect::Probed), probed, node.get("probe")) {
+        let message = format!("a probe is of no use with `effect: {}`", effect_word(effect));
+        reader.faults.warn("unused-probe", node.span, message, None);
+    }
+    let own = if call.action == "http" { spec.map_or(Effect::Once, |spec| spec.effect) } else { Effect::Once };
+    given.unwrap_or(if probed { Effect::Probed } else { own })
+}
+
+fn effect_word(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Read => "read",
+        Effect::Idempotent => "idempotent",
+        Effect::Keyed => "keyed",
+        Effect::Probed => "probed",
+        Effect::Once => "once",
+    }
+}
+
+fn read_probe(reader: &mut Reader<'_>, node: &Node, parent: &str, call: &Call, defaults: Defaults) -> Option<Probe> {
+    if !is_open(&call.action) {
+        return None;
+    }
+    let step = read(reader, node, defaults, &Place::Probe { parent });
+    let Some(took) = node.get("took_effect") else {
+        let help = Some("say what shows it, such as `took_effect: \"outputs.exit_code == 0\"`".to_owned());
+        reader.faults.error("missing-key", node.span, "a probe needs `took_effect`", help);
+        return None;
+    };
+    let took_effect = reader.expression(took, "took_effect");
+    let did_not = node.get("did_not").and_then(|node| reader.expression(node, "did_not"));
+    Some(Probe { step: step?, took_effect: took_effect?, did_not })
+}
+
+fn read_needs(reader: &mut Reader<'_>, node: &Node) -> Vec<StepId> {
+    let texts = node.get("needs").map(|node| reader.texts(node, "needs")).unwrap_or_default();
+    let mut needs = Vec::new();
+    for (text, span) in texts {
+        match text.parse() {
+            Ok(id) => needs.push(id),
+            Err(error) => reader.faults.error("bad-name", span, format!("`needs`: {error}"), None),
+        }
+    }
+    needs
+}
+
+fn read_require(reader: &mut Reader<'_>, node: &Node) -> Vec<super::Expression> {
+    match node.get("require") {
+        None => Vec::new(),
+        Some(Node { kind: NodeKind::Sequence(items), .. }) => {
+            items.iter().filter_map(|item| reader.expression(item, "require")).collect()
+        }
+        Some(node) => reader.expression(node, "require").into_iter().collect(),
+    }
+}
+
+fn read_verify(reader: &mut Reader<'_>, node: &Node) -> Vec<Verify> {
+    match node.get("verify") {
+        None => Vec::new(),
+        Some(Node { kind: NodeKind::Sequence(items), .. }) => {
+            items.iter().filter_map(|item| read_one_verify(reader, item)).collect()
+        }
+        Some(node) => read_one_verify(reader, node).into_iter().collect(),
+    }
+}
+
+fn read_one_verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verify> {
+    let Some(entries) = node.entries() else {
+        return Some(Verify { expression: reader.expression(node, "verify")?, within: 0.0 });
+    };
+    check_keys(&mut reader.faults, entries, &words::VERIFY);
+    let within = node.get("within").and_then(|node| reader.duration(node, "within", 0.0)).unwrap_or(0.0);
+    let Some(expression) = node.get("expr") else {
+        reader.faults.error("missing-key", node.span, "a verification needs an `expr`", None);
+        return None;
+    };
+    Some(Verify { expression: reader.expression(expression, "verify")?, within })
+}
+
+pub(super) fn read_retry(reader: &mut Reader<'_>, node: &Node) -> Option<Retry> {
+    let Some(entries) = node.entries() else {
+        let help = Some("write `retry: {attempts: 3, delay: 2s}`".to_owned());
+        reader.faults.error("wrong-form", node.span, "`retry` is a mapping", help);
+        return None;
+    };
+    check_keys(&mut reader.faults, entries, &words::RETRY);
+    let mut retry = Retry::default();
+    if let Some(node) = node.get("attempts") {
+        match reader.text(node, "attempts").and_then(|text| text.parse::<u32>().ok()) {
+            Some(attempts @ 1..=1000) => retry.attempts = attempts,
+            _ => reader.faults.error("out-of-range", node.span, "`attempts` counts all tries: 1 to 1000", None),
+        }
+    }
+    if let Some(delay) = node.get("delay").and_then(|node| reader.duration(node, "delay", 0.0)) {
+        retry.delay = delay;
+    }
+    if let Some(delay) = node.get("max_delay").and_then(|node| reader.duration(node, "max_delay", 0.0)) {
+        retry.max_delay = delay;
+    }
+    if let Some(node) = node.get("backoff") {
+        match reader.typed(node, "backoff", &crate::value::Type::Number).and_then(|value| value.as_f64()) {
+            Some(backoff) if (1.0..=100.0).contains(&backoff) => retry.backoff = backoff,
+            Some(_) => reader.faults.error("out-of-range", node.span, "`backoff` is 1 to 100", None),
+            None => {}
+        }
+    }
+    Some(retry)
+}
+
+fn read_on_failure(reader: &mut Reader<'_>, node: &Node) -> Option<OnFailure> {
+    let Some(entries) = node.entries() else {
+        let text = reader.text(node, "on_failure")?;
+        let found = match text.as_str() {
+            "rollback" => Some(OnFailure::Rollback),
+            "pause" => Some(OnFailure::Pause),
+            "continue" => Some(OnFailure::Continue),
+            _ => None,
+        };
+        if found.is_none() {
+            let near = nearest(&text, ["rollback", "pause", "continue"]).or(match text.as_str() {
+                "stop" | "abort" | "fail" | "wait" => Some("pause"),
+                "ignore" | "skip" => Some("continue"),
+                _ => None,
+            });
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            let message = format!(
+                "`on_failure` is rollback, pause, continue, {{rollback_to: CHECKPOINT}} or {{step: ID}}, not `{text}`"
+            );
+            reader.faults.error("unknown-word", node.span, message, help);
+        }
+        return found;
+    };
+    check_keys(&mut reader.faults, entries, &words::ON_FAILURE);
+    match (node.get("rollback_to"), node.get("step")) {
+        (Some(name), None) => reader.text(name, "rollback_to").map(OnFailure::RollbackTo),
+        (None, Some(step)) => {
+            let text = reader.text(step, "step")?;
+            match text.parse() {
+                Ok(id) => Some(OnFailure::Step(id)),
+                Err(error) => {
+                    reader.faults.error("bad-name", step.span, format!("`step`: {error}"), None);
+                    None
+                }
+            }
+        }
+        _ => {
+            reader.faults.error("wrong-form", node.span, "`on_failure` has `rollback_to` or `step`, one of them", None);
+            None
+        }
+    }
+}
+
+fn read_rollback(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    step: &Step,
+    spec: Option<&ActionSpec>,
+    defaults: Defaults,
+) -> Rollback {
+    let because = node.get("because").and_then(|node| reader.text(node, "because"));
+    let Some(given) = node.get("rollback") else {
+        if let Some(node) = node.get("because") {
+            reader.faults.error("wrong-key", node.span, "`because` goes with `rollback: none`", None);
+        }
+        return default_rollback(reader, node, step, spec);
+    };
+    match &given.kind {
+        NodeKind::Scalar(scalar) if scalar.text == "none" => no_rollback(reader, given, because),
+        NodeKind::Mapping(entries) if entries.len() == 1 && entries.iter().all(|entry| entry.key.value == "none") => {
+            let because = given.get("none").and_then(|node| reader.text(node, "none")).or(because);
+            no_rollback(reader, given, because)
+        }
+        NodeKind::Mapping(_) => Rollback::Steps(read_undo(reader, std::slice::from_ref(given), step, defaults)),
+        NodeKind::Sequence(items) if !items.is_empty() => Rollback::Steps(read_undo(reader, items, step, defaults)),
+        _ => {
+            let help = Some("write `rollback: none` with `because: WHY`, or a list of steps".to_owned());
+            reader.faults.error("wrong-form", given.span, "`rollback` is `none` or a list of steps", help);
+            Rollback::None { because: String::new() }
+        }
+    }
+}
+
+fn no_rollback(reader: &mut Reader<'_>, node: &Node, because: Option<String>) -> Rollback {
+    let because = because.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| {
+        let help = Some("add `because: WHY` to the step; whoever reads the timeline will ask".to_owned());
+        reader.faults.error("missing-key", node.span, "`rollback: none` needs a reason", help);
+        String::new()
+    });
+    Rollback::None { because }
+}
+
+fn default_rollback(reader: &mut Reader<'_>, node: &Node, step: &Step, spec: Option<&ActionSpec>) -> Rollback {
+    let none = |because: &str| Rollback::None { because: because.to_owned() };
+    if !step.effect.changes() {
+        return none("it changes nothing");
+    }
+    match spec.map(|spec| spec.undo) {
+        Some(UndoSpec::Restores { .. }) if !is_open(&step.action) => return Rollback::Action,
+        Some(UndoSpec::Nothing) if !is_open(&step.action) => return none("there is nothing to undo"),
+        Some(UndoSpec::Impossible(why)) if !is_open(&step.action) => return none(why),
+        _ => {}
+    }
+    if step.point_of_no_return {
+        return none("it is the point of no return");
+    }
+    // What the step does is unknown to us; where its action does not exist, that is said already.
+    if spec.is_some() || matches!(step.action.as_str(), "shell" | "ssh") {
+        let help = "add `rollback:` with the steps that undo it, or `rollback: none` with `because: WHY`; \
+                    `effect: read` if it changes nothing";
+        let place = ["run", "argv", "uses"].iter().find_map(|key| node.get(key)).map_or(node.span, |node| node.span);
+        let message = format!("`{}` changes something and nothing says how that is undone", step.id);
+        reader.faults.error("no-rollback", place, message, Some(help.to_owned()));
+    }
+    none("")
+}
+
+fn read_undo(reader: &mut Reader<'_>, nodes: &[Node], parent: &Step, defaults: Defaults) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (part, node) in nodes.iter().enumerate() {
+        let place = Place::Rollback { parent: parent.id.as_str(), part };
+        let Some(step) = read(reader, node, defaults, &place) else { continue };
+        if step.effect == Effect::Once {
+            let help = "say `effect: idempotent` if running it twice is the same as once, or give it a `probe`";
+            let message = "an undo may be run again after a crash, and this one may run only once";
+            reader.faults.error("rollback-not-repeatable", node.span, message, Some(help.to_owned()));
+        }
+        steps.push(step);
+    }
+    steps
+}
