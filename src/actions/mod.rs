@@ -1,6 +1,10 @@
 //! What steps do. One file an action and one line in the table. An action knows its target and the inventory; it never
 //! knows the run, the journal or the engine, and it never prints.
 
+pub mod command;
+pub mod haproxy;
+pub mod postgres;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,7 +108,9 @@ impl std::fmt::Debug for Table {
 impl Table {
     /// The built-in actions.
     pub fn builtin() -> Self {
-        let list: Vec<Arc<dyn Action>> = vec![];
+        let mut list: Vec<Arc<dyn Action>> = Vec::new();
+        list.extend(postgres::all());
+        list.extend(haproxy::all());
         Self::of(list)
     }
 
