@@ -3,7 +3,9 @@
 
 pub mod assert;
 pub mod command;
+pub mod haproxy;
 pub mod http;
+pub mod postgres;
 pub mod recorder;
 pub mod shell;
 pub mod ssh;
@@ -114,13 +116,15 @@ impl std::fmt::Debug for Table {
 impl Table {
     /// The built-in actions.
     pub fn builtin() -> Self {
-        let list: Vec<Arc<dyn Action>> = vec![
+        let mut list: Vec<Arc<dyn Action>> = vec![
             Arc::new(assert::Assert),
             Arc::new(http::Http),
             Arc::new(shell::Shell),
             Arc::new(ssh::Ssh),
             Arc::new(wait::Wait),
         ];
+        list.extend(postgres::all());
+        list.extend(haproxy::all());
         Self::of(list)
     }
 

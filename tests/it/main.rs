@@ -13,3 +13,4 @@ mod command;
 mod core;
 mod house;
 mod lab;
+mod postgres_actions;

@@ -1,0 +1,171 @@
+//! The fence of a primary that does not answer: the inventory's methods in order, until one's own probe confirms it. A
+//! method that only ran proves nothing.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::cluster::View;
+use super::connect::database;
+use super::fence::hold;
+use super::lsn::Lsn;
+use super::member::{before_start, end_of_log, inspect, kill, last_words, stop};
+use super::{Deadline, PostgresError};
+use crate::actions::command::{Command, Work, change, look};
+use crate::actions::{Call, Context};
+use crate::inventory::{Fence, Member};
+use crate::outcome::Report;
+
+/// How long an immediate stop may take before its processes are killed.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// Fences by the first method that is confirmed.
+pub(super) async fn fence_unplanned(
+    context: &Context,
+    call: &Call,
+    view: &View,
+    name: &str,
+    found: &Member,
+) -> Result<Report, PostgresError> {
+    let deadline = Deadline::after(call.timeout);
+    let configured = &database(&context.inventory, &view.cluster)?.fence;
+    let methods: &[Fence] = if configured.is_empty() { &[Fence::Ssh] } else { configured };
+    let mut attempts = Vec::new();
+    for (index, method) in methods.iter().enumerate() {
+        let key = format!("{}-{index}", call.attempt);
+        let (word, tried) = match method {
+            Fence::Ssh => ("ssh", by_ssh(context, &key, view, name, found).await),
+            Fence::Command { argv, probe } => {
+                ("command", by_command(context, &key, (argv, probe), name, found, deadline).await)
+            }
+        };
+        match tried {
+            Ok(evidence) => return Ok(fenced(context, view, name, found, word, &evidence, deadline).await),
+            // Another cluster's server behind this name: no other method may be let loose on it either.
+            Err(PostgresError::Refused(text)) => return Err(PostgresError::Refused(text)),
+            Err(error) => attempts.push(format!("{word}: {error}")),
+        }
+    }
+    Err(PostgresError::Failed(format!(
+        "nothing confirms that {name} takes no more writes, so nothing may be promoted. Tried: {}. Make sure by hand (power \
+         it off, cut its network), then try again",
+        attempts.join("; ")
+    )))
+}
+
+async fn by_ssh(
+    context: &Context,
+    key: &str,
+    view: &View,
+    name: &str,
+    found: &Member,
+) -> Result<String, PostgresError> {
+    let seen = inspect(context, found).await?;
+    hold(view, name, Some(&seen))?;
+    if !seen.processes.is_empty() {
+        // What matters is the look afterwards; a stop that fails leaves processes, which are killed.
+        stop(context, found, &format!("{key}-stop"), true, AT_ONCE).await?;
+        let left = inspect(context, found).await?.processes;
+        if !left.is_empty() {
+            kill(context, found, &format!("{key}-kill"), &left).await?;
+        }
+    }
+    let deadline = Deadline::after(Duration::from_secs(5));
+    loop {
+        let seen = inspect(context, found).await?;
+        if seen.processes.is_empty() {
+            return Ok(format!("no process serves {} (`{}`)", found.data_directory.display(), seen.state));
+        }
+        if deadline.passed() {
+            return Err(PostgresError::Failed(format!("{} processes still serve it", seen.processes.len())));
+        }
+        deadline.pause().await;
+    }
+}
+
+async fn by_command(
+    context: &Context,
+    key: &str,
+    (argv, probe): (&[String], &[String]),
+    name: &str,
+    found: &Member,
+    deadline: Deadline,
+) -> Result<String, PostgresError> {
+    let ended = change(context, &here(argv, name, found), &format!("{key}-fence"), deadline.left(), true)
+        .await
+        .map_err(before_start)?;
+    let said = last_words(&ended);
+    let until = Deadline::after(deadline.left().min(Duration::from_secs(30)));
+    loop {
+        let confirmed = look(context, &here(probe, name, found), AT_ONCE).await.map_err(before_start)?;
+        if confirmed.exit_code == Some(0) {
+            return Ok(format!("`{}` confirms it", probe.join(" ")));
+        }
+        if until.passed() {
+            let told = last_words(&confirmed);
+            return Err(PostgresError::Failed(format!("it ended ({said}) and its probe does not confirm it ({told})")));
+        }
+        tokio::time::sleep(Duration::from_millis(500).min(until.left())).await;
+    }
+}
+
+fn here(argv: &[String], name: &str, found: &Member) -> Command {
+    let fill = |word: &String| match word.as_str() {
+        "{member}" => name.to_owned(),
+        "{address}" => found.address.clone(),
+        "{host}" => found.host.clone().unwrap_or_default(),
+        _ => word.clone(),
+    };
+    Command {
+        host: None,
+        work: Work::Argv(argv.iter().map(fill).collect()),
+        environment: Vec::new(),
+        shell: None,
+        become_user: None,
+    }
+}
+
+async fn fenced(
+    context: &Context,
+    view: &View,
+    name: &str,
+    found: &Member,
+    word: &str,
+    evidence: &str,
+    deadline: Deadline,
+) -> Report {
+    let seen = inspect(context, found).await.ok();
+    let end = match &seen {
+        Some(seen) => end_of_log(context, found, seen, deadline.left().min(Duration::from_secs(15))).await,
+        None => None,
+    };
+    let furthest = view.best_standby().and_then(|standby| view.facts(standby)).and_then(|facts| facts.furthest());
+    let lost = lost(end, furthest);
+    let loss = match lost {
+        Some(0) => "its standby has all of its log".to_owned(),
+        Some(bytes) => format!("{bytes} bytes of its log are on no standby and would be lost by promoting one"),
+        None => "how much of its log no standby has cannot be known".to_owned(),
+    };
+    let outputs = json!({
+        "method": word, "position": null, "timeline": seen.map(|seen| seen.timeline), "lost_bytes": lost,
+    });
+    Report::done(format!("{name} is fenced ({word}): {evidence}; {loss}"), outputs)
+}
+
+/// Log that the old primary has and the furthest standby does not.
+fn lost(end: Option<Lsn>, furthest: Option<Lsn>) -> Option<i64> {
+    Some(end?.ahead_of(furthest?).max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loss_is_known_only_where_both_ends_are() {
+        assert_eq!(lost(Some(Lsn(500)), Some(Lsn(400))), Some(100));
+        assert_eq!(lost(Some(Lsn(400)), Some(Lsn(400))), Some(0));
+        assert_eq!(lost(None, Some(Lsn(400))), None);
+        assert_eq!(lost(Some(Lsn(400)), None), None);
+    }
+}
