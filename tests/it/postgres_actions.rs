@@ -143,7 +143,7 @@ impl Pair {
         }
         self.calls.set(self.calls.get() + 1);
         Call {
-            attempt: key.to_owned(),
+            attempt: format!("call-{}", self.calls.get()),
             key: format!("call-{}", self.calls.get()),
             arguments,
             before,
