@@ -360,6 +360,8 @@ pub(super) fn kind_of(value: &Cel) -> String {
     match value {
         Cel::Bool(_) => "true or false".to_owned(),
         Cel::Null => "null".to_owned(),
+        Cel::Int(_) | Cel::UInt(_) => "a whole number".to_owned(),
+        Cel::Float(_) => "a number".to_owned(),
         other => format!("a {}", other.type_of()),
     }
 }
