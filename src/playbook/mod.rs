@@ -5,6 +5,7 @@ mod arguments;
 mod cel;
 mod check;
 mod command;
+mod convert;
 mod evaluate;
 #[cfg(test)]
 mod evaluate_tests;

@@ -91,16 +91,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
     let optional = |key: &str| node.get(key);
     let text = |reader: &mut Reader<'_>, key: &str| optional(key).and_then(|node| reader.text(node, key));
     let title = text(reader, "name").unwrap_or_else(|| name.clone());
-    let is_command = matches!(call.action.as_str(), "shell" | "ssh" | command::UNREADABLE);
-    for key in ["ok_if", "outputs"] {
-        if let (Some(node), false) = (optional(key), is_command) {
-            let message = format!("`{key}` is for commands (`run`, `argv`), and this step uses `{}`", call.action);
-            reader.faults.error("wrong-key", node.span, message, None);
-        }
-    }
-    if let (Some(node), false) = (optional("key"), effect == Effect::Keyed) {
-        reader.faults.error("wrong-key", node.span, "`key` goes with `effect: keyed`", None);
-    }
+    check_misplaced(reader, node, &call, effect);
     let step = Step {
         span: node.span,
         title,
@@ -109,10 +100,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
         require: read_require(reader, node),
         verify: read_verify(reader, node),
         ok_if: optional("ok_if").and_then(|node| reader.expression(node, "ok_if")),
-        timeout: optional("timeout")
-            .and_then(|node| reader.duration(node, "timeout", 0.001))
-            .or(defaults.timeout)
-            .unwrap_or_else(|| spec.as_ref().map_or(60.0, |spec| spec.timeout_seconds)),
+        timeout: read_timeout(reader, node, defaults, spec.as_ref()),
         kill_on_timeout: optional("kill_on_timeout")
             .and_then(|node| reader.boolean(node, "kill_on_timeout"))
             .unwrap_or(false),
@@ -129,10 +117,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
             .and_then(|node| reader.word(node, "covers", &[("partial", true)]))
             .unwrap_or(false),
         checkpoint: text(reader, "checkpoint"),
-        service: optional("service").and_then(|node| {
-            let words = [("up", Service::Up), ("degraded", Service::Degraded), ("down", Service::Down)];
-            reader.word(node, "service", &words)
-        }),
+        service: optional("service").and_then(|node| read_service(reader, node)),
         point_of_no_return: optional("point_of_no_return")
             .and_then(|node| reader.boolean(node, "point_of_no_return"))
             .unwrap_or(false),
@@ -149,6 +134,30 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
     }
     let rollback = read_rollback(reader, node, &step, spec.as_ref(), defaults);
     Some(Step { rollback, ..step })
+}
+
+/// Keys that have no meaning for what the step does.
+fn check_misplaced(reader: &mut Reader<'_>, node: &Node, call: &Call, effect: Effect) {
+    let is_command = matches!(call.action.as_str(), "shell" | "ssh" | command::UNREADABLE);
+    for key in ["ok_if", "outputs"] {
+        if let (Some(node), false) = (node.get(key), is_command) {
+            let message = format!("`{key}` is for commands (`run`, `argv`), and this step uses `{}`", call.action);
+            reader.faults.error("wrong-key", node.span, message, None);
+        }
+    }
+    if let (Some(node), false) = (node.get("key"), effect == Effect::Keyed) {
+        reader.faults.error("wrong-key", node.span, "`key` goes with `effect: keyed`", None);
+    }
+}
+
+fn read_timeout(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, spec: Option<&ActionSpec>) -> f64 {
+    let given = node.get("timeout").and_then(|node| reader.duration(node, "timeout", 0.001));
+    given.or(defaults.timeout).unwrap_or_else(|| spec.map_or(60.0, |spec| spec.timeout_seconds))
+}
+
+fn read_service(reader: &mut Reader<'_>, node: &Node) -> Option<Service> {
+    let words = [("up", Service::Up), ("degraded", Service::Degraded), ("down", Service::Down)];
+    reader.word(node, "service", &words)
 }
 
 fn read_id(reader: &mut Reader<'_>, node: &Node, place: &Place<'_>) -> Option<StepId> {
