@@ -172,7 +172,7 @@ impl Builder<'_> {
         let name = match node.kind {
             NodeKind::Scalar(scalar) => scalar.text,
             _ => {
-                self.fault("complex-key", span, "a key is one text, not a list or a mapping".to_owned(), None);
+                self.complex_key(span);
                 String::new()
             }
         };
@@ -195,6 +195,17 @@ impl Builder<'_> {
                 format!("`{name}` is first given here, and again on line {again}"),
                 None,
             );
+        }
+    }
+
+    /// Nobody writes a mapping as a key on purpose: it is a template whose quotes were forgotten.
+    fn complex_key(&mut self, span: Span) {
+        let before = span.start.checked_sub(1).and_then(|start| self.source.text.get(start..)).unwrap_or("");
+        if before.starts_with("{{") {
+            let help = Some("write \"{{…}}\" with the quotes".to_owned());
+            self.fault("unquoted-template", span, "a value that begins with {{ needs quotes in YAML".to_owned(), help);
+        } else {
+            self.fault("complex-key", span, "a key is one text, not a list or a mapping".to_owned(), None);
         }
     }
 

@@ -56,6 +56,7 @@ fn what_is_not_part_of_a_playbook_is_refused() {
     assert_eq!(codes("a: 1\n---\nb: 2\n"), ["several-documents"]);
     assert_eq!(codes(""), ["empty-document"]);
     assert_eq!(codes("a: [1\n"), ["not-yaml"]);
+    assert_eq!(codes("a: {{inputs.x}}\n"), ["unquoted-template"]);
     assert_eq!(codes("? [a]\n: 1\n"), ["complex-key"]);
     assert_eq!(codes(&"x".repeat(MAX_BYTES + 1)), ["too-large"]);
     assert_eq!(codes("%YAML 1.1\n---\na: 1\n"), ["not-yaml"]);

@@ -138,10 +138,11 @@ fn read_command(reader: &mut Reader<'_>, node: &Node, what: &Node, key: &str) ->
     if let (Some(shell), "argv") = (node.get("shell"), key) {
         reader.faults.error("wrong-key", shell.span, "`shell` goes with `run`: `argv` is run without a shell", None);
     }
-    for (key, argument) in [("shell", "shell"), ("become", "become")] {
-        if let Some(value) = node.get(key).and_then(|node| reader.text_argument(node, key)) {
-            arguments.push((argument.to_owned(), value));
-        }
+    if let Some(shell) = node.get("shell").and_then(|node| reader.text_argument(node, "shell")) {
+        arguments.push(("shell".to_owned(), shell));
+    }
+    if let Some(user) = node.get("become").and_then(|node| reader.argument(node, "become", &Type::Identifier)) {
+        arguments.push(("become".to_owned(), user));
     }
     if let Some(env) = node.get("env") {
         arguments.push(("environment".to_owned(), read_environment(reader, env)?));

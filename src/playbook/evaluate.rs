@@ -1,8 +1,9 @@
 //! Expressions and templates, evaluated over what is known.
 
 use super::cel::{compile, paths};
+use super::convert::{from_cel, kind_of};
 use super::template;
-use super::walk::{Answer, Found, evaluate, from_cel, kind_of, look};
+use super::walk::{Answer, Found, evaluate, look};
 use super::{Argument, Expression, Template};
 use crate::diagnostic::Span;
 use crate::value::{Value, unknown};

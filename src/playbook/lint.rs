@@ -109,9 +109,13 @@ impl<'a> Lint<'_, 'a> {
             self.condition(condition, &before, Some(owner));
         }
         for (name, argument) in &step.arguments {
-            let line = name == "script" && matches!(step.action.as_str(), "shell" | "ssh");
+            let command = matches!(step.action.as_str(), "shell" | "ssh");
             let kind = spec.and_then(|spec| spec.input(name)).map_or(&Type::Any, |field| &field.kind);
-            self.argument(argument, &before, owner, if line { Use::Line } else { Use::Value(kind) });
+            match (name.as_str(), argument) {
+                ("script" | "shell", _) if command => self.argument(argument, &before, owner, Use::Line),
+                ("argv", Argument::List(items)) if command => self.argv(items, &before, owner),
+                _ => self.argument(argument, &before, owner, Use::Value(kind)),
+            }
         }
         step.key.iter().for_each(|key| self.template(key, &before, Some(owner), Use::Text));
         step.require.iter().for_each(|expression| self.condition(expression, &require, Some(owner)));
@@ -210,6 +214,21 @@ impl<'a> Lint<'_, 'a> {
         }
     }
 
+    /// Each item is one argument and may hold anything, unless an interpreter reads it as a program: `sh -c "…"`.
+    fn argv(&mut self, items: &[Argument], names: &Names<'_>, owner: &Step) {
+        let mut interpreter = false;
+        let mut program = false;
+        for item in items {
+            let place = if program { Use::Line } else { Use::Value(&Type::String) };
+            self.argument(item, names, owner, place);
+            program = false;
+            if let Argument::Literal(Value::String(text)) = item {
+                program = interpreter && text.starts_with('-') && !text.starts_with("--") && text.contains(['c', 'e']);
+                interpreter |= is_interpreter(text);
+            }
+        }
+    }
+
     fn template(&mut self, given: &Template, names: &Names<'_>, owner: Option<&Step>, place: Use<'_>) {
         let Ok(pieces) = template::compile(&given.source) else { return };
         let mut checker = Checker::new(names);
@@ -292,6 +311,12 @@ impl<'a> Lint<'_, 'a> {
             }
         }
     }
+}
+
+fn is_interpreter(program: &str) -> bool {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    ["sh", "bash", "dash", "ash", "ksh", "zsh", "fish", "python", "perl", "ruby", "node", "psql"].contains(&name)
 }
 
 /// The resource that a step changes, as a lock would be written; `None` where that cannot be said beforehand.

@@ -71,6 +71,12 @@ fn specs() -> Specs {
             Vec::new(),
         ),
         spec("shell", Effect::Once, command_inputs(), Vec::new()),
+        spec(
+            "http",
+            Effect::Once,
+            vec![FieldSpec::required("url", Type::String, "the url"), FieldSpec::optional("method", Type::String, "")],
+            Vec::new(),
+        ),
         spec("ssh", Effect::Once, command_inputs(), Vec::new()),
     ];
     Specs::of(&list)
@@ -233,6 +239,11 @@ fn names_and_types_are_checked() {
         ("{ id: a, run: \"echo {{inputs.text}}\", effect: read }", "27 spliced-value"),
         ("{ id: a, run: \"echo {{run.incident}}\", effect: read }", "27 spliced-value"),
         ("{ id: a, run: \"echo {{inputs.text\", effect: read }", "19 bad-template"),
+        ("{ id: a, run: x, shell: \"{{inputs.text}}\", effect: read }", "32 spliced-value"),
+        ("{ id: a, argv: [/bin/sh, -ec, \"echo {{inputs.text}}\"], effect: read }", "43 spliced-value"),
+        ("{ id: a, argv: [grep, -c, \"{{inputs.text}}\"], effect: read }", ""),
+        ("{ id: a, uses: http, with: { url: \"http://x/{{inputs.text}}\" } }", ""),
+        ("{ id: a, uses: http, with: { url: x, method: POST } }", "20 no-rollback"),
         ("{ id: a, argv: [echo, \"{{inputs.nope}}\"], effect: read }", "30 unknown-input"),
         ("{ id: a, run: x }", "19 no-rollback"),
         ("{ id: a, run: x, rollback: none }", "32 missing-key"),

@@ -1,9 +1,11 @@
 //! Document → Playbook: the types of a playbook, its expressions and templates, and lint. Pure: it never reads a file and
 //! never looks at a target; actions are known to it as `ActionSpec`s alone.
 
+mod arguments;
 mod cel;
 mod check;
 mod command;
+mod convert;
 mod evaluate;
 #[cfg(test)]
 mod evaluate_tests;
@@ -19,9 +21,11 @@ mod order;
 mod reader;
 mod step;
 mod template;
+mod undo;
 mod walk;
 mod words;
 
+pub use arguments::{ArgumentError, complete_arguments};
 pub use evaluate::{EvaluateError, Scope, Truth, compute, decide_condition, explain, render, resolve_arguments};
 pub use inputs::{InputError, bind_inputs, read_inputs};
 pub(crate) use load::is_playbook_name;

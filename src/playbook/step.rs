@@ -3,12 +3,14 @@
 use crate::diagnostic::Span;
 use crate::document::{Node, NodeKind};
 use crate::ids::{StepId, is_identifier};
-use crate::spec::{ActionSpec, Effect, UndoSpec};
+use crate::spec::{ActionSpec, Effect};
+use crate::value::Value;
 
 use super::command::{self, Call};
 use super::reader::Reader;
+use super::undo::read_rollback;
 use super::words::{self, Words, check_keys, nearest};
-use super::{OnFailure, Probe, Retry, Rollback, Service, Step, Verify};
+use super::{Argument, OnFailure, Probe, Retry, Rollback, Service, Step, Verify};
 
 /// The actions whose effect and undo nobody but the playbook can know.
 const OPEN: &[&str] = &["shell", "ssh", "http", command::UNREADABLE];
@@ -36,7 +38,7 @@ pub(super) struct Draft {
 }
 
 /// Where a step stands.
-enum Place<'a> {
+pub(super) enum Place<'a> {
     Main,
     Rollback { parent: &'a str, part: usize },
     Probe { parent: &'a str },
@@ -70,7 +72,7 @@ pub(super) fn read_step(reader: &mut Reader<'_>, node: &Node, defaults: Defaults
     })
 }
 
-fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, place: &Place<'_>) -> Option<Step> {
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, place: &Place<'_>) -> Option<Step> {
     let Some(entries) = node.entries() else {
         reader.wrong_form(node, "a step", "a mapping");
         return None;
@@ -89,16 +91,7 @@ fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, place: &Place<
     let optional = |key: &str| node.get(key);
     let text = |reader: &mut Reader<'_>, key: &str| optional(key).and_then(|node| reader.text(node, key));
     let title = text(reader, "name").unwrap_or_else(|| name.clone());
-    let is_command = matches!(call.action.as_str(), "shell" | "ssh" | command::UNREADABLE);
-    for key in ["ok_if", "outputs"] {
-        if let (Some(node), false) = (optional(key), is_command) {
-            let message = format!("`{key}` is for commands (`run`, `argv`), and this step uses `{}`", call.action);
-            reader.faults.error("wrong-key", node.span, message, None);
-        }
-    }
-    if let (Some(node), false) = (optional("key"), effect == Effect::Keyed) {
-        reader.faults.error("wrong-key", node.span, "`key` goes with `effect: keyed`", None);
-    }
+    check_misplaced(reader, node, &call, effect);
     let step = Step {
         span: node.span,
         title,
@@ -107,10 +100,7 @@ fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, place: &Place<
         require: read_require(reader, node),
         verify: read_verify(reader, node),
         ok_if: optional("ok_if").and_then(|node| reader.expression(node, "ok_if")),
-        timeout: optional("timeout")
-            .and_then(|node| reader.duration(node, "timeout", 0.001))
-            .or(defaults.timeout)
-            .unwrap_or_else(|| spec.as_ref().map_or(60.0, |spec| spec.timeout_seconds)),
+        timeout: read_timeout(reader, node, defaults, spec.as_ref()),
         kill_on_timeout: optional("kill_on_timeout")
             .and_then(|node| reader.boolean(node, "kill_on_timeout"))
             .unwrap_or(false),
@@ -127,10 +117,7 @@ fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, place: &Place<
             .and_then(|node| reader.word(node, "covers", &[("partial", true)]))
             .unwrap_or(false),
         checkpoint: text(reader, "checkpoint"),
-        service: optional("service").and_then(|node| {
-            let words = [("up", Service::Up), ("degraded", Service::Degraded), ("down", Service::Down)];
-            reader.word(node, "service", &words)
-        }),
+        service: optional("service").and_then(|node| read_service(reader, node)),
         point_of_no_return: optional("point_of_no_return")
             .and_then(|node| reader.boolean(node, "point_of_no_return"))
             .unwrap_or(false),
@@ -147,6 +134,30 @@ fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, place: &Place<
     }
     let rollback = read_rollback(reader, node, &step, spec.as_ref(), defaults);
     Some(Step { rollback, ..step })
+}
+
+/// Keys that have no meaning for what the step does.
+fn check_misplaced(reader: &mut Reader<'_>, node: &Node, call: &Call, effect: Effect) {
+    let is_command = matches!(call.action.as_str(), "shell" | "ssh" | command::UNREADABLE);
+    for key in ["ok_if", "outputs"] {
+        if let (Some(node), false) = (node.get(key), is_command) {
+            let message = format!("`{key}` is for commands (`run`, `argv`), and this step uses `{}`", call.action);
+            reader.faults.error("wrong-key", node.span, message, None);
+        }
+    }
+    if let (Some(node), false) = (node.get("key"), effect == Effect::Keyed) {
+        reader.faults.error("wrong-key", node.span, "`key` goes with `effect: keyed`", None);
+    }
+}
+
+fn read_timeout(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, spec: Option<&ActionSpec>) -> f64 {
+    let given = node.get("timeout").and_then(|node| reader.duration(node, "timeout", 0.001));
+    given.or(defaults.timeout).unwrap_or_else(|| spec.map_or(60.0, |spec| spec.timeout_seconds))
+}
+
+fn read_service(reader: &mut Reader<'_>, node: &Node) -> Option<Service> {
+    let words = [("up", Service::Up), ("degraded", Service::Degraded), ("down", Service::Down)];
+    reader.word(node, "service", &words)
 }
 
 fn read_id(reader: &mut Reader<'_>, node: &Node, place: &Place<'_>) -> Option<StepId> {
@@ -212,8 +223,24 @@ fn read_effect(
         let message = format!("a probe is of no use with `effect: {}`", effect_word(effect));
         reader.faults.warn("unused-probe", node.span, message, None);
     }
-    let own = if call.action == "http" { spec.map_or(Effect::Once, |spec| spec.effect) } else { Effect::Once };
+    let own = match call.action.as_str() {
+        "http" if only_asks(call) => Effect::Read,
+        "http" => spec.map_or(Effect::Once, |spec| spec.effect),
+        _ => Effect::Once,
+    };
     given.unwrap_or(if probed { Effect::Probed } else { own })
+}
+
+/// Whether a request is of a method that changes nothing by its definition.
+fn only_asks(call: &Call) -> bool {
+    let method = call.arguments.iter().find(|(name, _)| name == "method").map(|(_, argument)| argument);
+    match method {
+        None => true,
+        Some(Argument::Literal(Value::String(method))) => {
+            ["GET", "HEAD", "OPTIONS"].contains(&method.to_ascii_uppercase().as_str())
+        }
+        Some(_) => false,
+    }
 }
 
 fn effect_word(effect: Effect) -> &'static str {
@@ -357,83 +384,4 @@ fn read_on_failure(reader: &mut Reader<'_>, node: &Node) -> Option<OnFailure> {
             None
         }
     }
-}
-
-fn read_rollback(
-    reader: &mut Reader<'_>,
-    node: &Node,
-    step: &Step,
-    spec: Option<&ActionSpec>,
-    defaults: Defaults,
-) -> Rollback {
-    let because = node.get("because").and_then(|node| reader.text(node, "because"));
-    let Some(given) = node.get("rollback") else {
-        if let Some(node) = node.get("because") {
-            reader.faults.error("wrong-key", node.span, "`because` goes with `rollback: none`", None);
-        }
-        return default_rollback(reader, node, step, spec);
-    };
-    match &given.kind {
-        NodeKind::Scalar(scalar) if scalar.text == "none" => no_rollback(reader, given, because),
-        NodeKind::Mapping(entries) if entries.len() == 1 && entries.iter().all(|entry| entry.key.value == "none") => {
-            let because = given.get("none").and_then(|node| reader.text(node, "none")).or(because);
-            no_rollback(reader, given, because)
-        }
-        NodeKind::Mapping(_) => Rollback::Steps(read_undo(reader, std::slice::from_ref(given), step, defaults)),
-        NodeKind::Sequence(items) if !items.is_empty() => Rollback::Steps(read_undo(reader, items, step, defaults)),
-        _ => {
-            let help = Some("write `rollback: none` with `because: WHY`, or a list of steps".to_owned());
-            reader.faults.error("wrong-form", given.span, "`rollback` is `none` or a list of steps", help);
-            Rollback::None { because: String::new() }
-        }
-    }
-}
-
-fn no_rollback(reader: &mut Reader<'_>, node: &Node, because: Option<String>) -> Rollback {
-    let because = because.filter(|text| !text.trim().is_empty()).unwrap_or_else(|| {
-        let help = Some("add `because: WHY` to the step; whoever reads the timeline will ask".to_owned());
-        reader.faults.error("missing-key", node.span, "`rollback: none` needs a reason", help);
-        String::new()
-    });
-    Rollback::None { because }
-}
-
-fn default_rollback(reader: &mut Reader<'_>, node: &Node, step: &Step, spec: Option<&ActionSpec>) -> Rollback {
-    let none = |because: &str| Rollback::None { because: because.to_owned() };
-    if !step.effect.changes() {
-        return none("it changes nothing");
-    }
-    match spec.map(|spec| spec.undo) {
-        Some(UndoSpec::Restores { .. }) if !is_open(&step.action) => return Rollback::Action,
-        Some(UndoSpec::Nothing) if !is_open(&step.action) => return none("there is nothing to undo"),
-        Some(UndoSpec::Impossible(why)) if !is_open(&step.action) => return none(why),
-        _ => {}
-    }
-    if step.point_of_no_return {
-        return none("it is the point of no return");
-    }
-    // What the step does is unknown to us; where its action does not exist, that is said already.
-    if spec.is_some() || matches!(step.action.as_str(), "shell" | "ssh") {
-        let help = "add `rollback:` with the steps that undo it, or `rollback: none` with `because: WHY`; \
-                    `effect: read` if it changes nothing";
-        let place = ["run", "argv", "uses"].iter().find_map(|key| node.get(key)).map_or(node.span, |node| node.span);
-        let message = format!("`{}` changes something and nothing says how that is undone", step.id);
-        reader.faults.error("no-rollback", place, message, Some(help.to_owned()));
-    }
-    none("")
-}
-
-fn read_undo(reader: &mut Reader<'_>, nodes: &[Node], parent: &Step, defaults: Defaults) -> Vec<Step> {
-    let mut steps = Vec::new();
-    for (part, node) in nodes.iter().enumerate() {
-        let place = Place::Rollback { parent: parent.id.as_str(), part };
-        let Some(step) = read(reader, node, defaults, &place) else { continue };
-        if step.effect == Effect::Once {
-            let help = "say `effect: idempotent` if running it twice is the same as once, or give it a `probe`";
-            let message = "an undo may be run again after a crash, and this one may run only once";
-            reader.faults.error("rollback-not-repeatable", node.span, message, Some(help.to_owned()));
-        }
-        steps.push(step);
-    }
-    steps
 }
