@@ -113,6 +113,7 @@ impl Pair {
         .unwrap();
         let spool = path.join("spool");
         std::fs::create_dir(&spool).unwrap();
+        playbook::actions::recorder::use_program(env!("CARGO_BIN_EXE_playbook").into());
         let context = Context { inventory: Arc::new(inventory), spool, output: Arc::new(|_, _| {}) };
         Self { folder, ports, endpoint, proxy, context, table: Table::builtin(), calls: std::cell::Cell::new(0) }
     }
