@@ -1,0 +1,57 @@
+//! The primary dies under a writer: after the switch everything that was acknowledged after it is there, and what was lost
+//! before it is told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::{expect, lab_with_a_row, run, said, status};
+
+#[test]
+fn an_unplanned_switch_under_a_writer_loses_no_later_commit_and_tells_what_was_lost() {
+    let lab = Arc::new(lab_with_a_row());
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = std::thread::spawn({
+        let (lab, stop) = (Arc::clone(&lab), Arc::clone(&stop));
+        move || {
+            let mut acknowledged = Vec::new();
+            let mut id = 100;
+            while !stop.load(Ordering::Relaxed) {
+                id += 1;
+                if lab.try_psql("proxy", &format!("insert into orders values ({id})")).status.success() {
+                    acknowledged.push((id, Instant::now()));
+                }
+            }
+            acknowledged
+        }
+    });
+    lab.wait_for("pg1", "select count(*) > 5 from orders", "t");
+    let pid = nix::unistd::Pid::from_raw(lab.postmaster("pg1") as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+
+    let refused = run(&lab, &["run", "db-failover", "-y", "-i", "mode=unplanned"]);
+    assert_eq!(refused.status.code(), Some(1), "data loss needs to be accepted: {}", said(&refused));
+    assert_eq!(lab.psql("pg2", "select pg_is_in_recovery()"), "t");
+
+    let output = expect(&lab, 0, &["run", "db-failover", "-y", "-i", "mode=unplanned", "-i", "accept_data_loss=true"]);
+    let switched = Instant::now();
+    let writes_pass = |count: i32| lab.wait_for("proxy", &format!("select count(*) >= {count} from orders where id > 100"), "t");
+    let now: i32 = lab.psql("proxy", "select count(*) from orders where id > 100").parse().unwrap();
+    writes_pass(now + 5);
+    stop.store(true, Ordering::Relaxed);
+    let acknowledged = writer.join().unwrap();
+
+    let there = lab.psql("proxy", "select id from orders where id > 100");
+    let there: Vec<i32> = there.lines().map(|line| line.parse().unwrap()).collect();
+    let later: Vec<i32> = acknowledged.iter().filter(|(_, at)| *at > switched).map(|(id, _)| *id).collect();
+    assert!(later.len() >= 3, "the writer wrote nothing after the switch\n{output}");
+    for id in &later {
+        assert!(there.contains(id), "{id} was acknowledged after the switch and is gone");
+    }
+    assert_eq!(lab.psql("pg2", "select pg_is_in_recovery()"), "f");
+    let status = status(&lab);
+    assert_eq!(status["verdict"], "succeeded", "{status}");
+    // What was lost is told as a number of bytes, or that it cannot be known.
+    let fence = status["steps"].as_array().unwrap().iter().find(|step| step["outputs"].get("lost_bytes").is_some());
+    assert!(fence.is_some(), "nothing is told of what was lost: {status}");
+}
