@@ -8,6 +8,9 @@ use granit_parser::{Event, Parser, ScalarStyle};
 use super::{Entry, MAX_BYTES, MAX_DEPTH, Node, NodeKind, Scalar};
 use crate::diagnostic::{Diagnostic, Severity, Source, Span, Spanned};
 
+/// How many faults are collected: each is shown with its line, and a text that is all faults must not take minutes.
+const MOST_FAULTS: usize = 50;
+
 /// A list or mapping that is not closed yet.
 enum Open {
     Sequence {
@@ -114,6 +117,9 @@ impl Builder<'_> {
                 self.add(Node { span, kind: NodeKind::Scalar(Scalar { text: String::new(), plain: true }) });
             }
             _ => {}
+        }
+        if self.faults.len() >= MOST_FAULTS {
+            return false;
         }
         if self.stack.len() > MAX_DEPTH {
             self.fault("too-deep", span, format!("this is nested deeper than {MAX_DEPTH} levels"), None);

@@ -72,6 +72,12 @@ fn nesting_has_an_end() {
 }
 
 #[test]
+fn a_text_that_is_all_faults_is_given_up_soon() {
+    assert!(codes(&"a:\n".repeat(300_000)).len() <= 60);
+    assert!(codes(&format!("[{}]", "*a,".repeat(300_000))).len() <= 60);
+}
+
+#[test]
 fn a_double_key_is_shown_at_both_places() {
     let faults = read("a: 1\nb: 2\na: 3\n").unwrap_err();
     let lines: Vec<usize> = faults.iter().map(|fault| fault.source.position(fault.span.start).0).collect();

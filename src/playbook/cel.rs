@@ -103,10 +103,26 @@ fn parse(source: &str) -> Result<IdedExpr, SyntaxError> {
             .ok()
             .filter(|_| first.pos.0 == 1)
             .map(|column| source.char_indices().nth(column.saturating_sub(1)).map_or(source.len(), |(byte, _)| byte));
-        SyntaxError { message: first.msg.trim_start_matches("Syntax error: ").to_owned(), at }
+        SyntaxError { message: plain_words(&first.msg), at }
     })?;
     check_form(&expression, 0, 0).map_err(whole)?;
     Ok(expression)
+}
+
+/// The parser's message without the parser's words, and with ours for what people write from habit.
+fn plain_words(message: &str) -> String {
+    let message = message.trim_start_matches("Syntax error: ");
+    let Some(rest) = message.strip_prefix("mismatched input ") else { return message.to_owned() };
+    let token = rest.split(" expecting").next().unwrap_or(rest).trim_matches('\'');
+    let ours = match token {
+        "=" => "; `==` compares",
+        "and" | "AND" => "; CEL writes `&&`",
+        "or" | "OR" => "; CEL writes `||`",
+        "not" | "NOT" => "; CEL writes `!`",
+        "<EOF>" => return "the expression ends too early".to_owned(),
+        _ => "",
+    };
+    format!("`{token}` does not belong here{ours}")
 }
 
 /// Refuses what would recurse or loop without an end, and what has no meaning here.
@@ -254,6 +270,8 @@ mod tests {
 
     #[test]
     fn a_syntax_error_has_a_place() {
+        assert_eq!(compile("1 = 1").unwrap_err().message, "`=` does not belong here; `==` compares");
+        assert_eq!(compile("true and false").unwrap_err().message, "`and` does not belong here; CEL writes `&&`");
         assert_eq!(compile("inputs.a === 1").unwrap_err().at, Some(11));
     }
 }

@@ -226,7 +226,9 @@ impl<'n, 'a> Checker<'n, 'a> {
                 let help = nearest(text, options.iter().map(String::as_str))
                     .map(|near| format!("did you mean `{near}`?"))
                     .or_else(|| Some(format!("it is one of {}", options.join(", "))));
-                self.find("not-an-option", format!("this is never `{text}`"), help, one.word.clone());
+                let name = one.word.as_deref().unwrap_or("this");
+                let word = Some(text.clone()).filter(|text| !text.is_empty()).or_else(|| one.word.clone());
+                self.find("not-an-option", format!("`{name}` is never `{text}`"), help, word);
                 return;
             }
         }

@@ -77,9 +77,18 @@ pub fn compute(expression: &Expression, scope: &Scope) -> Result<Value, Evaluate
 /// # Errors
 /// When it names something that does not exist.
 pub fn render(template: &Template, scope: &Scope) -> Result<Value, EvaluateError> {
-    template::compile(&template.source)
-        .and_then(|pieces| template::fill(&pieces, scope))
-        .map_err(|message| EvaluateError { source_text: shorten(&template.source), message, span: template.span })
+    render_with(template, |pieces| template::fill(pieces, scope))
+}
+
+fn render_with(
+    template: &Template,
+    fill: impl Fn(&[template::Piece]) -> Result<Value, String>,
+) -> Result<Value, EvaluateError> {
+    template::compile(&template.source).and_then(|pieces| fill(&pieces)).map_err(|message| EvaluateError {
+        source_text: shorten(&template.source),
+        message,
+        span: template.span,
+    })
 }
 
 /// Resolves the arguments of a step into an object.
@@ -89,7 +98,14 @@ pub fn render(template: &Template, scope: &Scope) -> Result<Value, EvaluateError
 pub fn resolve_arguments(arguments: &[(String, Argument)], scope: &Scope) -> Result<Value, EvaluateError> {
     let mut map = serde_json::Map::new();
     for (name, argument) in arguments {
-        map.insert(name.clone(), resolve(argument, scope)?);
+        let value = match argument {
+            // A shell reads these. Lint allows only values of safe types in them; this holds targets to their word too.
+            Argument::Template(template) if name == "script" || name == "shell" => {
+                render_with(template, |pieces| template::fill_line(pieces, scope))?
+            }
+            _ => resolve(argument, scope)?,
+        };
+        map.insert(name.clone(), value);
     }
     Ok(Value::Object(map))
 }
@@ -102,7 +118,10 @@ fn resolve(argument: &Argument, scope: &Scope) -> Result<Value, EvaluateError> {
         Argument::List(items) => {
             Ok(Value::Array(items.iter().map(|item| resolve(item, scope)).collect::<Result<_, _>>()?))
         }
-        Argument::Map(entries) => resolve_arguments(entries, scope),
+        Argument::Map(entries) => {
+            let values = entries.iter().map(|(name, entry)| Ok((name.clone(), resolve(entry, scope)?)));
+            Ok(Value::Object(values.collect::<Result<_, EvaluateError>>()?))
+        }
     }
 }
 

@@ -50,6 +50,7 @@ fn conditions_are_decided() {
         "'x' + 'y' == 'xy' && 7 / 2 == 3 && 7 % 2 == 1 && -inputs.wait == -20.0",
         "inputs.list.filter(i, i != 'a') == ['b'] && inputs.list.map(i, i + '!')[0] == 'a!'",
         "inputs.mode == 'planned' || inputs.nothing == 1",
+        "inputs.list.all(i, has(steps.left.outputs.x) ? steps.left.outputs.x == i : true)",
     ] {
         assert_eq!(decide(holds), Ok(Truth::True), "{holds}");
     }
@@ -69,6 +70,8 @@ fn an_unknown_spreads_no_further_than_it_must() {
         "outputs == {}",
         "outputs.members.all(m, m.name == outputs.later)",
         "has(outputs.later)",
+        "[1].exists(x, outputs == {})",
+        "[1].exists(x, outputs[inputs.mode] == 1)",
         "size(outputs.later) > 1",
         "outputs.later.deep.down",
     ] {
@@ -128,6 +131,20 @@ fn a_template_is_strict() {
     }
     assert!(rendered(&"{{#a}}".repeat(20_000)).is_err());
     assert!(rendered(&format!("{{{{a {}}}}}", "(".repeat(20_000))).is_err());
+}
+
+/// Lint refuses values of other types in a script; a target that breaks its own word is stopped here.
+#[test]
+fn a_value_that_a_shell_would_read_never_gets_into_a_script() {
+    let resolve = |value: &str| {
+        let scope = Scope { inputs: json!({"x": value}), ..Scope::default() };
+        let template = Template { source: "echo {{inputs.x}}".to_owned(), span: Span::default() };
+        resolve_arguments(&[("script".to_owned(), Argument::Template(template))], &scope)
+    };
+    assert_eq!(resolve("pg1.db-2:5432/x"), Ok(json!({"script": "echo pg1.db-2:5432/x"})));
+    for bad in ["a;b", "$(x)", "`x`", "a\nb", "a'b", "a\"b", "a|b", "a&b", "a>b", "*", "~x", "#", "a\\b", "ü"] {
+        assert!(resolve(bad).unwrap_err().message.contains("env"), "{bad}");
+    }
 }
 
 #[test]

@@ -8,11 +8,16 @@ use crate::diagnostic::{Diagnostic, Severity, Source, Span};
 pub(super) struct Faults {
     source: Arc<Source>,
     list: Vec<Diagnostic>,
+    errors: bool,
+    more: usize,
 }
+
+/// How many are kept: nobody reads more, and a file that is all faults must not take minutes.
+const MOST: usize = 200;
 
 impl Faults {
     pub fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source), list: Vec::new() }
+        Self { source: Arc::clone(source), list: Vec::new(), errors: false, more: 0 }
     }
 
     pub fn error(&mut self, code: &'static str, span: Span, message: impl Into<String>, help: Option<String>) {
@@ -24,6 +29,11 @@ impl Faults {
     }
 
     fn add(&mut self, severity: Severity, code: &'static str, span: Span, message: String, help: Option<String>) {
+        self.errors |= severity == Severity::Error;
+        if self.list.len() >= MOST {
+            self.more += 1;
+            return;
+        }
         let source = Arc::clone(&self.source);
         let fault = Diagnostic { code, severity, message, help, source, span };
         // A step that is looked at twice says the same thing twice.
@@ -34,12 +44,23 @@ impl Faults {
     }
 
     pub fn has_errors(&self) -> bool {
-        self.list.iter().any(|fault| fault.severity == Severity::Error)
+        self.errors
     }
 
     /// The faults in the order of the text.
     pub fn into_list(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_key(|fault| (fault.span.start, fault.span.end));
+        if self.more > 0 {
+            let end = self.source.text.len();
+            self.list.push(Diagnostic {
+                code: "more-faults",
+                severity: if self.errors { Severity::Error } else { Severity::Warning },
+                message: format!("and {} more", self.more),
+                help: Some("mend these first".to_owned()),
+                source: self.source,
+                span: Span { start: end, end },
+            });
+        }
         self.list
     }
 

@@ -64,7 +64,8 @@ fn read_input(reader: &mut Reader<'_>, entry: &Entry) -> Option<InputSpec> {
         return None;
     };
     check_keys(&mut reader.faults, fields, &words::INPUT);
-    let kind = read_type(reader, &entry.value, entry)?;
+    // With a type that cannot be read the input is still there, for whoever names it.
+    let kind = read_type(reader, &entry.value, entry).unwrap_or(Type::Any);
     let get = |key: &str| entry.value.get(key);
     let required = get("required").and_then(|node| reader.boolean(node, "required")).unwrap_or(false);
     let pattern = get("pattern").and_then(|node| read_pattern(reader, node, &kind));

@@ -14,6 +14,9 @@ use super::step::{Defaults, Draft, read_retry, read_step};
 use super::words::{self, check_keys};
 use super::{Playbook, Template, lint};
 
+/// The most steps: far above what anybody can follow at night, and a bound for what lint does with each pair.
+const MAX_STEPS: usize = 500;
+
 /// What reading a playbook came to.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -38,7 +41,8 @@ pub fn load(source: &Arc<Source>, specs: &Specs) -> Loaded {
 
 fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> Option<Playbook> {
     let Some(entries) = root.entries() else {
-        reader.wrong_form(root, "a playbook", "a mapping with `name`, `version` and `steps`");
+        let message = format!("a playbook is a mapping with `name`, `version` and `steps`, not {}", root.describe());
+        reader.faults.error("wrong-form", root.span, message, None);
         return None;
     };
     check_keys(&mut reader.faults, entries, &words::PLAYBOOK);
@@ -169,9 +173,18 @@ fn read_steps(reader: &mut Reader<'_>, root: &Node, defaults: Defaults) -> Vec<D
         return Vec::new();
     };
     match node.items() {
+        Some(items) if items.len() > MAX_STEPS => {
+            let message = format!("a playbook has at most {MAX_STEPS} steps, and this has {}", items.len());
+            reader.faults.error("too-many-steps", node.span, message, None);
+            Vec::new()
+        }
         Some(items) if !items.is_empty() => items.iter().filter_map(|item| read_step(reader, item, defaults)).collect(),
-        _ => {
-            reader.wrong_form(node, "steps", "a list of at least one step");
+        Some(_) => {
+            reader.faults.error("wrong-form", node.span, "a playbook has at least one step", None);
+            Vec::new()
+        }
+        None => {
+            reader.wrong_form(node, "steps", "a list of steps");
             Vec::new()
         }
     }

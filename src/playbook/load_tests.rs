@@ -227,7 +227,7 @@ fn names_and_types_are_checked() {
         ("{ id: a, uses: postgres.status, with: { cluster: \"{{inputs.nope}}\" } }", "57 unknown-input"),
         ("{ id: a, uses: postgres.status, with: { cluster: \"{{steps.a.outputs.x}}\" } }", "57 later-step"),
         ("{ id: a, uses: postgres.status, with: { cluster: \"{{steps.zz.outputs.x}}\" } }", "57 unknown-step"),
-        ("{ id: a, run: x, effect: read, if: \"inputs.mode == 'planed'\" }", "41 not-an-option"),
+        ("{ id: a, run: x, effect: read, if: \"inputs.mode == 'planed'\" }", "57 not-an-option"),
         ("{ id: a, run: x, effect: read, if: \"inputs.limit > '1MiB'\" }", "41 type-mismatch"),
         ("{ id: a, run: x, effect: read, if: inputs.text }", "40 not-a-condition"),
         ("{ id: a, run: x, effect: read, if: \"inputs.text && true\" }", "41 not-a-condition"),
@@ -412,6 +412,14 @@ fn the_bad_documents_are_refused() {
         count += 1;
     }
     assert!(count >= 25, "{count} files");
+}
+
+#[test]
+fn a_text_that_is_all_faults_is_given_up_soon() {
+    let keys: String = (0..60_000).map(|number| format!("key{number}:\n")).collect();
+    assert!(faults(&keys).len() <= 201);
+    let many: String = (0..30_000).map(|number| format!("- {{ id: a{number}, run: x }}\n")).collect();
+    assert_eq!(faults(&format!("name: x\nversion: 1\nsteps:\n{many}")), ["4:1 too-many-steps"]);
 }
 
 mod survival {

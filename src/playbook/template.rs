@@ -16,7 +16,7 @@ use crate::value::{Value, contains_unknown, is_unknown, unknown, why_unknown};
 /// The longest template, in bytes.
 const MAX_LENGTH: usize = 256 * 1024;
 /// How many brackets one `{{…}}` may open: the grammar recurses with them.
-const MAX_BRACKETS: usize = 16;
+const MAX_BRACKETS: usize = 8;
 const CACHE: usize = 512;
 
 thread_local! {
@@ -182,9 +182,29 @@ fn parameter(given: &Parameter) -> Result<Filler, String> {
 
 /// Fills a template in.
 pub(super) fn fill(pieces: &[Piece], scope: &Scope) -> Result<Value, String> {
-    if let Some(filler) = single(pieces) {
-        return value_of(filler, scope);
+    match single(pieces) {
+        Some(filler) => value_of(filler, scope),
+        None => fill_text(pieces, scope, &|_, _| Ok(())),
     }
+}
+
+/// Fills a template in that a shell will read: what is put in must have nothing in it that a shell reads.
+pub(super) fn fill_line(pieces: &[Piece], scope: &Scope) -> Result<Value, String> {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "._-:/,+@%= ".contains(c);
+    fill_text(pieces, scope, &|filler, text| match text.chars().find(|c| !harmless(*c)) {
+        None => Ok(()),
+        Some(found) => Err(format!(
+            "{} has {found:?} in it and must not become part of a command line; give it through `env:`",
+            name_of(filler)
+        )),
+    })
+}
+
+fn fill_text(
+    pieces: &[Piece],
+    scope: &Scope,
+    check: &dyn Fn(&Filler, &str) -> Result<(), String>,
+) -> Result<Value, String> {
     let mut text = String::new();
     let mut missing: Option<String> = None;
     for piece in pieces {
@@ -195,7 +215,9 @@ pub(super) fn fill(pieces: &[Piece], scope: &Scope) -> Result<Value, String> {
                 if contains_unknown(&value) {
                     missing = missing.or_else(|| Some(why_unknown(&value).unwrap_or("a part of it").to_owned()));
                 } else {
-                    text.push_str(&as_text(filler, &value)?);
+                    let part = as_text(filler, &value)?;
+                    check(filler, &part)?;
+                    text.push_str(&part);
                 }
             }
         }
@@ -228,10 +250,6 @@ fn value_of(filler: &Filler, scope: &Scope) -> Result<Value, String> {
 }
 
 fn as_text(filler: &Filler, value: &Value) -> Result<String, String> {
-    let name = || match filler {
-        Filler::Path(path) => format!("`{path}`"),
-        _ => "the value".to_owned(),
-    };
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Bool(value) => Ok(value.to_string()),
@@ -240,11 +258,19 @@ fn as_text(filler: &Filler, value: &Value) -> Result<String, String> {
             Some(float) if number.is_f64() => float.to_string(),
             _ => number.to_string(),
         }),
-        Value::Null => {
-            Err(format!("{} is null and cannot stand in a text; give another: {{{{default … \"…\"}}}}", name()))
-        }
+        Value::Null => Err(format!(
+            "{} is null and cannot stand in a text; give another: {{{{default … \"…\"}}}}",
+            name_of(filler)
+        )),
         Value::Array(_) | Value::Object(_) => {
-            Err(format!("{} is no single value; {{{{json …}}}} writes it as JSON", name()))
+            Err(format!("{} is no single value; {{{{json …}}}} writes it as JSON", name_of(filler)))
         }
+    }
+}
+
+fn name_of(filler: &Filler) -> String {
+    match filler {
+        Filler::Path(path) => format!("`{path}`"),
+        _ => "the value".to_owned(),
     }
 }

@@ -173,11 +173,14 @@ fn evaluate_loop(expression: &IdedExpr, inner: &ComprehensionExpr, scope: &Scope
     let mut roots: Vec<(String, Cel)> = Vec::new();
     for path in paths(expression) {
         match look(&path, scope) {
+            Ok(Found::Known(value)) if contains_unknown(value) => return Ok(Answer::Unknown(format!("`{path}`"))),
             Ok(Found::Known(value)) => check_size(value, &path)?,
             Ok(Found::Unknown(why)) => return Ok(Answer::Unknown(why)),
+            // What is missing may be guarded inside the loop; the library says so if it is not.
+            Err(_) if root(&path.root, scope).is_some() => {}
             Err(message) => return Err(message),
         }
-        if !roots.iter().any(|(root, _)| *root == path.root)
+        if !roots.iter().any(|(known, _)| *known == path.root)
             && let Found::Known(value) = look(&path.head(0), scope)?
         {
             roots.push((path.root, to_cel(value)));

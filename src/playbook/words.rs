@@ -223,7 +223,10 @@ pub(crate) fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>)
     names
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| *distance <= 1 + name.len().min(lower.len()) / 4)
+        .filter(|(distance, name)| {
+            let longest = name.chars().count().max(lower.chars().count());
+            *distance <= 1 + longest / 4 && *distance * 2 <= longest
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
