@@ -161,6 +161,14 @@ mod tests {
     }
 
     #[test]
+    fn the_documented_example_is_a_configuration() {
+        let page = include_str!("../../docs/configuration.md");
+        let example = page.split_once("```yaml\n").and_then(|(_, rest)| rest.split_once("```")).unwrap().0;
+        let (_folder, config) = load_text(example);
+        assert_eq!(config.unwrap().playbooks.len(), 2);
+    }
+
+    #[test]
     fn an_empty_file_means_the_defaults() {
         for text in ["", "\n", "# nothing yet\n", "{}"] {
             assert_eq!(load_text(text).1.unwrap(), Config::default(), "{text:?}");

@@ -168,6 +168,17 @@ proxies:
         }
     }
 
+    /// The YAML in a page of the documentation, held to what the code reads.
+    fn example_in(page: &str) -> &str {
+        page.split_once("```yaml\n").and_then(|(_, rest)| rest.split_once("```")).unwrap().0
+    }
+
+    #[test]
+    fn the_documented_example_is_an_inventory() {
+        let (_folder, inventory) = load_text(example_in(include_str!("../../docs/inventory.md")));
+        assert_eq!(inventory.unwrap().databases.get("orders").unwrap().fence.len(), 2);
+    }
+
     #[test]
     fn a_file_that_is_not_there_is_named() {
         let error = load(Path::new("/nonexistent/inventory.yaml")).unwrap_err().to_string();
