@@ -153,6 +153,13 @@ impl Pair {
         }
     }
 
+    /// Sets the inventory's ways to fence.
+    fn fence(&mut self, methods: Value) {
+        let mut inventory = (*self.context.inventory).clone();
+        inventory.databases.get_mut("orders").unwrap().fence = serde_json::from_value(methods).unwrap();
+        self.context.inventory = Arc::new(inventory);
+    }
+
     /// Plans, then runs, as the engine does. The call has what the plan read.
     async fn act(&self, action: &str, arguments: Value) -> (Report, Call) {
         let found = self.table.get(action).unwrap();
@@ -310,7 +317,7 @@ async fn a_planned_switch_and_its_undo() {
 
 #[tokio::test]
 async fn an_unplanned_switch_after_a_crash() {
-    let pair = Pair::new();
+    let mut pair = Pair::new();
     pair.settled().await;
     // A primary that answers is no case for an unplanned switch.
     let (alive, _) = pair.act("postgres.status", json!({ "mode": "unplanned" })).await;
@@ -334,6 +341,13 @@ async fn an_unplanned_switch_after_a_crash() {
         (&json!(true), &json!("pg1"), &json!("pg2"))
     );
 
+    // A method whose probe says no is no fence.
+    pair.fence(json!([{ "method": "command", "argv": ["false", "{member}"], "probe": ["false"] }]));
+    let (unconfirmed, call) = pair.act("postgres.fence", json!({ "member": "pg1", "mode": "unplanned" })).await;
+    assert_eq!(unconfirmed.outcome, Outcome::Failed, "{}", unconfirmed.message);
+    assert!(unconfirmed.message.contains("does not confirm"), "{}", unconfirmed.message);
+    assert_eq!(pair.undo("postgres.fence", &call).await.outcome, Outcome::Done, "it did not run before");
+    pair.fence(json!([{ "method": "command", "argv": ["false"], "probe": ["false"] }, { "method": "ssh" }]));
     let fenced = pair.done("postgres.fence", json!({ "member": "pg1", "mode": "unplanned" })).await;
     assert_eq!(fenced["method"], "ssh");
     assert!(fenced["lost_bytes"].as_i64().is_some_and(|bytes| bytes > 1000), "{fenced}");
