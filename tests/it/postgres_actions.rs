@@ -155,6 +155,13 @@ impl Pair {
         }
     }
 
+    /// Sets the inventory's ways to fence.
+    fn fence(&mut self, methods: Value) {
+        let mut inventory = (*self.context.inventory).clone();
+        inventory.databases.get_mut("orders").unwrap().fence = serde_json::from_value(methods).unwrap();
+        self.context.inventory = Arc::new(inventory);
+    }
+
     /// Plans, then runs, as the engine does. The call has what the plan read.
     async fn act(&self, action: &str, arguments: Value) -> (Report, Call) {
         let found = self.table.get(action).unwrap();
@@ -312,16 +319,20 @@ async fn a_planned_switch_and_its_undo() {
 
 #[tokio::test]
 async fn an_unplanned_switch_after_a_crash() {
-    let pair = Pair::new();
+    let mut pair = Pair::new();
     pair.settled().await;
     // A primary that answers is no case for an unplanned switch.
     let (alive, _) = pair.act("postgres.status", json!({ "mode": "unplanned" })).await;
     assert_eq!(alive.outcome, Outcome::Failed, "{}", alive.message);
     // What the standby never gets is lost, and is counted.
-    pair.sql(pair.ports[1], "select pg_wal_replay_pause()").await.unwrap();
+    let astray = "alter system set primary_conninfo = 'host=127.0.0.1 port=1 user=postgres'";
+    pair.sql(pair.ports[1], astray).await.unwrap();
+    pair.sql(pair.ports[1], "select pg_reload_conf()").await.unwrap();
+    while !pair.sql(pair.ports[1], "select pid::text from pg_stat_wal_receiver").await.unwrap().is_empty() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     pair.sql(pair.ports[0], "create table lost as select generate_series(1, 1000)").await.unwrap();
     pair.kill("pg1");
-    pair.sql(pair.ports[1], "select pg_wal_replay_resume()").await.unwrap();
     let planned = json!({ "mode": "planned", "instead": "If it is gone: playbook run db-failover -i mode=unplanned" });
     let (refused, _) = pair.act("postgres.status", planned).await;
     assert_eq!(refused.outcome, Outcome::Failed);
@@ -332,14 +343,22 @@ async fn an_unplanned_switch_after_a_crash() {
         (&json!(true), &json!("pg1"), &json!("pg2"))
     );
 
+    // A method whose probe says no is no fence.
+    pair.fence(json!([{ "method": "command", "argv": ["false", "{member}"], "probe": ["false"] }]));
+    let (unconfirmed, call) = pair.act("postgres.fence", json!({ "member": "pg1", "mode": "unplanned" })).await;
+    assert_eq!(unconfirmed.outcome, Outcome::Failed, "{}", unconfirmed.message);
+    assert!(unconfirmed.message.contains("does not confirm"), "{}", unconfirmed.message);
+    assert_eq!(pair.undo("postgres.fence", &call).await.outcome, Outcome::Done, "it did not run before");
+    pair.fence(json!([{ "method": "command", "argv": ["false"], "probe": ["false"] }, { "method": "ssh" }]));
     let fenced = pair.done("postgres.fence", json!({ "member": "pg1", "mode": "unplanned" })).await;
     assert_eq!(fenced["method"], "ssh");
-    assert!(fenced["lost_bytes"].is_i64() || fenced["lost_bytes"].is_u64(), "{fenced}");
+    assert!(fenced["lost_bytes"].as_i64().is_some_and(|bytes| bytes > 1000), "{fenced}");
     pair.done("postgres.promote", member("pg2")).await;
     pair.done("haproxy.server_state", server("pg2", "ready")).await;
     pair.done("postgres.canary", json!({})).await;
     let rejoined = pair.done("postgres.rejoin", member("pg1")).await;
     assert_eq!(rejoined["rewound"], true);
+    assert!(rejoined["discarded_bytes"].as_i64().is_some_and(|bytes| bytes > 1000), "{rejoined}");
     pair.settled().await;
     assert_eq!(pair.sql(pair.ports[0], "select pg_is_in_recovery()").await.unwrap(), ["t"]);
 }

@@ -153,3 +153,53 @@ impl View {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actions::postgres::observe::sample;
+
+    fn member(identifier: &str, primary: bool, received: &str) -> Seen {
+        let mut facts = sample(10, json!([]));
+        facts.system_identifier = identifier.to_owned();
+        facts.in_recovery = !primary;
+        facts.received = Some(received.to_owned());
+        Seen::Here(Box::new(facts))
+    }
+
+    fn judge(identifier: Option<&str>, members: &[(&str, Seen)]) -> View {
+        let database = serde_json::from_value(json!({
+            "system_identifier": identifier, "user": "u", "dbname": "d", "members": {},
+        }))
+        .unwrap();
+        View::judge(
+            "orders",
+            &database,
+            members.iter().map(|(name, seen)| ((*name).to_owned(), seen.clone())).collect(),
+        )
+    }
+
+    #[test]
+    fn another_clusters_server_is_no_member() {
+        let members = [("pg1", member("7", true, "0/1")), ("pg2", member("8", true, "0/1"))];
+        let view = judge(Some("7"), &members);
+        assert_eq!((view.primary(), view.state("pg2")), (Some("pg1"), "foreign"));
+        assert!(view.hold_to_identity("pg1").is_ok());
+        assert!(view.hold_to_identity("pg2").is_err_and(|error| error.to_string().contains("not touched")));
+        assert_eq!(
+            judge(None, &members).foreign(),
+            [("pg2", "8")],
+            "the inventory says nothing: the first primary counts"
+        );
+    }
+
+    #[test]
+    fn the_candidate_has_the_most_of_the_log() {
+        let members =
+            [("a", member("7", false, "0/5")), ("b", member("7", false, "0/10")), ("c", Seen::Down("x".into()))];
+        let view = judge(Some("7"), &members);
+        assert_eq!((view.best_standby(), view.primary(), view.state("c")), (Some("b"), None, "down"));
+        let both = [("a", member("7", true, "0/5")), ("b", member("7", true, "0/10"))];
+        assert_eq!(judge(None, &both).primary(), None, "two are not one");
+    }
+}

@@ -237,22 +237,19 @@ async fn start_again(
     if call.before.get("running").and_then(Value::as_bool) != Some(true) {
         return Ok(Report::done(format!("{name} did not run before, and is left as it is"), Value::Null));
     }
-    let view = View::of(&context.inventory, cluster).await?;
-    refuse_a_second_writer(&view, name, &call.before)?;
-    let seen = inspect(context, found).await?;
-    hold(&view, name, Some(&seen))?;
-    let mut ended = None;
-    if seen.processes.is_empty() {
-        ended = Some(start(context, found, &format!("{}-start", call.attempt), deadline.left()).await?);
-    }
     let was = call.before.get("role").and_then(Value::as_str).unwrap_or("primary").to_owned();
+    let mut ended = None;
     loop {
         let view = View::of(&context.inventory, cluster).await?;
         refuse_a_second_writer(&view, name, &call.before)?;
         if view.state(name) == was || (was != "primary" && matches!(view.members.get(name), Some(Seen::Here(_)))) {
             return Ok(with_output(Report::done(format!("{name} runs again and is {was}"), Value::Null), ended));
         }
-        if deadline.passed() {
+        // A shutdown that was too slow for the step may still be going on: only when it is over can it be started.
+        let seen = inspect(context, found).await?;
+        hold(&view, name, Some(&seen))?;
+        let failed_to_start = ended.is_some() && seen.processes.is_empty();
+        if failed_to_start || deadline.passed() {
             let words = ended.as_ref().map(last_words).unwrap_or_default();
             let report = Report::failed(format!(
                 "{name} on {} does not come back as {was} ({}). {words} Start it by hand: {}/pg_ctl -D {} start",
@@ -262,6 +259,9 @@ async fn start_again(
                 found.data_directory.display()
             ));
             return Ok(with_output(report, ended));
+        }
+        if seen.processes.is_empty() {
+            ended = Some(start(context, found, &format!("{}-start", call.attempt), deadline.left()).await?);
         }
         deadline.pause().await;
     }

@@ -95,7 +95,9 @@ async fn by_command(
         .await
         .map_err(before_start)?;
     let said = last_words(&ended);
-    let until = Deadline::after(deadline.left().min(Duration::from_secs(30)));
+    // A machine takes its time to go down; a command that failed is looked after once, as it may have been too late only.
+    let patience = if ended.exit_code == Some(0) { Duration::from_secs(30) } else { Duration::ZERO };
+    let until = Deadline::after(deadline.left().min(patience));
     loop {
         let confirmed = look(context, &here(probe, name, found), AT_ONCE).await.map_err(before_start)?;
         if confirmed.exit_code == Some(0) {

@@ -42,8 +42,12 @@ exec "$PLAYBOOK_BIN/pg_controldata" -D "$PLAYBOOK_DATA"
 const STOP: &str =
     r#"exec "$PLAYBOOK_BIN/pg_ctl" -D "$PLAYBOOK_DATA" stop -m "$PLAYBOOK_MODE" -w -t "$PLAYBOOK_SECONDS""#;
 
-// `restart` of a server that does not run starts it with the options that it had the last time; `start` forgets them.
-const START: &str = r#"exec "$PLAYBOOK_BIN/pg_ctl" -D "$PLAYBOOK_DATA" restart -w -t "$PLAYBOOK_SECONDS" -l "$PLAYBOOK_DATA/playbook-start.log""#;
+// `restart` of a server that does not run starts it with the options that it had the last time; `start` forgets them, and
+// is right only where there are none. Standard output goes to a file, as the server would hold ours open for ever.
+const START: &str = r#"
+if [ -f "$PLAYBOOK_DATA/postmaster.opts" ]; then how=restart; else how=start; fi
+exec "$PLAYBOOK_BIN/pg_ctl" -D "$PLAYBOOK_DATA" "$how" -w -t "$PLAYBOOK_SECONDS" -l "$PLAYBOOK_DATA/playbook-start.log"
+"#;
 
 const KILL: &str = r#"
 for pid in $PLAYBOOK_PIDS; do

@@ -99,9 +99,9 @@ pub fn all() -> Vec<Arc<dyn Action>> {
     ]
 }
 
-/// A text argument; `None` where it is absent, null or not known yet.
+/// A text argument; `None` where it is absent, null, empty or not known yet.
 fn text<'a>(arguments: &'a Value, name: &str) -> Option<&'a str> {
-    arguments.get(name).and_then(Value::as_str)
+    arguments.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
 /// A text argument that must be there by now.

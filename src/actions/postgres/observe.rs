@@ -155,3 +155,15 @@ pub(super) async fn observe(inventory: &Inventory, database: &Database, member: 
         Err(error) => Seen::Mute(format!("{place} gives an answer that cannot be read: {error}")),
     }
 }
+
+/// A member's facts for tests: a standby with the given connections and slots.
+#[cfg(test)]
+pub(super) fn sample(connections: i64, slots: serde_json::Value) -> Facts {
+    serde_json::from_value(serde_json::json!({
+        "system_identifier": "1", "in_recovery": true, "timeline": 1, "current": null, "received": null, "replayed": null,
+        "paused": false, "settings": { "max_connections": connections }, "max_replication_slots": 2,
+        "synchronous_standby_names": "", "primary_conninfo": "", "receiver": null, "senders": [], "slots": slots,
+        "applications": [], "databases": [], "managed_by_auto_failover": false,
+    }))
+    .unwrap()
+}

@@ -10,12 +10,12 @@ use crate::actions::command::{Ended, change};
 use crate::inventory::Member;
 use std::time::Duration;
 
-// pg_rewind copies the new primary's configuration files over this server's own (its port among them), so these are put
-// aside first, outside of the folder, and back afterwards; a second try must not put aside what the first one copied.
+// pg_rewind copies the new primary's configuration files over this server's own (its port among them) and forgets the
+// options that it was started with, so these are put aside first, outside of the folder, and back afterwards; a second try must not put aside what the first one copied.
 const REWIND: &str = r#"
 set -eu
 save="${PLAYBOOK_DATA%/}.playbook-conf"
-files="postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf"
+files="postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf postmaster.opts"
 if [ ! -d "$save" ]; then
   rm -rf "$save.new"; mkdir -m 700 "$save.new"
   for file in $files; do if [ -f "$PLAYBOOK_DATA/$file" ]; then cp -p "$PLAYBOOK_DATA/$file" "$save.new/$file"; fi; done

@@ -21,8 +21,8 @@ pub(super) static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         FieldSpec::required("cluster", Type::Reference("database".into()), "the cluster's name in the inventory"),
         FieldSpec::optional("mode", mode(), "what the cluster has to be fit for; any: nothing, only look")
             .or(json!("any")),
-        FieldSpec::optional("primary", Type::Identifier, "the member that has to be the primary"),
-        FieldSpec::optional("standby", Type::Identifier, "the member that is to be the candidate"),
+        FieldSpec::optional("primary", Type::String, "the member that has to be the primary; empty: whichever is"),
+        FieldSpec::optional("standby", Type::String, "the member that is to be the candidate; empty: the furthest"),
         FieldSpec::optional("instead", Type::String, "the command to print when the mode does not fit"),
         FieldSpec::optional("settle", Type::Duration, "how long to look again while places differ").or(json!(12.0)),
     ],

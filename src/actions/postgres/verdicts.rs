@@ -50,17 +50,8 @@ pub(super) fn synchronous(names: &str, standbys_left: usize) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actions::postgres::observe::sample as facts;
     use serde_json::json;
-
-    fn facts(connections: i64, slots: serde_json::Value) -> Facts {
-        serde_json::from_value(json!({
-            "system_identifier": "1", "in_recovery": true, "timeline": 1, "current": null, "received": null,
-            "replayed": null, "paused": false, "settings": { "max_connections": connections }, "max_replication_slots": 2,
-            "synchronous_standby_names": "", "primary_conninfo": "", "receiver": null, "senders": [], "slots": slots,
-            "applications": [], "databases": [], "managed_by_auto_failover": false,
-        }))
-        .unwrap()
-    }
 
     #[test]
     fn a_smaller_setting_is_told() {
