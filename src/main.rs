@@ -1,3 +1,5 @@
 //! The `playbook` binary: nothing but the way into the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    playbook::cli::main()
+}
