@@ -1,1 +1,116 @@
-//! (to come)
+//! The command line: what is typed, what is shown, how it ends. Exit codes and hints live here alone; whatever a run does,
+//! the engine does. Nothing here needs a prompt, and nothing here is shown that a terminal would obey.
+
+mod args;
+mod clock;
+mod doctor;
+mod drive;
+pub mod exit;
+mod failure;
+mod follow;
+mod paste;
+mod reporter;
+mod runs;
+mod screen;
+mod setup;
+mod signals;
+mod text;
+mod verbs;
+mod view;
+mod visible;
+
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::actions::recorder;
+use args::{Arguments, Format, Output, Verb};
+use exit::Exit;
+use failure::Failure;
+use screen::Screen;
+use setup::Setup;
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    // The recorder is this same binary: first of all, as it must come up fast and know nothing of the rest.
+    if words.next().is_some_and(|word| word == recorder::ARGUMENT) {
+        return recorder::main(words);
+    }
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
+        }
+    };
+    let screen = Screen::of_process(arguments.global.color, arguments.global.quiet);
+    match std::panic::catch_unwind(AssertUnwindSafe(|| perform(&arguments, screen))) {
+        Ok(exit) => exit.into(),
+        Err(_) => {
+            let fault = Failure::new(Exit::Fault, "playbook itself is at fault; what it said last stands above")
+                .meaning("a run that was under way was left; what is in its journal is safe")
+                .next("playbook list --runs     (how the run stands)")
+                .next("playbook resume latest     (go on with it)");
+            fault.show(&screen, &paste::Paste::of(&arguments.global));
+            Exit::Fault.into()
+        }
+    }
+}
+
+fn perform(arguments: &Arguments, screen: Screen) -> Exit {
+    let result = match &arguments.verb {
+        // It needs no settings: an invalid configuration must not break a shell's start.
+        Verb::Completions(args) => verbs::completions::completions(args, &screen),
+        verb => Setup::of(&arguments.global, screen).and_then(|setup| dispatch(&setup, verb)),
+    };
+    result.unwrap_or_else(|failure| {
+        failure.show(&screen, &paste::Paste::of(&arguments.global));
+        if wants_json(&arguments.verb) {
+            screen.json(&failure.json(&paste::Paste::of(&arguments.global)));
+        }
+        failure.exit
+    })
+}
+
+fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Run(args) => verbs::run::run(setup, args),
+        Verb::Plan(args) => verbs::plan::plan(setup, args),
+        Verb::Lint(args) => verbs::lint::lint(setup, args),
+        Verb::List(args) => verbs::list::list(setup, args),
+        Verb::Show(args) => verbs::show::show(setup, args),
+        Verb::Status(args) => verbs::status::status(setup, args),
+        Verb::Watch(args) => verbs::watch::watch(setup, args),
+        Verb::Resume(args) => verbs::resume::resume(setup, args),
+        Verb::Rollback(args) => verbs::ask::rollback(setup, args),
+        Verb::Cancel(args) => verbs::ask::cancel(setup, args),
+        Verb::Abort(args) => verbs::ask::abort(setup, args),
+        Verb::Pause(args) => verbs::ask::pause(setup, args),
+        Verb::Resolve(args) => verbs::resolve::resolve(setup, args),
+        Verb::Timeline(args) => verbs::timeline::timeline(setup, args),
+        Verb::Verify(args) => verbs::verify::verify(setup, args),
+        Verb::Doctor(args) => doctor::doctor(setup, args),
+        Verb::Completions(args) => verbs::completions::completions(args, &setup.screen),
+    }
+}
+
+/// Whether a program reads what is printed, so that a failure is to be JSON as well.
+fn wants_json(verb: &Verb) -> bool {
+    match verb {
+        Verb::Run(args) => args.output != Output::Human,
+        Verb::Watch(args) => args.output != Output::Human,
+        Verb::Resume(args) => args.output != Output::Human,
+        Verb::Rollback(args) => args.ask.output != Output::Human,
+        Verb::Cancel(args) | Verb::Abort(args) | Verb::Pause(args) => args.output != Output::Human,
+        Verb::Resolve(args) => args.output != Output::Human,
+        Verb::Timeline(args) => args.output != Output::Human,
+        Verb::Plan(args) => args.output == Format::Json,
+        Verb::Lint(args) => args.output == Format::Json,
+        Verb::List(args) => args.output == Format::Json,
+        Verb::Status(args) => args.output == Format::Json,
+        Verb::Doctor(args) => args.output == Format::Json,
+        Verb::Show(_) | Verb::Verify(_) | Verb::Completions(_) => false,
+    }
+}

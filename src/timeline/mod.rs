@@ -1,1 +1,83 @@
-//! (to come)
+//! Records → timeline: every record becomes a line that a person can read. A projection of the journal, never written
+//! beside it. Pure: no clock, no file; and it never cleans texts from outside: whoever shows them does.
+
+mod detail;
+mod sentence;
+#[cfg(test)]
+mod tests;
+
+pub use sentence::{skip_reason, verdict_words};
+
+use crate::ids::{RunId, StepId};
+use crate::run::{IllegalEvent, Record, RunState, Time};
+use crate::value::Value;
+
+/// One line of a timeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The record's place in the run's journal.
+    pub seq: u64,
+    /// When.
+    pub time: Time,
+    /// Who: a person's or the runner's name.
+    pub actor: String,
+    /// The step that it is about, if it is about one.
+    pub step: Option<StepId>,
+    /// What kind of event it is: the event's name in the journal, for example `outcome`.
+    pub kind: &'static str,
+    /// What happened, in one sentence. May hold text from outside, raw.
+    pub text: String,
+    /// The same for programs; `docs/output.md` says what each kind has.
+    pub detail: Value,
+}
+
+/// A run's timeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timeline {
+    /// Its lines, one a record, as far as the records make sense.
+    pub entries: Vec<Entry>,
+    /// What is known after the last of them; absent where not even the first makes sense.
+    pub state: Option<RunState>,
+    /// The record that cannot stand where it does, if there is one: the lines end before it.
+    pub broken: Option<IllegalEvent>,
+}
+
+impl Timeline {
+    /// The timeline of a run's records.
+    pub fn of(run: &RunId, records: &[Record]) -> Self {
+        let mut timeline = Self { entries: Vec::with_capacity(records.len()), state: None, broken: None };
+        for record in records {
+            if let Err(fault) = timeline.add(run, record) {
+                timeline.broken = Some(fault);
+                break;
+            }
+        }
+        timeline
+    }
+
+    fn add(&mut self, run: &RunId, record: &Record) -> Result<(), IllegalEvent> {
+        let state = match self.state.take() {
+            None => self.state.insert(RunState::begin(run, record)?),
+            Some(state) => {
+                let state = self.state.insert(state);
+                state.apply(record)?;
+                state
+            }
+        };
+        self.entries.push(entry(record, state));
+        Ok(())
+    }
+}
+
+/// The line of one record; the state is the one after it.
+pub fn entry(record: &Record, state: &RunState) -> Entry {
+    Entry {
+        seq: record.seq,
+        time: record.time,
+        actor: record.actor.clone(),
+        step: detail::step_of(&record.event).cloned(),
+        kind: detail::kind(&record.event),
+        text: sentence::sentence(record, state),
+        detail: detail::detail(record, state),
+    }
+}

@@ -1,0 +1,360 @@
+//! What can be typed. Clap checks the form; what the words mean is checked where they are used.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::screen::Color;
+
+/// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
+#[derive(Debug, Parser)]
+#[command(name = "playbook", version, after_help = super::exit::table(), disable_help_subcommand = true, infer_long_args = false)]
+pub struct Arguments {
+    /// What every verb takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// The hosts, databases and proxies to act on [default: the configuration's, else ./inventory.yaml]
+    #[arg(long, global = true, value_name = "FILE", env = "PLAYBOOK_INVENTORY", hide_env_values = true)]
+    pub inventory: Option<PathBuf>,
+    /// Where runs are kept [default: the configuration's, else $XDG_STATE_HOME/playbook]
+    #[arg(long, global = true, value_name = "DIR", env = "PLAYBOOK_STATE", hide_env_values = true)]
+    pub state: Option<PathBuf>,
+    /// Where playbooks lie; may be given again [default: the configuration's, else ./playbooks]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "PLAYBOOK_PATH",
+        hide_env_values = true,
+        value_delimiter = ':'
+    )]
+    pub playbooks: Vec<PathBuf>,
+    /// The configuration
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Only results and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run a playbook
+    Run(Run),
+    /// Look at the targets, read-only, and show what a run would do
+    Plan(Plan),
+    /// Check playbooks without looking at any target
+    Lint(Lint),
+    /// List the playbooks, or the runs
+    List(List),
+    /// Show a playbook, or the page of an action
+    Show(Show),
+    /// How a run stands
+    Status(Status),
+    /// Follow a run of another process to its end
+    Watch(Watch),
+    /// Go on with a run that was interrupted, paused, or whose process died
+    Resume(Resume),
+    /// Undo a run, back to a checkpoint or to the start
+    Rollback(Rollback),
+    /// Undo a run and end it
+    Cancel(Ask),
+    /// Finish the step in hand and end the run without undoing anything
+    Abort(Ask),
+    /// Finish the step in hand and wait
+    Pause(Ask),
+    /// Answer what a run asks about a step
+    Resolve(Resolve),
+    /// What happened in a run, record by record
+    Timeline(Timeline),
+    /// Recompute a run's hash chain
+    Verify(Verify),
+    /// What would stop a run now
+    Doctor(Doctor),
+    /// Completions for a shell
+    Completions(Completions),
+}
+
+/// How results are given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object (or array) at the end.
+    Json,
+    /// One JSON object a line, as things happen.
+    Jsonl,
+}
+
+/// How results are given, where nothing happens meanwhile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// JSON.
+    Json,
+}
+
+/// How well a prediction must be founded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    /// It rests on an earlier step's prediction.
+    Assumed,
+    /// The target's facts were read and compared.
+    Probed,
+    /// The target itself validated the change.
+    Proved,
+}
+
+/// Which playbook, and what it is told.
+#[derive(Debug, Clone, Args)]
+pub struct Subject {
+    /// The playbook's name, or a file (with a / or ending in .yaml)
+    #[arg(value_name = "NAME|FILE")]
+    pub name: String,
+    /// An input; may be given again
+    #[arg(short, long = "input", value_name = "NAME=VALUE")]
+    pub input: Vec<String>,
+    /// A YAML file with inputs; -i wins over it
+    #[arg(long, value_name = "FILE")]
+    pub inputs_file: Option<PathBuf>,
+    /// Exit with 1 if a changing step's prediction is founded less well
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub min_fidelity: Option<Level>,
+    /// Exit with 2 if the plan has changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Which playbook.
+    #[command(flatten)]
+    pub subject: Subject,
+    /// Look at the targets, read-only, show what would happen, and end
+    #[arg(short = 'C', long = "dry-run", visible_alias = "check")]
+    pub dry_run: bool,
+    /// The incident that this belongs to
+    #[arg(long, value_name = "ID")]
+    pub incident: Option<String>,
+    /// Start without asking
+    #[arg(short, long)]
+    pub yes: bool,
+    /// What a production inventory wants instead of -y: the playbook's name once more
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// How results are given
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
+    /// Do not stay while a person is awaited
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Pass a brake; needs --reason
+    #[arg(long = "override", value_name = "BRAKE", requires = "reason")]
+    pub overrides: Vec<String>,
+    /// Why; it is written into the timeline with your name
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Which playbook.
+    #[command(flatten)]
+    pub subject: Subject,
+    /// How the plan is given
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub output: Format,
+}
+
+/// `lint`.
+#[derive(Debug, Args)]
+pub struct Lint {
+    /// Files or folders [default: every playbook]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// How the faults are given
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub output: Format,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// The runs, newest first
+    #[arg(long)]
+    pub runs: bool,
+    /// How the list is given
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub output: Format,
+}
+
+/// `show`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["name", "action"]))]
+pub struct Show {
+    /// The playbook's name, or a file
+    #[arg(value_name = "NAME|FILE")]
+    pub name: Option<String>,
+    /// An action: what it takes and gives, what its dry-run proves, how it is undone
+    #[arg(long, value_name = "NAME")]
+    pub action: Option<String>,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// A run: its id, the beginning or end of it, or `latest`
+    #[arg(value_name = "RUN", default_value = "latest")]
+    pub run: String,
+    /// How it is given
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub output: Format,
+}
+
+/// `timeline`.
+#[derive(Debug, Args)]
+pub struct Timeline {
+    /// A run: its id, the beginning or end of it, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// How it is given
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
+}
+
+/// `watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// A run: its id, the beginning or end of it, or `latest`
+    #[arg(value_name = "RUN", default_value = "latest")]
+    pub run: String,
+    /// How it is given
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// A run: its id, the beginning or end of it, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+}
+
+/// `resume`.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// A run: its id, the beginning or end of it, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// The process that drove it is certainly gone, though it does not look so; needs --reason
+    #[arg(long, requires = "reason")]
+    pub take_over: bool,
+    /// Why; it is written into the timeline with your name
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// How results are given
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
+    /// Do not stay while a person is awaited
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// `rollback`.
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// What every request takes.
+    #[command(flatten)]
+    pub ask: Ask,
+    /// The checkpoint to stop at [default: the start]
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub to: Option<String>,
+}
+
+/// `cancel`, `abort`, `pause`.
+#[derive(Debug, Clone, Args)]
+pub struct Ask {
+    /// A run: its id, the beginning or end of it, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Why; it is written into the timeline with your name
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// How results are given
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
+}
+
+/// `resolve`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("answer").required(true).args(["took_effect", "did_not", "retry", "undo", "abandon"]))]
+pub struct Resolve {
+    /// A run: its id, the beginning or end of it, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// The step that the run asks about
+    #[arg(value_name = "STEP")]
+    pub step: String,
+    /// You looked: its effect is there. It counts as done
+    #[arg(long)]
+    pub took_effect: bool,
+    /// You looked: its effect is certainly not there
+    #[arg(long)]
+    pub did_not: bool,
+    /// Try it again
+    #[arg(long)]
+    pub retry: bool,
+    /// Undo it and what came before it
+    #[arg(long)]
+    pub undo: bool,
+    /// Leave everything as it is and end the run
+    #[arg(long)]
+    pub abandon: bool,
+    /// Why, or what you saw; it is written into the timeline with your name
+    #[arg(long, value_name = "TEXT", required = true)]
+    pub reason: String,
+    /// How results are given
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// A playbook that is to be run: what would stop it now
+    #[arg(value_name = "NAME|FILE")]
+    pub name: Option<String>,
+    /// An input for it; may be given again
+    #[arg(short, long = "input", value_name = "NAME=VALUE", requires = "name")]
+    pub input: Vec<String>,
+    /// How the findings are given
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub output: Format,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

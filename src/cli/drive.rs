@@ -1,0 +1,218 @@
+//! Driving a run from this process: the runtime, the engine, who watches, and the last screen.
+
+use std::io::BufRead;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::engine::{Ending, EndingKind, Engine, EngineError, Observer, Parts, Requested};
+use crate::ids::RunId;
+use crate::inventory::Inventory;
+use crate::journal::Journal;
+use crate::notify;
+use crate::plan::Plan;
+use crate::run::{RequestKind, RunState, StopKind};
+
+use super::args::Output;
+use super::clock;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::reporter::{self, Reporter};
+use super::runs::Doing;
+use super::setup::{Chosen, Setup};
+use super::signals;
+use super::text::{Ink, Line};
+use super::view::end;
+use super::view::run_json::Standing;
+
+/// How soon a page is repeated where the configuration does not say, in seconds.
+const REPEAT_SECONDS: f64 = 300.0;
+
+/// A process that drives runs.
+pub struct Drive<'a> {
+    setup: &'a Setup,
+    output: Output,
+    reporter: Arc<dyn Reporter>,
+    runtime: Runtime,
+    engine: Engine,
+    interrupts: (watch::Sender<u32>, watch::Receiver<u32>),
+}
+
+impl<'a> Drive<'a> {
+    /// Puts an engine together.
+    ///
+    /// # Errors
+    /// When the system gives us no runtime or no signals.
+    pub fn new(
+        setup: &'a Setup,
+        output: Output,
+        inventory: Arc<Inventory>,
+        journal: Box<dyn Journal>,
+        wait: bool,
+    ) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(Exit::Fault, format!("the runtime cannot be started: {error}")))?;
+        let reporter = reporter::choose(&setup.screen, output, &setup.paste);
+        let interrupts = {
+            let _inside = runtime.enter();
+            signals::listen(Arc::clone(&reporter))?
+        };
+        let observer: Arc<dyn Observer> = Arc::clone(&reporter) as Arc<dyn Observer>;
+        let engine = Engine::new(Parts {
+            journal,
+            actions: setup.actions.clone(),
+            inventory,
+            state: setup.state.clone(),
+            observer,
+            pagers: notify::from_config(&setup.config),
+            repeat_seconds: setup.config.page.as_ref().map_or(REPEAT_SECONDS, |page| page.repeat_seconds),
+            interrupts: interrupts.1.clone(),
+            wait,
+        });
+        Ok(Self { setup, output, reporter, runtime, engine, interrupts })
+    }
+
+    /// The journal.
+    pub fn journal(&mut self) -> &mut dyn Journal {
+        self.engine.journal()
+    }
+
+    /// Looks at the targets and makes a plan.
+    ///
+    /// # Errors
+    /// When the plan cannot be made.
+    pub fn plan(&mut self, chosen: Chosen) -> Result<Plan, Failure> {
+        let result = self.runtime.block_on(self.engine.plan(chosen.playbook, chosen.inputs));
+        self.reporter.pause();
+        Ok(result?)
+    }
+
+    /// Starts a run, drives it, and shows how it came out.
+    ///
+    /// # Errors
+    /// When it cannot begin, or the journal cannot be written.
+    pub fn start(
+        &mut self,
+        plan: Plan,
+        incident: Option<String>,
+        overrides: Vec<(String, String)>,
+    ) -> Result<Exit, Failure> {
+        let result = self.runtime.block_on(self.engine.start(plan, incident, overrides));
+        self.conclude(result)
+    }
+
+    /// Goes on with a run and shows how it came out.
+    ///
+    /// # Errors
+    /// When another process holds it, or the journal cannot be written.
+    pub fn resume(&mut self, run: &RunId, reason: &str, take_over: bool) -> Result<Exit, Failure> {
+        let result = self.runtime.block_on(self.engine.resume(run, reason, take_over));
+        self.conclude(result)
+    }
+
+    /// Asks for something: `None` where another process holds the run and has taken it up.
+    ///
+    /// # Errors
+    /// When it makes no sense for the run as it stands, or the journal cannot be written.
+    pub fn request(&mut self, run: &RunId, request: RequestKind, reason: &str) -> Result<Option<RunState>, Failure> {
+        let result = self.runtime.block_on(self.engine.request(run, request, reason));
+        match result {
+            Ok(Requested::TakenUp) => {
+                self.reporter.finish();
+                Ok(None)
+            }
+            Ok(Requested::Driven(ending)) => {
+                let state = ending.state.clone();
+                self.conclude(Ok(*ending))?;
+                Ok(Some(state))
+            }
+            Err(error) => {
+                self.reporter.finish();
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Shows how a run came out; after a first Ctrl-C on a terminal it asks what comes next.
+    fn conclude(&mut self, result: Result<Ending, EngineError>) -> Result<Exit, Failure> {
+        let mut result = result;
+        loop {
+            self.reporter.finish();
+            let ending = result?;
+            let exit = Exit::of(&ending);
+            show(self.setup, self.output, &ending.state, end::doing(&ending), exit);
+            let interrupted = matches!(ending.kind, EndingKind::Stopped(StopKind::Interrupted));
+            if !interrupted || !self.setup.screen.asks || self.output != Output::Human {
+                return Ok(exit);
+            }
+            let run = ending.state.run.clone();
+            match self.ask("What next? [r]esume, [u]ndo and end, or leave it as it is [Enter]: ").as_str() {
+                "r" | "resume" => {
+                    self.again();
+                    result = self.runtime.block_on(self.engine.resume(&run, "go on after Ctrl-C", false));
+                }
+                "u" | "undo" => {
+                    self.again();
+                    let asked = self.engine.request(&run, RequestKind::Cancel, "after Ctrl-C");
+                    result = match self.runtime.block_on(asked)? {
+                        Requested::Driven(ending) => Ok(*ending),
+                        Requested::TakenUp => return Ok(exit),
+                    };
+                }
+                _ => return Ok(exit),
+            }
+        }
+    }
+
+    /// The same run goes on: what was pressed before counts no more.
+    fn again(&self) {
+        self.interrupts.0.send_replace(0);
+        self.reporter.resumed();
+    }
+
+    /// Asks on the terminal. Ctrl-C and the end of input answer with nothing.
+    pub fn ask(&mut self, question: &str) -> String {
+        self.reporter.pause();
+        self.setup.screen.prompt(question);
+        let mut interrupts = self.interrupts.1.clone();
+        interrupts.mark_unchanged();
+        let answer = self.runtime.block_on(async {
+            let read = tokio::task::spawn_blocking(|| {
+                let mut line = String::new();
+                let _ = std::io::stdin().lock().read_line(&mut line);
+                line
+            });
+            tokio::select! {
+                line = read => line.unwrap_or_default(),
+                _ = interrupts.changed() => String::new(),
+            }
+        });
+        answer.trim().to_lowercase()
+    }
+
+    /// Ends this process' part; a thread that still reads the terminal is left behind.
+    pub fn end(self) {
+        self.reporter.finish();
+        self.runtime.shutdown_background();
+    }
+}
+
+/// The last screen, or the last object.
+pub fn show(setup: &Setup, output: Output, state: &RunState, doing: Doing, exit: Exit) {
+    let screen = &setup.screen;
+    if output != Output::Human {
+        let standing = Standing { state, doing, exit: exit.code(), folder: &setup.state, paste: &setup.paste };
+        screen.json(&standing.json("end"));
+        return;
+    }
+    screen.say(&[Line::new()]);
+    screen.print_whole(&end::lines(state, doing, clock::now(), &setup.paste, screen.text_width()));
+}
+
+/// Where the runs are kept: every run says it.
+pub fn say_state(setup: &Setup) {
+    setup.screen.say(&[Line::new().with(Ink::Dim, format!("state: {}", setup.state.display()))]);
+}

@@ -1,0 +1,194 @@
+//! What is said when a command cannot do what was asked: what happened, what it means for the system now, and what to do
+//! next. The exit code goes with it. Hints live here alone: the rooms below say only what happened.
+
+use crate::diagnostic::Diagnostic;
+use crate::engine::EngineError;
+use crate::journal::{JournalError, LockRow};
+use crate::run::IllegalEvent;
+
+use super::clock;
+use super::exit::Exit;
+use super::paste::Paste;
+use super::screen::Screen;
+use super::text::{Ink, Line, Look, wrap};
+use super::view::faults;
+
+/// Something to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// A sentence, or a command that begins with `playbook`: it gets the flags which say what it acts on.
+    Hint(String),
+    /// A command that has them already, as it was typed.
+    Typed(String),
+}
+
+impl Next {
+    fn text(&self, paste: &Paste) -> String {
+        match self {
+            Next::Hint(text) => paste.hint(text),
+            Next::Typed(text) => text.clone(),
+        }
+    }
+}
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub struct Failure {
+    /// What the process returns.
+    pub exit: Exit,
+    /// What happened.
+    pub what: String,
+    /// What it means for the system now; may be empty.
+    pub meaning: String,
+    /// What to do next: sentences or commands, in the order of their likeliness.
+    pub next: Vec<Next>,
+    /// Faults of a document, with their places.
+    pub faults: Vec<Diagnostic>,
+}
+
+impl Failure {
+    /// A failure that says what happened.
+    pub fn new(exit: Exit, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), meaning: String::new(), next: Vec::new(), faults: Vec::new() }
+    }
+
+    /// The same with what it means now.
+    #[must_use]
+    pub fn meaning(mut self, meaning: impl Into<String>) -> Self {
+        self.meaning = meaning.into();
+        self
+    }
+
+    /// The same with something to do next.
+    #[must_use]
+    pub fn next(mut self, next: impl Into<String>) -> Self {
+        self.next.push(Next::Hint(next.into()));
+        self
+    }
+
+    /// The same with a command that is complete as it stands.
+    #[must_use]
+    pub fn next_typed(mut self, command: impl Into<String>) -> Self {
+        self.next.push(Next::Typed(command.into()));
+        self
+    }
+
+    /// A document with faults.
+    pub fn of_faults(what: impl Into<String>, faults: Vec<Diagnostic>) -> Self {
+        Self { faults, ..Self::new(Exit::Invalid, what) }
+    }
+
+    /// The same for programs.
+    pub fn json(&self, paste: &Paste) -> serde_json::Value {
+        serde_json::json!({
+            "v": 1, "type": "error", "exit": self.exit.code(), "message": self.what, "meaning": self.meaning,
+            "next": self.next.iter().map(|next| next.text(paste)).collect::<Vec<_>>(),
+            "faults": self.faults.iter().map(faults::json).collect::<Vec<_>>(),
+        })
+    }
+
+    /// Shows it.
+    pub fn show(&self, screen: &Screen, paste: &Paste) {
+        let mut lines = Vec::new();
+        for fault in &self.faults {
+            lines.extend(faults::lines(fault, &screen.err));
+        }
+        let width = screen.err.width.unwrap_or(110).clamp(30, 120);
+        let mut said = wrapped(&self.what, width.saturating_sub(7)).into_iter();
+        lines.push(Line::new().with(Ink::Bad, "error: ").with(Ink::Plain, said.next().unwrap_or_default()));
+        lines.extend(said.map(|rest| Line::plain(format!("       {rest}"))));
+        if !self.meaning.is_empty() {
+            let mut said = wrapped(&self.meaning, width.saturating_sub(7)).into_iter();
+            lines.push(Line::new().with(Ink::Bold, "  now: ").with(Ink::Plain, said.next().unwrap_or_default()));
+            lines.extend(said.map(|rest| Line::plain(format!("       {rest}"))));
+        }
+        for (index, next) in self.next.iter().enumerate() {
+            let head = if index == 0 { " next: " } else { "       " };
+            // A command to paste is never broken: the terminal wraps it without adding line ends.
+            lines.push(Line::new().with(Ink::Bold, head).with(Ink::Plain, next.text(paste)));
+        }
+        let whole = Look { width: None, ..screen.err };
+        Screen { err: whole, ..*screen }.warn(&lines);
+    }
+}
+
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    text.lines().flat_map(|line| wrap(line, width)).collect()
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        let what = error.to_string();
+        match error {
+            JournalError::Locked(row) => locked(&row),
+            JournalError::LeaseLost { run, .. } => Failure::new(Exit::Waiting, what)
+                .meaning("this process stopped at once and started nothing more; the other one drives the run")
+                .next(format!("playbook watch {run}")),
+            JournalError::NoSuchRun(_) => Failure::new(Exit::NotFound, what).next("playbook list --runs"),
+            JournalError::Corrupt(_) => Failure::new(Exit::Invalid, what)
+                .meaning("nothing was started; what the journal says can not be relied on")
+                .next("playbook verify RUN     (which record does not fit)"),
+            JournalError::Unsuitable(_) => Failure::new(Exit::Journal, what)
+                .meaning("nothing was started")
+                .next("--state DIR or $PLAYBOOK_STATE names another folder for the state"),
+            JournalError::Store { .. } => Failure::new(Exit::Journal, what)
+                .meaning("no further step was started; a step that was under way may have taken effect")
+                .next("playbook doctor     (disk, permissions), then: playbook resume RUN"),
+        }
+    }
+}
+
+/// Another run holds what this one needs: who, since when, for which incident, and how to ask.
+fn locked(row: &LockRow) -> Failure {
+    let incident = row.incident.as_deref().map_or(String::new(), |incident| format!(", for incident {incident}"));
+    Failure::new(
+        Exit::Locked,
+        format!(
+            "{} is held by run {} of {}, since {} UTC{incident}",
+            row.resource,
+            row.run,
+            row.playbook,
+            clock::date_and_time(row.since)
+        ),
+    )
+    .meaning("nothing was started: two runs on the same target would work against each other")
+    .next(format!("playbook status {}     (what it does, and whether somebody drives it)", row.run))
+    .next(format!("playbook cancel {}     (undoes it and frees the lock)", row.run))
+}
+
+impl From<IllegalEvent> for Failure {
+    fn from(error: IllegalEvent) -> Self {
+        Failure::new(Exit::Invalid, format!("the run's journal makes no sense: {error}"))
+            .meaning("nothing was started; what the journal says can not be relied on")
+            .next("playbook verify RUN     (whether somebody changed the records)")
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Journal(error) => error.into(),
+            EngineError::Illegal(error) => error.into(),
+            EngineError::Plan(what) => {
+                Failure::new(Exit::Invalid, what).meaning("no plan could be made; nothing was changed")
+            }
+            EngineError::Held { ref run, .. } => {
+                let next = format!("playbook watch {run}");
+                let over = format!(
+                    "playbook resume {run} --take-over --reason \"…\"     (only if that process is certainly gone)"
+                );
+                Failure::new(Exit::Locked, error.to_string())
+                    .meaning("that process drives the run; two would act twice")
+                    .next(next)
+                    .next(over)
+            }
+            EngineError::NotNow(what) => Failure::new(Exit::NotAllowed, what).meaning("nothing was done"),
+            EngineError::Drift(what) => Failure::new(Exit::Drift, what)
+                .meaning("nothing was changed: the world is not what the plan was made for")
+                .next("make the plan again and look at it: playbook plan NAME"),
+            EngineError::State(what) => Failure::new(Exit::Journal, what)
+                .next("playbook doctor     (disk, permissions)")
+                .next("--state DIR or $PLAYBOOK_STATE names another folder for the state"),
+        }
+    }
+}

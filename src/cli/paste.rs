@@ -1,0 +1,76 @@
+//! Commands to paste: what is printed must work as it stands, in this folder, against this state.
+
+use std::path::Path;
+
+use super::args::Global;
+
+/// What has to follow the word `playbook` so that a printed command means the same as this one.
+#[derive(Debug, Clone, Default)]
+pub struct Paste {
+    flags: String,
+}
+
+impl Paste {
+    /// The flags that were typed; those that came from the environment are still there for the next command.
+    pub fn of(global: &Global) -> Self {
+        let mut flags = String::new();
+        let mut add = |flag: &str, variable: &str, path: &Path| {
+            if variable.is_empty() || std::env::var_os(variable).is_none_or(|value| value != path.as_os_str()) {
+                flags.push_str(&format!(" {flag} {}", quote(&path.to_string_lossy())));
+            }
+        };
+        if let Some(path) = &global.config {
+            add("--config", "", path);
+        }
+        if let Some(path) = &global.inventory {
+            add("--inventory", "PLAYBOOK_INVENTORY", path);
+        }
+        if let Some(path) = &global.state {
+            add("--state", "PLAYBOOK_STATE", path);
+        }
+        if std::env::var_os("PLAYBOOK_PATH").is_none() {
+            global.playbooks.iter().for_each(|path| add("--playbooks", "", path));
+        }
+        Self { flags }
+    }
+
+    /// A command: `text` without the word `playbook`.
+    pub fn command(&self, text: impl AsRef<str>) -> String {
+        format!("playbook{} {}", self.flags, text.as_ref())
+    }
+
+    /// A hint: where it begins with `playbook` it is a command.
+    pub fn hint(&self, text: &str) -> String {
+        text.strip_prefix("playbook ").map_or_else(|| text.to_owned(), |rest| self.command(rest))
+    }
+}
+
+/// A word as a shell reads it back.
+pub fn quote(word: &str) -> String {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&b);
+    if !word.is_empty() && word.bytes().all(safe) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_read_them_differently() {
+        assert_eq!(quote("a/b-c.yaml"), "a/b-c.yaml");
+        assert_eq!(quote("mode=un planned"), "'mode=un planned'");
+        assert_eq!(quote("it's"), r"'it'\''s'");
+        assert_eq!(quote(""), "''");
+        assert_eq!(quote("$(x)"), "'$(x)'");
+    }
+
+    #[test]
+    fn only_commands_get_the_flags() {
+        let paste = Paste { flags: " --state s".to_owned() };
+        assert_eq!(paste.hint("playbook status x"), "playbook --state s status x");
+        assert_eq!(paste.hint("look at the disk"), "look at the disk");
+    }
+}

@@ -1,0 +1,217 @@
+//! One picture of a run on a terminal: a pure function of what is known, the time, and the size of the window.
+
+use crate::cli::clock;
+use crate::cli::paste::Paste;
+use crate::cli::text::{Ink, Line, shorten, wrap};
+use crate::cli::view::plan::{service_ink, service_word};
+use crate::cli::view::{answers, end};
+use crate::cli::visible;
+use crate::playbook::Step;
+use crate::run::{RunState, Task, Time};
+use crate::value::format_seconds;
+
+use super::rows::{Row, row};
+
+const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+/// What is known beyond the run's state.
+#[derive(Debug, Clone, Default)]
+pub struct Scene {
+    /// What is known of the run; absent while it is planned.
+    pub state: Option<RunState>,
+    /// The step whose target is looked at for the plan.
+    pub planning: Option<String>,
+    /// The task that is about to be begun, looked into or checked, and until when nothing happens.
+    pub current: Option<(Task, &'static str, Option<Time>)>,
+    /// The last line that a command printed.
+    pub output: String,
+    /// Something to say until the end.
+    pub notice: Option<&'static str>,
+    /// How commands are printed.
+    pub paste: Paste,
+    /// Which picture of the spinner.
+    pub turn: usize,
+}
+
+/// The size of the window.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub rows: usize,
+}
+
+impl Scene {
+    /// The picture.
+    pub fn lines(&self, now: Time, window: Window) -> Vec<Line> {
+        let spin = SPINNER[self.turn % SPINNER.len()];
+        let Some(state) = &self.state else {
+            let what = self.planning.as_deref().unwrap_or("the targets");
+            return vec![Line::new().with(Ink::Warn, spin).with(Ink::Plain, format!(" looking at {what}, read-only"))];
+        };
+        let mut head = header(state, now);
+        let (mut body, current) = self.body(state, now, window.width, spin);
+        let foot = self.foot(state, now, window.width);
+        let room = window.rows.saturating_sub(head.len() + foot.len() + 1).max(3);
+        scroll(&mut body, current, room);
+        head.extend(body);
+        head.extend(foot);
+        head
+    }
+
+    /// The lines of the steps, and which of them is in hand.
+    fn body(&self, state: &RunState, now: Time, width: usize, spin: &str) -> (Vec<Line>, usize) {
+        let mut lines = Vec::new();
+        let mut current = 0;
+        let column = title_column(state, width);
+        for step in &state.playbook().steps {
+            if step.point_of_no_return {
+                let crossed = state.point_of_no_return() == Some(&step.id);
+                let words = if crossed { "point of no return, crossed" } else { "point of no return" };
+                lines
+                    .push(Line::plain(" ").with(if crossed { Ink::Warn } else { Ink::Dim }, format!("▲── {words} ──")));
+            }
+            let mut row = row(state, step, now);
+            let ours = self.current.as_ref().filter(|(task, ..)| task.step == step.id && state.ended.is_none());
+            if let Some((_, words, until)) = ours.filter(|_| !row.mark.moves() || row.message.is_empty()) {
+                current = lines.len();
+                self.hint(&mut row, words, *until, now);
+            }
+            if row.mark.moves() {
+                current = lines.len();
+            }
+            lines.push(step_line(step, &row, column, spin, ours.is_some()));
+            if row.mark.moves() && !self.output.is_empty() {
+                lines.push(Line::plain("     ").with(Ink::Dim, &self.output));
+            }
+            if let Some(name) = &step.checkpoint {
+                let reached = state.checkpoints.iter().any(|point| &point.step == &step.id);
+                let ink = if reached { Ink::Good } else { Ink::Dim };
+                lines.push(Line::plain("   ").with(ink, format!("⚑ checkpoint {name}")));
+            }
+        }
+        (lines, current)
+    }
+
+    /// What is about to be done with the step in hand.
+    fn hint(&self, row: &mut Row, words: &str, until: Option<Time>, now: Time) {
+        let left = until.map(|until| until.seconds_since(now)).filter(|left| *left > 0.0);
+        match left {
+            Some(left) => row.message = format!("{words} in {}; {}", format_seconds(left), row.message),
+            None if row.message.is_empty() => row.message = words.to_owned(),
+            None => {}
+        }
+    }
+
+    fn foot(&self, state: &RunState, now: Time, width: usize) -> Vec<Line> {
+        let mut lines = Vec::new();
+        if let Some(question) = state.question.as_ref().filter(|_| state.ended.is_none()) {
+            lines.push(Line::new());
+            let text = format!("a person is needed: {}", visible::line(&question.message));
+            let ink = |line: String| Line::plain("   ").with(Ink::Warn, line);
+            lines.extend(wrap(&text, width.saturating_sub(3)).into_iter().take(4).map(ink));
+            if let Some(deadline) = question.deadline {
+                let left = format_seconds(deadline.seconds_since(now));
+                lines.push(Line::plain("   ").with(Ink::Warn, format!("without an answer it is undone in {left}")));
+            }
+            for choice in answers::choices(state, question).iter().take(3) {
+                lines.push(Line::plain("   ").with(Ink::Dim, end::resolve(state, question, choice.flag, &self.paste)));
+            }
+        }
+        if let Some(notice) = self.notice {
+            lines.push(Line::plain(" ").with(Ink::Warn, notice));
+        }
+        lines
+    }
+}
+
+/// Who runs, how long there is left, and how the service is.
+fn header(state: &RunState, now: Time) -> Vec<Line> {
+    let book = state.playbook();
+    let title = Line::new()
+        .with(Ink::Bold, format!("{}@{}", book.name, book.version))
+        .with(Ink::Dim, format!("  run {}", state.run));
+    let until = state.ended.as_ref().map_or(now, |(_, at, _)| *at);
+    let taken = until.seconds_since(state.started).max(0.0);
+    let mut second = Line::new();
+    match book.recovery_time {
+        Some(objective) if taken <= objective => {
+            let left = format_seconds(objective - taken);
+            second = second.with(Ink::Plain, format!("objective {}: {left} left", format_seconds(objective)));
+        }
+        Some(objective) => {
+            let over = format_seconds(taken - objective);
+            second = second.with(Ink::Bad, format!("objective {}: over by {over}", format_seconds(objective)));
+        }
+        None => second = second.with(Ink::Plain, format!("running for {}", format_seconds(taken))),
+    }
+    if let Some((service, since)) = state.service {
+        let since = format_seconds(until.seconds_since(since));
+        second = second
+            .with(Ink::Plain, " · service ")
+            .with(service_ink(service), service_word(service))
+            .with(Ink::Plain, format!(" for {since}"));
+    }
+    if state.rollback.is_some() {
+        second = second.with(Ink::Plain, " · ").with(Ink::Warn, "rolling back");
+    }
+    vec![title, second]
+}
+
+/// Where the times begin: titles get up to half of the window.
+fn title_column(state: &RunState, width: usize) -> usize {
+    let longest = state.playbook().steps.iter().map(|step| Line::plain(&step.title).width()).max().unwrap_or(0);
+    let room = if width < 60 { width.saturating_sub(13) } else { width / 2 };
+    3 + longest.min(room.max(8))
+}
+
+fn step_line(step: &Step, row: &Row, column: usize, spin: &str, in_hand: bool) -> Line {
+    let (mut glyph, ink) = row.mark.glyph();
+    let mut ink = ink;
+    if row.mark.moves() || (in_hand && row.mark == super::Mark::Pending) {
+        glyph = spin;
+        ink = Ink::Warn;
+    }
+    let title = shorten(&visible::line(&step.title), column.saturating_sub(3));
+    let title_ink = match row.mark {
+        super::Mark::Pending if !in_hand => Ink::Dim,
+        super::Mark::Skipped => Ink::Dim,
+        _ => Ink::Plain,
+    };
+    let time = row.seconds.map(format_seconds).unwrap_or_default();
+    let message_ink = if matches!(row.mark, super::Mark::Failed | super::Mark::Unknown) { ink } else { Ink::Dim };
+    Line::plain(" ")
+        .with(ink, glyph)
+        .with(Ink::Plain, " ")
+        .with(title_ink, title)
+        .pad_to(column)
+        .with(Ink::Plain, format!("{time:>9}  "))
+        .with(message_ink, &row.message)
+}
+
+/// Where not everything fits, what is in hand stays in the picture.
+fn scroll(lines: &mut Vec<Line>, current: usize, room: usize) {
+    if lines.len() <= room {
+        return;
+    }
+    let total = lines.len();
+    let first = current.saturating_sub(room / 2).min(total - room);
+    let last = first + room;
+    let mut shown: Vec<Line> = lines.drain(first..last).collect();
+    let more = |number: usize| Line::new().with(Ink::Dim, format!("   … {number} more"));
+    if let Some(line) = shown.first_mut().filter(|_| first > 0) {
+        *line = more(first + 1);
+    }
+    if let Some(line) = shown.last_mut().filter(|_| last < total) {
+        *line = more(total - last + 1);
+    }
+    *lines = shown;
+}
+
+/// The picture that stays: every step, whatever the window's size.
+pub fn last(scene: &Scene) -> Vec<Line> {
+    let now = scene.state.as_ref().and_then(|state| state.ended.as_ref()).map_or_else(clock::now, |(_, at, _)| *at);
+    let width = crate::cli::screen::terminal_width();
+    scene.lines(now, Window { width, rows: usize::MAX / 2 })
+}

@@ -1,0 +1,114 @@
+//! A run off a terminal: one line a record, with its time, and what commands print.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::{Reporter, interrupt_words};
+use crate::cli::clock;
+use crate::cli::screen::Screen;
+use crate::cli::text::{Ink, Line};
+use crate::engine::Observer;
+use crate::outcome::Outcome;
+use crate::run::{Decision, Event, LeaseReason, Record, RunState, Task, Time};
+use crate::timeline;
+use crate::value::format_seconds;
+
+/// How much of a line that a command has not ended yet is kept.
+const LINE_BYTES: usize = 64 * 1024;
+
+/// Shows a run as lines.
+pub struct Plain {
+    screen: Screen,
+    partial: Mutex<Vec<u8>>,
+}
+
+impl Plain {
+    /// Lines on stderr.
+    pub fn new(screen: Screen) -> Self {
+        Self { screen, partial: Mutex::new(Vec::new()) }
+    }
+
+    /// The lines of a command that are complete, or all that there is.
+    fn output_lines(&self, bytes: &[u8], all: bool) -> Vec<Line> {
+        let mut partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        partial.extend_from_slice(bytes);
+        let end = partial.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let end = if all || partial.len() > LINE_BYTES { partial.len() } else { end };
+        let complete: Vec<u8> = partial.drain(..end).collect();
+        let text = String::from_utf8_lossy(&complete).into_owned();
+        text.lines().map(|line| Line::plain("                        | ").with(Ink::Dim, line)).collect()
+    }
+}
+
+/// The line of a record; none where it says nothing to a person who follows.
+pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
+    let (mark, ink) = match &record.event {
+        Event::LeaseTaken { reason: LeaseReason::Start, .. } => return None,
+        Event::RunStarted { .. } | Event::LeaseTaken { .. } | Event::Note { .. } | Event::Resumed { .. } => {
+            (" ", Ink::Plain)
+        }
+        Event::Intent { .. } => ("·", Ink::Plain),
+        Event::Outcome { task, report, .. } => match report.outcome {
+            Outcome::Done if task.is_undo() => ("↩", Ink::Warn),
+            Outcome::Done => ("✓", Ink::Good),
+            Outcome::Unknown => ("?", Ink::Warn),
+            Outcome::NoEffect | Outcome::Failed => ("✗", Ink::Bad),
+        },
+        Event::StepSkipped { .. } => ("↷", Ink::Dim),
+        Event::StepRefused { .. } | Event::Verified { passed: false, .. } => ("✗", Ink::Bad),
+        Event::Verified { .. } => ("✓", Ink::Good),
+        Event::CheckpointReached { .. } => ("⚑", Ink::Good),
+        Event::RollbackStarted { .. } => ("↩", Ink::Warn),
+        Event::RunEnded { .. } => ("─", Ink::Bold),
+        _ => ("?", Ink::Warn),
+    };
+    let crossed = match &record.event {
+        Event::Intent { task, attempt: 1, .. } if !task.is_undo() => {
+            state.playbook().step(&task.step).is_some_and(|step| step.point_of_no_return)
+        }
+        _ => false,
+    };
+    let text = timeline::entry(record, state).text;
+    let line = stamped(record.time).with(ink, mark).with(ink, " ").with(ink, text);
+    Some(if crossed { line.with(Ink::Warn, " ▲ point of no return") } else { line })
+}
+
+fn stamped(time: Time) -> Line {
+    Line::new().with(Ink::Dim, clock::rfc3339(time)).with(Ink::Plain, " ")
+}
+
+/// The line of a wait that nobody would see otherwise.
+fn wait_line(decision: &Decision, now: Time) -> Option<Line> {
+    let (text, wait) = match decision {
+        Decision::Prepare { task, wait } => (format!("{task} is tried again"), *wait),
+        Decision::Settle { task, wait } => (format!("what became of {task} is looked into"), *wait),
+        _ => return None,
+    };
+    (wait > 0.05).then(|| stamped(now).with(Ink::Dim, format!("  {text} in {}", format_seconds(wait))))
+}
+
+impl Observer for Plain {
+    fn record(&self, record: &Record, state: &RunState) {
+        let mut lines = self.output_lines(b"", true);
+        lines.extend(line(record, state));
+        self.screen.say(&lines);
+    }
+
+    fn decision(&self, decision: &Decision, _state: &RunState) {
+        if let Some(line) = wait_line(decision, clock::now()) {
+            self.screen.say(&[line]);
+        }
+    }
+
+    fn output(&self, _task: &Task, _stderr: bool, bytes: &[u8]) {
+        let lines = self.output_lines(bytes, false);
+        if !lines.is_empty() {
+            self.screen.say(&lines);
+        }
+    }
+}
+
+impl Reporter for Plain {
+    fn interrupted(&self, times: u32) {
+        self.screen.say(&[stamped(clock::now()).with(Ink::Warn, format!("  {}", interrupt_words(times)))]);
+    }
+}

@@ -1,0 +1,182 @@
+//! Which run is meant, and what it is doing: "running" is never read from a stored status, it means that somebody holds
+//! the lease.
+
+use crate::engine::holder::{self, Liveness};
+use crate::ids::RunId;
+use crate::journal::{Journal, LeaseInfo, RunRow, SqliteJournal};
+use crate::run::{QuestionKind, RunState};
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::setup::{Setup, nearest};
+
+/// How long a lease of another host may go without a sign of life before nobody is believed to hold it, in seconds.
+const FOREIGN_LEASE_SECONDS: u64 = 30;
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// Somebody holds its lease.
+    Running,
+    /// A person is awaited.
+    Waiting,
+    /// A person stopped it.
+    Stopped,
+    /// Its process is gone and it has not ended.
+    Interrupted,
+    /// An undo failed.
+    Stuck,
+    /// It is over.
+    Ended,
+}
+
+impl Doing {
+    /// The word, as `list --runs` prints it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Doing::Running => "running",
+            Doing::Waiting => "waiting",
+            Doing::Stopped => "stopped",
+            Doing::Interrupted => "interrupted",
+            Doing::Stuck => "stuck",
+            Doing::Ended => "ended",
+        }
+    }
+
+    /// Of a row of the list of runs.
+    pub fn of_row(row: &RunRow) -> Self {
+        Self::judge(row.verdict.is_some(), row.waiting, row.stopped, &row.lease)
+    }
+
+    /// Of a run's state and lease.
+    pub fn of_state(state: &RunState, lease: &LeaseInfo) -> Self {
+        let waiting = state.question.as_ref().map(|question| question.kind);
+        Self::judge(state.ended.is_some(), waiting, state.stopped.is_some(), lease)
+    }
+
+    fn judge(ended: bool, waiting: Option<QuestionKind>, stopped: bool, lease: &LeaseInfo) -> Self {
+        match waiting {
+            _ if ended => Doing::Ended,
+            Some(QuestionKind::UndoFailed) => Doing::Stuck,
+            Some(_) => Doing::Waiting,
+            None if stopped => Doing::Stopped,
+            None if is_held(lease) => Doing::Running,
+            None => Doing::Interrupted,
+        }
+    }
+}
+
+/// Whether a lease is held by somebody who lives.
+pub fn is_held(lease: &LeaseInfo) -> bool {
+    if lease.released {
+        return false;
+    }
+    match holder::is_alive(&lease.holder) {
+        Liveness::Alive => true,
+        Liveness::Gone => false,
+        Liveness::OtherHost => lease.idle.is_some_and(|idle| idle.as_secs() < FOREIGN_LEASE_SECONDS),
+    }
+}
+
+/// The journal and the run that a word means: its id, the beginning or end of it, or `latest`.
+///
+/// # Errors
+/// When there is none, or the word fits several.
+pub fn find(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId), Failure> {
+    let none = || {
+        Failure::new(Exit::NotFound, format!("there are no runs in {}", setup.state.display()))
+            .next("playbook list     (playbooks that can be run)")
+            .next("--state DIR or $PLAYBOOK_STATE names another folder for the state")
+    };
+    let mut journal = setup.existing_journal()?.ok_or_else(none)?;
+    let rows = journal.runs()?;
+    let run = choose(&rows, word).map_err(|failure| failure.unwrap_or_else(none))?;
+    Ok((journal, run))
+}
+
+fn choose(rows: &[RunRow], word: &str) -> Result<RunId, Option<Failure>> {
+    let newest = rows.first().ok_or(None)?;
+    if word == "latest" {
+        return Ok(newest.run.clone());
+    }
+    if let Some(row) = rows.iter().find(|row| row.run.as_str() == word) {
+        return Ok(row.run.clone());
+    }
+    let fits =
+        |row: &&RunRow| !word.is_empty() && (row.run.as_str().starts_with(word) || row.run.as_str().ends_with(word));
+    let found: Vec<&RunRow> = rows.iter().filter(fits).collect();
+    match found.as_slice() {
+        [row] => Ok(row.run.clone()),
+        [] => {
+            let failure = Failure::new(Exit::NotFound, format!("there is no run `{word}` in this state"));
+            let near = nearest(word, rows.iter().map(|row| row.run.as_str()));
+            let failure =
+                if near.is_empty() { failure } else { failure.meaning(format!("runs like it: {}", near.join(", "))) };
+            Err(Some(failure.next("playbook list --runs")))
+        }
+        several => {
+            let names: Vec<&str> = several.iter().take(5).map(|row| row.run.as_str()).collect();
+            let what = format!("`{word}` fits {} runs: {}", several.len(), names.join(", "));
+            Err(Some(Failure::new(Exit::NotFound, what).next("write more of the run's id")))
+        }
+    }
+}
+
+/// What is known of a run.
+///
+/// # Errors
+/// When its records are damaged.
+pub fn state(journal: &mut dyn Journal, run: &RunId) -> Result<RunState, Failure> {
+    Ok(RunState::replay(run, &journal.records(run, 0)?)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Holder, Time, Verdict};
+
+    fn row(run: &str) -> RunRow {
+        let holder = Holder { user: "u".into(), host: "h".into(), boot: "b".into(), pid: 1, started: 1 };
+        RunRow {
+            run: run.parse().unwrap(),
+            playbook: "p".into(),
+            version: "1".into(),
+            started: Time(0),
+            updated: Time(0),
+            verdict: None,
+            waiting: None,
+            stopped: false,
+            lease: LeaseInfo { epoch: 1, holder, released: true, idle: None },
+        }
+    }
+
+    #[test]
+    fn a_run_is_meant_by_its_id_its_ends_or_latest() {
+        let rows = [row("20261122-2-bbbb"), row("20261122-1-aaaa")];
+        let chosen = |word: &str| choose(&rows, word).map(|run| run.to_string());
+        assert_eq!(chosen("latest").unwrap(), "20261122-2-bbbb");
+        assert_eq!(chosen("aaaa").unwrap(), "20261122-1-aaaa");
+        assert_eq!(chosen("20261122-2").unwrap(), "20261122-2-bbbb");
+        for bad in ["20261122", "zzzz", ""] {
+            assert_eq!(chosen(bad).unwrap_err().unwrap().exit, Exit::NotFound, "{bad:?}");
+        }
+        assert!(choose(&[], "latest").unwrap_err().is_none());
+    }
+
+    #[test]
+    fn running_means_that_somebody_holds_the_lease() {
+        let mut row = row("r");
+        assert_eq!(Doing::of_row(&row), Doing::Interrupted);
+        row.stopped = true;
+        assert_eq!(Doing::of_row(&row), Doing::Stopped);
+        row.waiting = Some(QuestionKind::UndoFailed);
+        assert_eq!(Doing::of_row(&row), Doing::Stuck);
+        row.verdict = Some(Verdict::Failed);
+        assert_eq!(Doing::of_row(&row), Doing::Ended);
+        row.lease = LeaseInfo { holder: holder::this_process(), released: false, ..row.lease };
+        row.verdict = None;
+        row.waiting = None;
+        row.stopped = false;
+        assert_eq!(Doing::of_row(&row), Doing::Running);
+    }
+}

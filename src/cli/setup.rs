@@ -1,0 +1,283 @@
+//! What a command works with: the settings, the state, the inventory, the playbooks; where each was said, and what it is
+//! where nothing was said.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::actions::Table;
+use crate::catalog::Catalog;
+use crate::config::{self, Config};
+use crate::diagnostic::{Severity, Source};
+use crate::inventory::{self, Inventory};
+use crate::journal::SqliteJournal;
+use crate::playbook::{self, Playbook};
+use crate::spec::Specs;
+use crate::value::Value;
+
+use super::args::Global;
+use super::exit::Exit;
+use super::failure::Failure;
+use super::paste::Paste;
+use super::screen::Screen;
+use super::view::faults;
+
+/// What a command works with.
+pub struct Setup {
+    /// What we write on.
+    pub screen: Screen,
+    /// How commands are printed.
+    pub paste: Paste,
+    /// The settings.
+    pub config: Config,
+    /// The state folder; it may not exist yet.
+    pub state: PathBuf,
+    /// What steps do.
+    pub actions: Table,
+    global: Global,
+}
+
+/// A playbook and what it is told.
+pub struct Chosen {
+    /// The playbook.
+    pub playbook: Playbook,
+    /// Its inputs, bound.
+    pub inputs: Value,
+}
+
+impl Setup {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read, or nothing says where the state is.
+    pub fn of(global: &Global, screen: Screen) -> Result<Self, Failure> {
+        if let Some(path) = global.config.as_deref().filter(|path| !path.exists()) {
+            return Err(no_file("configuration", path));
+        }
+        let config = config::load(global.config.as_deref())
+            .map_err(|error| Failure::new(Exit::Invalid, error.to_string()).meaning("nothing was started"))?;
+        let state = named(global.state.as_deref()).or_else(|| config.state.clone()).or_else(default_state).ok_or_else(
+            || {
+                Failure::new(Exit::Usage, "nothing says where the state is: neither HOME nor XDG_STATE_HOME is set")
+                    .next("name a folder with --state DIR or $PLAYBOOK_STATE")
+            },
+        )?;
+        Ok(Self {
+            screen,
+            paste: Paste::of(global),
+            config,
+            state: std::path::absolute(&state).unwrap_or(state),
+            actions: Table::builtin(),
+            global: global.clone(),
+        })
+    }
+
+    /// The specs of all actions.
+    pub fn specs(&self) -> Specs {
+        Specs::of(self.actions.specs())
+    }
+
+    /// Where the inventory is, if there is one.
+    pub fn inventory_file(&self) -> Option<PathBuf> {
+        named(self.global.inventory.as_deref())
+            .or_else(|| self.config.inventory.clone())
+            .or_else(|| Some(PathBuf::from("inventory.yaml")).filter(|path| path.exists()))
+    }
+
+    /// The inventory; without one, an empty one of the environment `none`.
+    ///
+    /// # Errors
+    /// When it is named and does not exist, or is invalid.
+    pub fn inventory(&self) -> Result<Arc<Inventory>, Failure> {
+        let Some(path) = self.inventory_file() else {
+            return Ok(Arc::new(Inventory { environment: "none".to_owned(), ..Inventory::default() }));
+        };
+        if !path.exists() {
+            return Err(no_file("inventory", &path));
+        }
+        let inventory = inventory::load(&path)
+            .map_err(|error| Failure::new(Exit::Invalid, error.to_string()).meaning("nothing was started"))?;
+        Ok(Arc::new(inventory))
+    }
+
+    /// The folders of playbooks.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let typed: Vec<PathBuf> = self.global.playbooks.iter().filter_map(|path| named(Some(path))).collect();
+        if !typed.is_empty() {
+            typed
+        } else if !self.config.playbooks.is_empty() {
+            self.config.playbooks.clone()
+        } else {
+            vec![PathBuf::from("playbooks")]
+        }
+    }
+
+    /// Where playbooks lie.
+    pub fn catalog(&self) -> Catalog {
+        Catalog::new(self.folders())
+    }
+
+    /// The journal, made where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn journal(&self) -> Result<SqliteJournal, Failure> {
+        Ok(SqliteJournal::open(&self.state)?)
+    }
+
+    /// The journal, if there is one: looking at what is not there must not make it.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn existing_journal(&self) -> Result<Option<SqliteJournal>, Failure> {
+        if self.state.exists() { self.journal().map(Some) } else { Ok(None) }
+    }
+
+    /// The text of a playbook, by its name or file.
+    ///
+    /// # Errors
+    /// When there is none; names like it are said.
+    pub fn source(&self, name: &str) -> Result<Arc<Source>, Failure> {
+        if is_file_name(name) {
+            return read(Path::new(name), "playbook");
+        }
+        let catalog = self.catalog();
+        let entries = catalog.list();
+        if entries.iter().any(|entry| entry.name == name) {
+            return catalog.find(name).map_err(|error| Failure::new(Exit::Invalid, error.to_string()));
+        }
+        let folders: Vec<String> = self.folders().iter().map(|path| path.display().to_string()).collect();
+        let failure = Failure::new(Exit::NotFound, format!("there is no playbook `{name}` in {}", folders.join(", ")));
+        let near = nearest(name, entries.iter().map(|entry| entry.name.as_str()));
+        let failure = match near.as_slice() {
+            [] => failure,
+            near => failure.meaning(format!("names like it: {}", near.join(", "))),
+        };
+        Err(failure.next("playbook list     (all that there are)"))
+    }
+
+    /// A playbook that has passed lint; its warnings are shown.
+    ///
+    /// # Errors
+    /// When there is none, or it has faults: all of them, with their places.
+    pub fn playbook(&self, name: &str) -> Result<Playbook, Failure> {
+        let source = self.source(name)?;
+        let loaded = playbook::load(&source, &self.specs());
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            loaded.diagnostics.into_iter().partition(|fault| fault.severity == Severity::Error);
+        if let (Some(playbook), true) = (loaded.playbook, errors.is_empty()) {
+            warnings.iter().for_each(|warning| self.screen.say(&faults::lines(warning, &self.screen.err)));
+            return Ok(playbook);
+        }
+        let what = format!("{} cannot be run: {}", source.name, faults::count(&errors));
+        Err(Failure::of_faults(what, errors).meaning("nothing was started"))
+    }
+
+    /// A playbook with its inputs: those of the file, and over them those that were typed.
+    ///
+    /// # Errors
+    /// When the playbook or an input is invalid.
+    pub fn chosen(&self, name: &str, typed: &[String], file: Option<&Path>) -> Result<Chosen, Failure> {
+        let playbook = self.playbook(name)?;
+        let mut given = match file {
+            Some(path) => playbook::read_inputs(&read(path, "inputs file")?).map_err(|errors| {
+                Failure::of_faults(format!("{} cannot be read: {}", path.display(), faults::count(&errors)), errors)
+                    .meaning("nothing was started")
+            })?,
+            None => BTreeMap::new(),
+        };
+        given.extend(parse_inputs(typed)?);
+        let inputs = playbook::bind_inputs(&playbook, &given).map_err(|errors| {
+            let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            Failure::new(Exit::Invalid, format!("the inputs do not fit {}:\n{}", playbook.name, all.join("\n")))
+                .meaning("nothing was started")
+                .next(format!("playbook show {}     (what it takes)", super::paste::quote(name)))
+        })?;
+        Ok(Chosen { playbook, inputs })
+    }
+}
+
+/// `NAME=VALUE` pairs.
+fn parse_inputs(typed: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut given = BTreeMap::new();
+    for pair in typed {
+        let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            return Err(Failure::new(Exit::Usage, format!("`{pair}` is no input: write -i NAME=VALUE")));
+        };
+        if given.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(Failure::new(Exit::Usage, format!("the input `{name}` is given twice")));
+        }
+    }
+    Ok(given)
+}
+
+/// A path that was really named: an empty variable names nothing.
+fn named(path: Option<&Path>) -> Option<PathBuf> {
+    path.filter(|path| !path.as_os_str().is_empty()).map(Path::to_path_buf)
+}
+
+fn default_state() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = folder("XDG_STATE_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/state")))?;
+    Some(state.join("playbook"))
+}
+
+/// Whether a word names a file and not a playbook of the catalog.
+pub fn is_file_name(name: &str) -> bool {
+    name.contains('/') || [".yaml", ".yml"].iter().any(|end| name.ends_with(end))
+}
+
+fn no_file(kind: &str, path: &Path) -> Failure {
+    Failure::new(Exit::NotFound, format!("there is no {kind} at {}", path.display())).meaning("nothing was started")
+}
+
+/// A text file as a source.
+///
+/// # Errors
+/// When it does not exist, cannot be read, or is no text.
+pub fn read(path: &Path, kind: &str) -> Result<Arc<Source>, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Source::new(path.display().to_string(), text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(no_file(kind, path)),
+        Err(error) => {
+            let what = format!("the {kind} {} cannot be read: {error}", path.display());
+            Err(Failure::new(Exit::Invalid, what).meaning("nothing was started"))
+        }
+    }
+}
+
+/// The names that somebody may have meant, the likeliest first.
+pub fn nearest<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut near: Vec<(f64, &str)> = all
+        .map(|other| {
+            let part = if !name.is_empty() && (other.contains(name) || name.contains(other)) { 0.3 } else { 0.0 };
+            (strsim::jaro_winkler(name, other) + part, other)
+        })
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    near.into_iter().take(3).map(|(_, other)| other.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_are_found_and_far_ones_are_not() {
+        let all = ["db-failover", "link-failover", "scale-out"];
+        assert_eq!(nearest("db-failver", all.into_iter()), ["db-failover", "link-failover"]);
+        assert_eq!(nearest("failover", all.into_iter()).len(), 2);
+        assert!(nearest("zzz", all.into_iter()).is_empty());
+    }
+
+    #[test]
+    fn inputs_are_pairs() {
+        let typed = |list: &[&str]| parse_inputs(&list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>());
+        assert_eq!(typed(&["a=b=c"]).unwrap().get("a").map(String::as_str), Some("b=c"));
+        assert_eq!(typed(&["a="]).unwrap().get("a").map(String::as_str), Some(""));
+        for bad in [&["a"][..], &["=b"], &["a=1", "a=2"]] {
+            assert_eq!(typed(bad).unwrap_err().exit, Exit::Usage, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `rollback`, `cancel`, `abort`, `pause`: ask for something to happen with a run. Where a process drives it, that process
+//! does it; where none does, this one.
+
+use crate::cli::args::{Ask, Output, Rollback};
+use crate::cli::drive::{Drive, say_state, show};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::follow::{exit_of, follow};
+use crate::cli::runs::{self, Doing};
+use crate::cli::setup::Setup;
+use crate::cli::text::Line;
+use crate::cli::{reporter, setup};
+use crate::ids::RunId;
+use crate::journal::{Journal, SqliteJournal};
+use crate::run::{RequestKind, RunState, Verdict};
+
+/// `rollback`.
+///
+/// # Errors
+/// When there is no such run or checkpoint, or it cannot be rolled back now.
+pub fn rollback(setup: &Setup, args: &Rollback) -> Result<Exit, Failure> {
+    let (mut journal, run) = runs::find(setup, &args.ask.run)?;
+    if let Some(name) = &args.to {
+        known_checkpoint(&runs::state(&mut journal, &run)?, name)?;
+    }
+    ask(setup, &args.ask, journal, &run, RequestKind::Rollback { to: args.to.clone() })
+}
+
+/// `cancel`.
+///
+/// # Errors
+/// When there is no such run, or it has ended.
+pub fn cancel(setup: &Setup, args: &Ask) -> Result<Exit, Failure> {
+    let (journal, run) = runs::find(setup, &args.run)?;
+    ask(setup, args, journal, &run, RequestKind::Cancel)
+}
+
+/// `abort`.
+///
+/// # Errors
+/// When there is no such run, or it has ended.
+pub fn abort(setup: &Setup, args: &Ask) -> Result<Exit, Failure> {
+    let (journal, run) = runs::find(setup, &args.run)?;
+    ask(setup, args, journal, &run, RequestKind::Abort)
+}
+
+/// `pause`.
+///
+/// # Errors
+/// When there is no such run, or it has ended.
+pub fn pause(setup: &Setup, args: &Ask) -> Result<Exit, Failure> {
+    let (journal, run) = runs::find(setup, &args.run)?;
+    ask(setup, args, journal, &run, RequestKind::Pause)
+}
+
+fn known_checkpoint(state: &RunState, name: &str) -> Result<(), Failure> {
+    if state.checkpoints.iter().any(|point| point.name == name) {
+        return Ok(());
+    }
+    let reached: Vec<&str> = state.checkpoints.iter().map(|point| point.name.as_str()).collect();
+    let there_are =
+        if reached.is_empty() { "none was reached".to_owned() } else { format!("reached: {}", reached.join(", ")) };
+    let failure =
+        Failure::new(Exit::NotFound, format!("run {} has reached no checkpoint `{name}`; {there_are}", state.run));
+    let near = setup::nearest(name, reached.iter().copied());
+    let failure = failure.meaning("nothing was asked of the run");
+    Err(near
+        .into_iter()
+        .fold(failure, |failure, name| failure.next(format!("playbook rollback {} --to {name}", state.run))))
+}
+
+fn ask(setup: &Setup, args: &Ask, mut journal: SqliteJournal, run: &RunId, kind: RequestKind) -> Result<Exit, Failure> {
+    let state = runs::state(&mut journal, run)?;
+    if let Some((verdict, ..)) = state.ended {
+        let words = crate::timeline::verdict_words(verdict);
+        return Err(Failure::new(
+            Exit::NotAllowed,
+            format!("run {run} has ended ({words}); there is nothing to ask of it"),
+        )
+        .meaning("nothing was changed")
+        .next(format!("playbook status {run}")));
+    }
+    let mut drive = Drive::new(setup, args.output, setup.inventory()?, Box::new(journal), true)?;
+    say_state(setup);
+    let result = drive.request(run, kind.clone(), args.reason.as_deref().unwrap_or(""));
+    drive.end();
+    let state = match result? {
+        Some(state) => state,
+        None => followed(setup, args.output, run, &kind)?,
+    };
+    let doing = if state.ended.is_some() { Doing::Ended } else { now_doing(setup, run, &state)? };
+    Ok(if did(&kind, &state) { Exit::Success } else { exit_of(&state, doing) })
+}
+
+/// The process that drives the run has taken the request up: it is followed until it did what was asked.
+fn followed(setup: &Setup, output: Output, run: &RunId, kind: &RequestKind) -> Result<RunState, Failure> {
+    setup.screen.say(&[Line::plain(
+        "the process that drives the run has taken it up; following it (Ctrl-C ends only the following)",
+    )]);
+    let mut journal = setup.journal()?;
+    let reporter = reporter::choose(&setup.screen, output, &setup.paste);
+    let result = follow(&mut journal, run, reporter.as_ref());
+    reporter.finish();
+    let (state, doing) = result?;
+    let exit = if did(kind, &state) { Exit::Success } else { exit_of(&state, doing) };
+    show(setup, output, &state, doing, exit);
+    Ok(state)
+}
+
+fn now_doing(setup: &Setup, run: &RunId, state: &RunState) -> Result<Doing, Failure> {
+    let lease = setup.journal()?.lease(run)?;
+    Ok(Doing::of_state(state, &lease))
+}
+
+/// Whether what was asked has come about.
+fn did(kind: &RequestKind, state: &RunState) -> bool {
+    let verdict = state.ended.as_ref().map(|(verdict, ..)| *verdict);
+    match kind {
+        RequestKind::Cancel | RequestKind::Rollback { to: None } => {
+            matches!(verdict, Some(Verdict::RolledBack | Verdict::Failed))
+        }
+        RequestKind::Rollback { to: Some(_) } => {
+            matches!(verdict, Some(Verdict::RolledBackToCheckpoint | Verdict::RolledBack))
+        }
+        RequestKind::Abort => matches!(verdict, Some(Verdict::Abandoned | Verdict::Incomplete)),
+        RequestKind::Pause => verdict.is_none() && state.stopped.is_some(),
+        RequestKind::Resolve { .. } => false,
+    }
+}

@@ -1,0 +1,15 @@
+//! A file a command. Each reads its words, asks the rooms below, and shows what came of it.
+
+pub mod ask;
+pub mod completions;
+pub mod lint;
+pub mod list;
+pub mod plan;
+pub mod resolve;
+pub mod resume;
+pub mod run;
+pub mod show;
+pub mod status;
+pub mod timeline;
+pub mod verify;
+pub mod watch;

@@ -1,0 +1,99 @@
+//! `plan`, and `run --dry-run`: look at the targets, read-only, and show what a run would do.
+
+use std::sync::Arc;
+
+use crate::inventory::Inventory;
+use crate::journal::{Journal, LockRow, MemoryJournal};
+use crate::plan::{Decided, Plan};
+use crate::spec::Fidelity;
+
+use crate::cli::args::{self, Format, Level, Output, Subject};
+use crate::cli::clock;
+use crate::cli::drive::Drive;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::setup::{Chosen, Setup};
+use crate::cli::text::{Ink, Line};
+use crate::cli::view;
+
+/// Shows a plan.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn plan(setup: &Setup, args: &args::Plan) -> Result<Exit, Failure> {
+    let chosen = setup.chosen(&args.subject.name, &args.subject.input, args.subject.inputs_file.as_deref())?;
+    let inventory = setup.inventory()?;
+    let output = if args.output == Format::Json { Output::Json } else { Output::Human };
+    look(setup, chosen, inventory, &args.subject, output)
+}
+
+/// Makes a plan, shows it and says what it comes to.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn look(
+    setup: &Setup,
+    chosen: Chosen,
+    inventory: Arc<Inventory>,
+    subject: &Subject,
+    output: Output,
+) -> Result<Exit, Failure> {
+    // Looking must leave nothing behind: where there is no state yet, none is made.
+    let journal: Box<dyn Journal> = match setup.existing_journal()? {
+        Some(journal) => Box::new(journal),
+        None => Box::new(MemoryJournal::new()),
+    };
+    let mut drive = Drive::new(setup, output, inventory, journal, false)?;
+    let plan = drive.plan(chosen)?;
+    let locked: Vec<LockRow> =
+        drive.journal().locks()?.into_iter().filter(|row| plan.locks.contains(&row.resource)).collect();
+    drive.end();
+    let weak = too_weak(&plan, subject.min_fidelity);
+    let sum = view::plan::sum(&plan);
+    let exit = match () {
+        () if !sum.violated.is_empty() || !weak.is_empty() => Exit::Failed,
+        () if subject.detailed_exitcode && sum.changing > 0 => Exit::Changes,
+        () => Exit::Success,
+    };
+    if output != Output::Human {
+        setup.screen.json(&view::plan::json(&plan, exit.code()));
+        return Ok(exit);
+    }
+    let width = setup.screen.text_width();
+    let mut lines = view::plan::lines(&plan, width);
+    lines.push(Line::new());
+    lines.extend(view::plan::verdict_lines(&plan, width));
+    for row in &locked {
+        let since = clock::date_and_time(row.since);
+        let text =
+            format!("✗ {} is held by run {} since {since} UTC: a run would be refused now", row.resource, row.run);
+        lines.push(Line::new().with(Ink::Warn, text));
+    }
+    for step in &weak {
+        lines.push(Line::new().with(Ink::Bad, format!("✗ below --min-fidelity: {step}")));
+    }
+    lines.push(Line::plain("Dry-run: the targets were only looked at, nothing was changed."));
+    setup.screen.print_whole(&lines);
+    Ok(exit)
+}
+
+/// The changing steps whose prediction is founded less well than asked for.
+pub fn too_weak(plan: &Plan, level: Option<Level>) -> Vec<String> {
+    let least = match level {
+        None => return Vec::new(),
+        Some(Level::Assumed) => Fidelity::Assumed,
+        Some(Level::Probed) => Fidelity::Probed,
+        Some(Level::Proved) => Fidelity::Proved,
+    };
+    let steps = plan.steps.iter().filter(|planned| {
+        let changes = plan.playbook.step(&planned.id).is_some_and(|step| step.effect.changes());
+        changes && planned.fidelity < least && !matches!(planned.runs, Decided::No { .. })
+    });
+    steps.map(|planned| format!("{} is {}", planned.id, view::plan::fidelity_word(planned.fidelity))).collect()
+}
+
+/// A run is not started as its plan is founded less well than asked for.
+pub fn weak_failure(weak: &[String]) -> Failure {
+    Failure::new(Exit::Failed, format!("the plan is founded less well than --min-fidelity asks: {}", weak.join(", ")))
+        .meaning("nothing was started or changed")
+}

@@ -1,0 +1,32 @@
+//! `resume`: go on with a run that nobody drives any more.
+
+use crate::cli::args::Resume;
+use crate::cli::drive::{Drive, say_state, show};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::runs::{self, Doing};
+use crate::cli::setup::Setup;
+use crate::cli::text::Line;
+
+/// Goes on with a run; returns the run's code.
+///
+/// # Errors
+/// When there is no such run, or another process holds it.
+pub fn resume(setup: &Setup, args: &Resume) -> Result<Exit, Failure> {
+    if args.take_over && args.reason.as_deref().unwrap_or("").trim().is_empty() {
+        return Err(Failure::new(Exit::Usage, "a take-over is written down with its reason: --reason TEXT"));
+    }
+    let (mut journal, run) = runs::find(setup, &args.run)?;
+    let state = runs::state(&mut journal, &run)?;
+    if let Some((verdict, ..)) = state.ended {
+        setup.screen.say(&[Line::plain(format!("run {run} has ended; there is nothing to go on with"))]);
+        let exit = Exit::of_verdict(verdict);
+        show(setup, args.output, &state, Doing::Ended, exit);
+        return Ok(exit);
+    }
+    let mut drive = Drive::new(setup, args.output, setup.inventory()?, Box::new(journal), !args.no_wait)?;
+    say_state(setup);
+    let result = drive.resume(&run, args.reason.as_deref().unwrap_or(""), args.take_over);
+    drive.end();
+    result
+}

@@ -1,0 +1,176 @@
+//! `run`: look, show, ask, go.
+
+use crate::plan::Plan;
+use crate::playbook::Playbook;
+
+use crate::cli::args::{Output, Run};
+use crate::cli::drive::{Drive, say_state};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::paste::quote;
+use crate::cli::setup::Setup;
+use crate::cli::text::{Ink, Line};
+use crate::cli::view;
+use crate::inventory::Inventory;
+
+use super::plan::{too_weak, weak_failure};
+
+/// The brakes that this version has.
+const BRAKES: [(&str, &str); 1] =
+    [("shared-state", "a production inventory whose state is this machine's alone, not that of a `playbook serve`")];
+
+/// Runs a playbook, or shows what a run would do.
+///
+/// # Errors
+/// When it cannot or must not be run.
+pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
+    let overrides = brakes(args)?;
+    let chosen = setup.chosen(&args.subject.name, &args.subject.input, args.subject.inputs_file.as_deref())?;
+    let inventory = setup.inventory()?;
+    if args.dry_run {
+        return super::plan::look(setup, chosen, inventory, &args.subject, args.output);
+    }
+    let must_ask = must_ask(setup, args, &chosen.playbook, &inventory)?;
+    let journal = setup.journal()?;
+    let mut drive = Drive::new(setup, args.output, inventory, Box::new(journal), !args.no_wait)?;
+    say_state(setup);
+    let result = go(setup, args, &mut drive, chosen, must_ask, overrides);
+    drive.end();
+    result
+}
+
+fn go(
+    setup: &Setup,
+    args: &Run,
+    drive: &mut Drive,
+    chosen: crate::cli::setup::Chosen,
+    must_ask: bool,
+    overrides: Vec<(String, String)>,
+) -> Result<Exit, Failure> {
+    let plan = drive.plan(chosen)?;
+    let weak = too_weak(&plan, args.subject.min_fidelity);
+    if !weak.is_empty() {
+        return Err(weak_failure(&weak));
+    }
+    let screen = &setup.screen;
+    if must_ask {
+        let width = screen.text_width();
+        screen.warn(&view::plan::lines(&plan, width));
+        screen.warn(&view::plan::verdict_lines(&plan, width));
+        let answer = drive.ask(&format!("Run {} on {}? [y/N]", plan.playbook.name, place(&plan)));
+        if !matches!(answer.as_str(), "y" | "yes") {
+            return Err(Failure::new(Exit::NotAllowed, "you did not say yes").meaning("nothing was started or changed"));
+        }
+    } else if args.output == Output::Human {
+        screen.say(&brief(&plan));
+    }
+    drive.start(plan, args.incident.clone(), overrides)
+}
+
+fn place(plan: &Plan) -> String {
+    if plan.targets.is_empty() { plan.environment.clone() } else { plan.targets.join(", ") }
+}
+
+/// The plan in two lines.
+fn brief(plan: &Plan) -> Vec<Line> {
+    let sum = view::plan::sum(plan);
+    let steps = plan.steps.len();
+    let line = Line::new().with(
+        Ink::Dim,
+        format!("plan {}: {steps} steps, {} change something, on {}", plan.digest.short(), sum.changing, place(plan)),
+    );
+    let mut lines = vec![line];
+    for broken in sum.violated {
+        lines.push(Line::new().with(Ink::Warn, format!("does not hold now: {broken}")));
+    }
+    lines
+}
+
+/// The brakes that are passed by name, each with the reason.
+fn brakes(args: &Run) -> Result<Vec<(String, String)>, Failure> {
+    let reason = args.reason.clone().unwrap_or_default();
+    if !args.overrides.is_empty() && reason.trim().is_empty() {
+        return Err(Failure::new(Exit::Usage, "a brake is passed with a reason: --reason TEXT"));
+    }
+    for brake in &args.overrides {
+        if !BRAKES.iter().any(|(name, _)| name == brake) {
+            let known: Vec<String> = BRAKES.iter().map(|(name, what)| format!("{name} ({what})")).collect();
+            let what = format!("there is no brake `{brake}`; there is: {}", known.join("; "));
+            return Err(Failure::new(Exit::Usage, what).meaning("nothing was started"));
+        }
+    }
+    Ok(args.overrides.iter().map(|brake| (brake.clone(), reason.clone())).collect())
+}
+
+/// Whether a person is to be asked first.
+///
+/// # Errors
+/// When the run is not allowed as it was asked, with the command that is.
+fn must_ask(setup: &Setup, args: &Run, book: &Playbook, inventory: &Inventory) -> Result<bool, Failure> {
+    if !book.steps.iter().any(|step| step.effect.changes()) {
+        return Ok(false);
+    }
+    if inventory.environment == "production" {
+        return production(args, book).map(|()| false);
+    }
+    if let Some(name) = &args.confirm {
+        confirmed(name, book)?;
+        return Ok(false);
+    }
+    if args.yes {
+        return Ok(false);
+    }
+    if setup.screen.asks && args.output == Output::Human {
+        return Ok(true);
+    }
+    Err(Failure::new(Exit::NotAllowed, format!("{} changes things, and nobody can be asked here", book.name))
+        .meaning("nothing was started or changed")
+        .next_typed(format!("{} -y", typed()))
+        .next_typed(format!("{} --dry-run     (shows what it would do)", typed())))
+}
+
+fn confirmed(name: &str, book: &Playbook) -> Result<(), Failure> {
+    if name == book.name {
+        return Ok(());
+    }
+    let what = format!("--confirm says `{name}`, but the playbook is `{}`", book.name);
+    Err(Failure::new(Exit::NotAllowed, what).meaning("nothing was started or changed"))
+}
+
+/// A production inventory wants the playbook's name once more, and a state that is shared.
+fn production(args: &Run, book: &Playbook) -> Result<(), Failure> {
+    let passed = args.overrides.iter().any(|brake| brake == "shared-state");
+    if let (Some(name), true) = (&args.confirm, passed) {
+        return confirmed(name, book);
+    }
+    let mut command = typed_without(&["-y", "--yes"]);
+    let mut missing = Vec::new();
+    if args.confirm.is_none() {
+        missing.push("the playbook's name once more (--confirm) instead of -y");
+        command.push_str(&format!(" --confirm {}", quote(&book.name)));
+    }
+    if !passed {
+        missing.push(
+            "a state that everybody shares: this version has no `playbook serve`, so locks hold on this machine alone, \
+             and a named person takes that on with --override shared-state",
+        );
+        command.push_str(" --override shared-state --reason \"…\"");
+    }
+    Err(Failure::new(
+        Exit::NotAllowed,
+        format!("the inventory's environment is production: it wants {}", missing.join("; and ")),
+    )
+    .meaning("nothing was started or changed")
+    .next_typed(command))
+}
+
+/// The command as it was typed, ready to paste.
+fn typed() -> String {
+    typed_without(&[])
+}
+
+fn typed_without(flags: &[&str]) -> String {
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> = words.filter(|word| !flags.contains(&word.as_str())).map(|word| quote(&word)).collect();
+    format!("playbook {}", words.join(" "))
+}

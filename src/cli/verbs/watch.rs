@@ -1,0 +1,25 @@
+//! `watch`: follow a run of another process to its end. Ctrl-C ends the watching, never the run.
+
+use crate::cli::args::Watch;
+use crate::cli::drive::show;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::follow::{exit_of, follow};
+use crate::cli::reporter;
+use crate::cli::runs;
+use crate::cli::setup::Setup;
+
+/// Follows a run; returns the run's code.
+///
+/// # Errors
+/// When there is no such run, or its records are damaged.
+pub fn watch(setup: &Setup, args: &Watch) -> Result<Exit, Failure> {
+    let (mut journal, run) = runs::find(setup, &args.run)?;
+    let reporter = reporter::choose(&setup.screen, args.output, &setup.paste);
+    let result = follow(&mut journal, &run, reporter.as_ref());
+    reporter.finish();
+    let (state, doing) = result?;
+    let exit = exit_of(&state, doing);
+    show(setup, args.output, &state, doing, exit);
+    Ok(exit)
+}

@@ -1,0 +1,63 @@
+//! What a person can answer, and what each answer leads to.
+
+use crate::run::{Question, QuestionKind, RunState};
+
+/// One answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// The flag of `resolve`.
+    pub flag: &'static str,
+    /// What it leads to.
+    pub leads_to: String,
+}
+
+fn choice(flag: &'static str, leads_to: impl Into<String>) -> Choice {
+    Choice { flag, leads_to: leads_to.into() }
+}
+
+/// The answers that make sense, the likeliest first.
+pub fn choices(state: &RunState, question: &Question) -> Vec<Choice> {
+    let step = &question.task.step;
+    let undo = match state.point_of_no_return() {
+        Some(point) => format!("everything after {point}, the point of no return, is undone; then the run waits again"),
+        None => format!("{step} and everything before it is undone, back to the start"),
+    };
+    let abandon = choice("--abandon", "everything stays as it is now and the run ends; its locks are freed");
+    match question.kind {
+        QuestionKind::UnknownOutcome if question.task.is_undo() => vec![
+            choice("--took-effect", "you looked and it is undone: the rollback goes on"),
+            choice("--retry", "it is undone once more"),
+            abandon,
+        ],
+        QuestionKind::UnknownOutcome => vec![
+            choice(
+                "--took-effect",
+                format!("you looked and its effect is there: {step} counts as done, the run goes on"),
+            ),
+            choice(
+                "--did-not",
+                format!(
+                    "you looked and it is not there: {step} counts as not done, and is tried again if its retries allow"
+                ),
+            ),
+            choice("--retry", "it runs once more; only where running twice does no harm"),
+            choice("--undo", undo),
+            abandon,
+        ],
+        QuestionKind::StepFailed => vec![
+            choice("--retry", format!("{step} is tried again, after you mended what stopped it")),
+            choice("--took-effect", format!("you did it by hand: {step} counts as done, the run goes on")),
+            choice("--undo", undo),
+            abandon,
+        ],
+        QuestionKind::UndoFailed => vec![
+            choice("--retry", "the undo is tried again, after you mended what stopped it"),
+            choice("--took-effect", "you undid it by hand: the rollback goes on"),
+            abandon,
+        ],
+        QuestionKind::BehindPointOfNoReturn => vec![
+            choice("--retry", format!("the run goes forward again, from after {step}")),
+            choice("--abandon", "everything stays as it is now and the run ends as incomplete; its locks are freed"),
+        ],
+    }
+}

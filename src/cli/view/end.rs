@@ -1,0 +1,240 @@
+//! The last screen of a run, which `status` shows too: how it came out, how the world stands now, what was changed, and
+//! the exact commands that come next.
+
+use crate::cli::clock;
+use crate::cli::paste::Paste;
+use crate::cli::runs::Doing;
+use crate::cli::text::{Ink, Line};
+use crate::engine::{Ending, EndingKind};
+use crate::plan::PlannedStep;
+use crate::playbook::Step;
+use crate::run::{QuestionKind, RunState, Status, StopKind, TaskState, Time, Verdict};
+use crate::timeline::verdict_words;
+use crate::value::format_seconds;
+
+use super::plan::{change_line, service_ink, service_word};
+use super::{answers, heading, paragraph};
+
+/// What a run is doing after this process has left it.
+pub fn doing(ending: &Ending) -> Doing {
+    match &ending.kind {
+        EndingKind::Finished(_) => Doing::Ended,
+        EndingKind::Waiting(question) if question.kind == QuestionKind::UndoFailed => Doing::Stuck,
+        EndingKind::Waiting(_) => Doing::Waiting,
+        EndingKind::Stopped(_) => Doing::Stopped,
+        EndingKind::Left => Doing::Interrupted,
+    }
+}
+
+/// The whole screen.
+pub fn lines(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usize) -> Vec<Line> {
+    let mut lines = vec![headline(state, doing, now)];
+    lines.push(Line::new().with(Ink::Dim, format!("  run {}", state.run)));
+    lines.push(Line::new());
+    lines.extend(world(state, doing, now, width));
+    lines.extend(changed(state, width));
+    lines.extend(question(state, doing, now, paste, width));
+    lines.push(heading("Next"));
+    lines.extend(commands(&next(state, doing, paste)));
+    lines
+}
+
+/// How it came out, in a line.
+pub fn headline(state: &RunState, doing: Doing, now: Time) -> Line {
+    let book = format!("{}@{}", state.playbook().name, state.playbook().version);
+    let (mark, ink, words) = match (doing, &state.ended) {
+        (Doing::Ended, Some((verdict, at, _))) => {
+            let (mark, ink) = verdict_mark(*verdict);
+            let took = format_seconds(at.seconds_since(state.started));
+            (mark, ink, format!("{}, after {took}", verdict_words(*verdict)))
+        }
+        (Doing::Ended, None) => ("?", Ink::Warn, "ended".to_owned()),
+        (Doing::Stuck, _) => {
+            ("✗", Ink::Bad, "is stuck half-way back: an undo failed and a person is needed".to_owned())
+        }
+        (Doing::Waiting, _) => ("?", Ink::Warn, "waits for a person".to_owned()),
+        (Doing::Stopped, _) if state.stopped == Some(StopKind::Interrupted) => {
+            ("·", Ink::Warn, "was interrupted; it can be resumed".to_owned())
+        }
+        (Doing::Stopped, _) => ("·", Ink::Warn, "is paused; it can be resumed".to_owned()),
+        (Doing::Interrupted, _) => {
+            ("?", Ink::Warn, "was left in the middle: no process drives it any more; it can be resumed".to_owned())
+        }
+        (Doing::Running, _) => {
+            let since = format_seconds(now.seconds_since(state.started));
+            let back = if state.rollback.is_some() { "undoes what it did" } else { "is running" };
+            ("·", Ink::Good, format!("{back}, {since} after it began"))
+        }
+    };
+    Line::new().with(ink, mark).with(Ink::Bold, format!(" {book}")).with(ink, format!(" {words}"))
+}
+
+fn verdict_mark(verdict: Verdict) -> (&'static str, Ink) {
+    match verdict {
+        Verdict::Succeeded => ("✓", Ink::Good),
+        Verdict::SucceededWithExceptions => ("✓", Ink::Warn),
+        Verdict::RolledBack => ("↩", Ink::Warn),
+        Verdict::Failed | Verdict::RolledBackToCheckpoint | Verdict::Incomplete | Verdict::Abandoned => ("✗", Ink::Bad),
+    }
+}
+
+/// What the service is, since when.
+pub fn service_line(state: &RunState, now: Time) -> Option<Line> {
+    let (service, since) = state.service?;
+    let long = format_seconds(state.ended.as_ref().map_or(now, |(_, at, _)| *at).seconds_since(since));
+    let at = clock::time_of_day(since);
+    let when = if state.ended.is_some() { format!(" since {at} UTC") } else { format!(" since {at} UTC, for {long}") };
+    Some(Line::plain("service ").with(service_ink(service), service_word(service)).with(Ink::Plain, when))
+}
+
+fn world(state: &RunState, doing: Doing, now: Time, width: usize) -> Vec<Line> {
+    let mut lines = vec![heading("How the world stands")];
+    let summary = match (&state.ended, state.in_flight()) {
+        (Some((_, _, summary)), _) => summary.clone(),
+        (None, Some((task, _))) if doing == Doing::Interrupted => format!(
+            "{task} was under way when the run was left; its command may still run, and its outcome is looked into when \
+             the run is resumed"
+        ),
+        (None, Some((task, _))) => format!("{task} is under way"),
+        (None, None) if state.touched() => "what is listed below was changed and stands as it is".to_owned(),
+        (None, None) => "nothing was changed".to_owned(),
+    };
+    lines.extend(paragraph(&summary, 2, width, Ink::Plain));
+    if let Some(service) = service_line(state, now) {
+        lines.push(indented(service));
+    }
+    if let Some(point) = state.point_of_no_return() {
+        lines.push(Line::plain("  ").with(Ink::Warn, format!("▲ the point of no return ({point}) is crossed")));
+    }
+    if let Some(point) = state.checkpoints.last() {
+        lines.push(Line::plain(format!("  last checkpoint {}, after {}", point.name, point.step)));
+    }
+    if !state.locks.is_empty() {
+        let names: Vec<&str> = state.locks.iter().map(|lock| lock.as_str()).collect();
+        let word = if state.ended.is_some() { "freed" } else { "held until the run has ended" };
+        lines.extend(paragraph(&format!("locks {word}: {}", names.join(", ")), 2, width, Ink::Plain));
+    }
+    lines.push(Line::new());
+    lines
+}
+
+fn indented(line: Line) -> Line {
+    Line::plain("  ").followed_by(line)
+}
+
+/// What was changed, and whether it stands.
+fn changed(state: &RunState, width: usize) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for id in &state.order {
+        let (Some((step, planned)), Some(task)) = (state.planned(id), state.doing(id)) else { continue };
+        if step.effect.changes() && (task.may_have_effect() || state.is_undone(step)) {
+            lines.extend(change_of(state, step, planned, task, width));
+        }
+    }
+    if lines.is_empty() {
+        return lines;
+    }
+    lines.insert(0, heading("What was changed"));
+    lines.push(Line::new());
+    lines
+}
+
+fn change_of(state: &RunState, step: &Step, planned: &PlannedStep, task: &TaskState, width: usize) -> Vec<Line> {
+    let (mark, ink, word) = standing(state, step, task);
+    let mut lines =
+        vec![Line::plain("  ").with(ink, mark).with(Ink::Plain, format!(" {}", step.id)).with(Ink::Dim, word)];
+    if state.is_undone(step) {
+        return lines;
+    }
+    let changes = &planned.prediction.changes;
+    if changes.is_empty() || task.status != Status::Done {
+        lines.extend(paragraph(task.message(), 4, width, Ink::Plain));
+    } else {
+        lines.extend(changes.iter().filter(|change| change.before != change.after).map(change_line));
+    }
+    lines
+}
+
+/// Whether what a step did stands: a mark and words.
+pub fn standing(state: &RunState, step: &Step, task: &TaskState) -> (&'static str, Ink, &'static str) {
+    match task.status {
+        _ if state.is_undone(step) => ("↩", Ink::Dim, " undone"),
+        Status::Done if task.verified == Some(false) => ("✗", Ink::Bad, " done, but what must hold after it does not"),
+        Status::Done => ("✓", Ink::Good, ""),
+        Status::Unknown | Status::Doubtful => ("?", Ink::Warn, " not known whether it took effect"),
+        Status::InFlight => ("?", Ink::Warn, " under way"),
+        Status::Failed { .. } => ("✗", Ink::Bad, " failed; part of it may have happened"),
+        Status::Ready | Status::NoEffect { .. } => ("?", Ink::Warn, " an earlier try may have changed something"),
+    }
+}
+
+fn question(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usize) -> Vec<Line> {
+    let Some(question) = state.question.as_ref().filter(|_| doing != Doing::Ended) else { return Vec::new() };
+    let mut lines = vec![heading("What is asked")];
+    lines.extend(paragraph(&question.message, 2, width, Ink::Plain));
+    let default = match question.deadline {
+        Some(deadline) if deadline > now => format!(
+            "Without an answer by {} UTC (in {}) it is undone.",
+            clock::time_of_day(deadline),
+            format_seconds(deadline.seconds_since(now))
+        ),
+        Some(deadline) => format!(
+            "Nobody answered by {} UTC: it is undone as soon as a process takes the run (`resume`).",
+            clock::time_of_day(deadline)
+        ),
+        None => "The run waits until somebody answers.".to_owned(),
+    };
+    lines.extend(paragraph(&default, 2, width, Ink::Plain));
+    lines.push(Line::new());
+    lines.push(heading("Answers"));
+    for choice in answers::choices(state, question) {
+        lines.push(Line::plain("  ").with(Ink::Plain, resolve(state, question, choice.flag, paste)));
+        lines.extend(paragraph(&choice.leads_to, 6, width, Ink::Dim));
+    }
+    lines.push(Line::new());
+    lines
+}
+
+/// The command that gives an answer.
+pub fn resolve(state: &RunState, question: &crate::run::Question, flag: &str, paste: &Paste) -> String {
+    paste.command(format!("resolve {} {} {flag} --reason \"…\"", state.run, question.task))
+}
+
+/// What comes next: commands, each with what it does.
+pub fn next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'static str)> {
+    let run = &state.run;
+    let command = |verb: &str| paste.command(format!("{verb} {run}"));
+    let told = (command("timeline"), "what happened, record by record");
+    let back = if state.point_of_no_return().is_some() {
+        "undo back to the point of no return, then wait"
+    } else {
+        "undo what it did and end"
+    };
+    match doing {
+        Doing::Ended => vec![told],
+        Doing::Running => vec![
+            (command("watch"), "follow it"),
+            (command("pause"), "finish the step in hand and wait"),
+            (command("cancel"), back),
+        ],
+        // The answers stand above.
+        Doing::Waiting | Doing::Stuck => vec![(command("status"), "this screen again"), told],
+        Doing::Stopped | Doing::Interrupted if state.rollback.is_some() => {
+            vec![(command("resume"), "go on undoing"), told]
+        }
+        Doing::Stopped | Doing::Interrupted => vec![
+            (command("resume"), "go on from here"),
+            (command("cancel"), back),
+            (command("abort"), "leave everything as it is and end"),
+            told,
+        ],
+    }
+}
+
+/// Commands with what they do, in two columns where that fits.
+pub fn commands(list: &[(String, &'static str)]) -> Vec<Line> {
+    let column = list.iter().map(|(command, _)| Line::plain(command).width()).max().unwrap_or(0) + 4;
+    list.iter()
+        .map(|(command, what)| Line::plain("  ").with(Ink::Plain, command).pad_to(column).with(Ink::Dim, what))
+        .collect()
+}

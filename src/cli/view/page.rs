@@ -1,0 +1,179 @@
+//! The page of an action, which is its spec and not a second text; and the page of a playbook.
+
+use crate::cli::text::{Ink, Line, wrap};
+use crate::playbook::Playbook;
+use crate::spec::{ActionSpec, Effect, FieldSpec, UndoSpec};
+use crate::value::{Type, Value, format_seconds, format_size};
+
+use super::plan::{effect_word, fidelity_word, short};
+use super::{heading, paragraph};
+
+/// The page of an action.
+pub fn action(spec: &ActionSpec, width: usize) -> Vec<Line> {
+    let mut lines = vec![heading(spec.name)];
+    lines.extend(paragraph(spec.summary, 2, width, Ink::Plain));
+    for part in spec.details.split("\n\n").filter(|part| !part.trim().is_empty()) {
+        lines.push(Line::new());
+        lines.extend(paragraph(&part.replace('\n', " "), 2, width, Ink::Plain));
+    }
+    lines.extend(fields("Inputs (with:)", &spec.inputs, width, true));
+    if spec.open_inputs {
+        lines.extend(paragraph("Further inputs are taken as they are.", 2, width, Ink::Plain));
+    }
+    lines.extend(fields("Outputs (outputs.NAME)", &spec.outputs, width, false));
+    lines.extend(fields("Facts (facts.NAME, for require and verify)", &spec.facts, width, false));
+    lines.push(Line::new());
+    lines.push(heading("Effect"));
+    let effect = format!("{}: {}", effect_word(spec.effect), effect_meaning(spec.effect));
+    lines.extend(paragraph(&effect, 2, width, Ink::Plain));
+    if let Some(resource) = spec.resource {
+        lines.extend(paragraph(&format!("It changes {resource}."), 2, width, Ink::Plain));
+    }
+    if spec.effect == Effect::Probed {
+        let text = format!("After an unknown outcome it is looked into after {}.", format_seconds(spec.settle_seconds));
+        lines.extend(paragraph(&text, 2, width, Ink::Plain));
+    }
+    let text =
+        format!("One attempt may take {} where the playbook does not say.", format_seconds(spec.timeout_seconds));
+    lines.extend(paragraph(&text, 2, width, Ink::Plain));
+    lines.push(Line::new());
+    lines.push(heading("Dry-run"));
+    lines.extend(paragraph(
+        &format!("At best {}: {}", fidelity_word(spec.fidelity), spec.proves),
+        2,
+        width,
+        Ink::Plain,
+    ));
+    lines.push(Line::new());
+    lines.push(heading("Undo"));
+    let undo = match spec.undo {
+        UndoSpec::Nothing => "There is nothing to undo.".to_owned(),
+        UndoSpec::Impossible(why) => format!("It cannot be undone: {why}"),
+        UndoSpec::Restores { how, from_observation: true } => {
+            format!("{how} It works from what it observes, so it also covers an attempt whose outcome is unknown.")
+        }
+        UndoSpec::Restores { how, from_observation: false } => {
+            format!("{how} An attempt whose outcome is unknown is not undone without asking a person.")
+        }
+    };
+    lines.extend(paragraph(&undo, 2, width, Ink::Plain));
+    lines
+}
+
+fn effect_meaning(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Read => "it changes nothing, and may run again at any time",
+        Effect::Idempotent => "running it again leads to the same state",
+        Effect::Keyed => "it may run again with the same key: the target removes doubles",
+        Effect::Probed => "a read-only look says whether it took effect; only then it may run again",
+        Effect::Once => "it must not run twice and nothing can say whether it ran: a person is asked",
+    }
+}
+
+fn fields(title: &str, fields: &[FieldSpec], width: usize, input: bool) -> Vec<Line> {
+    if fields.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![Line::new(), heading(title)];
+    for field in fields {
+        let mut notes = vec![field.kind.to_string()];
+        match (&field.default, field.required, input) {
+            (Some(value), ..) => notes.push(format!("default {}", of_kind(value, &field.kind))),
+            (None, true, true) => notes.push("must be given".to_owned()),
+            (None, false, true) => notes.push("optional".to_owned()),
+            (None, false, false) => notes.push("may be null".to_owned()),
+            (None, true, false) => {}
+        }
+        if !input && !field.stable {
+            notes.push("moves by itself".to_owned());
+        }
+        lines.push(Line::plain("  ").with(Ink::Good, field.name).with(Ink::Dim, format!("  {}", notes.join(", "))));
+        lines.extend(paragraph(field.description, 6, width, Ink::Plain));
+    }
+    lines
+}
+
+/// A value as people write it in a playbook.
+fn of_kind(value: &Value, kind: &Type) -> String {
+    match (kind, value.as_f64(), value.as_i64()) {
+        (Type::Duration, Some(seconds), _) => format_seconds(seconds),
+        (Type::Size, _, Some(bytes)) => format_size(bytes),
+        _ => short(value),
+    }
+}
+
+/// The page of a playbook.
+pub fn playbook(book: &Playbook, name: &str, width: usize) -> Vec<Line> {
+    let mut lines = vec![heading(&format!("{}@{}  {}", book.name, book.version, book.title))];
+    if !book.description.is_empty() {
+        lines.extend(paragraph(&book.description.replace('\n', " "), 2, width, Ink::Plain));
+    }
+    let mut field = |name: &str, text: String| {
+        let clean = crate::cli::visible::line(&text);
+        let mut texts = wrap(&clean, width.saturating_sub(14)).into_iter();
+        lines.push(
+            Line::new().with(Ink::Dim, format!("  {name:<12}")).with(Ink::Plain, texts.next().unwrap_or_default()),
+        );
+        lines.extend(texts.map(|text| Line::plain(format!("{:14}{text}", ""))));
+    };
+    let list = |texts: &[String]| (!texts.is_empty()).then(|| texts.join(", "));
+    let optional = [
+        ("owner", book.owner.clone()),
+        ("reviewed", book.reviewed.clone()),
+        ("severity", list(&book.severity)),
+        ("symptoms", list(&book.symptoms)),
+        ("services", list(&book.services)),
+        ("objective", book.recovery_time.map(|seconds| format!("back within {}", format_seconds(seconds)))),
+        ("locks", list(&book.locks.iter().map(|lock| lock.source.clone()).collect::<Vec<_>>())),
+        ("digest", Some(book.digest.short().to_owned())),
+    ];
+    for (name, text) in optional {
+        if let Some(text) = text {
+            field(name, text);
+        }
+    }
+    lines.extend(inputs(book, width));
+    lines.extend(steps(book));
+    lines.push(Line::new());
+    lines.push(heading("Next"));
+    lines.push(Line::plain(format!("  playbook plan {name}")));
+    lines.push(Line::plain(format!("  playbook run {name} --dry-run")));
+    lines
+}
+
+fn inputs(book: &Playbook, width: usize) -> Vec<Line> {
+    if book.inputs.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![Line::new(), heading("Inputs (-i NAME=VALUE)")];
+    for input in &book.inputs {
+        let given = match (&input.default, input.required) {
+            (_, true) => "must be given".to_owned(),
+            (Some(Value::Null) | None, false) => "optional".to_owned(),
+            (Some(value), false) => format!("default {}", of_kind(value, &input.kind)),
+        };
+        let notes = format!("  {}, {given}", input.kind);
+        lines.push(Line::plain("  ").with(Ink::Good, &input.name).with(Ink::Dim, notes));
+        if !input.description.is_empty() {
+            lines.extend(paragraph(&input.description, 6, width, Ink::Plain));
+        }
+    }
+    lines
+}
+
+fn steps(book: &Playbook) -> Vec<Line> {
+    let mut lines = vec![Line::new(), heading("Steps")];
+    let column = book.steps.iter().map(|step| step.id.as_str().len()).max().unwrap_or(0) + 7;
+    for (index, step) in book.steps.iter().enumerate() {
+        if step.point_of_no_return {
+            lines.push(Line::plain("      ").with(Ink::Warn, "▲ point of no return"));
+        }
+        let head = Line::plain(format!("  {:>2}. ", index + 1)).with(Ink::Good, step.id.as_str()).pad_to(column);
+        let notes = format!("  ({}, {})", step.action, effect_word(step.effect));
+        lines.push(head.with(Ink::Plain, format!(" {}", step.title)).with(Ink::Dim, notes));
+        if let Some(name) = &step.checkpoint {
+            lines.push(Line::plain("      ").with(Ink::Good, format!("⚑ checkpoint {name}")));
+        }
+    }
+    lines
+}

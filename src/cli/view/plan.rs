@@ -1,0 +1,352 @@
+//! A plan for people and for programs: what each step would change, what must hold, how well that is founded, and how far
+//! the way back reaches.
+
+use serde_json::{Value, json};
+
+use crate::cli::text::{Ink, Line, wrap};
+use crate::plan::{Decided, Plan, PlannedStep, Requirement};
+use crate::playbook::{OnFailure, Rollback, Service, Step};
+use crate::spec::{Change, Effect, Fidelity};
+use crate::value::{format_seconds, why_unknown};
+
+use super::{heading, paragraph};
+
+/// What a plan comes to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Requirements that do not hold, each with its step.
+    pub violated: Vec<String>,
+    /// Steps that would change something, or may.
+    pub changing: usize,
+    /// Changing steps with `unknown`, `assumed`, `probed`, `proved` predictions.
+    pub by_fidelity: [usize; 4],
+}
+
+/// What a plan comes to.
+pub fn sum(plan: &Plan) -> Sum {
+    let mut sum = Sum::default();
+    for (step, planned) in pairs(plan) {
+        if matches!(planned.runs, Decided::No { .. }) {
+            continue;
+        }
+        if planned.runs == Decided::Yes {
+            let broken = requirements(planned).into_iter().filter(|need| matches!(need.decided, Decided::No { .. }));
+            sum.violated.extend(broken.map(|need| format!("{}: {}", step.id, need.source)));
+        }
+        if step.effect.changes() {
+            sum.by_fidelity[planned.fidelity as usize] += 1;
+            let nothing = planned.prediction.changes.is_empty() && planned.fidelity >= Fidelity::Probed;
+            sum.changing += usize::from(!nothing);
+        }
+    }
+    sum
+}
+
+/// The word for how well something is founded.
+pub fn fidelity_word(fidelity: Fidelity) -> &'static str {
+    match fidelity {
+        Fidelity::Unknown => "unknown",
+        Fidelity::Assumed => "assumed",
+        Fidelity::Probed => "probed",
+        Fidelity::Proved => "proved",
+    }
+}
+
+/// The word for how often a step may run.
+pub fn effect_word(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Read => "read",
+        Effect::Idempotent => "idempotent",
+        Effect::Keyed => "keyed",
+        Effect::Probed => "probed",
+        Effect::Once => "once",
+    }
+}
+
+/// The word for what the service is.
+pub fn service_word(service: Service) -> &'static str {
+    match service {
+        Service::Up => "up",
+        Service::Degraded => "degraded",
+        Service::Down => "down",
+    }
+}
+
+fn pairs(plan: &Plan) -> impl Iterator<Item = (&Step, &PlannedStep)> {
+    plan.steps.iter().filter_map(|planned| plan.playbook.step(&planned.id).map(|step| (step, planned)))
+}
+
+/// What must hold, and what the action itself would refuse.
+fn requirements(planned: &PlannedStep) -> Vec<Requirement> {
+    let mut all = planned.requirements.clone();
+    for refusal in &planned.prediction.refusals {
+        let said = |need: &Requirement| {
+            &need.source == refusal || matches!(&need.decided, Decided::No { why } if why == refusal)
+        };
+        if !all.iter().any(said) {
+            all.push(Requirement { source: refusal.clone(), decided: Decided::No { why: String::new() } });
+        }
+    }
+    all
+}
+
+/// The whole plan.
+pub fn lines(plan: &Plan, width: usize) -> Vec<Line> {
+    let book = &plan.playbook;
+    let mut lines = vec![heading(&format!("{}@{}  {}", book.name, book.version, book.title))];
+    let environment = if plan.environment.is_empty() { "none" } else { &plan.environment };
+    lines.push(Line::new().with(Ink::Dim, format!("environment {environment}")));
+    lines.extend(inputs(plan));
+    for (index, (step, planned)) in pairs(plan).enumerate() {
+        lines.push(Line::new());
+        if step.point_of_no_return {
+            lines
+                .push(Line::new().with(Ink::Warn, "▲ point of no return: what this step does is not undone by itself"));
+        }
+        lines.extend(step_lines(index + 1, step, planned, width));
+    }
+    lines.push(Line::new());
+    lines.extend(reach(plan, width));
+    lines.extend(tail(plan, width));
+    lines
+}
+
+fn inputs(plan: &Plan) -> Vec<Line> {
+    let Some(map) = plan.inputs.as_object().filter(|map| !map.is_empty()) else { return Vec::new() };
+    let all: Vec<String> = map.iter().map(|(name, value)| format!("{name} = {}", short(value))).collect();
+    vec![Line::new().with(Ink::Dim, format!("inputs {}", all.join(", ")))]
+}
+
+/// A value in a line; an unknown one says why it is not known.
+pub fn short(value: &Value) -> String {
+    match (value, why_unknown(value)) {
+        (_, Some(why)) => format!("(not known yet: {why})"),
+        (Value::String(text), None) => text.clone(),
+        (Value::Null, None) => "–".to_owned(),
+        (other, None) => other.to_string(),
+    }
+}
+
+fn step_lines(number: usize, step: &Step, planned: &PlannedStep, width: usize) -> Vec<Line> {
+    let mut lines = vec![Line::new().with(Ink::Bold, format!("{number:>2}. {}", step.title))];
+    let skipped = matches!(planned.runs, Decided::No { .. });
+    let words = format!("    {} · {} · {}", step.id, step.action, effect_word(step.effect));
+    let ink = if planned.fidelity >= Fidelity::Probed { Ink::Good } else { Ink::Warn };
+    let head = Line::new().with(Ink::Dim, words);
+    if skipped {
+        lines.push(head);
+    } else {
+        lines.push(head.with(Ink::Dim, " · prediction ").with(ink, fidelity_word(planned.fidelity)));
+    }
+    match &planned.runs {
+        Decided::Yes => {}
+        Decided::No { why } => {
+            lines.extend(paragraph(&format!("↷ does not run: {why}"), 4, width, Ink::Dim));
+            return lines;
+        }
+        Decided::Undecided { why } => {
+            lines.extend(paragraph(&format!("? may not run, that cannot be told yet: {why}"), 4, width, Ink::Warn));
+        }
+    }
+    for need in requirements(planned) {
+        lines.extend(requirement_lines(&need, width));
+    }
+    lines.extend(planned.prediction.changes.iter().map(change_line));
+    if planned.prediction.changes.is_empty() && step.effect.changes() {
+        let text =
+            if planned.fidelity >= Fidelity::Probed { "= nothing to change" } else { "~ what it changes is not known" };
+        lines.push(Line::plain("    ").with(Ink::Dim, text));
+    }
+    for note in &planned.prediction.notes {
+        lines.extend(paragraph(note, 4, width, Ink::Dim));
+    }
+    lines.extend(way_back(step, width));
+    if let Some(service) = step.service {
+        lines.push(
+            Line::plain("    service ").with(service_ink(service), service_word(service)).with(Ink::Plain, " after it"),
+        );
+    }
+    if let Some(name) = &step.checkpoint {
+        lines.push(Line::plain("    ").with(Ink::Good, format!("⚑ checkpoint {name}")));
+    }
+    lines
+}
+
+/// How urgent a state of the service is.
+pub fn service_ink(service: Service) -> Ink {
+    match service {
+        Service::Up => Ink::Good,
+        Service::Degraded => Ink::Warn,
+        Service::Down => Ink::Bad,
+    }
+}
+
+fn requirement_lines(need: &Requirement, width: usize) -> Vec<Line> {
+    let (mark, ink, why) = match &need.decided {
+        Decided::Yes => ("✓", Ink::Good, ""),
+        Decided::No { why } => ("✗", Ink::Bad, why.as_str()),
+        Decided::Undecided { why } => ("?", Ink::Warn, why.as_str()),
+    };
+    let mut lines = vec![Line::plain("    ").with(ink, mark).with(Ink::Plain, format!(" {}", need.source))];
+    if !why.is_empty() && why != need.source {
+        lines.extend(paragraph(why, 6, width, ink));
+    }
+    lines
+}
+
+/// One difference: `+` comes into being, `-` goes, `~` becomes another, `=` stays.
+pub fn change_line(change: &Change) -> Line {
+    let (mark, ink) = match (&change.before, &change.after) {
+        (None, Some(_)) => ("+", Ink::Good),
+        (Some(_), None) => ("-", Ink::Bad),
+        (Some(before), Some(after)) if before == after => ("=", Ink::Dim),
+        _ => ("~", Ink::Warn),
+    };
+    let line = Line::plain("    ").with(ink, mark).with(Ink::Plain, format!(" {}", change.what));
+    match (&change.before, &change.after) {
+        (None, None) => line,
+        (None, Some(after)) => line.with(Ink::Plain, format!(": {after}")),
+        (Some(before), None) => line.with(Ink::Plain, format!(": {before} → gone or not known")),
+        (Some(before), Some(after)) if before == after => line.with(Ink::Dim, format!(": {after}")),
+        (Some(before), Some(after)) => line.with(Ink::Plain, format!(": {before} → {after}")),
+    }
+}
+
+fn way_back(step: &Step, width: usize) -> Vec<Line> {
+    if !step.effect.changes() {
+        return Vec::new();
+    }
+    let text = match &step.rollback {
+        Rollback::Action => "↩ undone by the action itself, from what it found before".to_owned(),
+        Rollback::None { because } => format!("↩ not undone: {because}"),
+        Rollback::Steps(steps) => {
+            let names: Vec<&str> = steps.iter().map(|step| step.title.as_str()).collect();
+            format!("↩ undone by: {}", names.join("; "))
+        }
+    };
+    let mut lines = paragraph(&text, 4, width, Ink::Dim);
+    let failure = match &step.on_failure {
+        None | Some(OnFailure::Rollback) => None,
+        Some(OnFailure::RollbackTo(name)) => Some(format!("if it fails: back to checkpoint {name}")),
+        Some(OnFailure::Pause) => Some("if it fails: a person is called".to_owned()),
+        Some(OnFailure::Continue) => Some("if it fails: the run goes on, with exceptions".to_owned()),
+        Some(OnFailure::Step(to)) => Some(format!("if it fails: the run goes on at {to}")),
+    };
+    lines.extend(failure.map(|text| Line::plain("    ").with(Ink::Dim, text)));
+    lines
+}
+
+/// How far rollback reaches.
+fn reach(plan: &Plan, width: usize) -> Vec<Line> {
+    let running =
+        || pairs(plan).filter(|(_, planned)| !matches!(planned.runs, Decided::No { .. })).map(|(step, _)| step);
+    let text = match running().find(|step| step.point_of_no_return) {
+        Some(step) => format!(
+            "Until {} everything is undone when a step fails. From {} on it stands: the run stops and calls a person.",
+            step.id, step.id
+        ),
+        None if running().any(|step| step.effect.changes()) => {
+            "When a step fails, everything that was changed is undone, back to the start.".to_owned()
+        }
+        None => "Nothing is changed by any step, so there is nothing to undo.".to_owned(),
+    };
+    let mut lines = vec![heading("Way back")];
+    lines.extend(paragraph(&text, 2, width, Ink::Plain));
+    let left: Vec<&str> = running()
+        .take_while(|step| !step.point_of_no_return)
+        .filter(|step| step.effect.changes() && matches!(step.rollback, Rollback::None { .. }))
+        .map(|step| step.id.as_str())
+        .collect();
+    if !left.is_empty() {
+        lines.extend(paragraph(&format!("Left as they are on purpose: {}.", left.join(", ")), 2, width, Ink::Plain));
+    }
+    lines
+}
+
+fn tail(plan: &Plan, width: usize) -> Vec<Line> {
+    let sum = sum(plan);
+    let mut lines = vec![heading("Plan")];
+    let mut field = |name: &str, text: String| {
+        let clean = crate::cli::visible::line(&text);
+        let mut texts = wrap(&clean, width.saturating_sub(12)).into_iter();
+        lines.push(Line::plain(format!("  {name:<10}{}", texts.next().unwrap_or_default())));
+        lines.extend(texts.map(|text| Line::plain(format!("{:12}{text}", ""))));
+    };
+    let changing: usize = sum.by_fidelity.iter().sum();
+    let mut founded = Vec::new();
+    for fidelity in [Fidelity::Proved, Fidelity::Probed, Fidelity::Assumed, Fidelity::Unknown] {
+        let number = sum.by_fidelity[fidelity as usize];
+        if number > 0 {
+            founded.push(format!("{number} {}", fidelity_word(fidelity)));
+        }
+    }
+    let founded = if founded.is_empty() { String::new() } else { format!(": {}", founded.join(", ")) };
+    field("steps", format!("{} in all, {changing} that can change something{founded}", plan.steps.len()));
+    field("targets", list_or_none(&plan.targets));
+    field("locks", list_or_none(&plan.locks.iter().map(ToString::to_string).collect::<Vec<_>>()));
+    if let Some(objective) = plan.playbook.recovery_time {
+        field("objective", format!("back within {}", format_seconds(objective)));
+    }
+    field("digest", plan.digest.short().to_owned());
+    lines
+}
+
+fn list_or_none(list: &[String]) -> String {
+    if list.is_empty() { "none".to_owned() } else { list.join(", ") }
+}
+
+/// What the plan comes to, in a line or a list.
+pub fn verdict_lines(plan: &Plan, width: usize) -> Vec<Line> {
+    let sum = sum(plan);
+    if sum.violated.is_empty() {
+        return vec![
+            Line::new().with(Ink::Good, "✓ ").with(Ink::Plain, "every requirement that can be decided now holds"),
+        ];
+    }
+    let mut lines =
+        vec![Line::new().with(Ink::Bad, "✗ ").with(Ink::Plain, "a run would fail now; what does not hold:")];
+    sum.violated.iter().for_each(|text| lines.extend(paragraph(text, 4, width, Ink::Bad)));
+    lines
+}
+
+/// A plan for programs.
+pub fn json(plan: &Plan, exit: u8) -> Value {
+    let sum = sum(plan);
+    json!({
+        "v": 1, "type": "plan", "exit": exit,
+        "playbook": plan.playbook.name, "version": plan.playbook.version, "title": plan.playbook.title,
+        "environment": plan.environment, "inputs": known(&plan.inputs), "targets": plan.targets, "locks": plan.locks,
+        "digest": plan.digest, "facts_digest": plan.facts_digest,
+        "violated": sum.violated, "changing": sum.changing,
+        "steps": pairs(plan).map(|(step, planned)| step_json(step, planned)).collect::<Vec<_>>(),
+    })
+}
+
+fn step_json(step: &Step, planned: &PlannedStep) -> Value {
+    let rollback = match &step.rollback {
+        Rollback::Action => json!({ "by": "action" }),
+        Rollback::None { because } => json!({ "by": "none", "because": because }),
+        Rollback::Steps(steps) => {
+            json!({ "by": "steps", "steps": steps.iter().map(|step| &step.title).collect::<Vec<_>>() })
+        }
+    };
+    json!({
+        "id": step.id, "title": step.title, "action": step.action, "effect": step.effect,
+        "runs": planned.runs, "arguments": known(&planned.arguments), "requirements": requirements(planned),
+        "changes": planned.prediction.changes, "notes": planned.prediction.notes, "fidelity": planned.fidelity,
+        "rollback": rollback, "checkpoint": step.checkpoint, "service": step.service,
+        "point_of_no_return": step.point_of_no_return,
+    })
+}
+
+/// A value for programs: what is not known yet is `{"unknown": WHY}`.
+fn known(value: &Value) -> Value {
+    match (value, why_unknown(value)) {
+        (_, Some(why)) => json!({ "unknown": why }),
+        (Value::Object(map), None) => {
+            Value::Object(map.iter().map(|(name, value)| (name.clone(), known(value))).collect())
+        }
+        (Value::Array(items), None) => Value::Array(items.iter().map(known).collect()),
+        (other, None) => other.clone(),
+    }
+}

@@ -1,0 +1,100 @@
+//! A run for programs: one object, the same for `status`, `watch`, `run`. `docs/output.md` is its contract: add, never
+//! rename.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::cli::clock;
+use crate::cli::paste::Paste;
+use crate::cli::runs::Doing;
+use crate::run::{RunState, Status, Time};
+use crate::timeline::Entry;
+
+use super::{answers, end};
+
+/// A run as it stands.
+pub struct Standing<'a> {
+    /// What is known of it.
+    pub state: &'a RunState,
+    /// What it is doing.
+    pub doing: Doing,
+    /// What the process returns.
+    pub exit: u8,
+    /// Where the state is.
+    pub folder: &'a Path,
+    /// How commands are printed.
+    pub paste: &'a Paste,
+}
+
+impl Standing<'_> {
+    /// The object; `kind` is its `type`.
+    pub fn json(&self, kind: &str) -> Value {
+        let state = self.state;
+        let (verdict, ended, summary) = match &state.ended {
+            Some((verdict, at, summary)) => (Some(*verdict), Some(*at), Some(summary.as_str())),
+            None => (None, None, None),
+        };
+        json!({
+            "v": 1, "type": kind, "run": state.run, "playbook": state.playbook().name,
+            "version": state.playbook().version, "state": self.doing.word(), "verdict": verdict, "exit": self.exit,
+            "summary": summary, "incident": state.incident, "environment": state.plan.environment,
+            "started": clock::rfc3339(state.started), "ended": ended.map(clock::rfc3339),
+            "seconds": ended.unwrap_or(state.updated).seconds_since(state.started),
+            "service": state.service.map(|(service, since)| json!({ "is": service, "since": clock::rfc3339(since) })),
+            "point_of_no_return": state.point_of_no_return(), "rolling_back": state.rollback.is_some(),
+            "checkpoints": state.checkpoints.iter().map(|point| &point.name).collect::<Vec<_>>(),
+            "locks": state.locks, "exceptions": state.exceptions,
+            "steps": self.steps(), "question": self.question(),
+            "next": end::next(state, self.doing, self.paste).into_iter().map(|(command, _)| command).collect::<Vec<_>>(),
+            "state_folder": self.folder,
+        })
+    }
+
+    fn steps(&self) -> Vec<Value> {
+        let state = self.state;
+        let steps = state.playbook().steps.iter();
+        steps
+            .map(|step| {
+                let task = state.doing(&step.id);
+                let word = match task {
+                    _ if state.is_undone(step) => "undone",
+                    Some(task) => task.word(),
+                    None if state.skipped.contains_key(&step.id) => "skipped",
+                    None => "pending",
+                };
+                let seconds = task.and_then(|task| {
+                    let ended = task.ended.filter(|_| task.status != Status::InFlight)?;
+                    Some(ended.seconds_since(task.started))
+                });
+                json!({
+                    "id": step.id, "title": step.title, "state": word, "attempts": task.map_or(0, |task| task.attempt),
+                    "seconds": seconds, "message": task.map(|task| task.message()),
+                    "outputs": task.map(|task| task.outputs()),
+                })
+            })
+            .collect()
+    }
+
+    fn question(&self) -> Option<Value> {
+        let question = self.state.question.as_ref()?;
+        let choices = answers::choices(self.state, question).into_iter().map(|choice| {
+            json!({
+                "command": end::resolve(self.state, question, choice.flag, self.paste), "leads_to": choice.leads_to,
+            })
+        });
+        Some(json!({
+            "task": question.task, "kind": question.kind, "message": question.message,
+            "deadline": question.deadline.map(clock::rfc3339), "answers": choices.collect::<Vec<_>>(),
+        }))
+    }
+}
+
+/// One line of a timeline.
+pub fn entry(run: &crate::ids::RunId, entry: &Entry, started: Time) -> Value {
+    json!({
+        "v": 1, "type": "record", "run": run, "seq": entry.seq, "time": clock::rfc3339(entry.time),
+        "seconds": entry.time.seconds_since(started), "actor": entry.actor, "step": entry.step, "kind": entry.kind,
+        "text": entry.text, "detail": entry.detail,
+    })
+}

@@ -1,0 +1,96 @@
+//! A timeline for people: the time since the start, the time of day, who, and what happened.
+
+use serde_json::{Value, json};
+
+use crate::cli::clock;
+use crate::cli::text::{Ink, Line, wrap};
+use crate::cli::visible;
+use crate::ids::RunId;
+use crate::outcome::{CommandOutput, Stream};
+use crate::run::Time;
+use crate::timeline::{Entry, Timeline};
+
+use super::run_json;
+
+/// How many lines of a command's output are shown: the whole is in the journal.
+const OUTPUT_LINES: usize = 12;
+
+/// The whole timeline.
+pub fn lines(timeline: &Timeline, width: usize) -> Vec<Line> {
+    let Some(first) = timeline.entries.first() else { return Vec::new() };
+    let who = timeline.entries.iter().map(|entry| Line::plain(&entry.actor).width()).max().unwrap_or(0).min(16);
+    let mut lines = vec![Line::new().with(Ink::Dim, format!("times are UTC, of {}", clock::date_and_time(first.time)))];
+    for entry in &timeline.entries {
+        lines.extend(entry_lines(entry, first.time, who, width));
+    }
+    if let Some(fault) = &timeline.broken {
+        lines.push(Line::new().with(Ink::Bad, format!("✗ {fault}; what comes after it can not be relied on")));
+    }
+    lines
+}
+
+fn entry_lines(entry: &Entry, started: Time, who: usize, width: usize) -> Vec<Line> {
+    let column = 23 + who;
+    let actor = crate::cli::text::shorten(&visible::line(&entry.actor), who);
+    let since = format!("+{:.1}s", entry.time.seconds_since(started));
+    let mut texts = wrap(&visible::line(&entry.text), width.saturating_sub(column)).into_iter();
+    let head = Line::new()
+        .with(Ink::Dim, format!("{since:>9}  {}  ", clock::time_of_day(entry.time)))
+        .with(Ink::Dim, actor)
+        .pad_to(column);
+    let mut lines = vec![head.with(ink(entry), texts.next().unwrap_or_default())];
+    lines.extend(texts.map(|text| Line::new().pad_to(column).with(ink(entry), text)));
+    lines.extend(output_lines(entry, column));
+    lines
+}
+
+fn ink(entry: &Entry) -> Ink {
+    let word = |name: &str| entry.detail.get(name).and_then(Value::as_str).unwrap_or("");
+    match entry.kind {
+        "outcome" => match word("outcome") {
+            "done" => Ink::Good,
+            "unknown" => Ink::Warn,
+            _ => Ink::Bad,
+        },
+        "step_refused" => Ink::Bad,
+        "run_ended" | "checkpoint_reached" => Ink::Bold,
+        "wait_started" | "rollback_started" | "stopped" | "answered" | "requested" | "paged" => Ink::Warn,
+        "verified" if entry.detail.get("passed") == Some(&Value::Bool(false)) => Ink::Bad,
+        "lease_taken" | "step_skipped" => Ink::Dim,
+        _ => Ink::Plain,
+    }
+}
+
+/// What a command printed, as far as it fits.
+fn output_lines(entry: &Entry, column: usize) -> Vec<Line> {
+    let output = entry.detail.get("output").filter(|output| !output.is_null());
+    let Some(output) = output.and_then(|output| serde_json::from_value::<CommandOutput>(output.clone()).ok()) else {
+        return Vec::new();
+    };
+    let mut lines = Vec::new();
+    for (mark, stream) in [("| ", &output.stdout), ("! ", &output.stderr)] {
+        lines.extend(stream_lines(mark, stream, column));
+    }
+    lines
+}
+
+fn stream_lines(mark: &str, stream: &Stream, column: usize) -> Vec<Line> {
+    let all: Vec<String> = visible::lines(&stream.text).collect();
+    let shown = |text: &str| Line::new().pad_to(column).with(Ink::Dim, format!("{mark}{text}"));
+    let left = all.len().saturating_sub(OUTPUT_LINES);
+    let mut lines: Vec<Line> = all.iter().take(OUTPUT_LINES).map(|text| shown(text)).collect();
+    if left > 0 || stream.truncated {
+        lines.push(shown(&format!("… {} bytes in all (--output json has what the journal keeps)", stream.bytes)));
+    }
+    lines
+}
+
+/// A timeline for programs.
+pub fn json(run: &RunId, timeline: &Timeline) -> Value {
+    let started = timeline.entries.first().map_or(Time(0), |entry| entry.time);
+    json!({
+        "v": 1, "type": "timeline", "run": run,
+        "broken": timeline.broken.as_ref().map(|fault| json!({ "seq": fault.seq, "why": fault.why })),
+        "records": timeline.entries.iter().map(|entry| run_json::entry(run, entry, started)).collect::<Vec<_>>(),
+    })
+}

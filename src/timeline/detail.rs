@@ -1,0 +1,109 @@
+//! What a line says to programs. The names are a contract (`docs/output.md`): add, never rename.
+
+use serde_json::json;
+
+use crate::ids::StepId;
+use crate::run::{Event, Record, RunState, Settlement, Task};
+use crate::value::Value;
+
+/// The name of an event, as the journal writes it.
+pub(super) fn kind(event: &Event) -> &'static str {
+    match event {
+        Event::RunStarted { .. } => "run_started",
+        Event::LeaseTaken { .. } => "lease_taken",
+        Event::StepSkipped { .. } => "step_skipped",
+        Event::StepRefused { .. } => "step_refused",
+        Event::Intent { .. } => "intent",
+        Event::Outcome { .. } => "outcome",
+        Event::Settled { .. } => "settled",
+        Event::Verified { .. } => "verified",
+        Event::FailureAccepted { .. } => "failure_accepted",
+        Event::CheckpointReached { .. } => "checkpoint_reached",
+        Event::RollbackStarted { .. } => "rollback_started",
+        Event::WaitStarted { .. } => "wait_started",
+        Event::Paged { .. } => "paged",
+        Event::Answered { .. } => "answered",
+        Event::Requested { .. } => "requested",
+        Event::Stopped { .. } => "stopped",
+        Event::Resumed { .. } => "resumed",
+        Event::Note { .. } => "note",
+        Event::RunEnded { .. } => "run_ended",
+    }
+}
+
+/// The step that an event is about.
+pub(super) fn step_of(event: &Event) -> Option<&StepId> {
+    match event {
+        Event::StepSkipped { step, .. }
+        | Event::StepRefused { step, .. }
+        | Event::Verified { step, .. }
+        | Event::FailureAccepted { step, .. }
+        | Event::CheckpointReached { step, .. } => Some(step),
+        Event::Intent { task, .. }
+        | Event::Outcome { task, .. }
+        | Event::Settled { task, .. }
+        | Event::Answered { task, .. } => Some(&task.step),
+        Event::WaitStarted { question } => Some(&question.task.step),
+        _ => None,
+    }
+}
+
+/// How long the attempt took whose end this record tells, in seconds.
+pub(super) fn seconds(record: &Record, state: &RunState, task: &Task) -> Option<f64> {
+    let begun = state.tasks.get(task)?.intent.as_ref()?.at;
+    Some(record.time.seconds_since(begun).max(0.0))
+}
+
+/// What an event says to programs.
+pub(super) fn detail(record: &Record, state: &RunState) -> Value {
+    match &record.event {
+        Event::RunStarted { plan, locks, incident, tool, overrides, .. } => json!({
+            "playbook": plan.playbook.name, "version": plan.playbook.version, "digest": plan.digest,
+            "environment": plan.environment, "inputs": plan.inputs, "targets": plan.targets, "locks": locks,
+            "incident": incident, "tool": tool,
+            "overrides": overrides.iter().map(|(brake, why)| json!({"brake": brake, "reason": why})).collect::<Vec<_>>(),
+        }),
+        Event::LeaseTaken { holder, reason } => json!({
+            "epoch": record.epoch, "reason": reason, "user": holder.user, "host": holder.host, "pid": holder.pid,
+        }),
+        Event::StepSkipped { reason, .. } => json!(reason),
+        Event::StepRefused { attempt, message, retryable, drift, .. } => {
+            json!({ "attempt": attempt, "message": message, "retryable": retryable, "drift": drift })
+        }
+        Event::Intent { task, attempt, arguments, effect, timeout, key, .. } => json!({
+            "task": task, "attempt": attempt, "action": state.step_of(task).map(|step| step.action.as_str()),
+            "arguments": arguments, "effect": effect, "timeout_seconds": timeout, "key": key,
+        }),
+        Event::Outcome { task, attempt, report } => json!({
+            "task": task, "attempt": attempt, "outcome": report.outcome, "message": report.message,
+            "seconds": seconds(record, state, task), "outputs": report.outputs, "output": report.output,
+        }),
+        Event::Settled { task, attempt, settlement, evidence } => json!({
+            "task": task, "attempt": attempt, "found": found(settlement), "evidence": evidence,
+        }),
+        Event::Verified { passed, conditions, .. } => json!({ "passed": passed, "conditions": conditions }),
+        Event::FailureAccepted { because, .. } => json!({ "because": because }),
+        Event::CheckpointReached { name, .. } => json!({ "name": name }),
+        Event::RollbackStarted { to, because } => json!({ "to": to, "because": because }),
+        Event::WaitStarted { question } => json!({
+            "task": question.task, "question": question.kind, "message": question.message,
+            "deadline_ms": question.deadline,
+        }),
+        Event::Paged { message } | Event::Note { message } => json!({ "message": message }),
+        Event::Answered { task, answer, reason } => json!({ "task": task, "answer": answer, "reason": reason }),
+        Event::Requested { request, reason } => json!({ "request": request, "reason": reason }),
+        Event::Stopped { kind, because } => json!({ "how": kind, "because": because }),
+        Event::Resumed { reason } => json!({ "reason": reason }),
+        Event::RunEnded { verdict, summary } => json!({ "verdict": verdict, "summary": summary }),
+    }
+}
+
+fn found(settlement: &Settlement) -> Value {
+    match settlement {
+        Settlement::Ended { report } => json!({ "is": "ended", "outcome": report.outcome, "message": report.message }),
+        Settlement::TookEffect { outputs } => json!({ "is": "took_effect", "outputs": outputs }),
+        Settlement::DidNot => json!({ "is": "did_not" }),
+        Settlement::CannotTell => json!({ "is": "cannot_tell" }),
+        Settlement::RunAgain => json!({ "is": "run_again" }),
+    }
+}

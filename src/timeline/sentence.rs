@@ -1,0 +1,191 @@
+//! What a line says to people: one sentence, without a full stop.
+
+use super::detail::seconds;
+use crate::outcome::{Outcome, Report};
+use crate::run::{
+    Answer, Condition, Event, Holder, LeaseReason, Question, Record, RequestKind, RunState, Settlement, SkipReason,
+    StopKind, Task, Verdict,
+};
+use crate::value::format_seconds;
+
+/// What happened, in one sentence.
+pub(super) fn sentence(record: &Record, state: &RunState) -> String {
+    match &record.event {
+        Event::RunStarted { incident, overrides, .. } => started(state, incident.as_deref(), overrides),
+        Event::LeaseTaken { holder, reason } => lease(holder, *reason),
+        Event::StepSkipped { step, reason } => format!("{step} is skipped: {}", skip_reason(reason)),
+        Event::StepRefused { step, attempt, message, drift, .. } => {
+            let drifted = if *drift { " (the world drifted from the plan)" } else { "" };
+            format!("{step} was not begun{}{drifted}, nothing was changed: {message}", attempt_word(*attempt))
+        }
+        Event::Intent { task, attempt, .. } => begins(state, task, *attempt),
+        Event::Outcome { task, attempt, report } => ended(task, *attempt, report, seconds(record, state, task)),
+        Event::Settled { task, settlement, evidence, .. } => settled(task, settlement, evidence),
+        Event::Verified { step, passed, conditions } => verified(step.as_str(), *passed, conditions),
+        Event::FailureAccepted { step, because } => {
+            format!("the failure of {step} is passed over and the run goes on: {because}")
+        }
+        Event::CheckpointReached { name, step } => format!("checkpoint {name} is reached after {step}"),
+        Event::RollbackStarted { to, because } => {
+            format!("rollback to {} begins: {because}", checkpoint_or_start(to.as_deref()))
+        }
+        Event::WaitStarted { question } => asked(record, question),
+        Event::Paged { message } => format!("page: {message}"),
+        Event::Answered { task, answer, reason } => {
+            format!("{} answered about {task}: {} ({reason})", record.actor, answer_words(*answer))
+        }
+        Event::Requested { request, reason } => requested(&record.actor, request, reason),
+        Event::Stopped { kind: StopKind::Paused, because } => format!("the run is paused: {because}"),
+        Event::Stopped { kind: StopKind::Interrupted, because } => format!("the run is interrupted: {because}"),
+        Event::Resumed { reason } if reason.is_empty() => "the run goes on".to_owned(),
+        Event::Resumed { reason } => format!("the run goes on: {reason}"),
+        Event::Note { message } => message.clone(),
+        Event::RunEnded { verdict, summary } => format!("{}: {summary}", verdict_words(*verdict)),
+    }
+}
+
+fn started(state: &RunState, incident: Option<&str>, overrides: &[(String, String)]) -> String {
+    use std::fmt::Write as _;
+    let book = state.playbook();
+    let mut text = format!("{}@{} begins: {}", book.name, book.version, book.title);
+    // Writing to a String cannot fail.
+    if let Some(incident) = incident {
+        let _ = write!(text, " (incident {incident})");
+    }
+    for (brake, why) in overrides {
+        let _ = write!(text, "; the brake {brake} was passed: {why}");
+    }
+    text
+}
+
+fn lease(holder: &Holder, reason: LeaseReason) -> String {
+    let who = format!("process {} of {} on {}", holder.pid, holder.user, holder.host);
+    match reason {
+        LeaseReason::Start => format!("{who} drives the run"),
+        LeaseReason::Resume => format!("{who} goes on with the run"),
+        LeaseReason::TakeOver => format!("{who} takes the run over, as a person said that the one before is gone"),
+    }
+}
+
+/// Why a step does not run.
+pub fn skip_reason(reason: &SkipReason) -> String {
+    match reason {
+        SkipReason::Condition { source } => format!("its condition `{source}` does not hold"),
+        SkipReason::Needs { step } => format!("{step}, which it needs, is not done"),
+        SkipReason::Jumped { from } => format!("the run went on past it when {from} failed"),
+    }
+}
+
+fn attempt_word(attempt: u32) -> String {
+    if attempt > 1 { format!(" (try {attempt})") } else { String::new() }
+}
+
+fn begins(state: &RunState, task: &Task, attempt: u32) -> String {
+    let again = attempt_word(attempt);
+    if task.is_undo() {
+        return format!("{} begins to be undone{again}", task.step);
+    }
+    match state.step_of(task) {
+        Some(step) if step.title != step.id.as_str() => format!("{task} begins{again}: {}", step.title),
+        _ => format!("{task} begins{again}"),
+    }
+}
+
+fn ended(task: &Task, attempt: u32, report: &Report, seconds: Option<f64>) -> String {
+    let time = seconds.map(format_seconds).unwrap_or_default();
+    let again = attempt_word(attempt);
+    let (step, undo) = (&task.step, task.is_undo());
+    let head = match (report.outcome, undo) {
+        (Outcome::Done, false) => format!("{step} is done in {time}{again}"),
+        (Outcome::Done, true) => format!("{step} is undone in {time}{again}"),
+        (Outcome::NoEffect, false) => format!("{step} changed nothing after {time}{again}"),
+        (Outcome::NoEffect, true) => format!("the undo of {step} changed nothing after {time}{again}"),
+        (Outcome::Failed, false) => format!("{step} failed after {time}{again}"),
+        (Outcome::Failed, true) => format!("the undo of {step} failed after {time}{again}"),
+        (Outcome::Unknown, false) => format!("{step} gave no answer within {time}{again}; it may have taken effect"),
+        (Outcome::Unknown, true) => {
+            format!("the undo of {step} gave no answer within {time}{again}; it may have taken effect")
+        }
+    };
+    with(&head, &report.message)
+}
+
+fn with(head: &str, message: &str) -> String {
+    if message.is_empty() { head.to_owned() } else { format!("{head}: {message}") }
+}
+
+fn settled(task: &Task, settlement: &Settlement, evidence: &str) -> String {
+    let found = match settlement {
+        Settlement::Ended { report } => match report.outcome {
+            Outcome::Done => "it had ended well",
+            Outcome::NoEffect => "it had ended and changed nothing",
+            Outcome::Failed => "it had ended and failed",
+            Outcome::Unknown => "its end is not known either",
+        },
+        Settlement::TookEffect { .. } => "it took effect",
+        Settlement::DidNot => "it did not take effect",
+        Settlement::CannotTell => "nobody can tell whether it took effect",
+        Settlement::RunAgain => "it may simply run again",
+    };
+    with(&format!("what became of {task}: {found}"), evidence)
+}
+
+fn verified(step: &str, passed: bool, conditions: &[Condition]) -> String {
+    if passed {
+        let all: Vec<String> = conditions.iter().map(|condition| format!("`{}`", condition.source)).collect();
+        return format!("what must hold after {step} does: {}", all.join(", "));
+    }
+    let broken = conditions.iter().filter(|condition| !condition.held);
+    let broken: Vec<String> =
+        broken.map(|condition| format!("`{}` ({})", condition.source, condition.detail)).collect();
+    format!("what must hold after {step} does not: {}", broken.join(", "))
+}
+
+fn checkpoint_or_start(to: Option<&str>) -> String {
+    to.map_or_else(|| "the start".to_owned(), |name| format!("checkpoint {name}"))
+}
+
+fn asked(record: &Record, question: &Question) -> String {
+    let default = match question.deadline {
+        Some(deadline) => {
+            format!("without an answer it is undone in {}", format_seconds(deadline.seconds_since(record.time)))
+        }
+        None => "it waits until somebody answers".to_owned(),
+    };
+    format!("a person is needed: {}; {default}", question.message)
+}
+
+/// What a person's answer means.
+pub(super) fn answer_words(answer: Answer) -> &'static str {
+    match answer {
+        Answer::TookEffect => "it took effect",
+        Answer::DidNot => "it did not take effect",
+        Answer::Retry => "try it again",
+        Answer::Undo => "undo it",
+        Answer::Abandon => "leave everything as it is and end the run",
+    }
+}
+
+fn requested(actor: &str, request: &RequestKind, reason: &str) -> String {
+    let what = match request {
+        RequestKind::Cancel => "to cancel the run: undo and end".to_owned(),
+        RequestKind::Rollback { to } => format!("to roll back to {}", checkpoint_or_start(to.as_deref())),
+        RequestKind::Abort => "to end the run without undoing anything".to_owned(),
+        RequestKind::Pause => "to pause the run".to_owned(),
+        RequestKind::Resolve { task, answer } => format!("to settle {task}: {}", answer_words(*answer)),
+    };
+    with(&format!("{actor} asked {what}"), reason)
+}
+
+/// How a run ended, in words.
+pub fn verdict_words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Succeeded => "succeeded",
+        Verdict::SucceededWithExceptions => "succeeded with exceptions",
+        Verdict::Failed => "failed, nothing needed undoing",
+        Verdict::RolledBack => "failed and rolled back",
+        Verdict::RolledBackToCheckpoint => "failed and rolled back to a checkpoint",
+        Verdict::Incomplete => "incomplete: changes stand",
+        Verdict::Abandoned => "abandoned: changes may stand",
+    }
+}
