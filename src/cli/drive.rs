@@ -67,6 +67,7 @@ impl<'a> Drive<'a> {
             inventory,
             state: setup.state.clone(),
             observer,
+            clock: Arc::new(crate::engine::WallClock),
             pagers: notify::from_config(&setup.config),
             repeat_seconds: setup.config.page.as_ref().map_or(REPEAT_SECONDS, |page| page.repeat_seconds),
             interrupts: interrupts.1.clone(),
