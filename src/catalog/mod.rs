@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::diagnostic::Source;
 use crate::playbook::{Head, is_playbook_name, nearest, read_head};
 
-/// How much of a file is read: more than a document may have, so that it is refused there, with the reason.
-const MAX_BYTES: u64 = 2 * 1024 * 1024;
+/// The largest file that is read, as `document` has it.
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// How deep folders are searched: no farther than anyone sorts playbooks.
 const MAX_FOLDERS: usize = 4;
@@ -205,6 +205,9 @@ fn read(path: &Path) -> Result<Arc<Source>, CatalogError> {
     if !kind.is_file() {
         // A pipe would be waited for, a device would never end.
         return Err(unreadable("it is no file".to_owned()));
+    }
+    if kind.len() > MAX_BYTES {
+        return Err(unreadable("it is larger than 1 MiB".to_owned()));
     }
     let mut bytes = Vec::new();
     std::fs::File::open(path)
