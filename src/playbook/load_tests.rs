@@ -269,7 +269,7 @@ fn names_and_types_are_checked() {
             "{ id: a, uses: postgres.catch_up, with: { cluster: x, member: a, position: \"{{inputs.limit}}\" } }",
             "80 wrong-type",
         ),
-        ("{ id: a, uses: postgres.fence, with: { cluster: x, member: a } }", "5 missing-lock"),
+        ("{ id: a, uses: postgres.fence, with: { cluster: x, member: a } }", "11 missing-lock"),
     ] {
         if fault_of(step) != fault {
             println!("{step}\n   want {fault} got {}", fault_of(step));
