@@ -1,17 +1,15 @@
 //! Where playbooks lie: folders of YAML files, each with a name and a version in its head. It reads files; it never writes
 //! one, never follows a name out of its folders, and a broken file never hides the others.
 
-mod header;
-
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diagnostic::Source;
-use crate::playbook::{is_playbook_name, nearest};
+use crate::playbook::{Head, is_playbook_name, nearest, read_head};
 
-/// The largest file that is read; `document` refuses it then with its own words.
-const MAX_BYTES: u64 = crate::document::MAX_BYTES as u64 + 1;
+/// The largest file that is read, as `document` has it.
+const MAX_BYTES: u64 = 1024 * 1024;
 
 /// How deep folders are searched: no farther than anyone sorts playbooks.
 const MAX_FOLDERS: usize = 4;
@@ -208,6 +206,9 @@ fn read(path: &Path) -> Result<Arc<Source>, CatalogError> {
         // A pipe would be waited for, a device would never end.
         return Err(unreadable("it is no file".to_owned()));
     }
+    if kind.len() > MAX_BYTES {
+        return Err(unreadable("it is larger than 1 MiB".to_owned()));
+    }
     let mut bytes = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
@@ -220,8 +221,8 @@ fn read(path: &Path) -> Result<Arc<Source>, CatalogError> {
 
 fn entry_of(path: &Path) -> Entry {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let text = read(path).map_err(|error| (header::Head::default(), error.to_string()));
-    let (head, broken) = match text.and_then(|text| header::read(&text)) {
+    let text = read(path).map_err(|error| (Head::default(), error.to_string()));
+    let (head, broken) = match text.and_then(|text| read_head(&text)) {
         Ok(head) => (head, None),
         Err((head, reason)) => (head, Some(reason)),
     };

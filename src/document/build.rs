@@ -1,6 +1,7 @@
 //! The parser's events → nodes. It keeps a stack of its own: the text never decides how deep the program's stack grows.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle};
@@ -39,7 +40,12 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Node, Vec<Diagnostic>> {
         builder.fault("too-large", Span::default(), "the file is larger than 1 MiB".to_owned(), None);
         return Err(builder.faults);
     }
-    let complete = builder.read();
+    // The parser has asserts of its own; a wrong one must end in a refusal, not in a crash.
+    let complete = catch_unwind(AssertUnwindSafe(|| builder.read())).unwrap_or_else(|_| {
+        let message = "this cannot be read (a fault in the YAML parser)".to_owned();
+        builder.fault("parser-fault", Span::default(), message, None);
+        false
+    });
     if complete && builder.root.is_none() && builder.faults.is_empty() {
         builder.fault("empty-document", Span::default(), "the file is empty".to_owned(), None);
     }

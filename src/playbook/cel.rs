@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::catch_unwind;
 use std::rc::Rc;
 
 use ::cel::IdedExpr;
@@ -95,7 +96,10 @@ fn parse(source: &str) -> Result<IdedExpr, SyntaxError> {
     if source.len() > MAX_LENGTH {
         return Err(whole(format!("the expression is longer than {MAX_LENGTH} bytes")));
     }
-    let expression = PrattParser::new().max_recursion_depth(40).parse(source).map_err(|errors| {
+    // The parser has asserts of its own; a wrong one must end in a refusal, not in a crash.
+    let parsed = catch_unwind(|| PrattParser::new().max_recursion_depth(40).parse(source))
+        .map_err(|_| whole("this cannot be read (a fault in the expression library)".to_owned()))?;
+    let expression = parsed.map_err(|errors| {
         let Some(first) = errors.errors.first() else {
             return whole("the expression cannot be read".to_owned());
         };

@@ -10,11 +10,18 @@ use crate::value::Value;
 pub(super) fn say(error: &ExecutionError) -> String {
     match error {
         ExecutionError::NoSuchOverload(overload) => {
-            let sign = overload.function().trim_matches(['_', '@']).to_owned();
-            format!("`{sign}` does not go with {}", overload.argument_types().join(" and "))
+            let types: Vec<&str> =
+                overload.argument_types().iter().map(|name| if name == "null_type" { "null" } else { name }).collect();
+            format!("`{}` does not go with {}", overload.function().trim_matches(['_', '@']), types.join(" and "))
         }
         ExecutionError::ValuesNotComparable(left, right) => {
             format!("{} cannot be compared with {}", kind_of(left), kind_of(right))
+        }
+        ExecutionError::UnsupportedBinaryOperator(name, left, right) => {
+            format!("`{name}` does not go with {} and {}", left.type_of(), right.type_of())
+        }
+        ExecutionError::FunctionError { function, message } => {
+            format!("`{function}`: {}", message.lines().last().unwrap_or(message).trim_start_matches("error: "))
         }
         ExecutionError::NoSuchKey(key) => format!("there is no `{key}`"),
         ExecutionError::UndeclaredReference(name) => format!("there is no `{name}`"),

@@ -89,6 +89,9 @@ fn a_fault_names_what_it_is_about() {
     assert!(fault("inputs.none.deep == 1").contains("`inputs.none` is null"));
     assert!(fault("nothing == 1").contains("can name inputs"));
     assert!(fault("inputs.mode < 1").contains("string"), "{}", fault("inputs.mode < 1"));
+    assert_eq!(fault("inputs.none < 1"), "`<` does not go with null and int: `inputs.none` is null");
+    assert_eq!(fault("inputs.mode + 1 == 2"), "`add` does not go with string and int");
+    assert_eq!(fault("int(inputs.mode) == 1"), "`int`: string parse error: invalid digit found in string");
     assert!(fault("1").contains("true or false"));
     assert!(fault("inputs.mode && true").contains("`&&` needs"));
     assert!(fault("1 / 0 == 1").contains("division by zero"));
@@ -205,7 +208,8 @@ proptest! {
 
     #[test]
     fn any_expression_is_survived(source in "[a-z0-9.()\\[\\]{}?:&|!<>=+*/%'\" ,-]{0,60}") {
-        let _ = decide_condition(&expression(&source), &scope());
-        let _ = rendered(&format!("{{{{{source}}}}}"));
+        for message in [decide(&source).err(), rendered(&format!("{{{{{source}}}}}")).err()].into_iter().flatten() {
+            prop_assert!(!message.contains("(a fault in"), "{}", message);
+        }
     }
 }

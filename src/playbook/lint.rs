@@ -43,7 +43,7 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, drafts: &[Draft], 
             }
         }
     }
-    lint.missing_locks(playbook);
+    lint.missing_locks(playbook, drafts);
     lint.unused_inputs(root);
 }
 
@@ -286,18 +286,18 @@ impl<'a> Lint<'_, 'a> {
         }
     }
 
-    fn missing_locks(&mut self, playbook: &Playbook) {
+    fn missing_locks(&mut self, playbook: &Playbook, drafts: &[Draft]) {
         let bare = |text: &str| text.split_whitespace().collect::<String>();
         let held: Vec<String> = playbook.locks.iter().map(|lock| bare(&lock.source)).collect();
-        for step in playbook.steps.iter().filter(|step| step.effect.changes()) {
+        for draft in drafts.iter().filter(|draft| draft.step.effect.changes()) {
+            let step = &draft.step;
             let Some(resource) = self.specs.get(&step.action).and_then(|spec| resource_of(step, spec)) else {
                 continue;
             };
             if !held.contains(&bare(&resource)) {
                 let message = format!("step `{}` changes {resource}, which the playbook does not lock", step.id);
                 let help = Some(format!("add \"{resource}\" to `locks:`, so that two runs do not meet there"));
-                let span = Span { start: step.span.start, end: step.span.start };
-                self.faults.warn("missing-lock", span, message, help);
+                self.faults.warn("missing-lock", draft.id, message, help);
             }
         }
     }

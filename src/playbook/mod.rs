@@ -10,6 +10,7 @@ mod evaluate;
 #[cfg(test)]
 mod evaluate_tests;
 mod faults;
+mod head;
 mod inputs;
 mod lint;
 mod load;
@@ -27,6 +28,7 @@ mod words;
 
 pub use arguments::{ArgumentError, complete_arguments};
 pub use evaluate::{EvaluateError, Scope, Truth, compute, decide_condition, explain, render, resolve_arguments};
+pub use head::{Head, read_head};
 pub use inputs::{InputError, bind_inputs, read_inputs};
 pub(crate) use load::is_playbook_name;
 pub use load::{Loaded, load};

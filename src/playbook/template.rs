@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::panic::catch_unwind;
 use std::rc::Rc;
 
 use handlebars::template::{HelperTemplate, Parameter, TemplateElement};
@@ -85,7 +86,10 @@ pub(super) fn single(pieces: &[Piece]) -> Option<&Filler> {
 
 fn parse(source: &str) -> Result<Vec<Piece>, String> {
     refuse_early(source)?;
-    let template = handlebars::Template::compile(source).map_err(|error| {
+    // The library has asserts of its own; a wrong one must end in a refusal, not in a crash.
+    let compiled = catch_unwind(|| handlebars::Template::compile(source))
+        .map_err(|_| "the template cannot be read (a fault in the template library)".to_owned())?;
+    let template = compiled.map_err(|error| {
         let place = error.pos().filter(|place| place.0 > 1).map(|(line, column)| format!(" (line {line}, column {column} of it)"));
         let place = place.unwrap_or_default();
         format!("the template cannot be read{place}; a value is written {{{{inputs.NAME}}}}, and \\{{{{ stands for {{{{ itself")

@@ -83,13 +83,27 @@ fn evaluate_call(call: &CallExpr, scope: &Scope) -> Evaluated {
         (operators::EQUALS, [left, right]) => compare(left, right, scope, true),
         (operators::NOT_EQUALS, [left, right]) => compare(left, right, scope, false),
         _ => {
-            let parts = call.target.iter().map(AsRef::as_ref).chain(call.args.iter());
-            match all_known(parts, scope)? {
-                Ok(values) => apply_call(call, values).map(Answer::Known),
+            let parts = || call.target.iter().map(AsRef::as_ref).chain(call.args.iter());
+            match all_known(parts(), scope)? {
+                Ok(values) => {
+                    let nulls = name_nulls(parts(), &values);
+                    apply_call(call, values).map(Answer::Known).map_err(|message| message + &nulls)
+                }
                 Err(why) => Ok(Answer::Unknown(why)),
             }
         }
     }
+}
+
+/// What an optional value that is absent does to a call is said by its name.
+fn name_nulls<'e>(parts: impl Iterator<Item = &'e IdedExpr>, values: &[Cel]) -> String {
+    let nulls: Vec<String> = parts
+        .zip(values)
+        .filter(|(_, value)| matches!(value, Cel::Null))
+        .filter_map(|(part, _)| path_of(&part.expr))
+        .map(|path| format!("`{path}` is null"))
+        .collect();
+    if nulls.is_empty() { String::new() } else { format!(": {}", nulls.join(", ")) }
 }
 
 /// `&&` (which `false` decides) and `||` (which `true` decides). A left side that is known and decides keeps the right

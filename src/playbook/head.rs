@@ -4,17 +4,25 @@ use std::sync::Arc;
 
 use crate::diagnostic::Source;
 use crate::document;
-use crate::playbook::is_playbook_name;
+
+use super::load::is_playbook_name;
 
 /// What the head says, as far as it can be read.
-#[derive(Debug, Default)]
-pub(super) struct Head {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Its name.
     pub name: Option<String>,
+    /// Its version.
     pub version: Option<String>,
+    /// What it does, in a line.
     pub title: Option<String>,
 }
 
-pub(super) fn read(source: &Arc<Source>) -> Result<Head, (Head, String)> {
+/// Reads the head alone: quick enough to list a folder, and no promise that the rest is right.
+///
+/// # Errors
+/// Why it is no playbook, with what could be read of the head all the same.
+pub fn read_head(source: &Arc<Source>) -> Result<Head, (Head, String)> {
     let root = match document::parse(source) {
         Ok(root) => root,
         Err(faults) => {
