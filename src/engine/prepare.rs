@@ -4,8 +4,8 @@
 use super::drive::Drive;
 use crate::actions::ActionError;
 use crate::ids::StepId;
-use crate::plan::{check_requirements, complete_arguments};
-use crate::playbook::{Rollback, Scope, Step, Truth, decide_condition, explain, resolve_arguments};
+use crate::plan::check_requirements;
+use crate::playbook::{Rollback, Scope, Step, Truth, complete_arguments, decide_condition, explain, resolve_arguments};
 use crate::run::{Event, Phase, SkipReason, Task, TaskState};
 use crate::spec::{ActionSpec, Effect, Prediction};
 use crate::value::{Value, contains_unknown};
@@ -178,7 +178,7 @@ impl Drive<'_> {
 /// The arguments of a step, complete and of the declared types.
 pub(super) fn arguments(step: &Step, spec: &ActionSpec, scope: &Scope) -> Result<Value, String> {
     let given = resolve_arguments(&step.arguments, scope).map_err(|error| error.to_string())?;
-    complete_arguments(spec, given)
+    complete_arguments(spec, given).map_err(|error| error.to_string())
 }
 
 /// What a read step read must fulfil its requirements, or it failed.

@@ -4,33 +4,7 @@ use super::{Decided, Requirement};
 use crate::ids::StepId;
 use crate::playbook::{Scope, Step, Truth, decide_condition, explain};
 use crate::spec::{ActionSpec, Prediction};
-use crate::value::{Type, Value, contains_unknown, unknown};
-
-/// Fills in the defaults of an action's inputs and holds every argument to its declared type.
-///
-/// # Errors
-/// A sentence that says which argument is missing, unknown or of the wrong type.
-pub fn complete_arguments(spec: &ActionSpec, given: Value) -> Result<Value, String> {
-    let Value::Object(mut given) = given else { return Ok(given) };
-    let mut complete = serde_json::Map::new();
-    for field in &spec.inputs {
-        let value = given.shift_remove(field.name).filter(|value| !value.is_null());
-        let value = match value.or_else(|| field.default.clone()) {
-            Some(value) if contains_unknown(&value) => value,
-            Some(value) => field.kind.accept(&value).map_err(|error| format!("`{}`: {error}", field.name))?,
-            None if field.required => return Err(format!("{} needs `{}`", spec.name, field.name)),
-            None => continue,
-        };
-        complete.insert(field.name.to_owned(), value);
-    }
-    match given.keys().next() {
-        Some(extra) if !spec.open_inputs => Err(format!("{} has no input `{extra}`", spec.name)),
-        _ => {
-            complete.extend(given);
-            Ok(Value::Object(complete))
-        }
-    }
-}
+use crate::value::{Type, Value, unknown};
 
 /// What a step is about: the entries of the inventory that its arguments name, for example `database/orders`.
 pub(super) fn subjects(spec: &ActionSpec, arguments: &Value) -> Vec<String> {

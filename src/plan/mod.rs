@@ -5,6 +5,6 @@ mod foresee;
 mod model;
 mod planner;
 
-pub use foresee::{check_requirements, complete_arguments};
+pub use foresee::check_requirements;
 pub use model::{Decided, Plan, PlannedStep, Requirement};
 pub use planner::{Lookup, PlanError, Planner};

@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::digest;
-use super::foresee::{check_requirements, complete_arguments, outputs_of, subjects};
+use super::foresee::{check_requirements, outputs_of, subjects};
 use super::{Decided, Plan, PlannedStep};
 use crate::ids::{Resource, StepId};
-use crate::playbook::{EvaluateError, Playbook, Scope, Step, Truth, decide_condition, render, resolve_arguments};
+use crate::playbook::{
+    EvaluateError, Playbook, Scope, Step, Truth, complete_arguments, decide_condition, render, resolve_arguments,
+};
 use crate::spec::{ActionSpec, Fidelity, Prediction, Specs, UndoSpec};
 use crate::value::{Value, contains_unknown, unknown};
 
@@ -232,7 +234,8 @@ impl Planner {
         let evaluate = |error| PlanError::Evaluate { step: step.id.to_string(), error };
         let scope = Scope { steps: Value::Object(self.steady.clone()), ..self.scope() };
         let given = resolve_arguments(&step.arguments, &scope).map_err(evaluate)?;
-        complete_arguments(spec, given).map_err(|message| PlanError::Arguments { step: step.id.clone(), message })
+        complete_arguments(spec, given)
+            .map_err(|error| PlanError::Arguments { step: step.id.clone(), message: error.to_string() })
     }
 
     fn note_targets(&mut self, spec: &ActionSpec, arguments: &Value) {
