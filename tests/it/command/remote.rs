@@ -201,11 +201,11 @@ async fn at_the_timeout_a_change_is_left_to_end_unless_it_is_to_be_killed() {
     let go = sshd.at("go");
     let text = format!("until [ -e {} ]; do sleep 0.01; done", go.display());
     let command = script(Some("db1"), &text);
-    let left = change(&context, &command, "left", Duration::from_millis(300), false).await;
+    let left = change(&context, &command, "left", Duration::from_secs(1), false).await;
     assert!(matches!(left, Err(CommandError::Lost(_))), "{left:?}");
     std::fs::write(&go, "").unwrap();
     let found = recall(&context, &command, "left", LONG).await;
-    assert!(matches!(found, Recalled::Ended(ended) if ended.exit_code == Some(0) && !ended.timed_out));
+    assert!(matches!(&found, Recalled::Ended(ended) if ended.exit_code == Some(0) && !ended.timed_out), "{found:?}");
     let pid = sshd.at("pid");
     let text = format!("trap '' TERM; (echo $$ >{0}.new; mv {0}.new {0}; sleep 600)", pid.display());
     let began = Instant::now();

@@ -22,9 +22,9 @@ if [ -n "$limit" ]; then
         wait "$nap"
         trap : TERM
         : >"$d/timed_out"
-        kill -TERM -- "-$pid"
+        kill -TERM "-$pid"
         sleep 2
-        kill -KILL -- "-$pid"
+        kill -KILL "-$pid"
     ) 2>/dev/null &
     watch=$!
 fi
