@@ -268,3 +268,68 @@ async fn a_kept_connection_that_died_is_replaced() {
         std::fs::write("/dev/stderr", format!("look {look_time:?}, change {:?}\n", began.elapsed())).unwrap();
     }
 }
+
+/// A host as small as they come: no flock, no setsid, no timeout; and a sudo of ours that shows what it was given.
+fn small_host() -> Sshd {
+    let sshd = Sshd::start_with("PATH={folder}/bin");
+    std::fs::create_dir(sshd.at("bin")).unwrap();
+    let tools = "cat cut date dirname find head id ln mkdir mv nohup readlink rm sed sh sha256sum sleep sync tail touch true wc";
+    for tool in tools.split(' ') {
+        let found = ["/usr/bin", "/bin"].map(|folder| std::path::Path::new(folder).join(tool));
+        let found = found.iter().find(|path| path.exists()).unwrap();
+        std::os::unix::fs::symlink(found, sshd.at("bin").join(tool)).unwrap();
+    }
+    let sudo = "#!/bin/sh\n[ \"$1 $2 $4\" = '-n -u --' ] || exit 99\nexport BECAME=\"$3\"\nshift 4\nexec \"$@\"\n";
+    std::fs::write(sshd.at("bin/sudo"), sudo).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(sshd.at("bin/sudo"), mode).unwrap();
+    sshd
+}
+
+#[tokio::test]
+async fn a_host_without_flock_and_setsid_will_do() {
+    let sshd = small_host();
+    let (context, _) = context(sshd.folder.path(), sshd.inventory());
+    let bare = script(Some("db1"), "for tool in flock setsid timeout; do command -v $tool; done; echo none");
+    assert_eq!(look(&context, &bare, LONG).await.unwrap().output.stdout.text, "none\n");
+    let (command, expected) = hostile(Some("db1"));
+    let ended = change(&context, &command, "k", LONG, false).await.unwrap();
+    assert_eq!((ended.exit_code, ended.output.stdout.text.as_str()), (Some(0), expected.as_str()), "{ended:?}");
+    let go = sshd.at("go");
+    let command = script(Some("db1"), &format!("until [ -e {} ]; do sleep 0.01; done; exit 4", go.display()));
+    let left = change(&context, &command, "left", Duration::from_secs(2), false).await;
+    assert!(matches!(left, Err(CommandError::Lost(_))), "{left:?}");
+    let running = recall(&context, &command, "left", Duration::ZERO).await;
+    assert!(matches!(running, Recalled::StillRunning(_)), "{running:?}");
+    std::fs::write(&go, "").unwrap();
+    let found = recall(&context, &command, "left", LONG).await;
+    assert!(matches!(&found, Recalled::Ended(ended) if ended.exit_code == Some(4)), "{found:?}");
+    assert!(matches!(recall(&context, &command, "none", LONG).await, Recalled::NeverStarted(_)));
+}
+
+#[tokio::test]
+async fn another_user_gets_the_values_over_standard_input() {
+    let sshd = small_host();
+    let (context, _) = context(sshd.folder.path(), sshd.inventory());
+    let mut command = script(Some("db1"), "echo \"$BECAME $SECRET\"");
+    command.become_user = Some("postgres".to_owned());
+    command.environment = vec![("SECRET".to_owned(), "it's $(id)".to_owned())];
+    for ended in [look(&context, &command, LONG).await, change(&context, &command, "k", LONG, false).await] {
+        assert_eq!(ended.unwrap().output.stdout.text, "postgres it's $(id)\n");
+    }
+}
+
+#[tokio::test]
+async fn old_spools_go_when_new_ones_come() {
+    let sshd = Sshd::start();
+    let (context, _) = context(sshd.folder.path(), sshd.inventory());
+    let (old, young) = (sshd.at("state/playbook/spool/old"), sshd.at("state/playbook/spool/young"));
+    for (folder, days) in [(&old, 9), (&young, 6)] {
+        std::fs::create_dir_all(folder).unwrap();
+        let then = std::time::SystemTime::now() - Duration::from_secs(86_400 * days);
+        std::fs::File::open(folder).unwrap().set_modified(then).unwrap();
+    }
+    change(&context, &script(Some("db1"), "true"), "k", LONG, false).await.unwrap();
+    until("the old one's end", || (!old.exists()).then_some(()));
+    assert!(young.exists());
+}

@@ -15,6 +15,11 @@ pub struct Sshd {
 
 impl Sshd {
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// A server that sets more variables, as `NAME=VALUE`; `{folder}` stands for its folder.
+    pub fn start_with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         keygen(&at("host"), "ed25519");
@@ -25,8 +30,9 @@ impl Sshd {
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nHostKey {0}/other_host\nPidFile none\nUsePAM no\n\
              PermitRootLogin prohibit-password\nStrictModes no\nAuthorizedKeysFile {0}/authorized_keys\n\
-             PasswordAuthentication no\nAllowTcpForwarding yes\nSetEnv XDG_STATE_HOME={0}/state\n",
-            folder.path().display()
+             PasswordAuthentication no\nAllowTcpForwarding yes\nSetEnv XDG_STATE_HOME={0}/state {1}\n",
+            folder.path().display(),
+            more.replace("{folder}", &folder.path().display().to_string())
         );
         std::fs::write(at("config"), config).unwrap();
         if nix::unistd::geteuid().is_root() {
