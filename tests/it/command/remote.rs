@@ -333,3 +333,50 @@ async fn old_spools_go_when_new_ones_come() {
     until("the old one's end", || (!old.exists()).then_some(()));
     assert!(young.exists());
 }
+
+/// Not a test by itself: the process with an agent that `keys_of_the_agent…` starts.
+#[tokio::test]
+async fn with_an_agent() {
+    let Some(host) = std::env::var_os("PLAYBOOK_TEST_AGENT") else { return };
+    let mut inventory = playbook::inventory::Inventory::default();
+    inventory.hosts.insert("db1".to_owned(), serde_json::from_str(host.to_str().unwrap()).unwrap());
+    let (context, _) = context(&std::env::temp_dir(), inventory);
+    let ended = look(&context, &script(Some("db1"), "echo in"), LONG).await.unwrap();
+    assert_eq!(ended.output.stdout.text, "in\n");
+}
+
+#[tokio::test]
+async fn keys_of_the_agent_are_tried_where_the_inventory_names_none() {
+    use std::process::{Command as Process, Stdio};
+    let sshd = Sshd::start();
+    let socket = sshd.at("agent");
+    let mut agent = Process::new("ssh-agent").arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn().unwrap();
+    until("the agent", || std::os::unix::net::UnixStream::connect(&socket).ok());
+    let mut host = sshd.host();
+    host.identity_file = None;
+    let try_it = || {
+        Process::new(std::env::current_exe().unwrap())
+            .args(["--exact", "command::remote::with_an_agent"])
+            .env("PLAYBOOK_TEST_AGENT", serde_json::to_string(&host).unwrap())
+            .env("SSH_AUTH_SOCK", &socket)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    };
+    let add = |key: &str| {
+        let added = Process::new("ssh-add").arg("-q").arg(sshd.at(key)).env("SSH_AUTH_SOCK", &socket).status().unwrap();
+        assert!(added.success());
+    };
+    let results = {
+        let empty = try_it();
+        // The first key is not the right one.
+        add("other_host");
+        add("user");
+        (empty, try_it())
+    };
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    let said = String::from_utf8_lossy(&results.0.stdout).into_owned();
+    assert!(!results.0.status.success() && said.contains("any of the 0 keys of ssh-agent"), "{said}");
+    assert!(results.1.status.success(), "{}", String::from_utf8_lossy(&results.1.stdout));
+}
