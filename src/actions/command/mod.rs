@@ -5,8 +5,12 @@
 mod local;
 mod output;
 mod quote;
+#[cfg(feature = "ssh")]
+mod remote;
 pub(crate) mod step;
 pub(crate) mod supervise;
+#[cfg(not(feature = "ssh"))]
+mod without_ssh;
 
 use std::time::Duration;
 
@@ -15,6 +19,9 @@ use serde::{Deserialize, Serialize};
 use super::Context;
 use super::recorder::spool::check_key;
 use crate::outcome::CommandOutput;
+
+#[cfg(not(feature = "ssh"))]
+use self::without_ssh as remote;
 
 /// A command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +95,7 @@ pub async fn look(context: &Context, command: &Command, timeout: Duration) -> Re
     quote::validate(command)?;
     match &command.host {
         None => local::look(context, command, timeout).await,
-        Some(host) => remote_look(context, host, command, timeout).await,
+        Some(host) => remote::look(context, host, command, timeout).await,
     }
 }
 
@@ -109,7 +116,7 @@ pub async fn change(
     quote::validate(command)?;
     match &command.host {
         None => local::change(context, command, key, timeout).await,
-        Some(host) => remote_change(context, host, command, key, timeout, kill_on_timeout).await,
+        Some(host) => remote::change(context, host, command, key, timeout, kill_on_timeout).await,
     }
 }
 
@@ -121,27 +128,6 @@ pub async fn recall(context: &Context, command: &Command, key: &str, wait: Durat
     }
     match &command.host {
         None => local::recall(context, key, wait).await,
-        Some(host) => remote_recall(context, host, key, wait).await,
+        Some(host) => remote::recall(context, host, key, wait).await,
     }
-}
-
-const WITHOUT_SSH: &str = "this binary was built without ssh: it runs no commands on other hosts";
-
-async fn remote_look(_: &Context, _: &str, _: &Command, _: Duration) -> Result<Ended, CommandError> {
-    Err(CommandError::Invalid(WITHOUT_SSH.to_owned()))
-}
-
-async fn remote_change(
-    _: &Context,
-    _: &str,
-    _: &Command,
-    _: &str,
-    _: Duration,
-    _: bool,
-) -> Result<Ended, CommandError> {
-    Err(CommandError::Invalid(WITHOUT_SSH.to_owned()))
-}
-
-async fn remote_recall(_: &Context, _: &str, _: &str, _: Duration) -> Recalled {
-    Recalled::Lost(WITHOUT_SSH.to_owned())
 }

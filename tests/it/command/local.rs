@@ -244,3 +244,21 @@ async fn a_change_costs_milliseconds() {
         std::fs::write("/dev/stderr", format!("{times:?}\n")).unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_look_that_nobody_waits_for_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (context, seen) = context(folder.path(), Inventory::default());
+    let command = script(None, "sleep 600 & echo $!; wait");
+    let watched = async {
+        while seen.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        ended = look(&context, &command, LONG) => panic!("{ended:?}"),
+        () = watched => {}
+    }
+    let child: u32 = String::from_utf8(seen.lock().unwrap().clone()).unwrap().trim().parse().unwrap();
+    until("its end", || (!runs(child)).then_some(()));
+}

@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod actions;
 mod local;
+#[cfg(feature = "ssh")]
+mod remote;
+#[cfg(feature = "ssh")]
+mod sshd;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,145 @@
+//! The keys that a known_hosts file pins for a host. Fail-closed: what is not pinned is refused, and so is a changed key.
+//! Names may be plain or hashed; `[ADDRESS]:PORT` where the port is not 22. Patterns, certificates are not read.
+
+use std::path::{Path, PathBuf};
+
+use ssh2::{CheckResult, HashType, KnownHostFileKind, MethodType, Session};
+
+/// What a file says about one host.
+pub(super) struct Pinned {
+    file: PathBuf,
+    name: String,
+    /// Key type and base64 text.
+    keys: Vec<(String, String)>,
+    revoked: Vec<String>,
+}
+
+/// Reads what `file` pins for an address.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn pinned(session: &Session, file: &Path, address: &str, port: u16) -> Result<Pinned, String> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("the known_hosts file {} cannot be read: {error}", file.display()))?;
+    let name = if port == 22 { address.to_owned() } else { format!("[{address}]:{port}") };
+    let mut pinned = Pinned { file: file.to_owned(), name, keys: Vec::new(), revoked: Vec::new() };
+    for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+        let (is_revoked, line) = match line.strip_prefix("@revoked") {
+            Some(rest) => (true, rest.trim()),
+            None => (false, line),
+        };
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [names, kind, key, ..] = fields[..] else { continue };
+        if names.starts_with('@') || !names_host(session, line, &pinned.name) {
+            continue;
+        }
+        if is_revoked {
+            pinned.revoked.push(key.to_owned());
+        } else {
+            pinned.keys.push((kind.to_owned(), key.to_owned()));
+        }
+    }
+    Ok(pinned)
+}
+
+/// Whether a line is about a host; libssh2 knows how names are hashed.
+fn names_host(session: &Session, line: &str, name: &str) -> bool {
+    let Ok(mut hosts) = session.known_hosts() else { return false };
+    if hosts.read_str(line, KnownHostFileKind::OpenSSH).is_err() {
+        return false;
+    }
+    matches!(hosts.check(name, &[0]), CheckResult::Match | CheckResult::Mismatch)
+}
+
+impl Pinned {
+    /// Asks the host for a key of a type that is pinned, ahead of all others: it may have several, and one that is not
+    /// pinned would be refused.
+    pub(super) fn prefer(&self, session: &Session) -> Result<(), ssh2::Error> {
+        let supported = session.supported_algs(MethodType::HostKey)?;
+        let is_pinned = |algorithm: &&str| {
+            self.keys
+                .iter()
+                .any(|(kind, _)| kind == algorithm || (kind == "ssh-rsa" && algorithm.starts_with("rsa-sha2-")))
+        };
+        let (mut first, rest): (Vec<&str>, Vec<&str>) = supported.into_iter().partition(is_pinned);
+        first.extend(rest);
+        session.method_pref(MethodType::HostKey, &first.join(","))
+    }
+
+    /// Holds the host to its pinned key.
+    ///
+    /// # Errors
+    /// What is wrong, with the file and the key's fingerprint.
+    pub(super) fn check(&self, session: &Session) -> Result<(), String> {
+        let (key, _) = session.host_key().ok_or("the host showed no key")?;
+        let key = base64(key);
+        let fingerprint = session
+            .host_key_hash(HashType::Sha256)
+            .map(|hash| format!("SHA256:{}", base64(hash).trim_end_matches('=')))
+            .unwrap_or_default();
+        let (file, name) = (self.file.display(), &self.name);
+        if self.revoked.contains(&key) {
+            Err(format!("the key that it showed ({fingerprint}) is revoked in {file}: do not trust this host"))
+        } else if self.keys.iter().any(|(_, pinned)| *pinned == key) {
+            Ok(())
+        } else if self.keys.is_empty() {
+            Err(format!(
+                "its key is not known: {file} has none for {name}, and it showed {fingerprint}. Compare that with the \
+                 host's own (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` there), then add it to {file}"
+            ))
+        } else {
+            Err(format!(
+                "its key is not the one that {file} pins for {name}: it showed {fingerprint}. Either the host was set up \
+                 anew, or somebody else answers in its place; nothing was sent. If it was set up anew, mend {file}"
+            ))
+        }
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or_default());
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for at in 0..4 {
+            let letter = LETTERS.get((bits >> (18 - 6 * at) & 63) as usize).copied().unwrap_or(b'=');
+            text.push(if at > chunk.len() { '=' } else { char::from(letter) });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_what_everybody_writes() {
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn a_file_pins_by_name_and_port_also_where_names_are_hashed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("known_hosts");
+        let key = "AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+        // `db1` hashed, as `ssh-keygen -H` writes it, is tested over a real server; here are the plain forms.
+        std::fs::write(
+            &file,
+            format!("# note\ndb1,10.0.0.1 ssh-ed25519 {key}\n[db1]:2222 ssh-rsa AAAAB3NzaC1yc2E=\n@revoked db1 ssh-ed25519 {key}\n\n@cert-authority * ssh-ed25519 {key}\n"),
+        )
+        .unwrap();
+        let session = Session::new().unwrap();
+        let read = |address: &str, port: u16| pinned(&session, &file, address, port).unwrap();
+        assert_eq!(read("db1", 22).keys, [("ssh-ed25519".to_owned(), key.to_owned())]);
+        assert_eq!(read("db1", 22).revoked.len(), 1);
+        assert_eq!(read("10.0.0.1", 22).keys.len(), 1);
+        assert_eq!(read("db1", 2222).keys[0].0, "ssh-rsa");
+        assert!(read("db2", 22).keys.is_empty());
+        assert!(read("10.0.0.1", 2222).keys.is_empty());
+        assert!(pinned(&session, &folder.path().join("none"), "db1", 22).is_err());
+    }
+}
