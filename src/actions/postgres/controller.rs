@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use super::cluster::View;
 use super::connect::{connect, database};
 use super::member::{LOOK, as_owner};
+use super::quiet;
 use crate::actions::Context;
 use crate::actions::command::look;
 use crate::inventory::{Inventory, Member};
@@ -126,7 +127,7 @@ async fn on_host(context: &Context, member: &Member) -> Option<Controller> {
     let mut command = as_owner(member, PROCESSES, &[]);
     // Anybody may list processes: no need to become the owner, whose folder may not even be there.
     command.work = crate::actions::command::Work::Script(PROCESSES.to_owned());
-    let ended = look(context, &command, LOOK).await.ok()?;
+    let ended = look(&quiet(context), &command, LOOK).await.ok()?;
     let word = ended.output.stdout.text.lines().next()?.trim().to_owned();
     let pause = match word.as_str() {
         "patroni" => PATRONI,
