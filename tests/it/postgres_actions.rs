@@ -162,6 +162,13 @@ impl Pair {
         self.context.inventory = Arc::new(inventory);
     }
 
+    /// Sets the inventory's system identifier.
+    fn identity(&mut self, identifier: Option<&str>) {
+        let mut inventory = (*self.context.inventory).clone();
+        inventory.databases.get_mut("orders").unwrap().system_identifier = identifier.map(str::to_owned);
+        self.context.inventory = Arc::new(inventory);
+    }
+
     /// Plans, then runs, as the engine does. The call has what the plan read.
     async fn act(&self, action: &str, arguments: Value) -> (Report, Call) {
         let found = self.table.get(action).unwrap();
@@ -257,7 +264,7 @@ fn server(name: &str, state: &str) -> Value {
 
 #[tokio::test]
 async fn a_planned_switch_and_its_undo() {
-    let pair = Pair::new();
+    let mut pair = Pair::new();
     pair.settled().await;
     let roles = pair.done("postgres.status", json!({ "mode": "planned" })).await;
     assert_eq!((&roles["primary"], &roles["standby"], &roles["primaries"]), (&json!("pg1"), &json!("pg2"), &json!(1)));
@@ -269,6 +276,25 @@ async fn a_planned_switch_and_its_undo() {
         (&roles["timeline"], &roles["sync_problem"], &roles["second_controller"]),
         (&json!(1), &json!(null), &json!(null))
     );
+
+    // What stands in the way is seen.
+    pair.sql(pair.ports[0], "create role pgautofailover_replicator").await.unwrap();
+    pair.sql(pair.ports[1], "select pg_wal_replay_pause()").await.unwrap();
+    let seen = pair.done("postgres.status", json!({})).await;
+    assert!(seen["second_controller"].as_str().is_some_and(|text| text.contains("pg_auto_failover")), "{seen}");
+    assert_eq!(seen["replay_paused"], true);
+    pair.sql(pair.ports[0], "drop role pgautofailover_replicator").await.unwrap();
+    pair.sql(pair.ports[1], "select pg_wal_replay_resume()").await.unwrap();
+    pair.settled().await;
+
+    // Servers of another cluster are not touched.
+    pair.identity(Some("1"));
+    for (action, arguments) in [("postgres.promote", member("pg2")), ("postgres.fence", member("pg1"))] {
+        let (refused, _) = pair.act(action, arguments).await;
+        assert_eq!(refused.outcome, Outcome::NoEffect, "{action}: {}", refused.message);
+        assert!(refused.message.contains("not touched"), "{}", refused.message);
+    }
+    pair.identity(None);
 
     // While the old primary is up, nothing is promoted, and nothing is changed by trying.
     let (refused, call) = pair.act("postgres.promote", member("pg2")).await;

@@ -43,7 +43,9 @@ pub(super) async fn ask(context: &Context, proxy: &Proxy, line: &str) -> Result<
     match &proxy.host {
         None => here(proxy, line).await,
         Some(host) => {
-            let ended = look(context, &there(host, proxy, line), ANSWER * 2).await;
+            // Whoever watches the step is told what came of it, not the tables that it was read from.
+            let quiet = Context { output: std::sync::Arc::new(|_, _| {}), ..context.clone() };
+            let ended = look(&quiet, &there(host, proxy, line), ANSWER * 2).await;
             answer(proxy, host, ended)
         }
     }

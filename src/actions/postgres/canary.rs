@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use serde_json::json;
 use tokio_postgres::Client;
 
-use super::cluster::View;
 use super::connect::{connect, database, explain};
 use super::{PostgresError, needed, text};
 use crate::actions::{Action, ActionError, Call, Context};
@@ -39,14 +38,14 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         FieldSpec::required("key", Type::String, "the row's key").volatile(),
     ],
     facts: vec![
-        FieldSpec::optional("member", Type::Identifier, "the member behind the endpoint now"),
-        FieldSpec::required("writable", Type::Boolean, "whether it takes writes now"),
+        FieldSpec::optional("member", Type::Identifier, "the member behind the endpoint now").volatile(),
+        FieldSpec::required("writable", Type::Boolean, "whether it takes writes now").volatile(),
     ],
     effect: Effect::Keyed,
     fidelity: Fidelity::Probed,
     proves: "The endpoint answers, and which member is behind it now.",
     undo: UndoSpec::Nothing,
-    resource: None,
+    resource: Some("database/{cluster}"),
     settle_seconds: 0.0,
     timeout_seconds: 20.0,
     open_inputs: false,
@@ -57,6 +56,7 @@ struct Behind {
     system_identifier: String,
     port: i32,
     in_recovery: bool,
+    timeline: i32,
 }
 
 async fn reach(
@@ -80,7 +80,8 @@ async fn reach(
         .map_err(|why| PostgresError::Unreachable(format!("the endpoint: {}", why.text())))?;
     let ask =
         "select pg_catalog.pg_is_in_recovery(), (select system_identifier::text from pg_catalog.pg_control_system()),
-        host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port()";
+        host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port(), case when pg_catalog.pg_is_in_recovery() then 0
+        else ('x' || substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8))::bit(32)::int end";
     let row = client.query_one(ask, &[]).await.map_err(|error| {
         PostgresError::Unreachable(format!("the endpoint {endpoint} accepts, but answers nothing: {}", explain(&error)))
     })?;
@@ -91,6 +92,7 @@ async fn reach(
         system_identifier: row.try_get(1).unwrap_or_default(),
         port,
         in_recovery: row.try_get(0).unwrap_or(true),
+        timeline: row.try_get(4).unwrap_or(0),
     };
     Ok((client, behind))
 }
@@ -184,10 +186,8 @@ async fn read_back(context: &Context, call: &Call) -> Result<Option<Value>, Post
     if !found {
         return Ok(None);
     }
-    let view = View::of(&context.inventory, needed(&call.arguments, "cluster")?).await?;
-    let facts = behind.member.as_deref().and_then(|name| view.facts(name));
     Ok(Some(json!({
         "member": behind.member, "system_identifier": behind.system_identifier, "server_port": behind.port,
-        "timeline": facts.map_or(0, |facts| facts.timeline), "key": call.key,
+        "timeline": behind.timeline, "key": call.key,
     })))
 }

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use super::cluster::View;
 use super::connect::{connect, database};
 use super::member::{LOOK, as_owner};
+use super::quiet;
 use crate::actions::Context;
 use crate::actions::command::look;
 use crate::inventory::{Inventory, Member};
@@ -41,14 +42,19 @@ ps -eo args= 2>/dev/null | awk '{ for (i = 1; i <= 2 && i <= NF; i++) { n = spli
 /// Looks for another controller that is not paused.
 pub(super) async fn second_controller(context: &Context, view: &View) -> Option<Controller> {
     let database = database(&context.inventory, &view.cluster).ok()?;
+    let mut asked = tokio::task::JoinSet::new();
     for (name, member) in &database.members {
-        match patroni((&member.address, PATRONI_PORT), view.system_identifier.as_deref()).await {
-            Some(false) => {
-                let what = format!("Patroni answers at {}:{PATRONI_PORT} ({name}) and is not paused", member.address);
-                return Some(Controller { what, pause: PATRONI });
-            }
-            Some(true) => return None,
-            None => {}
+        let (name, address, identifier) = (name.clone(), member.address.clone(), view.system_identifier.clone());
+        asked.spawn(async move {
+            let paused = patroni((&address, PATRONI_PORT), identifier.as_deref()).await;
+            (paused, format!("Patroni answers at {address}:{PATRONI_PORT} ({name}) and is not paused"))
+        });
+    }
+    while let Some(answer) = asked.join_next().await {
+        match answer {
+            Ok((Some(true), _)) => return None,
+            Ok((Some(false), what)) => return Some(Controller { what, pause: PATRONI }),
+            _ => {}
         }
     }
     if let Some(found) = in_the_database(&context.inventory, view).await {
@@ -121,7 +127,7 @@ async fn on_host(context: &Context, member: &Member) -> Option<Controller> {
     let mut command = as_owner(member, PROCESSES, &[]);
     // Anybody may list processes: no need to become the owner, whose folder may not even be there.
     command.work = crate::actions::command::Work::Script(PROCESSES.to_owned());
-    let ended = look(context, &command, LOOK).await.ok()?;
+    let ended = look(&quiet(context), &command, LOOK).await.ok()?;
     let word = ended.output.stdout.text.lines().next()?.trim().to_owned();
     let pause = match word.as_str() {
         "patroni" => PATRONI,

@@ -140,11 +140,18 @@ impl Action for Fence {
             let (cluster, name) = (needed(&call.arguments, "cluster")?, needed(&call.arguments, "member")?);
             inspect(context, member(database(&context.inventory, cluster)?, cluster, name)?).await
         };
+        let planned = text(&call.arguments, "mode") != Some("unplanned");
         match look.await {
+            Ok(seen) if seen.processes.is_empty() && planned && seen.state != "shut down" => Finding::CannotTell {
+                evidence: format!("it does not run, and was not shut down cleanly (`{}`)", seen.state),
+            },
             Ok(seen) if seen.processes.is_empty() => Finding::TookEffect {
-                evidence: format!("no process serves its data folder ({})", seen.state),
+                evidence: format!("no process serves its data folder (`{}`)", seen.state),
                 outputs: json!({
-                    "method": "shutdown", "position": seen.checkpoint.to_string(), "timeline": seen.timeline, "lost_bytes": null,
+                    "method": if planned { "shutdown" } else { "ssh" },
+                    "position": planned.then(|| seen.checkpoint.to_string()),
+                    "timeline": seen.timeline,
+                    "lost_bytes": null,
                 }),
             },
             Ok(seen) => Finding::DidNot { evidence: format!("{} processes of it run", seen.processes.len()) },

@@ -10,7 +10,7 @@ use super::connect::database;
 use super::fence::hold;
 use super::lsn::Lsn;
 use super::member::{before_start, end_of_log, inspect, kill, last_words, stop};
-use super::{Deadline, PostgresError};
+use super::{Deadline, PostgresError, quiet};
 use crate::actions::command::{Command, Work, change, look};
 use crate::actions::{Call, Context};
 use crate::inventory::{Fence, Member};
@@ -99,7 +99,7 @@ async fn by_command(
     let patience = if ended.exit_code == Some(0) { Duration::from_secs(30) } else { Duration::ZERO };
     let until = Deadline::after(deadline.left().min(patience));
     loop {
-        let confirmed = look(context, &here(probe, name, found), AT_ONCE).await.map_err(before_start)?;
+        let confirmed = look(&quiet(context), &here(probe, name, found), AT_ONCE).await.map_err(before_start)?;
         if confirmed.exit_code == Some(0) {
             return Ok(format!("`{}` confirms it", probe.join(" ")));
         }

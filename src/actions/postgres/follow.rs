@@ -50,11 +50,17 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
     open_inputs: false,
 });
 
-/// Whether a standby streams from a primary's port.
+/// Whether a standby streams from a primary, on the primary's own timeline: one that still reads the end of the timeline
+/// before does not follow yet.
 pub(super) fn streams_from(view: &View, standby: &str, primary: &Member) -> bool {
+    let timeline = view.primary().and_then(|name| view.facts(name)).map(|facts| facts.timeline);
     view.facts(standby).is_some_and(|facts| {
-        let port = facts.receiver.as_ref().and_then(|receiver| receiver.sender_port);
-        facts.in_recovery && facts.streams() && port.is_none_or(|port| port == i64::from(primary.port))
+        facts.in_recovery
+            && facts.streams()
+            && facts.receiver.as_ref().is_some_and(|receiver| {
+                receiver.sender_port.is_none_or(|port| port == i64::from(primary.port))
+                    && receiver.timeline.is_none_or(|theirs| timeline.is_none_or(|ours| ours == theirs))
+            })
     })
 }
 

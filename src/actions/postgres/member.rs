@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::PostgresError;
 use super::lsn::Lsn;
+use super::{PostgresError, quiet};
 use crate::actions::Context;
 use crate::actions::command::{Command, CommandError, Ended, Work, change, look};
 use crate::inventory::Member;
@@ -97,7 +97,7 @@ pub(super) fn as_owner(member: &Member, body: &str, values: &[(&str, String)]) -
 
 /// Looks at a member's processes and control file.
 pub(super) async fn inspect(context: &Context, member: &Member) -> Result<OnHost, PostgresError> {
-    let ended = look(context, &as_owner(member, INSPECT, &[]), LOOK).await.map_err(before_start)?;
+    let ended = look(&quiet(context), &as_owner(member, INSPECT, &[]), LOOK).await.map_err(before_start)?;
     if ended.exit_code != Some(0) {
         return Err(PostgresError::Unreachable(format!(
             "its data folder {} cannot be looked at on {}: {}",
@@ -171,7 +171,7 @@ pub(super) async fn kill(
 /// Where the log of a stopped server ends, if it can be read.
 pub(super) async fn end_of_log(context: &Context, member: &Member, seen: &OnHost, limit: Duration) -> Option<Lsn> {
     let values = [("PLAYBOOK_TIMELINE", seen.timeline.to_string()), ("PLAYBOOK_START", seen.checkpoint.to_string())];
-    let ended = look(context, &as_owner(member, END_OF_LOG, &values), limit).await.ok()?;
+    let ended = look(&quiet(context), &as_owner(member, END_OF_LOG, &values), limit).await.ok()?;
     read_end(&ended.output.stdout.text)
 }
 

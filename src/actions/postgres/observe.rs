@@ -48,6 +48,7 @@ pub(super) struct Facts {
 pub(super) struct Receiver {
     pub(super) status: String,
     pub(super) sender_port: Option<i64>,
+    pub(super) timeline: Option<i64>,
     pub(super) silent_seconds: Option<f64>,
 }
 
@@ -117,7 +118,7 @@ select json_build_object(
   'max_replication_slots', current_setting('max_replication_slots')::bigint,
   'synchronous_standby_names', current_setting('synchronous_standby_names'),
   'primary_conninfo', coalesce(current_setting('primary_conninfo', true), ''),
-  'receiver', (select json_build_object('status', status, 'sender_port', sender_port,
+  'receiver', (select json_build_object('status', status, 'sender_port', sender_port, 'timeline', received_tli,
       'silent_seconds', extract(epoch from clock_timestamp() - last_msg_receipt_time)::float8)
     from pg_catalog.pg_stat_wal_receiver),
   'senders', (select coalesce(json_agg(json_build_object('application', application_name, 'state', state)), '[]')

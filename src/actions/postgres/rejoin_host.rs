@@ -37,7 +37,7 @@ touch postgresql.auto.conf
 chmod 600 postgresql.auto.conf.playbook
 mv postgresql.auto.conf.playbook postgresql.auto.conf
 : > standby.signal
-sync -f standby.signal 2>/dev/null || sync
+sync standby.signal postgresql.auto.conf .
 "#;
 
 /// Where a timeline was left for the next one, as the new primary's history tells.

@@ -190,7 +190,8 @@ fn refusals(arguments: &Value, view: &View, outputs: &Value) -> Vec<String> {
         )),
         Some("unplanned") if outputs["primary_gone"] != true => refusals.push(format!(
             "it is not certain that {old} is gone: gone say [{}], serving say [{}], unclear [{}]; {PLACES} places have to say \
-             gone and none serving; nothing was changed",
+             gone and none serving; nothing was changed. If it only hangs or is stuck starting, stop it yourself (pg_ctl stop \
+             -m immediate, or its power) and run this again",
             listed("seen_dead_by"),
             listed("seen_alive_by"),
             listed("seen_unclear_by")

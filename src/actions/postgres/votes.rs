@@ -52,11 +52,12 @@ pub(super) async fn votes(context: &Context, view: &View, name: &str) -> Votes {
         Some(Seen::Down(text) | Seen::Silent(text)) => votes.dead.push(format!("direct: {text}")),
         Some(Seen::Foreign(_)) | None => votes.unclear.push(format!("direct: {}", view.trouble(name))),
     }
+    let direct = !votes.dead.is_empty();
     by_receivers(view, name, &mut votes);
     let Ok(database) = database(&context.inventory, &view.cluster) else { return votes };
     let Ok(found) = member(database, &view.cluster, name) else { return votes };
     if let Some(proxy) = &database.proxy {
-        by_proxy(context, proxy, found.server.as_deref().unwrap_or(name), &mut votes).await;
+        by_proxy(context, proxy, found.server.as_deref().unwrap_or(name), direct, &mut votes).await;
     }
     match inspect(context, found).await {
         Ok(seen) if seen.processes.is_empty() => {
@@ -86,7 +87,7 @@ fn by_receivers(view: &View, primary: &str, votes: &mut Votes) {
     }
 }
 
-async fn by_proxy(context: &Context, name: &str, server: &str, votes: &mut Votes) {
+async fn by_proxy(context: &Context, name: &str, server: &str, direct_is_dead: bool, votes: &mut Votes) {
     let seen = match haproxy::proxy(&context.inventory, name) {
         Ok(proxy) => haproxy::servers(context, proxy).await,
         Err(error) => Err(error),
@@ -95,6 +96,10 @@ async fn by_proxy(context: &Context, name: &str, server: &str, votes: &mut Votes
         Err(error) => votes.unclear.push(format!("proxy: {error}")),
         Ok(None) => votes.unclear.push(format!("proxy: it has no server {server}")),
         Ok(Some(found)) => match (found.check, found.operational) {
+            // An open port is no answer: a server that hangs has one, and so has one that died since the last check.
+            (Some(check), "up") if check == "L4OK" && direct_is_dead => {
+                votes.unclear.push("proxy: its check says only that the port is open (L4OK)".to_owned());
+            }
             (Some(check), "up") if found.state != "maint" => votes.alive.push(format!("proxy: its check says {check}")),
             (Some(check), "down") if found.state != "maint" => {
                 votes.dead.push(format!("proxy: its check says {check}"))
