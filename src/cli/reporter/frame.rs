@@ -215,3 +215,73 @@ pub fn last(scene: &Scene) -> Vec<Line> {
     let width = crate::cli::screen::terminal_width();
     scene.lines(now, Window { width, rows: usize::MAX / 2 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::text::Look;
+    use crate::cli::view::samples::{self, Story};
+
+    fn shown(scene: &Scene, now: Time, width: usize, rows: usize) -> String {
+        let look = Look { color: false, unicode: true, width: Some(width) };
+        let lines = scene.lines(now, Window { width, rows });
+        assert!(lines.len() < rows, "{} lines in {rows} rows", lines.len());
+        lines.iter().map(|line| line.render(&look) + "\n").collect()
+    }
+
+    fn scene(story: &Story) -> Scene {
+        Scene { state: Some(story.state.clone()), ..Scene::default() }
+    }
+
+    fn middle() -> Story {
+        let mut story = Story::begin();
+        story
+            .done("roles", "pg1 is primary, pg2 follows it")
+            .done("hold", "pg1 takes no new sessions")
+            .intent("promote");
+        story
+    }
+
+    #[test]
+    fn a_run_in_the_middle_at_80_columns() {
+        let story = middle();
+        let scene = Scene { output: "waiting for\x1b[2J promotion".to_owned(), ..scene(&story) };
+        insta::assert_snapshot!(shown(&scene, story.now(), 80, 24));
+    }
+
+    #[test]
+    fn the_same_at_40_columns() {
+        let story = middle();
+        insta::assert_snapshot!(shown(&scene(&story), story.now(), 40, 24));
+    }
+
+    #[test]
+    fn a_question_with_its_answers() {
+        let story = samples::waiting();
+        insta::assert_snapshot!(shown(&scene(&story), story.now(), 80, 24));
+    }
+
+    #[test]
+    fn after_a_rollback() {
+        let story = samples::rolled_back();
+        insta::assert_snapshot!(shown(&scene(&story), story.now(), 80, 24));
+    }
+
+    #[test]
+    fn in_a_low_window_the_step_in_hand_stays_in_the_picture() {
+        let story = middle();
+        let text = shown(&scene(&story), story.now(), 80, 7);
+        assert!(text.contains("Promote the standby"), "{text}");
+        assert!(text.contains("more"), "{text}");
+    }
+
+    #[test]
+    fn a_wait_before_a_retry_counts_down() {
+        let mut story = Story::begin();
+        story.intent("roles").outcome("roles", 1.0, crate::outcome::Report::no_effect("pg1 does not answer"));
+        let now = story.now();
+        let current = Some(("roles".parse().unwrap(), "tried again", Some(now.plus_seconds(3.0))));
+        let text = shown(&Scene { current, ..scene(&story) }, now, 120, 24);
+        assert!(text.contains("tried again in 3.0 s; pg1 does not answer"), "{text}");
+    }
+}

@@ -112,3 +112,33 @@ impl Reporter for Plain {
         self.screen.say(&[stamped(clock::now()).with(Ink::Warn, format!("  {}", interrupt_words(times)))]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::text::Look;
+    use crate::cli::view::samples::{self, Story};
+
+    fn shown(story: &Story) -> String {
+        let look = Look { color: false, unicode: true, width: None };
+        let mut state = RunState::begin(&samples::run_id(), &story.records[0]).unwrap();
+        let mut text = String::new();
+        for record in &story.records {
+            if record.seq > 1 {
+                state.apply(record).unwrap();
+            }
+            text.extend(line(record, &state).map(|line| line.render(&look) + "\n"));
+        }
+        text
+    }
+
+    #[test]
+    fn a_success_in_plain_lines() {
+        insta::assert_snapshot!(shown(&samples::succeeded()));
+    }
+
+    #[test]
+    fn a_rollback_in_plain_lines() {
+        insta::assert_snapshot!(shown(&samples::rolled_back()));
+    }
+}

@@ -238,3 +238,38 @@ pub fn commands(list: &[(String, &'static str)]) -> Vec<Line> {
         .map(|(command, what)| Line::plain("  ").with(Ink::Plain, command).pad_to(column).with(Ink::Dim, what))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::text::Look;
+    use crate::cli::view::samples::{self, Story};
+
+    fn shown(story: &Story, doing: Doing) -> String {
+        let look = Look { color: false, unicode: true, width: None };
+        let lines = lines(&story.state, doing, story.now(), &Paste::default(), 80);
+        lines.iter().map(|line| line.render(&look) + "\n").collect()
+    }
+
+    #[test]
+    fn a_success_says_what_changed_and_that_the_locks_are_freed() {
+        insta::assert_snapshot!(shown(&samples::succeeded(), Doing::Ended));
+    }
+
+    #[test]
+    fn a_rollback_says_that_everything_is_undone_and_why() {
+        insta::assert_snapshot!(shown(&samples::rolled_back(), Doing::Ended));
+    }
+
+    #[test]
+    fn a_wait_prints_every_answer_ready_to_paste_and_what_it_leads_to() {
+        insta::assert_snapshot!(shown(&samples::waiting(), Doing::Waiting));
+    }
+
+    #[test]
+    fn a_run_that_was_left_says_how_to_go_on() {
+        let mut story = Story::begin();
+        story.done("roles", "pg1 is primary").intent("hold");
+        insta::assert_snapshot!(shown(&story, Doing::Interrupted));
+    }
+}

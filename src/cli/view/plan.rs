@@ -350,3 +350,49 @@ fn known(value: &Value) -> Value {
         (other, None) => other.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::text::Look;
+    use crate::cli::view::samples;
+
+    fn shown(lines: &[Line]) -> String {
+        let look = Look { color: false, unicode: true, width: None };
+        lines.iter().map(|line| line.render(&look) + "\n").collect()
+    }
+
+    #[test]
+    fn a_plan_shows_changes_requirements_how_well_it_is_founded_and_the_way_back() {
+        let plan = samples::plan();
+        let mut lines = lines(&plan, 80);
+        lines.extend(verdict_lines(&plan, 80));
+        insta::assert_snapshot!(shown(&lines));
+    }
+
+    #[test]
+    fn only_a_step_that_certainly_runs_can_violate() {
+        let mut plan = samples::plan();
+        assert_eq!(sum(&plan).violated, ["roles: outputs.lag_bytes <= inputs.max_lag"]);
+        plan.steps[0].runs = Decided::Undecided { why: "who knows".to_owned() };
+        assert!(sum(&plan).violated.is_empty());
+        plan.steps[1].prediction.refusals = vec!["a second controller manages it".to_owned()];
+        assert_eq!(sum(&plan).violated, ["hold: a second controller manages it"]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_unknown_in_json_and_nothing_of_ours_leaks() {
+        let text = json(&samples::plan(), 0).to_string();
+        assert!(text.contains(r#""server":{"unknown":"promote has not run yet"}"#), "{text}");
+        assert!(!text.contains("\\u0000"), "{text}");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_asked_for() {
+        for width in [40, 80] {
+            for line in lines(&samples::plan(), width) {
+                assert!(line.width() <= width + 40, "{line:?}");
+            }
+        }
+    }
+}
