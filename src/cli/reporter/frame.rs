@@ -3,7 +3,7 @@
 use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::text::{Ink, Line, shorten, wrap};
-use crate::cli::view::plan::{service_ink, service_word};
+use crate::cli::view::plan::service_ink;
 use crate::cli::view::{answers, end};
 use crate::cli::visible;
 use crate::playbook::Step;
@@ -50,7 +50,7 @@ impl Scene {
             let what = self.planning.as_deref().unwrap_or("the targets");
             return vec![Line::new().with(Ink::Warn, spin).with(Ink::Plain, format!(" looking at {what}, read-only"))];
         };
-        let mut head = header(state, now);
+        let mut head = header(state, now, window.width);
         let (mut body, current) = self.body(state, now, window.width, spin);
         let foot = self.foot(state, now, window.width);
         let room = window.rows.saturating_sub(head.len() + foot.len() + 1).max(3);
@@ -127,36 +127,46 @@ impl Scene {
 }
 
 /// Who runs, how long there is left, and how the service is.
-fn header(state: &RunState, now: Time) -> Vec<Line> {
+fn header(state: &RunState, now: Time, width: usize) -> Vec<Line> {
     let book = state.playbook();
     let title = Line::new()
         .with(Ink::Bold, format!("{}@{}", book.name, book.version))
         .with(Ink::Dim, format!("  run {}", state.run));
     let until = state.ended.as_ref().map_or(now, |(_, at, _)| *at);
     let taken = until.seconds_since(state.started).max(0.0);
-    let mut second = Line::new();
-    match book.recovery_time {
+    let clock = match book.recovery_time {
         Some(objective) if taken <= objective => {
             let left = format_seconds(objective - taken);
-            second = second.with(Ink::Plain, format!("objective {}: {left} left", format_seconds(objective)));
+            Line::plain(format!("objective {}: {left} left", format_seconds(objective)))
         }
         Some(objective) => {
             let over = format_seconds(taken - objective);
-            second = second.with(Ink::Bad, format!("objective {}: over by {over}", format_seconds(objective)));
+            Line::new().with(Ink::Bad, format!("objective {}: over by {over}", format_seconds(objective)))
         }
-        None => second = second.with(Ink::Plain, format!("running for {}", format_seconds(taken))),
-    }
+        None => Line::plain(format!("running for {}", format_seconds(taken))),
+    };
+    let mut parts = vec![clock];
     if let Some((service, since)) = state.service {
         let since = format_seconds(until.seconds_since(since));
-        second = second
-            .with(Ink::Plain, " · service ")
-            .with(service_ink(service), service_word(service))
-            .with(Ink::Plain, format!(" for {since}"));
+        let word = Line::plain("service ").with(service_ink(service), service.word());
+        parts.push(word.with(Ink::Plain, format!(" for {since}")));
     }
-    if state.rollback.is_some() {
-        second = second.with(Ink::Plain, " · ").with(Ink::Warn, "rolling back");
+    if state.rollback.is_some() && state.ended.is_none() {
+        parts.push(Line::new().with(Ink::Warn, "rolling back"));
     }
-    vec![title, second]
+    let mut lines = vec![title];
+    lines.extend(joined(parts, width));
+    lines
+}
+
+/// Pieces in a line, or a line each where they do not fit.
+fn joined(parts: Vec<Line>, width: usize) -> Vec<Line> {
+    let whole = parts.iter().map(|part| part.width() + 3).sum::<usize>();
+    if whole > width + 3 {
+        return parts;
+    }
+    let join = |line: Line, part: Line| line.with(Ink::Plain, " · ").followed_by(part);
+    parts.into_iter().reduce(join).into_iter().collect()
 }
 
 /// Where the times begin: titles get up to half of the window.
@@ -179,15 +189,16 @@ fn step_line(step: &Step, row: &Row, column: usize, spin: &str, in_hand: bool) -
         super::Mark::Skipped => Ink::Dim,
         _ => Ink::Plain,
     };
-    let time = row.seconds.map(format_seconds).unwrap_or_default();
+    let line = Line::plain(" ").with(ink, glyph).with(Ink::Plain, " ").with(title_ink, title);
+    let line = match row.seconds {
+        Some(seconds) => line.pad_to(column).with(Ink::Plain, format!("{:>9}", format_seconds(seconds))),
+        None => line,
+    };
+    if row.message.is_empty() {
+        return line;
+    }
     let message_ink = if matches!(row.mark, super::Mark::Failed | super::Mark::Unknown) { ink } else { Ink::Dim };
-    Line::plain(" ")
-        .with(ink, glyph)
-        .with(Ink::Plain, " ")
-        .with(title_ink, title)
-        .pad_to(column)
-        .with(Ink::Plain, format!("{time:>9}  "))
-        .with(message_ink, &row.message)
+    line.pad_to(column + 9).with(Ink::Plain, "  ").with(message_ink, &row.message)
 }
 
 /// Where not everything fits, what is in hand stays in the picture.

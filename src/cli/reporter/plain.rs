@@ -46,6 +46,11 @@ pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
         Event::RunStarted { .. } | Event::LeaseTaken { .. } | Event::Note { .. } | Event::Resumed { .. } => {
             (" ", Ink::Plain)
         }
+        Event::Intent { task, .. }
+            if state.step_of(task).is_some_and(|step| step.point_of_no_return) && !task.is_undo() =>
+        {
+            ("▲", Ink::Warn)
+        }
         Event::Intent { .. } => ("·", Ink::Plain),
         Event::Outcome { task, report, .. } => match report.outcome {
             Outcome::Done if task.is_undo() => ("↩", Ink::Warn),
@@ -61,15 +66,8 @@ pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
         Event::RunEnded { .. } => ("─", Ink::Bold),
         _ => ("?", Ink::Warn),
     };
-    let crossed = match &record.event {
-        Event::Intent { task, attempt: 1, .. } if !task.is_undo() => {
-            state.playbook().step(&task.step).is_some_and(|step| step.point_of_no_return)
-        }
-        _ => false,
-    };
     let text = timeline::entry(record, state).text;
-    let line = stamped(record.time).with(ink, mark).with(ink, " ").with(ink, text);
-    Some(if crossed { line.with(Ink::Warn, " ▲ point of no return") } else { line })
+    Some(stamped(record.time).with(ink, mark).with(ink, " ").with(ink, text))
 }
 
 fn stamped(time: Time) -> Line {

@@ -63,15 +63,6 @@ pub fn effect_word(effect: Effect) -> &'static str {
     }
 }
 
-/// The word for what the service is.
-pub fn service_word(service: Service) -> &'static str {
-    match service {
-        Service::Up => "up",
-        Service::Degraded => "degraded",
-        Service::Down => "down",
-    }
-}
-
 fn pairs(plan: &Plan) -> impl Iterator<Item = (&Step, &PlannedStep)> {
     plan.steps.iter().filter_map(|planned| plan.playbook.step(&planned.id).map(|step| (step, planned)))
 }
@@ -162,9 +153,8 @@ fn step_lines(number: usize, step: &Step, planned: &PlannedStep, width: usize) -
     }
     lines.extend(way_back(step, width));
     if let Some(service) = step.service {
-        lines.push(
-            Line::plain("    service ").with(service_ink(service), service_word(service)).with(Ink::Plain, " after it"),
-        );
+        lines
+            .push(Line::plain("    service ").with(service_ink(service), service.word()).with(Ink::Plain, " after it"));
     }
     if let Some(name) = &step.checkpoint {
         lines.push(Line::plain("    ").with(Ink::Good, format!("⚑ checkpoint {name}")));

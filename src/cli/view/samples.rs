@@ -166,7 +166,14 @@ impl Story {
         let first = record(1, START, "ann", Record::genesis(&run_id()), event);
         let state = RunState::begin(&run_id(), &first).unwrap();
         let mut story = Self { records: vec![first], state, at: START };
-        let holder = Holder { user: "ann".into(), host: "ops1".into(), boot: "b".into(), pid: 4242, started: 9 };
+        let holder = Holder {
+            user: "ann".into(),
+            host: "ops1".into(),
+            boot: "b".into(),
+            namespace: String::new(),
+            pid: 4242,
+            started: 9,
+        };
         story.add(0.0, Event::LeaseTaken { holder, reason: LeaseReason::Start });
         story
     }
