@@ -233,7 +233,7 @@ pub struct Status {
 #[derive(Debug, Args)]
 pub struct Timeline {
     /// A run: its id, the beginning or end of it, or `latest`
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", default_value = "latest")]
     pub run: String,
     /// How it is given
     #[arg(long, value_enum, default_value_t = Output::Human)]
@@ -255,7 +255,7 @@ pub struct Watch {
 #[derive(Debug, Args)]
 pub struct Verify {
     /// A run: its id, the beginning or end of it, or `latest`
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", default_value = "latest")]
     pub run: String,
 }
 

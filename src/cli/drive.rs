@@ -1,12 +1,13 @@
 //! Driving a run from this process: the runtime, the engine, who watches, and the last screen.
 
 use std::io::BufRead;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::engine::{Ending, EndingKind, Engine, EngineError, Observer, Parts, Requested};
+use crate::engine::{Ending, EndingKind, Engine, EngineError, Observer, Parts, Requested, WallClock};
 use crate::ids::RunId;
 use crate::inventory::Inventory;
 use crate::journal::Journal;
@@ -51,6 +52,21 @@ impl<'a> Drive<'a> {
         journal: Box<dyn Journal>,
         wait: bool,
     ) -> Result<Self, Failure> {
+        Self::in_folder(setup, output, inventory, journal, setup.state.clone(), wait)
+    }
+
+    /// The same with another folder for the spools.
+    ///
+    /// # Errors
+    /// When the system gives us no runtime or no signals.
+    pub fn in_folder(
+        setup: &'a Setup,
+        output: Output,
+        inventory: Arc<Inventory>,
+        journal: Box<dyn Journal>,
+        folder: PathBuf,
+        wait: bool,
+    ) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -65,9 +81,9 @@ impl<'a> Drive<'a> {
             journal,
             actions: setup.actions.clone(),
             inventory,
-            state: setup.state.clone(),
+            state: folder,
             observer,
-            clock: Arc::new(crate::engine::WallClock),
+            clock: Arc::new(WallClock),
             pagers: notify::from_config(&setup.config),
             repeat_seconds: setup.config.page.as_ref().map_or(REPEAT_SECONDS, |page| page.repeat_seconds),
             interrupts: interrupts.1.clone(),

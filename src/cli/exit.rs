@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::engine::{Ending, EndingKind};
-use crate::run::{QuestionKind, StopKind, Verdict};
+use crate::run::{QuestionKind, RunState, StopKind, Verdict};
 
 /// How a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Exit {
     }
 
     /// What a run that ended so returns.
-    pub fn of_verdict(verdict: Verdict) -> Self {
+    fn of_verdict(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Succeeded => Exit::Success,
             Verdict::SucceededWithExceptions => Exit::Exceptions,
@@ -100,10 +100,15 @@ impl Exit {
         }
     }
 
+    /// What a run that ended so returns; one that was refused as the world drifted says so.
+    pub fn of_ended(state: &RunState, verdict: Verdict) -> Self {
+        if verdict == Verdict::Failed && state.drifted { Exit::Drift } else { Self::of_verdict(verdict) }
+    }
+
     /// What a run that is left like this returns.
     pub fn of(ending: &Ending) -> Self {
         match &ending.kind {
-            EndingKind::Finished(verdict) => Self::of_verdict(*verdict),
+            EndingKind::Finished(verdict) => Self::of_ended(&ending.state, *verdict),
             EndingKind::Waiting(question) if question.kind == QuestionKind::UndoFailed => Exit::Stuck,
             EndingKind::Waiting(_) | EndingKind::Stopped(StopKind::Paused) => Exit::Waiting,
             EndingKind::Stopped(StopKind::Interrupted) | EndingKind::Left => Exit::Interrupted,

@@ -48,7 +48,7 @@ pub fn follow(journal: &mut dyn Journal, run: &RunId, reporter: &dyn Reporter) -
 /// What a run that stands like this returns.
 pub fn exit_of(state: &RunState, doing: Doing) -> Exit {
     match (doing, &state.ended, state.stopped) {
-        (_, Some((verdict, ..)), _) => Exit::of_verdict(*verdict),
+        (_, Some((verdict, ..)), _) => Exit::of_ended(state, *verdict),
         (Doing::Stuck, ..) => Exit::Stuck,
         (Doing::Waiting, ..) | (Doing::Stopped, _, Some(StopKind::Paused)) => Exit::Waiting,
         (Doing::Running, ..) => Exit::Success,

@@ -136,7 +136,14 @@ mod tests {
     use crate::run::{Holder, Time, Verdict};
 
     fn row(run: &str) -> RunRow {
-        let holder = Holder { user: "u".into(), host: "h".into(), boot: "b".into(), pid: 1, started: 1 };
+        let holder = Holder {
+            user: "u".into(),
+            host: "h".into(),
+            boot: "b".into(),
+            pid: 1,
+            namespace: String::new(),
+            started: 1,
+        };
         RunRow {
             run: run.parse().unwrap(),
             playbook: "p".into(),

@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn near_names_are_found_and_far_ones_are_not() {
         let all = ["db-failover", "link-failover", "scale-out"];
-        assert_eq!(nearest("db-failver", all.into_iter()), ["db-failover", "link-failover"]);
+        assert_eq!(nearest("db-failver", all.into_iter()), ["db-failover"]);
         assert_eq!(nearest("failover", all.into_iter()).len(), 2);
         assert!(nearest("zzz", all.into_iter()).is_empty());
     }

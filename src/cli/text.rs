@@ -86,7 +86,10 @@ impl Line {
     pub fn render(&self, look: &Look) -> String {
         let mut shown = String::new();
         let limit = look.width.unwrap_or(usize::MAX);
-        let cut = self.width() > limit;
+        // Spaces at the end are not worth a mark.
+        let trailing: usize =
+            self.pieces.iter().rev().map_while(|(_, text)| text.trim().is_empty().then(|| text.len())).sum();
+        let cut = self.width() - trailing > limit;
         let mut left = if cut { limit.saturating_sub(1) } else { limit };
         for (ink, text) in &self.pieces {
             let text = fit(text, left);

@@ -85,10 +85,10 @@ fn begins(state: &RunState, task: &Task, attempt: u32) -> String {
     if task.is_undo() {
         return format!("{} begins to be undone{again}", task.step);
     }
-    match state.step_of(task) {
-        Some(step) if step.title != step.id.as_str() => format!("{task} begins{again}: {}", step.title),
-        _ => format!("{task} begins{again}"),
-    }
+    let Some(step) = state.step_of(task) else { return format!("{task} begins{again}") };
+    let point = if step.point_of_no_return { ", the point of no return," } else { "" };
+    let title = if step.title == step.id.as_str() { String::new() } else { format!(": {}", step.title) };
+    format!("{task}{point} begins{again}{title}")
 }
 
 fn ended(task: &Task, attempt: u32, report: &Report, seconds: Option<f64>) -> String {

@@ -3,7 +3,7 @@
 use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::text::{Ink, Line, shorten, wrap};
-use crate::cli::view::plan::{service_ink, service_word};
+use crate::cli::view::plan::service_ink;
 use crate::cli::view::{answers, end};
 use crate::cli::visible;
 use crate::playbook::Step;
@@ -50,7 +50,7 @@ impl Scene {
             let what = self.planning.as_deref().unwrap_or("the targets");
             return vec![Line::new().with(Ink::Warn, spin).with(Ink::Plain, format!(" looking at {what}, read-only"))];
         };
-        let mut head = header(state, now);
+        let mut head = header(state, now, window.width);
         let (mut body, current) = self.body(state, now, window.width, spin);
         let foot = self.foot(state, now, window.width);
         let room = window.rows.saturating_sub(head.len() + foot.len() + 1).max(3);
@@ -127,36 +127,46 @@ impl Scene {
 }
 
 /// Who runs, how long there is left, and how the service is.
-fn header(state: &RunState, now: Time) -> Vec<Line> {
+fn header(state: &RunState, now: Time, width: usize) -> Vec<Line> {
     let book = state.playbook();
     let title = Line::new()
         .with(Ink::Bold, format!("{}@{}", book.name, book.version))
         .with(Ink::Dim, format!("  run {}", state.run));
     let until = state.ended.as_ref().map_or(now, |(_, at, _)| *at);
     let taken = until.seconds_since(state.started).max(0.0);
-    let mut second = Line::new();
-    match book.recovery_time {
+    let clock = match book.recovery_time {
         Some(objective) if taken <= objective => {
             let left = format_seconds(objective - taken);
-            second = second.with(Ink::Plain, format!("objective {}: {left} left", format_seconds(objective)));
+            Line::plain(format!("objective {}: {left} left", format_seconds(objective)))
         }
         Some(objective) => {
             let over = format_seconds(taken - objective);
-            second = second.with(Ink::Bad, format!("objective {}: over by {over}", format_seconds(objective)));
+            Line::new().with(Ink::Bad, format!("objective {}: over by {over}", format_seconds(objective)))
         }
-        None => second = second.with(Ink::Plain, format!("running for {}", format_seconds(taken))),
-    }
+        None => Line::plain(format!("running for {}", format_seconds(taken))),
+    };
+    let mut parts = vec![clock];
     if let Some((service, since)) = state.service {
         let since = format_seconds(until.seconds_since(since));
-        second = second
-            .with(Ink::Plain, " · service ")
-            .with(service_ink(service), service_word(service))
-            .with(Ink::Plain, format!(" for {since}"));
+        let word = Line::plain("service ").with(service_ink(service), service.word());
+        parts.push(word.with(Ink::Plain, format!(" for {since}")));
     }
-    if state.rollback.is_some() {
-        second = second.with(Ink::Plain, " · ").with(Ink::Warn, "rolling back");
+    if state.rollback.is_some() && state.ended.is_none() {
+        parts.push(Line::new().with(Ink::Warn, "rolling back"));
     }
-    vec![title, second]
+    let mut lines = vec![title];
+    lines.extend(joined(parts, width));
+    lines
+}
+
+/// Pieces in a line, or a line each where they do not fit.
+fn joined(parts: Vec<Line>, width: usize) -> Vec<Line> {
+    let whole = parts.iter().map(|part| part.width() + 3).sum::<usize>();
+    if whole > width + 3 {
+        return parts;
+    }
+    let join = |line: Line, part: Line| line.with(Ink::Plain, " · ").followed_by(part);
+    parts.into_iter().reduce(join).into_iter().collect()
 }
 
 /// Where the times begin: titles get up to half of the window.
@@ -179,15 +189,16 @@ fn step_line(step: &Step, row: &Row, column: usize, spin: &str, in_hand: bool) -
         super::Mark::Skipped => Ink::Dim,
         _ => Ink::Plain,
     };
-    let time = row.seconds.map(format_seconds).unwrap_or_default();
+    let line = Line::plain(" ").with(ink, glyph).with(Ink::Plain, " ").with(title_ink, title);
+    let line = match row.seconds {
+        Some(seconds) => line.pad_to(column).with(Ink::Plain, format!("{:>9}", format_seconds(seconds))),
+        None => line,
+    };
+    if row.message.is_empty() {
+        return line;
+    }
     let message_ink = if matches!(row.mark, super::Mark::Failed | super::Mark::Unknown) { ink } else { Ink::Dim };
-    Line::plain(" ")
-        .with(ink, glyph)
-        .with(Ink::Plain, " ")
-        .with(title_ink, title)
-        .pad_to(column)
-        .with(Ink::Plain, format!("{time:>9}  "))
-        .with(message_ink, &row.message)
+    line.pad_to(column + 9).with(Ink::Plain, "  ").with(message_ink, &row.message)
 }
 
 /// Where not everything fits, what is in hand stays in the picture.
@@ -214,4 +225,74 @@ pub fn last(scene: &Scene) -> Vec<Line> {
     let now = scene.state.as_ref().and_then(|state| state.ended.as_ref()).map_or_else(clock::now, |(_, at, _)| *at);
     let width = crate::cli::screen::terminal_width();
     scene.lines(now, Window { width, rows: usize::MAX / 2 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::text::Look;
+    use crate::cli::view::samples::{self, Story};
+
+    fn shown(scene: &Scene, now: Time, width: usize, rows: usize) -> String {
+        let look = Look { color: false, unicode: true, width: Some(width) };
+        let lines = scene.lines(now, Window { width, rows });
+        assert!(lines.len() < rows, "{} lines in {rows} rows", lines.len());
+        lines.iter().map(|line| line.render(&look) + "\n").collect()
+    }
+
+    fn scene(story: &Story) -> Scene {
+        Scene { state: Some(story.state.clone()), ..Scene::default() }
+    }
+
+    fn middle() -> Story {
+        let mut story = Story::begin();
+        story
+            .done("roles", "pg1 is primary, pg2 follows it")
+            .done("hold", "pg1 takes no new sessions")
+            .intent("promote");
+        story
+    }
+
+    #[test]
+    fn a_run_in_the_middle_at_80_columns() {
+        let story = middle();
+        let scene = Scene { output: "waiting for\x1b[2J promotion".to_owned(), ..scene(&story) };
+        insta::assert_snapshot!(shown(&scene, story.now(), 80, 24));
+    }
+
+    #[test]
+    fn the_same_at_40_columns() {
+        let story = middle();
+        insta::assert_snapshot!(shown(&scene(&story), story.now(), 40, 24));
+    }
+
+    #[test]
+    fn a_question_with_its_answers() {
+        let story = samples::waiting();
+        insta::assert_snapshot!(shown(&scene(&story), story.now(), 80, 24));
+    }
+
+    #[test]
+    fn after_a_rollback() {
+        let story = samples::rolled_back();
+        insta::assert_snapshot!(shown(&scene(&story), story.now(), 80, 24));
+    }
+
+    #[test]
+    fn in_a_low_window_the_step_in_hand_stays_in_the_picture() {
+        let story = middle();
+        let text = shown(&scene(&story), story.now(), 80, 7);
+        assert!(text.contains("Promote the standby"), "{text}");
+        assert!(text.contains("more"), "{text}");
+    }
+
+    #[test]
+    fn a_wait_before_a_retry_counts_down() {
+        let mut story = Story::begin();
+        story.intent("roles").outcome("roles", 1.0, crate::outcome::Report::no_effect("pg1 does not answer"));
+        let now = story.now();
+        let current = Some(("roles".parse().unwrap(), "tried again", Some(now.plus_seconds(3.0))));
+        let text = shown(&Scene { current, ..scene(&story) }, now, 120, 24);
+        assert!(text.contains("tried again in 3.0 s; pg1 does not answer"), "{text}");
+    }
 }

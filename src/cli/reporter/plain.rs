@@ -46,6 +46,11 @@ pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
         Event::RunStarted { .. } | Event::LeaseTaken { .. } | Event::Note { .. } | Event::Resumed { .. } => {
             (" ", Ink::Plain)
         }
+        Event::Intent { task, .. }
+            if state.step_of(task).is_some_and(|step| step.point_of_no_return) && !task.is_undo() =>
+        {
+            ("▲", Ink::Warn)
+        }
         Event::Intent { .. } => ("·", Ink::Plain),
         Event::Outcome { task, report, .. } => match report.outcome {
             Outcome::Done if task.is_undo() => ("↩", Ink::Warn),
@@ -61,15 +66,8 @@ pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
         Event::RunEnded { .. } => ("─", Ink::Bold),
         _ => ("?", Ink::Warn),
     };
-    let crossed = match &record.event {
-        Event::Intent { task, attempt: 1, .. } if !task.is_undo() => {
-            state.playbook().step(&task.step).is_some_and(|step| step.point_of_no_return)
-        }
-        _ => false,
-    };
     let text = timeline::entry(record, state).text;
-    let line = stamped(record.time).with(ink, mark).with(ink, " ").with(ink, text);
-    Some(if crossed { line.with(Ink::Warn, " ▲ point of no return") } else { line })
+    Some(stamped(record.time).with(ink, mark).with(ink, " ").with(ink, text))
 }
 
 fn stamped(time: Time) -> Line {
@@ -110,5 +108,35 @@ impl Observer for Plain {
 impl Reporter for Plain {
     fn interrupted(&self, times: u32) {
         self.screen.say(&[stamped(clock::now()).with(Ink::Warn, format!("  {}", interrupt_words(times)))]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::text::Look;
+    use crate::cli::view::samples::{self, Story};
+
+    fn shown(story: &Story) -> String {
+        let look = Look { color: false, unicode: true, width: None };
+        let mut state = RunState::begin(&samples::run_id(), &story.records[0]).unwrap();
+        let mut text = String::new();
+        for record in &story.records {
+            if record.seq > 1 {
+                state.apply(record).unwrap();
+            }
+            text.extend(line(record, &state).map(|line| line.render(&look) + "\n"));
+        }
+        text
+    }
+
+    #[test]
+    fn a_success_in_plain_lines() {
+        insta::assert_snapshot!(shown(&samples::succeeded()));
+    }
+
+    #[test]
+    fn a_rollback_in_plain_lines() {
+        insta::assert_snapshot!(shown(&samples::rolled_back()));
     }
 }

@@ -1,9 +1,10 @@
 //! `plan`, and `run --dry-run`: look at the targets, read-only, and show what a run would do.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::inventory::Inventory;
-use crate::journal::{Journal, LockRow, MemoryJournal};
+use crate::journal::{LockRow, MemoryJournal};
 use crate::plan::{Decided, Plan};
 use crate::spec::Fidelity;
 
@@ -38,12 +39,8 @@ pub fn look(
     subject: &Subject,
     output: Output,
 ) -> Result<Exit, Failure> {
-    // Looking must leave nothing behind: where there is no state yet, none is made.
-    let journal: Box<dyn Journal> = match setup.existing_journal()? {
-        Some(journal) => Box::new(journal),
-        None => Box::new(MemoryJournal::new()),
-    };
-    let mut drive = Drive::new(setup, output, inventory, journal, false)?;
+    let looker = Looker::new(setup)?;
+    let mut drive = looker.drive(setup, inventory, output)?;
     let plan = drive.plan(chosen)?;
     let locked: Vec<LockRow> =
         drive.journal().locks()?.into_iter().filter(|row| plan.locks.contains(&row.resource)).collect();
@@ -75,6 +72,52 @@ pub fn look(
     lines.push(Line::plain("Dry-run: the targets were only looked at, nothing was changed."));
     setup.screen.print_whole(&lines);
     Ok(exit)
+}
+
+/// Where a look at the targets keeps what it needs. Looking must leave nothing behind: where there is no state yet, none is
+/// made.
+pub struct Looker {
+    scratch: Option<PathBuf>,
+}
+
+impl Looker {
+    /// The state where there is one, else a folder that goes away again.
+    ///
+    /// # Errors
+    /// When no folder can be named.
+    pub fn new(setup: &Setup) -> Result<Self, Failure> {
+        if setup.state.exists() {
+            return Ok(Self { scratch: None });
+        }
+        let mut bytes = [0_u8; 8];
+        getrandom::fill(&mut bytes)
+            .map_err(|error| Failure::new(Exit::Fault, format!("there are no random numbers: {error}")))?;
+        let name = format!("playbook-look-{:016x}", u64::from_be_bytes(bytes));
+        Ok(Self { scratch: Some(std::env::temp_dir().join(name)) })
+    }
+
+    /// An engine that looks.
+    ///
+    /// # Errors
+    /// When the journal cannot be opened.
+    pub fn drive<'a>(&self, setup: &'a Setup, inventory: Arc<Inventory>, output: Output) -> Result<Drive<'a>, Failure> {
+        match &self.scratch {
+            None => Drive::new(setup, output, inventory, Box::new(setup.journal()?), false),
+            Some(folder) => {
+                let journal = Box::new(MemoryJournal::new());
+                Drive::in_folder(setup, output, inventory, journal, folder.clone(), false)
+            }
+        }
+    }
+}
+
+impl Drop for Looker {
+    fn drop(&mut self) {
+        if let Some(folder) = &self.scratch {
+            // What cannot be removed is an empty folder of ours: nothing depends on it.
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
 }
 
 /// The changing steps whose prediction is founded less well than asked for.

@@ -20,7 +20,7 @@ pub fn resume(setup: &Setup, args: &Resume) -> Result<Exit, Failure> {
     let state = runs::state(&mut journal, &run)?;
     if let Some((verdict, ..)) = state.ended {
         setup.screen.say(&[Line::plain(format!("run {run} has ended; there is nothing to go on with"))]);
-        let exit = Exit::of_verdict(verdict);
+        let exit = Exit::of_ended(&state, verdict);
         show(setup, args.output, &state, Doing::Ended, exit);
         return Ok(exit);
     }

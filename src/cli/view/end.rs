@@ -12,7 +12,7 @@ use crate::run::{QuestionKind, RunState, Status, StopKind, TaskState, Time, Verd
 use crate::timeline::verdict_words;
 use crate::value::format_seconds;
 
-use super::plan::{change_line, service_ink, service_word};
+use super::plan::{change_line, service_ink};
 use super::{answers, heading, paragraph};
 
 /// What a run is doing after this process has left it.
@@ -84,7 +84,7 @@ pub fn service_line(state: &RunState, now: Time) -> Option<Line> {
     let long = format_seconds(state.ended.as_ref().map_or(now, |(_, at, _)| *at).seconds_since(since));
     let at = clock::time_of_day(since);
     let when = if state.ended.is_some() { format!(" since {at} UTC") } else { format!(" since {at} UTC, for {long}") };
-    Some(Line::plain("service ").with(service_ink(service), service_word(service)).with(Ink::Plain, when))
+    Some(Line::plain("service ").with(service_ink(service), service.word()).with(Ink::Plain, when))
 }
 
 fn world(state: &RunState, doing: Doing, now: Time, width: usize) -> Vec<Line> {
@@ -148,7 +148,8 @@ fn change_of(state: &RunState, step: &Step, planned: &PlannedStep, task: &TaskSt
     }
     let changes = &planned.prediction.changes;
     if changes.is_empty() || task.status != Status::Done {
-        lines.extend(paragraph(task.message(), 4, width, Ink::Plain));
+        let message = Some(task.message()).filter(|message| !message.is_empty());
+        lines.extend(message.into_iter().flat_map(|message| paragraph(message, 4, width, Ink::Plain)));
     } else {
         lines.extend(changes.iter().filter(|change| change.before != change.after).map(change_line));
     }
@@ -237,4 +238,39 @@ pub fn commands(list: &[(String, &'static str)]) -> Vec<Line> {
     list.iter()
         .map(|(command, what)| Line::plain("  ").with(Ink::Plain, command).pad_to(column).with(Ink::Dim, what))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::text::Look;
+    use crate::cli::view::samples::{self, Story};
+
+    fn shown(story: &Story, doing: Doing) -> String {
+        let look = Look { color: false, unicode: true, width: None };
+        let lines = lines(&story.state, doing, story.now(), &Paste::default(), 80);
+        lines.iter().map(|line| line.render(&look) + "\n").collect()
+    }
+
+    #[test]
+    fn a_success_says_what_changed_and_that_the_locks_are_freed() {
+        insta::assert_snapshot!(shown(&samples::succeeded(), Doing::Ended));
+    }
+
+    #[test]
+    fn a_rollback_says_that_everything_is_undone_and_why() {
+        insta::assert_snapshot!(shown(&samples::rolled_back(), Doing::Ended));
+    }
+
+    #[test]
+    fn a_wait_prints_every_answer_ready_to_paste_and_what_it_leads_to() {
+        insta::assert_snapshot!(shown(&samples::waiting(), Doing::Waiting));
+    }
+
+    #[test]
+    fn a_run_that_was_left_says_how_to_go_on() {
+        let mut story = Story::begin();
+        story.done("roles", "pg1 is primary").intent("hold");
+        insta::assert_snapshot!(shown(&story, Doing::Interrupted));
+    }
 }

@@ -18,9 +18,50 @@ pub fn heading(text: &str) -> Line {
     Line::new().with(Ink::Bold, text)
 }
 
-/// A paragraph, indented.
+/// A paragraph, indented. A command in it stands on a line of its own that is never broken: it is there to be pasted.
 pub fn paragraph(text: &str, indent: usize, width: usize, ink: Ink) -> Vec<Line> {
     let clean = crate::cli::visible::line(text);
-    let lines = wrap(&clean, width.saturating_sub(indent));
-    lines.into_iter().map(|line| Line::plain(" ".repeat(indent)).with(ink, line)).collect()
+    let mut lines = Vec::new();
+    let mut rest: &str = &clean;
+    let mut add = |text: &str, whole: bool| {
+        let room = if whole { usize::MAX } else { width.saturating_sub(indent) };
+        let texts = wrap(text.trim(), room).into_iter().filter(|text| !text.is_empty());
+        lines.extend(texts.map(|text| Line::plain(" ".repeat(indent)).with(ink, text)));
+    };
+    while let Some(start) = rest.find(COMMAND) {
+        let (before, command) = rest.split_at(start);
+        let end = command.find([')', ';', '`', '\'']).unwrap_or(command.len());
+        add(before, false);
+        add(command.get(..end).unwrap_or(command), true);
+        rest = command.get(end..).unwrap_or("");
+    }
+    // What closes the sentence around a command stands alone otherwise.
+    let tail = rest.trim_start_matches([')', '`', '\'']);
+    add(if rest.len() < clean.len() { tail } else { rest }, false);
+    lines
+}
+
+/// How a command begins that a playbook or an action tells people to run.
+const COMMAND: &str = "playbook run ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_in_a_sentence_is_never_broken() {
+        let text = "it does not answer (If it is gone: playbook run db-failover -i mode=unplanned -i cluster=orders)";
+        let shown: Vec<String> = paragraph(text, 2, 30, Ink::Plain)
+            .iter()
+            .map(|line| line.render(&crate::cli::text::Look { color: false, unicode: true, width: None }))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "  it does not answer (If it is",
+                "  gone:",
+                "  playbook run db-failover -i mode=unplanned -i cluster=orders"
+            ]
+        );
+    }
 }

@@ -63,15 +63,6 @@ pub fn effect_word(effect: Effect) -> &'static str {
     }
 }
 
-/// The word for what the service is.
-pub fn service_word(service: Service) -> &'static str {
-    match service {
-        Service::Up => "up",
-        Service::Degraded => "degraded",
-        Service::Down => "down",
-    }
-}
-
 fn pairs(plan: &Plan) -> impl Iterator<Item = (&Step, &PlannedStep)> {
     plan.steps.iter().filter_map(|planned| plan.playbook.step(&planned.id).map(|step| (step, planned)))
 }
@@ -162,9 +153,8 @@ fn step_lines(number: usize, step: &Step, planned: &PlannedStep, width: usize) -
     }
     lines.extend(way_back(step, width));
     if let Some(service) = step.service {
-        lines.push(
-            Line::plain("    service ").with(service_ink(service), service_word(service)).with(Ink::Plain, " after it"),
-        );
+        lines
+            .push(Line::plain("    service ").with(service_ink(service), service.word()).with(Ink::Plain, " after it"));
     }
     if let Some(name) = &step.checkpoint {
         lines.push(Line::plain("    ").with(Ink::Good, format!("⚑ checkpoint {name}")));
@@ -348,5 +338,51 @@ fn known(value: &Value) -> Value {
         }
         (Value::Array(items), None) => Value::Array(items.iter().map(known).collect()),
         (other, None) => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::text::Look;
+    use crate::cli::view::samples;
+
+    fn shown(lines: &[Line]) -> String {
+        let look = Look { color: false, unicode: true, width: None };
+        lines.iter().map(|line| line.render(&look) + "\n").collect()
+    }
+
+    #[test]
+    fn a_plan_shows_changes_requirements_how_well_it_is_founded_and_the_way_back() {
+        let plan = samples::plan();
+        let mut lines = lines(&plan, 80);
+        lines.extend(verdict_lines(&plan, 80));
+        insta::assert_snapshot!(shown(&lines));
+    }
+
+    #[test]
+    fn only_a_step_that_certainly_runs_can_violate() {
+        let mut plan = samples::plan();
+        assert_eq!(sum(&plan).violated, ["roles: outputs.lag_bytes <= inputs.max_lag"]);
+        plan.steps[0].runs = Decided::Undecided { why: "who knows".to_owned() };
+        assert!(sum(&plan).violated.is_empty());
+        plan.steps[1].prediction.refusals = vec!["a second controller manages it".to_owned()];
+        assert_eq!(sum(&plan).violated, ["hold: a second controller manages it"]);
+    }
+
+    #[test]
+    fn what_is_not_known_is_unknown_in_json_and_nothing_of_ours_leaks() {
+        let text = json(&samples::plan(), 0).to_string();
+        assert!(text.contains(r#""server":{"unknown":"promote has not run yet"}"#), "{text}");
+        assert!(!text.contains("\\u0000"), "{text}");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_asked_for() {
+        for width in [40, 80] {
+            for line in lines(&samples::plan(), width) {
+                assert!(line.width() <= width + 40, "{line:?}");
+            }
+        }
     }
 }

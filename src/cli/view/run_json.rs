@@ -98,3 +98,23 @@ pub fn entry(run: &crate::ids::RunId, entry: &Entry, started: Time) -> Value {
         "text": entry.text, "detail": entry.detail,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::view::samples;
+
+    #[test]
+    fn a_run_for_programs_keeps_its_form() {
+        let story = samples::waiting();
+        let paste = Paste::default();
+        let standing = Standing {
+            state: &story.state,
+            doing: Doing::Waiting,
+            exit: 12,
+            folder: Path::new("/state"),
+            paste: &paste,
+        };
+        insta::assert_json_snapshot!(standing.json("end"));
+    }
+}

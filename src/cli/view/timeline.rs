@@ -94,3 +94,42 @@ pub fn json(run: &RunId, timeline: &Timeline) -> Value {
         "records": timeline.entries.iter().map(|entry| run_json::entry(run, entry, started)).collect::<Vec<_>>(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::text::Look;
+    use crate::cli::view::samples::{self, Story};
+
+    fn shown(story: &Story, width: usize) -> String {
+        let look = Look { color: false, unicode: true, width: None };
+        let timeline = Timeline::of(&samples::run_id(), &story.records);
+        lines(&timeline, width).iter().map(|line| line.render(&look) + "\n").collect()
+    }
+
+    #[test]
+    fn a_timeline_reads_as_a_story_and_hostile_output_is_harmless() {
+        insta::assert_snapshot!(shown(&samples::rolled_back(), 100));
+    }
+
+    #[test]
+    fn it_fits_into_a_narrow_window() {
+        assert!(shown(&samples::waiting(), 60).lines().all(|line| Line::plain(line).width() <= 60));
+    }
+
+    #[test]
+    fn a_timeline_for_programs_keeps_its_form() {
+        let story = samples::succeeded();
+        let timeline = Timeline::of(&samples::run_id(), &story.records[..4]);
+        insta::assert_json_snapshot!(json(&samples::run_id(), &timeline));
+    }
+
+    #[test]
+    fn what_comes_before_a_damaged_record_is_shown() {
+        let mut records = samples::succeeded().records;
+        records.remove(4);
+        let timeline = Timeline::of(&samples::run_id(), &records);
+        assert_eq!(timeline.entries.len(), 4);
+        assert_eq!(timeline.broken.as_ref().map(|fault| fault.seq), Some(6));
+    }
+}
