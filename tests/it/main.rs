@@ -11,6 +11,7 @@
 
 mod command;
 mod core;
+mod failover;
 mod house;
 mod lab;
 mod postgres_actions;

@@ -14,6 +14,7 @@ use super::context;
 fn call(effect: Effect, arguments: Value) -> Call {
     Call {
         key: "run-1.step-1".to_owned(),
+        attempt: "run-1.step-1".to_owned(),
         arguments,
         before: Value::Null,
         outputs: Value::Null,

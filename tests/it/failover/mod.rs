@@ -84,7 +84,8 @@ pub fn world(lab: &Lab) -> String {
 pub fn proxy_servers(lab: &Lab) -> String {
     use std::io::{Read as _, Write as _};
     let inventory = std::fs::read_to_string(lab.inventory()).unwrap();
-    let line = inventory.lines().find_map(|line| line.trim().strip_prefix("socket:")).expect("the inventory names the socket");
+    let line =
+        inventory.lines().find_map(|line| line.trim().strip_prefix("socket:")).expect("the inventory names the socket");
     let mut socket = std::os::unix::net::UnixStream::connect(line.trim().trim_matches('"')).unwrap();
     socket.write_all(b"show servers state\n").unwrap();
     let mut text = String::new();
@@ -96,7 +97,8 @@ pub fn proxy_servers(lab: &Lab) -> String {
 
 /// A folder with a changed copy of the shipped playbook.
 pub fn changed_playbook(lab: &Lab, change: impl Fn(&str) -> String) -> PathBuf {
-    let text = std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("playbooks/db-failover.yaml")).unwrap();
+    let text =
+        std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("playbooks/db-failover.yaml")).unwrap();
     let path = lab.dir.join("changed.yaml");
     std::fs::write(&path, change(&text)).unwrap();
     path
@@ -104,6 +106,7 @@ pub fn changed_playbook(lab: &Lab, change: impl Fn(&str) -> String) -> PathBuf {
 
 /// The step ids of the shipped playbook, in order.
 pub fn step_ids() -> Vec<String> {
-    let text = std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("playbooks/db-failover.yaml")).unwrap();
+    let text =
+        std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("playbooks/db-failover.yaml")).unwrap();
     text.lines().filter_map(|line| line.strip_prefix("  - id: ")).map(|id| id.trim().to_owned()).collect()
 }

@@ -42,11 +42,8 @@ fn a_planned_switch_moves_the_writes_and_loses_nothing() {
 #[test]
 fn a_planned_switch_of_a_dead_primary_changes_nothing_and_names_the_command() {
     let lab = lab_with_a_row();
-    nix::sys::signal::kill(
-        nix::unistd::Pid::from_raw(lab.postmaster("pg1") as i32),
-        nix::sys::signal::Signal::SIGKILL,
-    )
-    .unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(lab.postmaster("pg1") as i32), nix::sys::signal::Signal::SIGKILL)
+        .unwrap();
     let servers = super::proxy_servers(&lab);
     let output = run(&lab, &["run", "db-failover", "-y"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));

@@ -26,16 +26,25 @@ fn an_unplanned_switch_under_a_writer_loses_no_later_commit_and_tells_what_was_l
         }
     });
     lab.wait_for("pg1", "select count(*) > 5 from orders", "t");
+    // The standby stops receiving, so that it is certain that something is lost.
+    lab.psql("pg2", "alter system set primary_conninfo = ''");
+    lab.psql("pg2", "select pg_reload_conf()");
+    lab.wait_for("pg2", "select count(*) from pg_stat_wal_receiver", "0");
+    let received: i32 = lab.psql("pg1", "select count(*) from orders").parse().unwrap();
+    lab.wait_for("pg1", &format!("select count(*) > {received} + 3 from orders"), "t");
     let pid = nix::unistd::Pid::from_raw(lab.postmaster("pg1") as i32);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
 
-    let refused = run(&lab, &["run", "db-failover", "-y", "-i", "mode=unplanned"]);
-    assert_eq!(refused.status.code(), Some(1), "data loss needs to be accepted: {}", said(&refused));
-    assert_eq!(lab.psql("pg2", "select pg_is_in_recovery()"), "t");
+    let refused = run(&lab, &["run", "db-failover", "-y", "--no-wait", "-i", "mode=unplanned"]);
+    assert_eq!(refused.status.code(), Some(12), "data loss needs to be accepted: {}", said(&refused));
+    assert!(said(&refused).contains("lost_bytes"), "it is not told what would be lost: {}", said(&refused));
+    assert_eq!(lab.psql("pg2", "select pg_is_in_recovery()"), "t", "nothing is promoted before that");
+    expect(&lab, 0, &["cancel", "latest", "--reason", "the loss is to be accepted"]);
 
     let output = expect(&lab, 0, &["run", "db-failover", "-y", "-i", "mode=unplanned", "-i", "accept_data_loss=true"]);
     let switched = Instant::now();
-    let writes_pass = |count: i32| lab.wait_for("proxy", &format!("select count(*) >= {count} from orders where id > 100"), "t");
+    let writes_pass =
+        |count: i32| lab.wait_for("proxy", &format!("select count(*) >= {count} from orders where id > 100"), "t");
     let now: i32 = lab.psql("proxy", "select count(*) from orders where id > 100").parse().unwrap();
     writes_pass(now + 5);
     stop.store(true, Ordering::Relaxed);
@@ -52,6 +61,9 @@ fn an_unplanned_switch_under_a_writer_loses_no_later_commit_and_tells_what_was_l
     let status = status(&lab);
     assert_eq!(status["verdict"], "succeeded", "{status}");
     // What was lost is told as a number of bytes, or that it cannot be known.
-    let fence = status["steps"].as_array().unwrap().iter().find(|step| step["outputs"].get("lost_bytes").is_some());
-    assert!(fence.is_some(), "nothing is told of what was lost: {status}");
+    let fence = status["steps"].as_array().unwrap().iter().find(|step| step["id"] == "force_fence").unwrap();
+    assert!(
+        fence["outputs"]["lost_bytes"].as_i64().is_some_and(|bytes| bytes > 0),
+        "what was lost is not told: {status}"
+    );
 }
