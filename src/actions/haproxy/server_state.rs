@@ -23,9 +23,9 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
     details: "`ready` takes connections, `drain` takes no new ones and keeps those that there are, `maint` takes none and \
         is not checked. It goes over the runtime socket (which needs `level admin`), is read back, and for `ready` waits \
         until the server's health check, if it has one, says up.\n\nWhile no server of a backend is ready, HAProxy closes \
-        new connections at once: clients see a refusal and have to try again. (Holding them by `set maxconn frontend … 0` \
-        is not done: HAProxy releases before the fix of its issue 2726, Debian 12's 2.6 among them, crash when they let \
-        them go.) The state lives in the running process: after a restart of HAProxy its file decides again.",
+        new connections at once: clients see a refusal and have to try again, unless the frontend makes them wait (docs/\
+        db-failover.md says how). They are not held by `set maxconn frontend … 0`: HAProxy releases before the fix of its \
+        issue 2726, Debian 12's 2.6 among them, crash when they let them go. The state lives in the running process: after a restart of HAProxy its file decides again.",
     inputs: vec![
         FieldSpec::required("proxy", Type::Reference("proxy".into()), "the proxy's name in the inventory"),
         FieldSpec::required("server", Type::Identifier, "the server's name in the proxy's backend"),
@@ -131,9 +131,9 @@ impl Action for ServerState {
                 after: Some(wanted.to_owned()),
             });
             if wanted != "ready" && ready.len() == 1 && ready.iter().any(|name| *name == server) {
-                prediction
-                    .notes
-                    .push(format!("{server} is the only ready server: new connections are closed from then on"));
+                prediction.notes.push(format!(
+                    "{server} is the only ready server: the backend takes no new connections from then on"
+                ));
             }
         }
         Ok(prediction)

@@ -114,7 +114,12 @@ impl Action for Canary {
         if text(arguments, "cluster").is_none() {
             return Ok(Prediction::unknown("which cluster is not known yet"));
         }
-        let mut prediction = match reach(context, arguments, std::time::Duration::from_secs(5)).await {
+        // In an outage the endpoint may make connections wait: a look does not wait with them.
+        let limit = std::time::Duration::from_secs(1);
+        let looked = tokio::time::timeout(limit, reach(context, arguments, limit)).await.unwrap_or_else(|_| {
+            Err(PostgresError::Unreachable("the endpoint does not answer within a second".to_owned()))
+        });
+        let mut prediction = match looked {
             Ok((_, behind)) => Prediction::probed(json!({ "member": behind.member, "writable": !behind.in_recovery })),
             // A step before this one may be what brings the service back.
             Err(PostgresError::Unreachable(why)) => Prediction::unknown(why),

@@ -11,7 +11,7 @@ use super::{Deadline, PostgresError, needed, text};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::outcome::{Finding, Report};
 use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
-use crate::value::{Type, Value, format_size};
+use crate::value::{Type, Value};
 
 /// `postgres.catch_up`.
 #[derive(Debug, Clone, Copy)]
@@ -150,10 +150,10 @@ impl Action for CatchUp {
 }
 
 fn too_late(seen: &Progress, position: Lsn) -> String {
-    let missing = |at: Option<Lsn>| at.map_or_else(|| "all".to_owned(), |at| format_size(position.ahead_of(at).max(0)));
-    let (received, replayed) = (missing(seen.received), missing(seen.replayed));
+    let at = |at: Option<Lsn>| at.map_or_else(|| "nothing".to_owned(), |at| format!("up to {at}"));
     format!(
-        "the standby did not get past {position} in time: {received} not received, {replayed} not replayed up to that record, \
-         and the record itself; nothing was promoted"
+        "the standby did not get past {position} in time: it has received {} and replayed {}; nothing was promoted",
+        at(seen.received),
+        at(seen.replayed)
     )
 }

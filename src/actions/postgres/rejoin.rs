@@ -263,6 +263,7 @@ async fn until_it_streams(work: &Work<'_>, rewound: bool, discarded: Option<i64>
         if streams_from(&view, work.name, work.primary) {
             let slots = drop_slots(work).await;
             let thrown = match (rewound, discarded) {
+                (true, Some(0)) => "; it was rewound, and nothing of its own log was thrown away".to_owned(),
                 (true, Some(bytes)) => format!("; {} of its own log were thrown away", format_size(bytes)),
                 (true, None) => "; what its own log had beyond the switch was thrown away".to_owned(),
                 (false, _) => String::new(),
