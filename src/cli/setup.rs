@@ -250,7 +250,7 @@ pub fn read(path: &Path, kind: &str) -> Result<Arc<Source>, Failure> {
 pub fn nearest<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut near: Vec<(f64, &str)> = all
         .map(|other| {
-            let part = if !name.is_empty() && (other.contains(name) || name.contains(other)) { 0.3 } else { 0.0 };
+            let part = if name.len() >= 3 && (other.contains(name) || name.contains(other)) { 0.3 } else { 0.0 };
             (strsim::jaro_winkler(name, other) + part, other)
         })
         .filter(|(likeness, _)| *likeness > 0.75)

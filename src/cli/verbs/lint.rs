@@ -71,7 +71,10 @@ fn sources(setup: &Setup, paths: &[PathBuf]) -> Result<Vec<Arc<Source>>, Failure
 }
 
 /// The YAML files of a folder and those below it, sorted; hidden ones are left out, and links are not followed in circles.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let fault = |error: std::io::Error| {
         Failure::new(Exit::Invalid, format!("the folder {} cannot be read: {error}", folder.display()))
     };

@@ -68,7 +68,7 @@ fn go(
 }
 
 fn place(plan: &Plan) -> String {
-    if plan.targets.is_empty() { plan.environment.clone() } else { plan.targets.join(", ") }
+    if plan.targets.is_empty() { "this machine".to_owned() } else { plan.targets.join(", ") }
 }
 
 /// The plan in two lines.
