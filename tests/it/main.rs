@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod cli;
 mod command;
 mod core;
 mod failover;

@@ -14,7 +14,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::setup::Setup;
 use crate::inventory::{Database, Host, Inventory, resolve_secret};
-use crate::plan::complete_arguments;
+use crate::playbook::complete_arguments;
 use crate::value::Value;
 
 /// How long one target may take to answer.
@@ -152,7 +152,7 @@ async fn look(actions: crate::actions::Table, inventory: Arc<Inventory>, target:
     };
     let arguments = match complete_arguments(action.spec(), target.arguments) {
         Ok(arguments) => arguments,
-        Err(why) => return Look::finding(about, why),
+        Err(error) => return Look::finding(about, error.to_string()),
     };
     let context = Context { inventory, spool: std::env::temp_dir(), output: Arc::new(|_, _| {}) };
     match tokio::time::timeout(LIMIT, action.plan(&context, &arguments)).await {

@@ -1,6 +1,7 @@
 //! A run on a terminal: a picture that is drawn again ten times a second, through one bar of indicatif, which knows how to
 //! take back what it drew.
 
+use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -83,12 +84,14 @@ impl Shared {
         let mut scene = locked(&self.scene);
         scene.turn += 1;
         // One column is left free, as some terminals wrap when the last one is written.
-        let window = Window { width: columns.saturating_sub(1), rows };
+        let window = Window { width: columns.saturating_sub(1), rows: rows.saturating_sub(1) };
         let look = Look { width: Some(window.width), ..*look };
         let lines: Vec<String> = scene.lines(clock::now(), window).iter().map(|line| line.render(&look)).collect();
         drop(scene);
-        bar.set_message(lines.join("\n"));
+        bar.set_message(lines.join("\n") + "\n ");
         bar.tick();
+        // The cursor rests at the start of an empty line, so that the `^C` which a terminal echoes wraps no line of ours.
+        let _ = std::io::stderr().write_all(b"\r");
     }
 
     fn clear(&self) {

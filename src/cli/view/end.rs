@@ -8,7 +8,7 @@ use crate::cli::text::{Ink, Line};
 use crate::engine::{Ending, EndingKind};
 use crate::plan::PlannedStep;
 use crate::playbook::Step;
-use crate::run::{QuestionKind, RunState, Status, StopKind, TaskState, Time, Verdict};
+use crate::run::{QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict};
 use crate::timeline::verdict_words;
 use crate::value::format_seconds;
 
@@ -57,9 +57,7 @@ pub fn headline(state: &RunState, doing: Doing, now: Time) -> Line {
             ("·", Ink::Warn, "was interrupted; it can be resumed".to_owned())
         }
         (Doing::Stopped, _) => ("·", Ink::Warn, "is paused; it can be resumed".to_owned()),
-        (Doing::Interrupted, _) => {
-            ("?", Ink::Warn, "was left in the middle: no process drives it any more; it can be resumed".to_owned())
-        }
+        (Doing::Interrupted, _) => ("?", Ink::Warn, "was left in the middle, and no process drives it now".to_owned()),
         (Doing::Running, _) => {
             let since = format_seconds(now.seconds_since(state.started));
             let back = if state.rollback.is_some() { "undoes what it did" } else { "is running" };
@@ -158,8 +156,12 @@ fn change_of(state: &RunState, step: &Step, planned: &PlannedStep, task: &TaskSt
 
 /// Whether what a step did stands: a mark and words.
 pub fn standing(state: &RunState, step: &Step, task: &TaskState) -> (&'static str, Ink, &'static str) {
+    let undo_failed = |(other, undo): (&Task, &TaskState)| {
+        other.step == step.id && other.is_undo() && matches!(undo.status, Status::Failed { .. } | Status::Doubtful)
+    };
     match task.status {
         _ if state.is_undone(step) => ("↩", Ink::Dim, " undone"),
+        _ if state.tasks.iter().any(undo_failed) => ("✗", Ink::Bad, " its undo failed"),
         Status::Done if task.verified == Some(false) => ("✗", Ink::Bad, " done, but what must hold after it does not"),
         Status::Done => ("✓", Ink::Good, ""),
         Status::Unknown | Status::Doubtful => ("?", Ink::Warn, " not known whether it took effect"),
