@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use playbook::actions::{Call, Context, Table};
@@ -28,8 +29,17 @@ struct Pair {
     calls: std::cell::Cell<u32>,
 }
 
+/// A port that is free, below those that the kernel gives to outgoing connections: one of them may take a port between
+/// our look at it and the server's start.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 150).unwrap() * 100;
+    loop {
+        let port = 12_000 + start + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Whom PostgreSQL runs as: it refuses root.
