@@ -88,7 +88,7 @@ impl Line {
         let limit = look.width.unwrap_or(usize::MAX);
         // Spaces at the end are not worth a mark.
         let trailing: usize =
-            self.pieces.iter().rev().map_while(|(_, text)| text.trim().is_empty().then(|| text.len())).sum();
+            self.pieces.iter().rev().map_while(|(_, text)| text.trim().is_empty().then_some(text.len())).sum();
         let cut = self.width() - trailing > limit;
         let mut left = if cut { limit.saturating_sub(1) } else { limit };
         for (ink, text) in &self.pieces {

@@ -346,3 +346,65 @@ fn help_and_version_are_no_errors_and_tell_the_exit_codes() {
         place.expect(0, &[verb, "--help"]);
     }
 }
+
+#[test]
+fn the_playbook_of_the_readme_passes_lint() {
+    let place = Place::new();
+    let readme = include_str!("../../README.md");
+    let example = readme.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    place.write("readme.yaml", example);
+    assert!(place.expect(0, &["lint", "readme.yaml"]).contains("0 errors, 0 warnings"));
+}
+
+#[test]
+fn ctrl_c_finishes_the_step_in_hand_and_the_run_can_be_resumed() {
+    use std::io::BufRead as _;
+    let place = Place::new();
+    let text = GOOD
+        .replace("run: echo looked", "run: sleep 0.7")
+        .replace("touch written", "true")
+        .replace("rm -f written", "true");
+    place.write("slow.yaml", &text);
+    let mut child =
+        place.command(&["run", "./slow.yaml", "-y", "--output", "jsonl"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains(r#""kind":"intent""#)), "the first step never began");
+    let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+    // A closed terminal ends nothing; Ctrl-C does, after the step in hand.
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP).unwrap();
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    let end: Value = serde_json::from_str(&lines.last().unwrap()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(
+        (&end["state"], &end["steps"][0]["state"], &end["steps"][1]["state"]),
+        (&"stopped".into(), &"done".into(), &"pending".into())
+    );
+    assert_eq!(place.json(0, &["list", "--runs", "--output", "json"])[0]["state"], "stopped");
+    place.expect(0, &["resume", "latest"]);
+    assert_eq!(place.json(0, &["status", "--output", "json"])["verdict"], "succeeded");
+}
+
+#[test]
+fn a_run_is_followed_paused_and_cancelled_from_another_process() {
+    let place = Place::new();
+    let text = FAILS
+        .replace("exit 3", "sleep 2")
+        .replace("written", &place.folder.path().join("written").display().to_string());
+    place.write("slow.yaml", &text.replace("on_failure: rollback", "timeout: 20s"));
+    let mut child =
+        place.command(&["run", "./slow.yaml", "-y"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !place.written() {
+        assert!(std::time::Instant::now() < deadline, "the run wrote nothing");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(place.json(0, &["list", "--runs", "--output", "json"])[0]["state"], "running");
+    place.expect(13, &["resume", "latest"]);
+    let watch = place.command(&["watch"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let said = place.expect(0, &["cancel", "latest", "--reason", "not today"]);
+    assert!(said.contains("undone"), "{said}");
+    assert_eq!(child.wait().unwrap().code(), Some(10));
+    assert_eq!(watch.wait_with_output().unwrap().status.code(), Some(10));
+    assert!(!place.written());
+    assert!(place.expect(0, &["timeline"]).contains("not today"));
+}

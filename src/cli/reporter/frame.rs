@@ -86,7 +86,7 @@ impl Scene {
                 lines.push(Line::plain("     ").with(Ink::Dim, &self.output));
             }
             if let Some(name) = &step.checkpoint {
-                let reached = state.checkpoints.iter().any(|point| &point.step == &step.id);
+                let reached = state.checkpoints.iter().any(|point| point.step == step.id);
                 let ink = if reached { Ink::Good } else { Ink::Dim };
                 lines.push(Line::plain("   ").with(ink, format!("⚑ checkpoint {name}")));
             }
@@ -129,9 +129,8 @@ impl Scene {
 /// Who runs, how long there is left, and how the service is.
 fn header(state: &RunState, now: Time, width: usize) -> Vec<Line> {
     let book = state.playbook();
-    let title = Line::new()
-        .with(Ink::Bold, format!("{}@{}", book.name, book.version))
-        .with(Ink::Dim, format!("  run {}", state.run));
+    let name = Line::new().with(Ink::Bold, format!("{}@{}", book.name, book.version));
+    let run = Line::new().with(Ink::Dim, format!("run {}", state.run));
     let until = state.ended.as_ref().map_or(now, |(_, at, _)| *at);
     let taken = until.seconds_since(state.started).max(0.0);
     let clock = match book.recovery_time {
@@ -154,7 +153,7 @@ fn header(state: &RunState, now: Time, width: usize) -> Vec<Line> {
     if state.rollback.is_some() && state.ended.is_none() {
         parts.push(Line::new().with(Ink::Warn, "rolling back"));
     }
-    let mut lines = vec![title];
+    let mut lines = joined(vec![name, run], width);
     lines.extend(joined(parts, width));
     lines
 }

@@ -95,7 +95,7 @@ fn running(task: &TaskState, now: Time) -> f64 {
 /// The row of a step whose undo has begun.
 fn undo_row(state: &RunState, step: &Step, now: Time) -> Option<Row> {
     let is_ours = |task: &&Task| task.step == step.id && matches!(task.phase, Phase::Undo(_));
-    let newest = state.tasks.iter().filter(|(task, _)| is_ours(task)).next_back().map(|(_, task)| task)?;
+    let newest = state.tasks.iter().rfind(|(task, _)| is_ours(task)).map(|(_, task)| task)?;
     if state.is_undone(step) {
         let taken = newest.ended.map(|ended| ended.seconds_since(newest.started).max(0.0));
         return Some(Row::new(
