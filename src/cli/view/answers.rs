@@ -61,3 +61,40 @@ pub fn choices(state: &RunState, question: &Question) -> Vec<Choice> {
         ],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::view::samples::{self, Story};
+    use crate::run::{Answer, Task};
+
+    fn flag(answer: Answer) -> &'static str {
+        match answer {
+            Answer::TookEffect => "--took-effect",
+            Answer::DidNot => "--did-not",
+            Answer::Retry => "--retry",
+            Answer::Undo => "--undo",
+            Answer::Abandon => "--abandon",
+        }
+    }
+
+    #[test]
+    fn every_answer_that_leads_somewhere_is_offered_and_no_other() {
+        let story: Story = samples::waiting();
+        let kinds = [
+            QuestionKind::UnknownOutcome,
+            QuestionKind::StepFailed,
+            QuestionKind::UndoFailed,
+            QuestionKind::BehindPointOfNoReturn,
+        ];
+        for kind in kinds {
+            let task: Task = if kind == QuestionKind::UndoFailed { "hold/undo" } else { "promote" }.parse().unwrap();
+            let question = Question { task, kind, message: String::new(), deadline: None };
+            let mut offered: Vec<&str> = choices(&story.state, &question).iter().map(|choice| choice.flag).collect();
+            let mut taken: Vec<&str> = kind.answers().iter().map(|answer| flag(*answer)).collect();
+            offered.sort_unstable();
+            taken.sort_unstable();
+            assert_eq!(offered, taken, "{kind:?}");
+        }
+    }
+}

@@ -4,15 +4,15 @@
 use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::runs::Doing;
-use crate::cli::text::{Ink, Line};
+use crate::cli::text::{Ink, Line, wrap};
+use crate::cli::visible;
 use crate::engine::{Ending, EndingKind};
-use crate::plan::PlannedStep;
 use crate::playbook::Step;
 use crate::run::{QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict};
 use crate::timeline::verdict_words;
 use crate::value::format_seconds;
 
-use super::plan::{change_line, service_ink};
+use super::plan::service_ink;
 use super::{answers, heading, paragraph};
 
 /// What a run is doing after this process has left it.
@@ -120,37 +120,28 @@ fn indented(line: Line) -> Line {
     Line::plain("  ").followed_by(line)
 }
 
-/// What was changed, and whether it stands.
+/// What was changed, and whether it stands: as each step reported it, not as it was foreseen.
 fn changed(state: &RunState, width: usize) -> Vec<Line> {
-    let mut lines = Vec::new();
-    for id in &state.order {
-        let (Some((step, planned)), Some(task)) = (state.planned(id), state.doing(id)) else { continue };
-        if step.effect.changes() && (task.may_have_effect() || state.is_undone(step)) {
-            lines.extend(change_of(state, step, planned, task, width));
-        }
+    let steps = state.order.iter().filter_map(|id| Some((state.playbook().step(id)?, state.doing(id)?)));
+    let touched: Vec<(&Step, &TaskState)> = steps
+        .filter(|(step, task)| step.effect.changes() && (task.may_have_effect() || state.is_undone(step)))
+        .collect();
+    if touched.is_empty() {
+        return Vec::new();
     }
-    if lines.is_empty() {
-        return lines;
+    let column = touched.iter().map(|(step, _)| step.id.as_str().len()).max().unwrap_or(0) + 6;
+    let mut lines = vec![heading("What was changed")];
+    for (step, task) in touched {
+        let (mark, ink, word) = standing(state, step, task);
+        let message = if state.is_undone(step) { "" } else { task.message() };
+        let text = [word, message].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
+        let clean = visible::line(&text);
+        let mut texts = wrap(&clean, width.saturating_sub(column)).into_iter();
+        let head = Line::plain("  ").with(ink, mark).with(Ink::Plain, format!(" {}", step.id)).pad_to(column);
+        lines.push(head.with(Ink::Plain, texts.next().unwrap_or_default()));
+        lines.extend(texts.map(|text| Line::new().pad_to(column).with(Ink::Plain, text)));
     }
-    lines.insert(0, heading("What was changed"));
     lines.push(Line::new());
-    lines
-}
-
-fn change_of(state: &RunState, step: &Step, planned: &PlannedStep, task: &TaskState, width: usize) -> Vec<Line> {
-    let (mark, ink, word) = standing(state, step, task);
-    let mut lines =
-        vec![Line::plain("  ").with(ink, mark).with(Ink::Plain, format!(" {}", step.id)).with(Ink::Dim, word)];
-    if state.is_undone(step) {
-        return lines;
-    }
-    let changes = &planned.prediction.changes;
-    if changes.is_empty() || task.status != Status::Done {
-        let message = Some(task.message()).filter(|message| !message.is_empty());
-        lines.extend(message.into_iter().flat_map(|message| paragraph(message, 4, width, Ink::Plain)));
-    } else {
-        lines.extend(changes.iter().filter(|change| change.before != change.after).map(change_line));
-    }
     lines
 }
 
@@ -160,14 +151,14 @@ pub fn standing(state: &RunState, step: &Step, task: &TaskState) -> (&'static st
         other.step == step.id && other.is_undo() && matches!(undo.status, Status::Failed { .. } | Status::Doubtful)
     };
     match task.status {
-        _ if state.is_undone(step) => ("↩", Ink::Dim, " undone"),
-        _ if state.tasks.iter().any(undo_failed) => ("✗", Ink::Bad, " its undo failed"),
-        Status::Done if task.verified == Some(false) => ("✗", Ink::Bad, " done, but what must hold after it does not"),
+        _ if state.is_undone(step) => ("↩", Ink::Dim, "undone"),
+        _ if state.tasks.iter().any(undo_failed) => ("✗", Ink::Bad, "its undo failed"),
+        Status::Done if task.verified == Some(false) => ("✗", Ink::Bad, "done, but what must hold after it does not"),
         Status::Done => ("✓", Ink::Good, ""),
-        Status::Unknown | Status::Doubtful => ("?", Ink::Warn, " not known whether it took effect"),
-        Status::InFlight => ("?", Ink::Warn, " under way"),
-        Status::Failed { .. } => ("✗", Ink::Bad, " failed; part of it may have happened"),
-        Status::Ready | Status::NoEffect { .. } => ("?", Ink::Warn, " an earlier try may have changed something"),
+        Status::Unknown | Status::Doubtful => ("?", Ink::Warn, "not known whether it took effect"),
+        Status::InFlight => ("?", Ink::Warn, "under way"),
+        Status::Failed { .. } => ("✗", Ink::Bad, "failed; part of it may have happened"),
+        Status::Ready | Status::NoEffect { .. } => ("?", Ink::Warn, "an earlier try may have changed something"),
     }
 }
 

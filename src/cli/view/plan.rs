@@ -185,7 +185,7 @@ fn requirement_lines(need: &Requirement, width: usize) -> Vec<Line> {
 }
 
 /// One difference: `+` comes into being, `-` goes, `~` becomes another, `=` stays.
-pub fn change_line(change: &Change) -> Line {
+fn change_line(change: &Change) -> Line {
     let (mark, ink) = match (&change.before, &change.after) {
         (None, Some(_)) => ("+", Ink::Good),
         (Some(_), None) => ("-", Ink::Bad),
