@@ -102,9 +102,17 @@ impl<'a> Drive<'a> {
     /// # Errors
     /// When the plan cannot be made.
     pub fn plan(&mut self, chosen: Chosen) -> Result<Plan, Failure> {
-        let result = self.runtime.block_on(self.engine.plan(chosen.playbook, chosen.inputs));
+        let mut interrupts = self.interrupts.1.clone();
+        interrupts.mark_unchanged();
+        let engine = &mut self.engine;
+        let result = self.runtime.block_on(async {
+            tokio::select! {
+                result = engine.plan(chosen.playbook, chosen.inputs) => Some(result),
+                _ = interrupts.changed() => None,
+            }
+        });
         self.reporter.pause();
-        Ok(result?)
+        result.ok_or_else(interrupted)?.map_err(Failure::from)
     }
 
     /// Starts a run, drives it, and shows how it came out.
@@ -117,6 +125,10 @@ impl<'a> Drive<'a> {
         incident: Option<String>,
         overrides: Vec<(String, String)>,
     ) -> Result<Exit, Failure> {
+        // The engine counts from here on: what was pressed before must not be forgotten.
+        if *self.interrupts.1.borrow() > 0 {
+            return Err(interrupted());
+        }
         let result = self.runtime.block_on(self.engine.start(plan, incident, overrides));
         self.conclude(result)
     }
@@ -215,6 +227,12 @@ impl<'a> Drive<'a> {
         self.reporter.finish();
         self.runtime.shutdown_background();
     }
+}
+
+/// Ctrl-C came before anything had begun.
+fn interrupted() -> Failure {
+    Failure::new(Exit::Interrupted, "interrupted while the targets were looked at")
+        .meaning("nothing was started or changed")
 }
 
 /// The last screen, or the last object.

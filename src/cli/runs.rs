@@ -1,8 +1,11 @@
 //! Which run is meant, and what it is doing: "running" is never read from a stored status, it means that somebody holds
 //! the lease.
 
+use std::sync::Arc;
+
 use crate::engine::holder::{self, Liveness};
 use crate::ids::RunId;
+use crate::inventory::Inventory;
 use crate::journal::{Journal, LeaseInfo, RunRow, SqliteJournal};
 use crate::run::{QuestionKind, RunState};
 
@@ -128,6 +131,27 @@ fn choose(rows: &[RunRow], word: &str) -> Result<RunId, Option<Failure>> {
 /// When its records are damaged.
 pub fn state(journal: &mut dyn Journal, run: &RunId) -> Result<RunState, Failure> {
     Ok(RunState::replay(run, &journal.records(run, 0)?)?)
+}
+
+/// The inventory for a run that was begun before: it must be of the environment that the run was started in, as names mean
+/// other machines in another one.
+///
+/// # Errors
+/// When the inventory cannot be read, or is of another environment.
+pub fn inventory(setup: &Setup, state: &RunState) -> Result<Arc<Inventory>, Failure> {
+    let inventory = setup.inventory()?;
+    let (began, here) = (&state.plan.environment, &inventory.environment);
+    if began == here {
+        return Ok(inventory);
+    }
+    let from = setup.inventory_file().map_or("none was named".to_owned(), |path| path.display().to_string());
+    let what = format!(
+        "run {} was started in the environment `{began}`, and the inventory here ({from}) is of `{here}`",
+        state.run
+    );
+    Err(Failure::new(Exit::NotAllowed, what)
+        .meaning("nothing was done: the same names would mean other machines")
+        .next("name the inventory that the run was started with: --inventory FILE or $PLAYBOOK_INVENTORY"))
 }
 
 #[cfg(test)]

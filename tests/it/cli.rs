@@ -292,6 +292,12 @@ fn a_stuck_run_says_what_can_be_answered_and_an_answer_ends_it() {
     assert!(refused.contains(list[0]["run"].as_str().unwrap()), "{refused}");
     place.expect(1, &["doctor"]);
     place.expect(77, &["resolve", "latest", "fail", "--retry", "--reason", "x"]);
+    // In another environment the same names mean other machines.
+    place.write("other.yaml", "environment: staging\n");
+    for verb in ["resume", "cancel", "abort", "pause", "rollback"] {
+        let said = place.expect(77, &[verb, "latest", "--inventory", "other.yaml"]);
+        assert!(said.contains("staging"), "{said}");
+    }
     assert!(place.expect(77, &["resolve", "latest", "write", "--undo", "--reason", "x"]).contains("--took-effect"));
     place.expect(11, &["resolve", "latest", "write", "--retry", "--reason", "once more"]);
     place.expect(15, &["resolve", "latest", "write", "--abandon", "--reason", "by hand"]);
@@ -382,6 +388,37 @@ fn ctrl_c_finishes_the_step_in_hand_and_the_run_can_be_resumed() {
     assert_eq!(place.json(0, &["list", "--runs", "--output", "json"])[0]["state"], "stopped");
     place.expect(0, &["resume", "latest"]);
     assert_eq!(place.json(0, &["status", "--output", "json"])["verdict"], "succeeded");
+}
+
+#[test]
+fn ctrl_c_before_the_start_starts_nothing() {
+    let place = Place::new();
+    let looked = place.folder.path().join("looked");
+    let text = GOOD.replace("run: echo looked", &format!("run: touch {}; sleep 20", looked.display()));
+    let text = text.replace("touch written", "true").replace("rm -f written", "true");
+    place.write("slow.yaml", &text);
+    let child = place.command(&["run", "./slow.yaml", "-y"]).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !looked.exists() {
+        assert!(std::time::Instant::now() < deadline, "the plan never looked");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), nix::sys::signal::Signal::SIGINT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    assert_eq!(place.json(0, &["list", "--runs", "--output", "json"]), serde_json::json!([]));
+}
+
+#[test]
+fn a_production_run_with_its_brake_passed_is_told_with_the_reason() {
+    let place = Place::new();
+    place.write("production.yaml", "environment: production\n");
+    let words = ["run", "good", "--inventory", "production.yaml", "--confirm", "good", "--override", "shared-state"];
+    let words = [&words[..], &["--reason", "the server is down"]].concat();
+    place.expect(3, &words);
+    assert!(place.expect(0, &["timeline"]).contains("the server is down"));
+    // Elsewhere the brake does not bind, and passing it is no exception.
+    place.expect(0, &["run", "good", "-y", "--override", "shared-state", "--reason", "x"]);
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn ask(setup: &Setup, args: &Ask, mut journal: SqliteJournal, run: &RunId, kind:
         .meaning("nothing was changed")
         .next(format!("playbook status {run}")));
     }
-    let mut drive = Drive::new(setup, args.output, setup.inventory()?, Box::new(journal), true)?;
+    let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), true)?;
     say_state(setup);
     let result = drive.request(run, kind.clone(), args.reason.as_deref().unwrap_or(""));
     drive.end();

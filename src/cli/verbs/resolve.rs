@@ -27,7 +27,7 @@ pub fn resolve(setup: &Setup, args: &Resolve) -> Result<Exit, Failure> {
     let task = asked_about(&state, task)?;
     let (flag, answer) = answer(args);
     allowed(&state, flag)?;
-    let mut drive = Drive::new(setup, args.output, setup.inventory()?, Box::new(journal), true)?;
+    let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), true)?;
     say_state(setup);
     let result = drive.request(&run, RequestKind::Resolve { task, answer }, &args.reason);
     drive.end();

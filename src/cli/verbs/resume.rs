@@ -24,7 +24,7 @@ pub fn resume(setup: &Setup, args: &Resume) -> Result<Exit, Failure> {
         show(setup, args.output, &state, Doing::Ended, exit);
         return Ok(exit);
     }
-    let mut drive = Drive::new(setup, args.output, setup.inventory()?, Box::new(journal), !args.no_wait)?;
+    let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), !args.no_wait)?;
     say_state(setup);
     let result = drive.resume(&run, args.reason.as_deref().unwrap_or(""), args.take_over);
     drive.end();
