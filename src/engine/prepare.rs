@@ -167,10 +167,13 @@ impl Drive<'_> {
                 .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
             _ => None,
         };
+        let round = self.state.tasks.get(&task).map_or(0, |state| state.round);
         let key = key.unwrap_or_else(|| match effect {
             Effect::Keyed => format!("{}-{name}", self.state.run),
             _ => format!("{}-{name}-{attempt}", self.state.run),
         });
+        // What was undone is done anew: under its old key the target would take it for a double and do nothing.
+        let key = if round > 0 && effect == Effect::Keyed { format!("{key}-again-{round}") } else { key };
         Event::Intent { task, attempt, arguments, before, key, effect, timeout: step.timeout }
     }
 }
