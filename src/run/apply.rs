@@ -138,8 +138,8 @@ impl RunState {
             Event::Requested { request, reason } => self.request(request, reason, &record.actor),
             Event::Stopped { kind, .. } => {
                 self.stopped = Some(*kind);
-                if matches!(self.asked, Some(Asked::Pause { .. })) || self.rollback.is_some() {
-                    self.asked = None;
+                if let Some(Asked::Pause { then, .. }) = &mut self.asked {
+                    self.asked = then.take().map(|asked| *asked);
                 }
             }
             Event::Resumed { .. } => self.stopped = None,
@@ -412,14 +412,27 @@ impl RunState {
                 self.stopped = None;
                 self.asked = Some(Asked::Rollback { to: to.clone(), because });
             }
-            RequestKind::Abort if self.rollback.is_some() => self.asked = Some(Asked::Pause { because }),
+            RequestKind::Abort if self.rollback.is_some() => self.pause(because),
             RequestKind::Abort => {
                 self.stopped = None;
                 self.asked = Some(Asked::Abort { because });
             }
-            RequestKind::Pause => self.asked = Some(Asked::Pause { because }),
+            RequestKind::Pause => self.pause(because),
             // A resolve that is accepted becomes an `Answered`; one that is not only tells who tried.
             RequestKind::Resolve { .. } => {}
         }
+    }
+
+    /// Waits after the task in hand. A run that is stopped already needs no second resume for it, and what was asked for
+    /// before is not lost.
+    fn pause(&mut self, because: String) {
+        if self.stopped.is_some() {
+            return;
+        }
+        let then = match self.asked.take() {
+            Some(Asked::Pause { then, .. }) => then,
+            earlier => earlier.map(Box::new),
+        };
+        self.asked = Some(Asked::Pause { because, then });
     }
 }
