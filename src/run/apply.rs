@@ -242,7 +242,13 @@ impl RunState {
         };
         state.looked = true;
         match found {
-            Settlement::Ended { report } => state.account(report.clone(), at),
+            Settlement::Ended { report } => {
+                state.account(report.clone(), at);
+                // An end that says nothing is not looked for a second time: that would never end.
+                if state.status == Status::Unknown {
+                    state.status = Status::Doubtful;
+                }
+            }
             Settlement::TookEffect { outputs } => state.account(Report::done(evidence, outputs.clone()), at),
             Settlement::DidNot | Settlement::RunAgain if swallowed => {
                 let again = matches!(found, Settlement::RunAgain);
