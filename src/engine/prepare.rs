@@ -146,13 +146,15 @@ impl Drive<'_> {
             (Err(error), _) => Err(format!("`if` cannot be evaluated: {error}")),
             (Ok(Truth::True), Some(action)) => arguments(&undo, action.spec(), &scope).map(Some),
             (Ok(Truth::True), None) => Err(format!("this binary does not have the action {}", undo.action)),
-            (Ok(_), _) => Ok(None),
+            (Ok(Truth::False), _) => Ok(None),
+            (Ok(Truth::Undecided(why)), _) => Err(format!("its `if` cannot be decided: {why}")),
         };
         use crate::outcome::Report;
         let report = match prepared {
             Ok(Some(arguments)) => return vec![self.intent(task.clone(), attempt, &undo, arguments, before)],
             Ok(None) => Report::done("it is not needed: its `if` does not hold", Value::Null),
-            Err(why) => Report::failed(format!("it cannot be prepared: {why}")),
+            // Nothing was sent, so there is nothing to look for: a probe without arguments might take it for done.
+            Err(why) => Report::no_effect(format!("it cannot be prepared: {why}")),
         };
         let intent = self.intent(task.clone(), attempt, &undo, Value::Null, before);
         vec![intent, Event::Outcome { task: task.clone(), attempt, report }]
