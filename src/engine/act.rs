@@ -136,6 +136,9 @@ impl Drive<'_> {
     /// What a finding means for an attempt of this effect.
     fn read(&self, task: &Task, finding: Finding, effect: Effect) -> (Settlement, String) {
         match finding {
+            Finding::Ended(report) if report.outcome == Outcome::Unknown => {
+                self.read(task, Finding::CannotTell { evidence: report.message }, effect)
+            }
             Finding::Ended(report) => {
                 let report = self.judge(task, report);
                 let evidence = format!("its own end was found: {}", report.message);

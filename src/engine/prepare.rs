@@ -146,13 +146,15 @@ impl Drive<'_> {
             (Err(error), _) => Err(format!("`if` cannot be evaluated: {error}")),
             (Ok(Truth::True), Some(action)) => arguments(&undo, action.spec(), &scope).map(Some),
             (Ok(Truth::True), None) => Err(format!("this binary does not have the action {}", undo.action)),
-            (Ok(_), _) => Ok(None),
+            (Ok(Truth::False), _) => Ok(None),
+            (Ok(Truth::Undecided(why)), _) => Err(format!("its `if` cannot be decided: {why}")),
         };
         use crate::outcome::Report;
         let report = match prepared {
             Ok(Some(arguments)) => return vec![self.intent(task.clone(), attempt, &undo, arguments, before)],
             Ok(None) => Report::done("it is not needed: its `if` does not hold", Value::Null),
-            Err(why) => Report::failed(format!("it cannot be prepared: {why}")),
+            // Nothing was sent, so there is nothing to look for: a probe without arguments might take it for done.
+            Err(why) => Report::no_effect(format!("it cannot be prepared: {why}")),
         };
         let intent = self.intent(task.clone(), attempt, &undo, Value::Null, before);
         vec![intent, Event::Outcome { task: task.clone(), attempt, report }]
@@ -167,10 +169,13 @@ impl Drive<'_> {
                 .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
             _ => None,
         };
+        let round = self.state.tasks.get(&task).map_or(0, |state| state.round);
         let key = key.unwrap_or_else(|| match effect {
             Effect::Keyed => format!("{}-{name}", self.state.run),
             _ => format!("{}-{name}-{attempt}", self.state.run),
         });
+        // What was undone is done anew: under its old key the target would take it for a double and do nothing.
+        let key = if round > 0 && effect == Effect::Keyed { format!("{key}-again-{round}") } else { key };
         Event::Intent { task, attempt, arguments, before, key, effect, timeout: step.timeout }
     }
 }

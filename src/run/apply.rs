@@ -138,8 +138,8 @@ impl RunState {
             Event::Requested { request, reason } => self.request(request, reason, &record.actor),
             Event::Stopped { kind, .. } => {
                 self.stopped = Some(*kind);
-                if matches!(self.asked, Some(Asked::Pause { .. })) || self.rollback.is_some() {
-                    self.asked = None;
+                if let Some(Asked::Pause { then, .. }) = &mut self.asked {
+                    self.asked = then.take().map(|asked| *asked);
                 }
             }
             Event::Resumed { .. } => self.stopped = None,
@@ -242,7 +242,13 @@ impl RunState {
         };
         state.looked = true;
         match found {
-            Settlement::Ended { report } => state.account(report.clone(), at),
+            Settlement::Ended { report } => {
+                state.account(report.clone(), at);
+                // An end that says nothing is not looked for a second time: that would never end.
+                if state.status == Status::Unknown {
+                    state.status = Status::Doubtful;
+                }
+            }
             Settlement::TookEffect { outputs } => state.account(Report::done(evidence, outputs.clone()), at),
             Settlement::DidNot | Settlement::RunAgain if swallowed => {
                 let again = matches!(found, Settlement::RunAgain);
@@ -364,16 +370,38 @@ impl RunState {
         let undone: Vec<StepId> =
             self.playbook().steps.iter().filter(|step| self.is_undone(step)).map(|step| step.id.clone()).collect();
         for (task, state) in &mut self.tasks {
-            let again = undone.contains(&task.step) || (task.phase == Phase::Do && !state.passed);
-            if again {
+            let is_undone = undone.contains(&task.step);
+            if is_undone || (task.phase == Phase::Do && !state.passed) {
                 state.allowed = state.counted + 1;
-                state.earlier_effect = false;
+                // What failed half-way and is not undone still counts: the point of no return stays crossed by it.
+                state.earlier_effect = !is_undone && state.may_have_effect();
+                state.round += u32::from(is_undone);
                 state.status = Status::Ready;
                 state.passed = false;
                 state.verified = None;
             }
         }
-        self.order.retain(|id| !undone.contains(id));
+        self.forget_what_is_gone();
+    }
+
+    /// What has no effect any more has no place in the order of intents, and the safe states that stood on it are gone.
+    fn forget_what_is_gone(&mut self) {
+        let stands: Vec<bool> =
+            self.order.iter().map(|id| self.doing(id).is_some_and(TaskState::may_have_effect)).collect();
+        let order = std::mem::take(&mut self.order);
+        self.checkpoints.retain(|point| {
+            order.iter().position(|id| *id == point.step).is_some_and(|place| stands.get(place) == Some(&true))
+        });
+        for point in &mut self.checkpoints {
+            point.position = stands.iter().take(point.position).filter(|stands| **stands).count();
+        }
+        self.order = order.into_iter().zip(&stands).filter(|(_, stands)| **stands).map(|(id, _)| id).collect();
+        // What was skipped behind the first step that runs again was skipped for what is no longer true.
+        let steps = &self.plan.playbook.steps;
+        let passed = |id: &StepId| self.skipped.contains_key(id) || self.doing(id).is_some_and(|task| task.passed);
+        let first = steps.iter().position(|step| !passed(&step.id)).unwrap_or(steps.len());
+        let before: Vec<StepId> = steps.iter().take(first).map(|step| step.id.clone()).collect();
+        self.skipped.retain(|id, _| before.contains(id));
     }
 
     fn request(&mut self, request: &RequestKind, reason: &str, actor: &str) {
@@ -390,14 +418,27 @@ impl RunState {
                 self.stopped = None;
                 self.asked = Some(Asked::Rollback { to: to.clone(), because });
             }
-            RequestKind::Abort if self.rollback.is_some() => self.asked = Some(Asked::Pause { because }),
+            RequestKind::Abort if self.rollback.is_some() => self.pause(because),
             RequestKind::Abort => {
                 self.stopped = None;
                 self.asked = Some(Asked::Abort { because });
             }
-            RequestKind::Pause => self.asked = Some(Asked::Pause { because }),
+            RequestKind::Pause => self.pause(because),
             // A resolve that is accepted becomes an `Answered`; one that is not only tells who tried.
             RequestKind::Resolve { .. } => {}
         }
+    }
+
+    /// Waits after the task in hand. A run that is stopped already needs no second resume for it, and what was asked for
+    /// before is not lost.
+    fn pause(&mut self, because: String) {
+        if self.stopped.is_some() {
+            return;
+        }
+        let then = match self.asked.take() {
+            Some(Asked::Pause { then, .. }) => then,
+            earlier => earlier.map(Box::new),
+        };
+        self.asked = Some(Asked::Pause { because, then });
     }
 }

@@ -101,6 +101,8 @@ pub enum Asked {
     Pause {
         /// Who and why.
         because: String,
+        /// What was asked for before, to be done when the run is resumed.
+        then: Option<Box<Asked>>,
     },
 }
 

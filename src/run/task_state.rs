@@ -20,6 +20,8 @@ pub struct TaskState {
     pub intent: Option<Intent>,
     /// What was there before the first attempt that may have changed something: what an undo puts back.
     pub before: Value,
+    /// How often it was undone to be done again: the target must not take what comes then for a double.
+    pub round: u32,
     /// Whether an attempt before the newest may have changed something.
     pub earlier_effect: bool,
     /// The newest account: of the action, a probe or a person.
@@ -88,6 +90,7 @@ impl TaskState {
             status: Status::Ready,
             intent: None,
             before: Value::Null,
+            round: 0,
             earlier_effect: false,
             report: None,
             looked: false,

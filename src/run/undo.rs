@@ -7,6 +7,9 @@ use crate::playbook::Step;
 
 /// What is to be undone next, or how the run ends when nothing is left.
 pub(super) fn next(run: &RunState, now: Time) -> Decision {
+    if let Some(decision) = crossing(run, now) {
+        return decision;
+    }
     let to = run.rollback.as_ref().and_then(|rollback| rollback.to.as_deref());
     let kept = run.kept(to);
     for id in run.order.iter().skip(kept).rev() {
@@ -25,6 +28,17 @@ pub(super) fn next(run: &RunState, now: Time) -> Decision {
         }
     }
     finish(run, to, kept)
+}
+
+/// Whether the point of no return was crossed at all decides how far the undo goes: it is never taken for granted.
+fn crossing(run: &RunState, now: Time) -> Option<Decision> {
+    let id = run.point_of_no_return()?;
+    let (task, state) = (Task::of(id), run.doing(id)?);
+    match state.status {
+        Status::Unknown => Some(settle(run, &task, state, now)),
+        Status::Doubtful => Some(ask_about_unknown(run, &task, state, now)),
+        _ => None,
+    }
 }
 
 /// A step whose outcome is unknown is looked into before it is undone; where nothing can be seen, it is undone without

@@ -23,7 +23,12 @@ pub(super) fn rolled_back(run: &RunState, to: Option<&str>) -> Event {
         return Event::RunEnded { verdict: Verdict::RolledBackToCheckpoint, summary };
     }
     if run.touched() || by_person {
+        let by_hand = by_hand(run);
         let summary = match kept_on_purpose(run).as_slice() {
+            _ if !by_hand.is_empty() => {
+                let kept = kept_on_purpose(run).into_iter().chain(by_hand).collect::<Vec<_>>();
+                format!("everything that the run did is undone; what stands: {} ({because})", kept.join("; "))
+            }
             [] => format!("everything is as it was before the run ({because})"),
             kept => {
                 format!("everything is undone but what the playbook leaves on purpose: {} ({because})", kept.join("; "))
@@ -62,7 +67,10 @@ fn standing(run: &RunState) -> Vec<String> {
         if !step.effect.changes() || run.is_undone(step) {
             continue;
         }
+        let undo_begun =
+            run.tasks.iter().any(|(task, state)| task.is_undo() && &task.step == id && state.may_have_effect());
         match run.doing(id) {
+            Some(_) if undo_begun => list.push(format!("{id} (its undo did not come to its end)")),
             Some(state) if matches!(state.status, Status::Unknown | Status::Doubtful | Status::InFlight) => {
                 list.push(format!("{id} (not known whether it took effect)"));
             }
@@ -71,7 +79,17 @@ fn standing(run: &RunState) -> Vec<String> {
             _ => {}
         }
     }
+    list.extend(by_hand(run));
     list
+}
+
+/// The changing steps that were never begun and that a person says are done: nothing of ours can undo them.
+fn by_hand(run: &RunState) -> Vec<String> {
+    let steps = run.playbook().steps.iter().filter(|step| step.effect.changes() && !run.order.contains(&step.id));
+    steps
+        .filter(|step| run.doing(&step.id).is_some_and(|state| state.status == Status::Done))
+        .map(|step| format!("{}: done by hand, and the run cannot undo it", step.id))
+        .collect()
 }
 
 /// The steps that were to come.
