@@ -16,3 +16,4 @@ mod failover;
 mod house;
 mod lab;
 mod postgres_actions;
+mod processes;

@@ -1,0 +1,219 @@
+//! The real binary with local playbooks: real processes, real signals, a state folder of each test's own.
+
+mod hostile;
+mod kills;
+mod output;
+mod policies;
+mod questions;
+mod requests;
+mod signals;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// A folder with a state, a configuration and playbooks. In a playbook's text `WORLD` stands for the folder, and
+/// `GATE(name)` for "say that you are here, and wait to be let through".
+pub struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.yaml"), "").unwrap();
+        Self { folder }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a playbook; `steps` is the list below `steps:`.
+    pub fn book(&self, name: &str, steps: &str) -> String {
+        self.book_with(name, "", steps)
+    }
+
+    /// The same with more keys at its head.
+    pub fn book_with(&self, name: &str, head: &str, steps: &str) -> String {
+        let mut text = format!("name: {name}\nversion: 1.0.0\ntitle: A test\n{head}\nsteps:\n{steps}");
+        while let Some((before, rest)) = text.split_once("GATE(") {
+            let (gate, after) = rest.split_once(')').unwrap();
+            // Whoever outlives the test ends with its folder.
+            text = format!(
+                "{before}touch WORLD/{gate}.here; while [ -d WORLD ] && [ ! -e WORLD/{gate}.go ]; do sleep 0.02; done{after}"
+            );
+        }
+        let path = self.path(&format!("{name}.yaml"));
+        std::fs::write(&path, text.replace("WORLD", self.folder.path().to_str().unwrap())).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_playbook"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("PLAYBOOK_CONFIG", self.path("config.yaml"))
+            .env("PLAYBOOK_STATE", self.path("state"))
+            .env_remove("PLAYBOOK_INVENTORY")
+            .env_remove("PLAYBOOK_PATH")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Runs the binary, which must end with this code; gives back all that it said.
+    pub fn expect(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "playbook {}\n{said}", arguments.join(" "));
+        assert!(!said.contains("panicked"), "{said}");
+        said
+    }
+
+    /// What it prints as one JSON document.
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(arguments);
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{}", said(&output)))
+    }
+
+    pub fn status(&self) -> Value {
+        self.json(&["status", "--output", "json"])
+    }
+
+    /// Starts the binary and goes on; what it says goes to files.
+    pub fn start(&self, arguments: &[&str]) -> Runner {
+        let number = std::fs::read_dir(self.folder.path()).unwrap().count();
+        let stdout = self.path(&format!("runner-{number}.out"));
+        let stderr = self.path(&format!("runner-{number}.err"));
+        let child = self
+            .command(arguments)
+            .stdout(File::create(&stdout).unwrap())
+            .stderr(File::create(&stderr).unwrap())
+            .spawn()
+            .unwrap();
+        Runner { child, stdout, stderr }
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// The words of a file, one a line as the steps wrote them.
+    pub fn log(&self) -> Vec<String> {
+        self.read("log").lines().map(str::to_owned).collect()
+    }
+
+    /// Waits until a step stands at a gate.
+    pub fn wait_at(&self, gate: &str) {
+        until(&format!("a step at the gate {gate}"), || self.path(&format!("{gate}.here")).exists().then_some(()));
+    }
+
+    /// Lets it through.
+    pub fn open(&self, gate: &str) {
+        std::fs::write(self.path(&format!("{gate}.go")), "").unwrap();
+    }
+
+    /// Kills the recorder of the newest attempt of a step, and the command under it.
+    pub fn kill_recorded(&self, step: &str) {
+        let mut recorded: Vec<PathBuf> = Vec::new();
+        for run in std::fs::read_dir(self.path("state/spool")).unwrap() {
+            recorded.extend(std::fs::read_dir(run.unwrap().path()).unwrap().map(|entry| entry.unwrap().path()));
+        }
+        let middle = format!("-{step}-");
+        let folder = recorded.iter().find(|path| path.to_string_lossy().contains(&middle)).expect("the step's spool");
+        let command = until("the command's process", || {
+            let text = std::fs::read_to_string(folder.join("process")).ok()?;
+            text.split_once(' ')?.0.parse::<i32>().ok()
+        });
+        let started: Value = serde_json::from_slice(&std::fs::read(folder.join("started")).unwrap()).unwrap();
+        let recorder = Pid::from_raw(started["pid"].as_i64().unwrap().try_into().unwrap());
+        kill(recorder, Signal::SIGKILL).unwrap();
+        killpg(Pid::from_raw(command), Signal::SIGKILL).unwrap();
+        until("the end of the recorder and its command", || (!runs(recorder.as_raw()) && !runs(command)).then_some(()));
+    }
+}
+
+pub fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// A process of ours that goes on while the test does.
+pub struct Runner {
+    pub child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+impl Runner {
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn said(&self) -> String {
+        let read = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
+        format!("{}{}", read(&self.stdout), read(&self.stderr))
+    }
+
+    pub fn wait_for(&self, text: &str) {
+        until(&format!("`{text}` in what it says"), || self.said().contains(text).then_some(()));
+    }
+
+    /// Its exit code; it must end by itself.
+    pub fn code(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + Duration::from_secs(40);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert!(!self.said().contains("panicked"), "{}", self.said());
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it does not end\n{}", self.said());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn expect(&mut self, code: i32) {
+        let ended = self.code();
+        assert_eq!(ended, Some(code), "{}", self.said());
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until something is so. Tests wait for conditions, never for times.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(40);
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} did not come about");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether a process lives: what only waits to be reaped does not.
+pub fn runs(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
