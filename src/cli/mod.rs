@@ -8,6 +8,7 @@ mod drive;
 pub mod exit;
 mod failure;
 mod follow;
+mod log;
 mod paste;
 mod reporter;
 mod runs;
@@ -45,7 +46,11 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
         }
     };
-    let screen = Screen::of_process(arguments.global.color, arguments.global.quiet);
+    let mut screen = Screen::of_process(arguments.global.color, arguments.global.quiet);
+    if log::start() {
+        // Lines between a picture that redraws itself would tear both.
+        screen.live = false;
+    }
     match std::panic::catch_unwind(AssertUnwindSafe(|| perform(&arguments, screen))) {
         Ok(exit) => exit.into(),
         Err(_) => {

@@ -27,6 +27,7 @@ impl Drive<'_> {
         let context = self.context(task);
         let undo = self.state.is_own_undo(task);
         let limit = Duration::from_secs_f64(call.timeout.as_secs_f64() + GRACE);
+        tracing::debug!(task = %task, attempt = call.attempt, timeout = ?call.timeout, "acting");
         let acting = async move {
             let act =
                 async { if undo { action.undo(&context, &call).await } else { action.run(&context, &call).await } };
@@ -111,6 +112,7 @@ impl Drive<'_> {
             (Settlement::RunAgain, "an undo works from what it observes, so it runs again".to_owned())
         } else {
             let context = self.context(task);
+            tracing::debug!(task = %task, attempt = call.attempt, "looking what became of it");
             let looking = async move { action.probe(&context, &call).await };
             let Some(mut finding) = self.attend(looking).await? else {
                 return Ok(Some(EndingKind::Left));

@@ -54,6 +54,7 @@ impl Drive<'_> {
                 return Ok(kind);
             }
             let decision = decide(&self.state, self.parts.clock.now());
+            tracing::debug!(run = %self.state.run, seq = self.state.seq, decision = decision.word(), "decided");
             self.parts.observer.decision(&decision, &self.state);
             let ended = match decision {
                 Decision::Prepare { wait, .. } | Decision::Settle { wait, .. } if wait > 0.0 => {
@@ -103,6 +104,7 @@ impl Drive<'_> {
     pub(super) fn keep_lease(&mut self) -> Result<(), EngineError> {
         if self.renewed.elapsed() >= RENEW {
             self.parts.journal.renew(&self.lease)?;
+            tracing::trace!(run = %self.lease.run, epoch = self.lease.epoch, "the lease is renewed");
             self.renewed = Instant::now();
         }
         Ok(())

@@ -42,6 +42,7 @@ impl Engine {
                 }
                 _ => Prediction::unknown("this binary does not have the action"),
             };
+            tracing::debug!(step = %lookup.step, fidelity = ?prediction.fidelity, refusals = ?prediction.refusals, "looked");
             planner.answer(prediction);
         }
         Ok(planner.finish())

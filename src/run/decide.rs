@@ -48,6 +48,22 @@ pub enum Decision {
     Finished(Verdict),
 }
 
+impl Decision {
+    /// The word for it, for whoever looks for a fault.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Decision::Prepare { .. } => "prepare",
+            Decision::Dispatch { .. } => "dispatch",
+            Decision::Settle { .. } => "settle",
+            Decision::Verify { .. } => "verify",
+            Decision::Record(_) => "record",
+            Decision::Wait(_) => "wait",
+            Decision::Stopped(_) => "stopped",
+            Decision::Finished(_) => "finished",
+        }
+    }
+}
+
 /// What is to be done next.
 pub fn decide(run: &RunState, now: Time) -> Decision {
     if let Some((verdict, ..)) = run.ended {
@@ -89,7 +105,9 @@ fn record(event: Event) -> Decision {
 /// What a person asked for, once nothing is under way.
 fn asked(run: &RunState, now: Time) -> Option<Decision> {
     match run.asked.as_ref()? {
-        Asked::Pause { because, .. } => Some(record(Event::Stopped { kind: StopKind::Paused, because: because.clone() })),
+        Asked::Pause { because, .. } => {
+            Some(record(Event::Stopped { kind: StopKind::Paused, because: because.clone() }))
+        }
         Asked::Rollback { to, because } => {
             Some(record(Event::RollbackStarted { to: to.clone(), because: because.clone() }))
         }

@@ -94,7 +94,7 @@ fn orders_to_a_terminal_are_neutralised() {
     // JSON has it all, escaped.
     let json = place.run(&["timeline", "latest", "--output", "json"]);
     let text = String::from_utf8(json.stdout).unwrap();
-    assert_eq!(dangerous(&text.replace('\u{202e}', "").replace('\u{9b}', "")), None);
+    assert_eq!(dangerous(&text.replace(['\u{202e}', '\u{9b}'], "")), None);
     let values: Value = serde_json::from_str(&text).unwrap();
     assert!(values.to_string().contains("\\u001b[2J"));
 }
