@@ -35,7 +35,7 @@ async fn a_command_ends_in_each_of_the_outcomes() {
         json!({"script": "echo $A; false; echo no", "environment": {"A": 5}, "shell": null, "become": null});
     let once = call(Effect::Once, arguments);
     assert!(matches!(
-        shell.probe(&context, &Call { key: "other".into(), ..once.clone() }).await,
+        shell.probe(&context, &Call { attempt: "other".into(), ..once.clone() }).await,
         Finding::DidNot { .. }
     ));
     let report = shell.run(&context, &once).await;
@@ -43,11 +43,11 @@ async fn a_command_ends_in_each_of_the_outcomes() {
     assert_eq!(report.outputs, json!({"stdout": "5", "stderr": "", "exit_code": 1}));
     assert_eq!(shell.probe(&context, &once).await, Finding::Ended(report.clone()));
     assert_eq!(shell.run(&context, &once).await, report);
-    let voided = Call { key: "other".into(), ..once.clone() };
+    let voided = Call { attempt: "other".into(), ..once.clone() };
     assert_eq!(shell.run(&context, &voided).await.outcome, Outcome::NoEffect);
     let slow = Call {
         timeout: Duration::from_millis(100),
-        key: "slow".into(),
+        attempt: "slow".into(),
         ..call(Effect::Once, json!({"argv": ["sleep", "60"]}))
     };
     let report = shell.run(&context, &slow).await;
@@ -62,8 +62,9 @@ async fn keyed_and_reading_commands_run_again() {
     let shell = table.get("shell").unwrap();
     let count = folder.path().join("count");
     let arguments = json!({"script": format!("echo ran >>{}", count.display())});
-    for effect in [Effect::Keyed, Effect::Keyed, Effect::Read, Effect::Read] {
-        assert_eq!(shell.run(&context, &call(effect, arguments.clone())).await.outcome, Outcome::Done);
+    for (number, effect) in [Effect::Keyed, Effect::Keyed, Effect::Read, Effect::Read].into_iter().enumerate() {
+        let again = Call { attempt: format!("run-1.step-1.{number}"), ..call(effect, arguments.clone()) };
+        assert_eq!(shell.run(&context, &again).await.outcome, Outcome::Done);
     }
     assert_eq!(super::lines(&count), 4);
 }
