@@ -1,6 +1,8 @@
 //! After a step is done: whether its conditions come true in their time, over its outputs and freshly read facts.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::drive::Drive;
 use super::{EndingKind, EngineError};
