@@ -64,11 +64,7 @@ impl Drive<'_> {
                     self.idle(TICK).await;
                     None
                 }
-                Decision::Prepare { task, .. } => {
-                    let events = self.prepare(&task).await;
-                    self.append(events)?;
-                    None
-                }
+                Decision::Prepare { task, .. } => self.prepare(&task).await?,
                 Decision::Dispatch { task } => self.dispatch(&task).await?,
                 Decision::Settle { task, .. } => self.settle(&task).await?,
                 Decision::Verify { task } => self.verify(&task).await?,

@@ -404,7 +404,8 @@ impl RunState {
         self.skipped.retain(|id, _| before.contains(id));
         // What was read behind it was read of a world that is gone.
         let reads = self.plan.playbook.steps.iter().skip(first).filter(|step| !step.effect.changes());
-        for state in reads.filter_map(|step| self.tasks.get_mut(&Task::of(&step.id))) {
+        for step in reads {
+            let Some(state) = self.tasks.get_mut(&Task::of(&step.id)) else { continue };
             state.allowed = state.counted + 1;
             state.status = Status::Ready;
             state.passed = false;

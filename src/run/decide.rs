@@ -89,7 +89,9 @@ fn record(event: Event) -> Decision {
 /// What a person asked for, once nothing is under way.
 fn asked(run: &RunState, now: Time) -> Option<Decision> {
     match run.asked.as_ref()? {
-        Asked::Pause { because, .. } => Some(record(Event::Stopped { kind: StopKind::Paused, because: because.clone() })),
+        Asked::Pause { because, .. } => {
+            Some(record(Event::Stopped { kind: StopKind::Paused, because: because.clone() }))
+        }
         Asked::Rollback { to, because } => {
             Some(record(Event::RollbackStarted { to: to.clone(), because: because.clone() }))
         }
