@@ -45,7 +45,7 @@ impl Drive<'_> {
     }
 
     /// Waits for something that takes its time, keeping the lease and taking up requests. `None` after a second interrupt.
-    async fn attend<T>(&mut self, work: impl Future<Output = T>) -> Result<Option<T>, EngineError> {
+    pub(super) async fn attend<T>(&mut self, work: impl Future<Output = T>) -> Result<Option<T>, EngineError> {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {

@@ -3,7 +3,9 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{Ending, EndingKind, EngineError, Parts};
 use crate::actions::Context;
@@ -30,6 +32,8 @@ pub(super) struct Drive<'e> {
     pub(super) renewed: Instant,
     /// When somebody was last paged about the open question.
     pub(super) paged: Option<Instant>,
+    /// Until when a wait lasts, and behind which record it began.
+    pub(super) waiting: Option<(u64, Instant)>,
 }
 
 impl Drive<'_> {
@@ -57,15 +61,11 @@ impl Drive<'_> {
             tracing::debug!(run = %self.state.run, seq = self.state.seq, decision = decision.word(), "decided");
             self.parts.observer.decision(&decision, &self.state);
             let ended = match decision {
-                Decision::Prepare { wait, .. } | Decision::Settle { wait, .. } if wait > 0.0 => {
-                    self.idle(Duration::from_secs_f64(wait)).await;
+                Decision::Prepare { wait, .. } | Decision::Settle { wait, .. } if !self.has_waited(wait) => {
+                    self.idle(TICK).await;
                     None
                 }
-                Decision::Prepare { task, .. } => {
-                    let events = self.prepare(&task).await;
-                    self.append(events)?;
-                    None
-                }
+                Decision::Prepare { task, .. } => self.prepare(&task).await?,
                 Decision::Dispatch { task } => self.dispatch(&task).await?,
                 Decision::Settle { task, .. } => self.settle(&task).await?,
                 Decision::Verify { task } => self.verify(&task).await?,
@@ -130,9 +130,25 @@ impl Drive<'_> {
         self.parts.interrupts.borrow().saturating_sub(self.interrupts)
     }
 
+    /// Whether a wait is over. The wall clock says once how long it is, and the runtime's clock when it is over: a wall
+    /// clock that is set meanwhile neither stretches it for hours nor lets a probe look before the effect can show.
+    fn has_waited(&mut self, wait: f64) -> bool {
+        match self.waiting {
+            Some((seq, until)) if seq == self.state.seq => Instant::now() >= until,
+            _ => {
+                let longest = Duration::from_secs(86_400 * 365);
+                let wait = Duration::try_from_secs_f64(wait).unwrap_or(longest).min(longest);
+                self.waiting = Some((self.state.seq, Instant::now() + wait));
+                wait.is_zero()
+            }
+        }
+    }
+
     /// Waits, at most for one tick, and less when there is an interrupt.
     pub(super) async fn idle(&mut self, wait: Duration) {
         let mut interrupts = self.parts.interrupts.clone();
+        // Only one that comes while it waits: an earlier one, seen again and again, would make every wait spin.
+        interrupts.borrow_and_update();
         tokio::select! {
             () = tokio::time::sleep(wait.min(TICK)) => {}
             // A closed channel means that nobody can interrupt any more: then only the time counts.

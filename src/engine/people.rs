@@ -1,6 +1,8 @@
 //! What people do to a run in hand: requests of other processes become records, and a run that needs a person pages one.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::drive::Drive;
 use super::{EndingKind, EngineError};

@@ -2,6 +2,7 @@
 //! intent, or why there is none.
 
 use super::drive::Drive;
+use super::{EndingKind, EngineError};
 use crate::actions::ActionError;
 use crate::ids::StepId;
 use crate::plan::check_requirements;
@@ -15,6 +16,22 @@ struct Refusal {
     message: String,
     retryable: bool,
     drift: bool,
+}
+
+/// Why nothing is begun.
+enum Not {
+    /// It is refused.
+    Refused(Refusal),
+    /// A second interrupt came.
+    Left,
+    /// The journal failed, or the lease is lost.
+    Failed(EngineError),
+}
+
+impl From<Refusal> for Not {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl Refusal {
@@ -32,31 +49,36 @@ impl Refusal {
 }
 
 impl Drive<'_> {
-    /// The record with which an attempt begins, or does not.
-    pub(super) async fn prepare(&mut self, task: &Task) -> Vec<Event> {
+    /// Writes the record with which an attempt begins, or does not.
+    pub(super) async fn prepare(&mut self, task: &Task) -> Result<Option<EndingKind>, EngineError> {
         let attempt = self.state.tasks.get(task).map_or(1, |state| state.attempt + 1);
-        match task.phase {
-            Phase::Do => vec![self.prepare_step(&task.step, attempt).await],
+        let events = match task.phase {
             Phase::Undo(_) => self.prepare_undo(task, attempt),
+            Phase::Do => match self.prepare_step(&task.step, attempt).await {
+                Ok(event) => vec![event],
+                Err(Not::Refused(refusal)) => vec![refused(&task.step, attempt, refusal)],
+                Err(Not::Left) => return Ok(Some(EndingKind::Left)),
+                Err(Not::Failed(error)) => return Err(error),
+            },
+        };
+        // What somebody asked for during the look comes first: nothing has begun.
+        let begins = self.state.asked.is_none() || task.is_undo();
+        if begins {
+            self.append(events)?;
         }
+        Ok(None)
     }
 
-    async fn prepare_step(&mut self, id: &StepId, attempt: u32) -> Event {
+    async fn prepare_step(&mut self, id: &StepId, attempt: u32) -> Result<Event, Not> {
         let Some(step) = self.state.playbook().step(id).cloned() else {
-            return Event::Note { message: format!("the playbook has no step {id}") };
+            return Err(Not::Failed(EngineError::State(format!("the playbook has no step {id}"))));
         };
-        match self.condition(&step) {
-            Ok(true) => {}
-            Ok(false) => {
-                let source = step.condition.map(|condition| condition.source).unwrap_or_default();
-                return Event::StepSkipped { step: step.id, reason: SkipReason::Condition { source } };
-            }
-            Err(refusal) => return refused(id, attempt, refusal),
+        if !self.condition(&step)? {
+            let source = step.condition.map(|condition| condition.source).unwrap_or_default();
+            return Ok(Event::StepSkipped { step: step.id, reason: SkipReason::Condition { source } });
         }
-        match self.begin(&step).await {
-            Ok((arguments, before)) => self.intent(Task::of(id), attempt, &step, arguments, before),
-            Err(refusal) => refused(id, attempt, refusal),
-        }
+        let (arguments, before) = self.begin(&step).await?;
+        Ok(self.intent(Task::of(id), attempt, &step, arguments, before))
     }
 
     fn condition(&self, step: &Step) -> Result<bool, Refusal> {
@@ -70,9 +92,9 @@ impl Drive<'_> {
     }
 
     /// The arguments and the facts of an attempt that may begin.
-    async fn begin(&mut self, step: &Step) -> Result<(Value, Value), Refusal> {
+    async fn begin(&mut self, step: &Step) -> Result<(Value, Value), Not> {
         let Some(action) = self.parts.actions.get(&step.action).cloned() else {
-            return Err(Refusal::no(format!("this binary does not have the action {}", step.action)));
+            return Err(Refusal::no(format!("this binary does not have the action {}", step.action)).into());
         };
         let arguments = arguments(step, action.spec(), &self.state.scope()).map_err(Refusal::no)?;
         self.hold_to_plan(step, &arguments)?;
@@ -80,13 +102,17 @@ impl Drive<'_> {
             return Ok((arguments, Value::Null));
         }
         let context = self.context(&Task::of(&step.id));
-        let look = action.plan(&context, &arguments);
         let limit = std::time::Duration::from_secs_f64(step.timeout.clamp(1.0, 60.0));
-        let prediction = match tokio::time::timeout(limit, look).await {
+        let looking = async { tokio::time::timeout(limit, action.plan(&context, &arguments)).await };
+        let answer = self.attend(looking).await.map_err(Not::Failed)?.ok_or(Not::Left)?;
+        let prediction = match answer {
             Ok(Ok(prediction)) => prediction,
-            Ok(Err(ActionError::Unreachable(why))) => return Err(Refusal::not_now(why)),
-            Ok(Err(ActionError::Invalid(why))) => return Err(Refusal::no(why)),
-            Err(_) => return Err(Refusal::not_now(format!("the target did not answer within {} s", limit.as_secs()))),
+            Ok(Err(ActionError::Unreachable(why))) => return Err(Refusal::not_now(why).into()),
+            Ok(Err(ActionError::Invalid(why))) => return Err(Refusal::no(why).into()),
+            Err(_) => {
+                let why = format!("the target did not answer within {} s", limit.as_secs());
+                return Err(Refusal::not_now(why).into());
+            }
         };
         self.require(step, &prediction)?;
         Ok((arguments, prediction.facts))

@@ -1,6 +1,8 @@
 //! How a run comes into this process' hands: it begins here, its holder is gone, or a request finds it without one.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::drive::{Drive, TICK};
 use super::holder::{Liveness, is_alive, this_process};
@@ -135,6 +137,7 @@ impl Engine {
             interrupts,
             renewed: Instant::now(),
             paged: None,
+            waiting: None,
         })
     }
 }

@@ -1,13 +1,15 @@
 //! After a step is done: whether its conditions come true in their time, over its outputs and freshly read facts.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::drive::Drive;
 use super::{EndingKind, EngineError};
 use crate::actions::ActionError;
 use crate::playbook::{Scope, Truth, Verify, decide_condition, explain};
 use crate::run::{Condition, Event, Task, TaskState};
-use crate::value::Value;
+use crate::value::{Value, unknown};
 
 /// How soon the facts are read again while a condition does not hold yet.
 const AGAIN: Duration = Duration::from_millis(300);
@@ -20,11 +22,13 @@ impl Drive<'_> {
         };
         let begun = Instant::now();
         loop {
-            let facts = self.facts(task, &step.action).await;
+            let looking = self.facts(task, &step.action);
+            let Some(facts) = self.attend(looking).await? else { return Ok(Some(EndingKind::Left)) };
             let doing = self.state.doing(&task.step);
             let scope = Scope {
                 outputs: doing.map_or(Value::Null, TaskState::outputs),
-                facts: facts.as_ref().map_or(Value::Null, Clone::clone),
+                // What could not be read is not known: `!has(facts.x)` must not hold because nobody answered.
+                facts: facts.clone().unwrap_or_else(unknown),
                 ..self.state.scope()
             };
             let waited = begun.elapsed().as_secs_f64();
@@ -48,15 +52,18 @@ impl Drive<'_> {
         }
     }
 
-    async fn facts(&self, task: &Task, action: &str) -> Result<Value, String> {
-        let action = self.parts.actions.get(action).cloned().ok_or("this binary does not have the action")?;
+    /// A look at the step's target, which holds on to nothing of this drive: requests are taken up while it lasts.
+    fn facts(&self, task: &Task, action: &str) -> impl Future<Output = Result<Value, String>> + use<> {
+        let action = self.parts.actions.get(action).cloned().ok_or("this binary does not have the action");
         let intent = self.state.doing(&task.step).and_then(|state| state.intent.as_ref());
         let arguments = intent.map_or(Value::Null, |intent| intent.arguments.clone());
         let context = self.context(task);
-        match tokio::time::timeout(Duration::from_secs(15), action.plan(&context, &arguments)).await {
-            Ok(Ok(prediction)) => Ok(prediction.facts),
-            Ok(Err(ActionError::Unreachable(why) | ActionError::Invalid(why))) => Err(why),
-            Err(_) => Err("the target did not answer within 15 s".to_owned()),
+        async move {
+            match tokio::time::timeout(Duration::from_secs(15), action?.plan(&context, &arguments)).await {
+                Ok(Ok(prediction)) => Ok(prediction.facts),
+                Ok(Err(ActionError::Unreachable(why) | ActionError::Invalid(why))) => Err(why),
+                Err(_) => Err("the target did not answer within 15 s".to_owned()),
+            }
         }
     }
 }

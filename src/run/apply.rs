@@ -402,6 +402,15 @@ impl RunState {
         let first = steps.iter().position(|step| !passed(&step.id)).unwrap_or(steps.len());
         let before: Vec<StepId> = steps.iter().take(first).map(|step| step.id.clone()).collect();
         self.skipped.retain(|id, _| before.contains(id));
+        // What was read behind it was read of a world that is gone.
+        let reads = self.plan.playbook.steps.iter().skip(first).filter(|step| !step.effect.changes());
+        for step in reads {
+            let Some(state) = self.tasks.get_mut(&Task::of(&step.id)) else { continue };
+            state.allowed = state.counted + 1;
+            state.status = Status::Ready;
+            state.passed = false;
+            state.verified = None;
+        }
     }
 
     fn request(&mut self, request: &RequestKind, reason: &str, actor: &str) {

@@ -100,9 +100,17 @@ fn finish(run: &RunState, to: Option<&str>, kept: usize) -> Decision {
             question: Question {
                 task: Task::of(step),
                 kind: QuestionKind::BehindPointOfNoReturn,
-                message: format!(
-                    "everything after {step}, the point of no return, is undone; {step} and what came before it stand"
-                ),
+                message: if run.is_passed(step) {
+                    format!(
+                        "everything after {step}, the point of no return, is undone; {step} and what came before it \
+                         stand"
+                    )
+                } else {
+                    format!(
+                        "{step}, the point of no return, failed, and part of it may have happened: what came before it \
+                         stands, and trying again runs {step} once more"
+                    )
+                },
                 deadline: None,
             },
         },

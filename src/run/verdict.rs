@@ -22,8 +22,8 @@ pub(super) fn rolled_back(run: &RunState, to: Option<&str>) -> Event {
         let summary = format!("back at checkpoint {name}; what was done before it stands ({because})");
         return Event::RunEnded { verdict: Verdict::RolledBackToCheckpoint, summary };
     }
-    if run.touched() || by_person {
-        let by_hand = by_hand(run);
+    let by_hand = by_hand(run);
+    if run.touched() || by_person || !by_hand.is_empty() {
         let summary = match kept_on_purpose(run).as_slice() {
             _ if !by_hand.is_empty() => {
                 let kept = kept_on_purpose(run).into_iter().chain(by_hand).collect::<Vec<_>>();

@@ -22,7 +22,7 @@ pub struct Simulation {
 }
 
 /// The runtime's clock, which moves on when everything stands still.
-struct SimulatedClock;
+pub struct SimulatedClock;
 
 impl Clock for SimulatedClock {
     fn now(&self) -> Time {
@@ -54,10 +54,14 @@ impl Simulation {
     }
 
     pub fn engine(&self, failure: Option<Failure>) -> Engine {
+        Engine::new(self.parts(failure))
+    }
+
+    pub fn parts(&self, failure: Option<Failure>) -> Parts {
         let mut journal = self.journal.reopen();
         journal.fail(failure);
         let (_, interrupts) = tokio::sync::watch::channel(0);
-        Engine::new(Parts {
+        Parts {
             journal: Box::new(journal),
             actions: table(&self.world),
             inventory: Arc::new(Inventory { environment: "simulated".to_owned(), ..Inventory::default() }),
@@ -68,7 +72,7 @@ impl Simulation {
             repeat_seconds: 60.0,
             interrupts,
             wait: false,
-        })
+        }
     }
 
     /// Runs a playbook until it ends, its journal fails, or the simulated machine stands still.
@@ -102,6 +106,15 @@ impl Simulation {
         })
     }
 
+    /// Asks for something that nobody takes up yet.
+    pub fn ask(&self, request: RequestKind) {
+        self.journal.reopen().ask(&self.run(), &request, "tester", "because the test says so", Time(0)).unwrap();
+    }
+
+    pub fn has_run(&self) -> bool {
+        !self.journal.reopen().runs().unwrap().is_empty()
+    }
+
     pub fn run(&self) -> RunId {
         self.journal.reopen().runs().unwrap()[0].run.clone()
     }
@@ -112,7 +125,7 @@ impl Simulation {
     }
 }
 
-fn live(work: impl Future<Output = Result<Ending, EngineError>>) -> Life {
+pub fn live(work: impl Future<Output = Result<Ending, EngineError>>) -> Life {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         // The clock is simulated: it moves on only when everything stands still, so nothing waits for real.

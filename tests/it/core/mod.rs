@@ -5,3 +5,8 @@ mod crashes;
 mod harness;
 mod outcomes;
 mod people;
+mod review_random;
+mod review_return;
+mod review_stops;
+mod review_time;
+mod review_undo;
