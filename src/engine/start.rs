@@ -56,9 +56,10 @@ impl Engine {
             return Err(EngineError::NotNow(format!("run {run} has ended; there is nothing to resume")));
         }
         let (lease, state) = self.take(run, take_over)?;
-        let resumed = state.stopped.is_some();
+        // A reason that somebody gave belongs in the timeline, most of all that of a take-over.
+        let told = state.stopped.is_some() || !reason.is_empty();
         let mut drive = self.hold(lease, state, this_process().user)?;
-        if resumed {
+        if told {
             drive.append(vec![Event::Resumed { reason: reason.to_owned() }])?;
         }
         drive.go().await

@@ -81,6 +81,8 @@ async fn record(spool: Spool) -> std::io::Result<()> {
     let _hangup = signal(SignalKind::hangup())?;
     let _interrupt = signal(SignalKind::interrupt())?;
     let _terminate = signal(SignalKind::terminate())?;
+    // A limit of the size of files is an error of a write, not the end of the recorder.
+    let _size_limit = signal(SignalKind::from_raw(nix::libc::SIGXFSZ))?;
     let socket = std::os::unix::net::UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     socket.set_nonblocking(true)?;
     let (mut from_runner, to_runner) = UnixStream::from_std(socket)?.into_split();

@@ -12,6 +12,8 @@ use crate::actions::command::Ended;
 
 /// How much of the latest output of a stream is kept on disk while the command runs.
 const KEPT: u64 = 256 * 1024;
+/// How much of the disk is set aside before a command starts, so that its end can be noted on a full one.
+const RESERVE: usize = 4096;
 
 /// How a recorded command ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,6 +89,8 @@ impl Spool {
     pub(crate) fn write_started(&self) -> Result<()> {
         let pid = std::process::id();
         let started = Started { boot: boot_id(), pid, ticks: start_ticks(pid).unwrap_or_default() };
+        // A disk that is full already refuses here, while nothing has begun.
+        self.write_whole("reserve", &[b' '; RESERVE])?;
         self.write_durably("started", &serde_json::to_vec(&started)?)?;
         // The folder's own name must be durable too, or a crash of the host would make the start unheard of.
         self.folder.parent().map_or(Ok(()), sync_folder)
@@ -97,15 +101,32 @@ impl Spool {
         serde_json::from_slice(&std::fs::read(self.folder.join("started")).ok()?).ok()
     }
 
-    /// Keeps how it ended, atomically and durably.
+    /// Keeps how it ended, atomically and durably. A command may have filled the disk: how it ended is worth more than
+    /// what it printed, so that is given up first.
     pub(crate) fn write_status(&self, status: &Status) -> Result<()> {
         let text = serde_json::to_vec(status)?;
-        let temporary = self.folder.join("status.new");
-        let mut file = self.create_file(&temporary)?;
-        file.write_all(&text)?;
+        let written = match self.write_whole("status.new", &text) {
+            Ok(()) => "status.new",
+            Err(_) => self.write_into_reserve(&serde_json::to_vec(&without_text(status))?)?,
+        };
+        std::fs::rename(self.folder.join(written), self.folder.join("status"))?;
+        sync_folder(&self.folder)?;
+        if written == "status.new" {
+            // The reserve has served: what is left of it is only disorder.
+            let _ = std::fs::remove_file(self.folder.join("reserve"));
+        }
+        Ok(())
+    }
+
+    /// Writes over what was set aside, which takes no room on the disk.
+    fn write_into_reserve(&self, text: &[u8]) -> Result<&'static str> {
+        let _ = std::fs::remove_file(self.folder.join("status.new"));
+        let mut file = OpenOptions::new().write(true).open(self.folder.join("reserve"))?;
+        file.write_all(text)?;
         file.sync_all()?;
-        std::fs::rename(&temporary, self.folder.join("status"))?;
-        sync_folder(&self.folder)
+        file.set_len(text.len() as u64)?;
+        file.sync_all()?;
+        Ok("reserve")
     }
 
     /// How it ended, if that is known.
@@ -155,10 +176,14 @@ impl Spool {
     }
 
     fn write_durably(&self, name: &str, text: &[u8]) -> Result<()> {
+        self.write_whole(name, text)?;
+        sync_folder(&self.folder)
+    }
+
+    fn write_whole(&self, name: &str, text: &[u8]) -> Result<()> {
         let mut file = self.create_file(&self.folder.join(name))?;
         file.write_all(text)?;
-        file.sync_all()?;
-        sync_folder(&self.folder)
+        file.sync_all()
     }
 
     fn create_file(&self, path: &Path) -> Result<File> {
@@ -185,6 +210,18 @@ impl OutputFiles {
             *length += piece.len() as u64;
         }
     }
+}
+
+/// How a command ended, with the size and hash of what it printed and without the text.
+fn without_text(status: &Status) -> Status {
+    let mut status = status.clone();
+    if let Status::Ended(ended) = &mut status {
+        for stream in [&mut ended.output.stdout, &mut ended.output.stderr] {
+            stream.text.clear();
+            stream.truncated = stream.bytes > 0;
+        }
+    }
+    status
 }
 
 fn sync_folder(folder: &Path) -> Result<()> {
@@ -218,6 +255,7 @@ pub(crate) fn check_key(key: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::{CommandOutput, Stream};
 
     #[test]
     fn a_folder_is_made_once_and_is_private() {
@@ -244,6 +282,24 @@ mod tests {
         files.append(false, b"the end");
         assert!(std::fs::metadata(folder.path().join("stdout")).unwrap().len() < 2 * KEPT);
         assert!(spool.last_output().unwrap().ends_with("the end"));
+    }
+
+    #[test]
+    fn an_end_is_noted_where_there_is_no_room_for_what_was_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::at(folder.path().to_owned());
+        spool.write_started().unwrap();
+        // As on a full disk: no new file can be written.
+        std::fs::create_dir(folder.path().join("status.new")).unwrap();
+        let stream = Stream { text: "x".repeat(60_000), bytes: 60_000, sha256: "abc".to_owned(), truncated: false };
+        let output = CommandOutput { stdout: stream, stderr: Stream::default() };
+        spool
+            .write_status(&Status::Ended(Ended { exit_code: Some(3), signal: None, timed_out: false, output }))
+            .unwrap();
+        let Some(Status::Ended(ended)) = spool.status().unwrap() else { panic!("no status") };
+        let printed = &ended.output.stdout;
+        assert_eq!((ended.exit_code, printed.bytes, printed.truncated), (Some(3), 60_000, true));
+        assert!(printed.text.is_empty() && !ended.output.stderr.truncated);
     }
 
     #[test]

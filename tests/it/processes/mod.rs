@@ -11,6 +11,7 @@ mod signals;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
@@ -93,7 +94,8 @@ impl Place {
 
     /// Starts the binary and goes on; what it says goes to files.
     pub fn start(&self, arguments: &[&str]) -> Runner {
-        let number = std::fs::read_dir(self.folder.path()).unwrap().count();
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let stdout = self.path(&format!("runner-{number}.out"));
         let stderr = self.path(&format!("runner-{number}.err"));
         let child = self

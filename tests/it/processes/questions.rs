@@ -133,3 +133,17 @@ fn a_command_that_outlived_its_recorder_is_named() {
     assert!(status.contains(pid), "the process {pid} that still runs is not named in\n{status}");
     place.open("send");
 }
+
+#[test]
+fn a_step_that_kills_its_own_recorder_is_asked_about() {
+    let place = Place::new();
+    let book = place.book(
+        "rude",
+        "  - { id: rude, run: kill -9 $PPID; echo rude >> WORLD/log, rollback: none, because: a test }\n",
+    );
+    place.expect(12, &["run", &book, "-y", "--no-wait"]);
+    assert_eq!(place.status()["question"]["kind"], "unknown_outcome");
+    super::until("the command's own end", || (place.log() == ["rude"]).then_some(()));
+    place.expect(3, &["resolve", "latest", "rude", "--took-effect", "--reason", "I saw the line"]);
+    assert_eq!(place.log(), ["rude"]);
+}

@@ -162,3 +162,56 @@ fn a_stuck_run_keeps_its_lock() {
     assert!(place.log().is_empty());
     place.expect(0, &["run", &other, "-y"]);
 }
+
+#[test]
+fn of_many_that_resume_at_once_one_does() {
+    let (place, _gone) = standing(true);
+    let mut all: Vec<Runner> = (0..6).map(|_| place.start(&["resume", "latest"])).collect();
+    let codes: Vec<i32> = all.iter_mut().map(|runner| runner.code().unwrap()).collect();
+    // Who came too late was told so, or found the run ended.
+    assert!(codes.contains(&0) && codes.iter().all(|code| [0, 12, 13].contains(code)), "{codes:?}");
+    assert_eq!(place.log(), ["first", "second", "third"]);
+    place.expect(0, &["verify", "latest"]);
+}
+
+#[test]
+fn of_many_that_start_at_once_one_gets_the_lock() {
+    let place = Place::new();
+    let book = place.book_with(
+        "held",
+        "locks: [\"database/orders\"]",
+        r#"
+  - id: only
+    run: echo only >> WORLD/log; GATE(only)
+    rollback: none
+    because: a test
+"#,
+    );
+    let mut all: Vec<Runner> = (0..6).map(|_| place.start(&["run", &book, "-y"])).collect();
+    let ended = |all: &mut Vec<Runner>| all.iter_mut().filter_map(|runner| runner.child.try_wait().unwrap()).count();
+    super::until("the end of all but one", || (ended(&mut all) == 5).then_some(()));
+    place.wait_at("only");
+    place.open("only");
+    let mut codes: Vec<i32> = all.iter_mut().map(|runner| runner.code().unwrap()).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 13, 13, 13, 13, 13]);
+    assert_eq!(place.log(), ["only"]);
+}
+
+#[test]
+fn a_holder_that_does_not_move_is_left_only_by_a_person() {
+    let (place, mut runner) = standing(false);
+    runner.signal(nix::sys::signal::Signal::SIGSTOP);
+    place.expect(13, &["resume", "latest"]);
+    place.expect(64, &["resume", "latest", "--take-over"]);
+    place.open("second");
+    place.expect(0, &["resume", "latest", "--take-over", "--reason", "it hangs"]);
+    assert_eq!(place.log(), ["first", "second", "third"]);
+    // Woken up, it finds that the run is no longer its own, and does nothing.
+    runner.signal(nix::sys::signal::Signal::SIGCONT);
+    let code = runner.code().unwrap();
+    assert!([0, 12, 13].contains(&code), "{code}\n{}", runner.said());
+    assert_eq!(place.log(), ["first", "second", "third"]);
+    assert!(place.expect(0, &["timeline", "latest"]).contains("it hangs"), "the take-over is told with its reason");
+    place.expect(0, &["verify", "latest"]);
+}
