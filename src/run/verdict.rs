@@ -6,10 +6,10 @@ use crate::playbook::Rollback as Way;
 /// Every step is done or rightly skipped.
 pub(super) fn succeeded(run: &RunState) -> Event {
     if run.exceptions.is_empty() {
-        let summary = format!("{} is done; every step succeeded", run.playbook().title);
+        let summary = format!("{}: done, every step succeeded", run.playbook().title);
         return Event::RunEnded { verdict: Verdict::Succeeded, summary };
     }
-    let summary = format!("{} is done, with exceptions: {}", run.playbook().title, run.exceptions.join("; "));
+    let summary = format!("{}: done, with exceptions: {}", run.playbook().title, run.exceptions.join("; "));
     Event::RunEnded { verdict: Verdict::SucceededWithExceptions, summary }
 }
 

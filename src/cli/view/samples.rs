@@ -317,7 +317,7 @@ pub fn succeeded() -> Story {
         0.0,
         Event::RunEnded {
             verdict: crate::run::Verdict::Succeeded,
-            summary: "Switch a PostgreSQL cluster to its standby is done; every step succeeded".to_owned(),
+            summary: "Switch a PostgreSQL cluster to its standby: done, every step succeeded".to_owned(),
         },
     );
     story
