@@ -40,6 +40,7 @@ impl Drive<'_> {
             return Ok(Some(EndingKind::Left));
         };
         let report = self.judge(task, report);
+        let Some(report) = self.hold_undo(task, report).await? else { return Ok(Some(EndingKind::Left)) };
         self.append(vec![Event::Outcome { task: task.clone(), attempt, report }])?;
         Ok(None)
     }
@@ -129,10 +130,30 @@ impl Drive<'_> {
                 };
                 finding = probed;
             }
-            self.read(task, finding, effect)
+            let (settlement, evidence) = self.read(task, finding, effect);
+            match self.hold_settled(task, settlement, &evidence).await? {
+                Some(settlement) => (settlement, evidence),
+                None => return Ok(Some(EndingKind::Left)),
+            }
         };
         self.append(vec![Event::Settled { task: task.clone(), attempt, settlement, evidence }])?;
         Ok(None)
+    }
+
+    /// What was found of a part of an undo, held to its conditions.
+    async fn hold_settled(
+        &mut self,
+        task: &Task,
+        found: Settlement,
+        evidence: &str,
+    ) -> Result<Option<Settlement>, EngineError> {
+        let report = match &found {
+            Settlement::Ended { report } => report.clone(),
+            Settlement::TookEffect { outputs } => Report::done(evidence, outputs.clone()),
+            _ => return Ok(Some(found)),
+        };
+        let held = self.hold_undo(task, report.clone()).await?;
+        Ok(held.map(|held| if held == report { found } else { Settlement::Ended { report: held } }))
     }
 
     /// What a finding means for an attempt of this effect.

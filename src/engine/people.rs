@@ -96,7 +96,12 @@ fn text(state: &RunState, question: &Question) -> String {
         text.push_str(&format!("The service is {}.\n", service.word()));
     }
     match question.deadline {
-        Some(_) => text.push_str("If nobody answers within 15 minutes it is rolled back.\n"),
+        // The moment, not how long that is: a page that is repeated says the same and is still right.
+        Some(deadline) => {
+            let by = jiff::Timestamp::from_millisecond(deadline.0)
+                .map_or_else(|_| deadline.to_string(), |at| at.strftime("%H:%M:%S UTC").to_string());
+            text.push_str(&format!("If nobody answers until {by} it is rolled back.\n"));
+        }
         None => text.push_str("It waits until somebody answers.\n"),
     }
     text.push_str(&format!("playbook status {}\n", state.run));

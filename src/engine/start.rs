@@ -9,7 +9,7 @@ use super::holder::{Liveness, is_alive, this_process};
 use super::people::may_answer;
 use super::{Ending, Engine, EngineError, Requested, make_folder};
 use crate::ids::RunId;
-use crate::journal::Lease;
+use crate::journal::{JournalError, Lease};
 use crate::plan::Plan;
 use crate::run::{Event, LeaseReason, RequestKind, RunState};
 
@@ -74,12 +74,20 @@ impl Engine {
         check(&state, &request)?;
         let by = this_process().user;
         let id = self.parts.journal.ask(run, &request, &by, reason, self.parts.clock.now())?;
-        if self.wait_for_holder(run, id).await? {
-            return Ok(Requested::TakenUp);
+        loop {
+            if self.wait_for_holder(run, id).await? {
+                return Ok(Requested::TakenUp);
+            }
+            match self.take(run, false) {
+                Ok((lease, state)) => {
+                    let ending = self.drive(lease, state, by).await?;
+                    return Ok(Requested::Driven(Box::new(ending)));
+                }
+                // Somebody else was faster. The request is durable, so it is theirs to take up: no reason to call it refused.
+                Err(EngineError::Held { .. } | EngineError::Journal(JournalError::LeaseLost { .. })) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let (lease, state) = self.take(run, false)?;
-        let ending = self.drive(lease, state, by).await?;
-        Ok(Requested::Driven(Box::new(ending)))
     }
 
     /// Waits until the run's holder has taken up a request; `false` where nobody holds the run.

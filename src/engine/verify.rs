@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use super::drive::Drive;
 use super::{EndingKind, EngineError};
 use crate::actions::ActionError;
-use crate::playbook::{Scope, Truth, Verify, decide_condition, explain};
+use crate::outcome::{Outcome, Report};
+use crate::playbook::{Scope, Step, Truth, Verify, decide_condition, explain};
 use crate::run::{Condition, Event, Task, TaskState};
 use crate::value::{Value, unknown};
 
@@ -17,16 +18,47 @@ const AGAIN: Duration = Duration::from_millis(300);
 impl Drive<'_> {
     /// Reads facts until all conditions hold or the time of one that does not is up.
     pub(super) async fn verify(&mut self, task: &Task) -> Result<Option<EndingKind>, EngineError> {
-        let Some(step) = self.state.playbook().step(&task.step).cloned() else {
+        let Some(step) = self.state.step_of(task).cloned() else {
             return Err(EngineError::State(format!("the playbook has no step {}", task.step)));
         };
+        let outputs = self.state.doing(&task.step).map_or(Value::Null, TaskState::outputs);
+        let Some(conditions) = self.until_they_hold(task, &step, &outputs).await? else {
+            return Ok(Some(EndingKind::Left));
+        };
+        let passed = conditions.iter().all(|condition| condition.held);
+        self.append(vec![Event::Verified { step: step.id, passed, conditions }])?;
+        Ok(None)
+    }
+
+    /// A part of an undo is done when its conditions hold too: they are looked at before its outcome is written.
+    pub(super) async fn hold_undo(&mut self, task: &Task, mut report: Report) -> Result<Option<Report>, EngineError> {
+        let step = self.state.step_of(task).filter(|step| task.is_undo() && !step.verify.is_empty()).cloned();
+        let Some(step) = step.filter(|_| report.outcome == Outcome::Done && !self.state.is_own_undo(task)) else {
+            return Ok(Some(report));
+        };
+        let Some(conditions) = self.until_they_hold(task, &step, &report.outputs.clone()).await? else {
+            return Ok(None);
+        };
+        if let Some(broken) = conditions.iter().find(|condition| !condition.held) {
+            report.outcome = Outcome::Failed;
+            report.message = format!("it is done, but `{}` does not hold ({})", broken.source, broken.detail);
+        }
+        Ok(Some(report))
+    }
+
+    /// The conditions once they all hold, or once the time of one that does not is up; nothing after a second interrupt.
+    async fn until_they_hold(
+        &mut self,
+        task: &Task,
+        step: &Step,
+        outputs: &Value,
+    ) -> Result<Option<Vec<Condition>>, EngineError> {
         let begun = Instant::now();
         loop {
             let looking = self.facts(task, &step.action);
-            let Some(facts) = self.attend(looking).await? else { return Ok(Some(EndingKind::Left)) };
-            let doing = self.state.doing(&task.step);
+            let Some(facts) = self.attend(looking).await? else { return Ok(None) };
             let scope = Scope {
-                outputs: doing.map_or(Value::Null, TaskState::outputs),
+                outputs: outputs.clone(),
                 // What could not be read is not known: `!has(facts.x)` must not hold because nobody answered.
                 facts: facts.clone().unwrap_or_else(unknown),
                 ..self.state.scope()
@@ -37,8 +69,7 @@ impl Drive<'_> {
             let passed = conditions.iter().all(|condition| condition.held);
             let over = step.verify.iter().zip(&conditions).any(|(verify, now)| !now.held && waited >= verify.within);
             if passed || over {
-                self.append(vec![Event::Verified { step: step.id, passed, conditions }])?;
-                return Ok(None);
+                return Ok(Some(conditions));
             }
             let resume = Instant::now() + AGAIN;
             while Instant::now() < resume {
@@ -46,7 +77,7 @@ impl Drive<'_> {
                 self.take_requests()?;
                 self.keep_lease()?;
                 if self.pressed() >= 2 {
-                    return Ok(Some(EndingKind::Left));
+                    return Ok(None);
                 }
             }
         }
@@ -55,7 +86,7 @@ impl Drive<'_> {
     /// A look at the step's target, which holds on to nothing of this drive: requests are taken up while it lasts.
     fn facts(&self, task: &Task, action: &str) -> impl Future<Output = Result<Value, String>> + use<> {
         let action = self.parts.actions.get(action).cloned().ok_or("this binary does not have the action");
-        let intent = self.state.doing(&task.step).and_then(|state| state.intent.as_ref());
+        let intent = self.state.tasks.get(task).and_then(|state| state.intent.as_ref());
         let arguments = intent.map_or(Value::Null, |intent| intent.arguments.clone());
         let context = self.context(task);
         async move {

@@ -91,6 +91,29 @@ fn a_part_of_an_undo_that_cannot_be_prepared_is_not_taken_for_done() {
 }
 
 #[test]
+fn a_part_of_an_undo_whose_condition_does_not_hold_leaves_the_run_stuck() {
+    for fault in [None, Some(Fault::UnknownAfter), Some(Fault::KilledAfter)] {
+        let mut book = three(["sim.idempotent"; 3]);
+        let mut b = undone_in_three_parts();
+        if let Rollback::Steps(parts) = &mut b.rollback {
+            parts[1].verify = vec![Verify { expression: expression("facts.value == 'never'"), within: 1.0 }];
+        }
+        book.steps[1] = b;
+        let simulation = Simulation::new();
+        simulation.world.fail("c", 1, Fault::FailedBefore);
+        if let Some(fault) = fault {
+            simulation.world.fail("b/undo/1", 1, fault);
+        }
+        let kind = match simulation.start(&book, None) {
+            super::harness::Life::Killed => simulation.resume(None).kind(),
+            life => life.kind(),
+        };
+        let EndingKind::Waiting(question) = kind else { panic!("{fault:?}: {kind:?}") };
+        assert_eq!((question.kind, question.task.to_string()), (QuestionKind::UndoFailed, "b/undo/1".to_owned()));
+    }
+}
+
+#[test]
 fn a_step_whose_condition_never_comes_true_is_undone_and_never_called_done() {
     for action in ["sim.read", "sim.idempotent", "sim.keyed", "sim.probed", "sim.once"] {
         for failing in 0..3 {
