@@ -109,6 +109,11 @@ pub enum Finding {
         /// What was seen.
         evidence: String,
     },
+    /// It has not ended yet: running it again would run it beside itself.
+    StillRunning {
+        /// What was seen.
+        evidence: String,
+    },
     /// It cannot be told.
     CannotTell {
         /// What was seen, or why nothing was.

@@ -84,7 +84,7 @@ impl<'a> Drive<'a> {
             state: folder,
             observer,
             clock: Arc::new(WallClock),
-            pagers: notify::from_config(&setup.config),
+            pagers: notify::from_config(&setup.config).into_iter().map(Arc::from).collect(),
             repeat_seconds: setup.config.page.as_ref().map_or(REPEAT_SECONDS, |page| page.repeat_seconds),
             interrupts: interrupts.1.clone(),
             wait,

@@ -169,6 +169,7 @@ impl Drive<'_> {
             }
             Finding::TookEffect { evidence, outputs } => (Settlement::TookEffect { outputs }, evidence),
             Finding::DidNot { evidence } => (Settlement::DidNot, evidence),
+            Finding::StillRunning { evidence } => (Settlement::CannotTell, evidence),
             Finding::CannotTell { evidence } if matches!(effect, Effect::Idempotent | Effect::Keyed) => {
                 (Settlement::RunAgain, format!("{evidence}; it may safely run again"))
             }

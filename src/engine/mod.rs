@@ -41,7 +41,7 @@ pub struct Parts {
     /// What the records' times come from.
     pub clock: Arc<dyn Clock>,
     /// How a person is called.
-    pub pagers: Vec<Box<dyn Notifier>>,
+    pub pagers: Vec<Arc<dyn Notifier>>,
     /// How soon a page is repeated, in seconds.
     pub repeat_seconds: f64,
     /// How often Ctrl-C was pressed.

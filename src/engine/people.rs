@@ -43,8 +43,10 @@ impl Drive<'_> {
             text: text(&self.state, question),
         };
         let mut events = Vec::new();
-        for pager in &self.parts.pagers {
-            let message = match pager.send(&page).await {
+        for pager in self.parts.pagers.clone() {
+            // Paging takes its time; requests are taken up meanwhile.
+            let Some(sent) = self.attend(pager.send(&page)).await? else { break };
+            let message = match sent {
                 Ok(how) => how,
                 Err(error) => format!("nobody could be paged: {error}"),
             };

@@ -5,6 +5,7 @@
 mod apply;
 mod decide;
 mod event;
+mod forward;
 mod record;
 mod retry;
 mod state;

@@ -159,7 +159,8 @@ pub(crate) async fn probe(context: &Context, call: &Call, host: Option<&str>) ->
     match recall(context, &command, &call.attempt, call.timeout.max(LEAST_WAIT)).await {
         Recalled::Ended(ended) => Finding::Ended(report(ended, call.timeout)),
         Recalled::NeverStarted(evidence) => Finding::DidNot { evidence },
-        Recalled::StillRunning(evidence) | Recalled::Lost(evidence) => Finding::CannotTell { evidence },
+        Recalled::StillRunning(evidence) => Finding::StillRunning { evidence },
+        Recalled::Lost(evidence) => Finding::CannotTell { evidence },
     }
 }
 
