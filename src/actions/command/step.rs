@@ -23,7 +23,7 @@ pub(crate) fn inputs() -> Vec<FieldSpec> {
         ),
         FieldSpec::optional(
             "argv",
-            Type::List(Box::new(Type::String)),
+            Type::List(Box::new(Type::Any)),
             "A program and its arguments; no shell reads them, so any value may stand in them.",
         ),
         FieldSpec::optional(
@@ -91,25 +91,32 @@ fn given<'a>(arguments: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 fn words(argv: &Value) -> Result<Vec<String>, ActionError> {
-    let words: Option<Vec<String>> =
-        argv.as_array().map(|words| words.iter().map(plain_text).collect()).filter(|words: &Vec<_>| !words.is_empty());
-    words.ok_or_else(|| ActionError::Invalid("`argv` is a list: a program, then its arguments".to_owned()))
+    let words = argv.as_array().filter(|words| !words.is_empty());
+    let words =
+        words.ok_or_else(|| ActionError::Invalid("`argv` is a list: a program, then its arguments".to_owned()))?;
+    words.iter().enumerate().map(|(place, word)| plain_text(&format!("item {place} of `argv`"), word)).collect()
 }
 
 fn environment(arguments: &Value) -> Result<Vec<(String, String)>, ActionError> {
     match given(arguments, "environment") {
         None => Ok(Vec::new()),
-        Some(Value::Object(map)) => Ok(map.iter().map(|(name, value)| (name.clone(), plain_text(value))).collect()),
+        Some(Value::Object(map)) => {
+            map.iter().map(|(name, value)| Ok((name.clone(), plain_text(&format!("`{name}`"), value)?))).collect()
+        }
         Some(_) => Err(ActionError::Invalid("`environment` is a map of names to values".to_owned())),
     }
 }
 
-/// A value as a command sees it: text as it is, an absent one empty, the rest as JSON.
-fn plain_text(value: &Value) -> String {
+/// A value as a command sees it: text as it is, the rest as JSON. An absent one is refused: an empty text in its place has
+/// made commands act on `/` before.
+fn plain_text(what: &str, value: &Value) -> Result<String, ActionError> {
     match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
+        Value::String(text) => Ok(text.clone()),
+        Value::Null => Err(ActionError::Invalid(format!(
+            "{what} has no value: what it names is not given. Give the input, or say what stands in its place: \
+             {{{{default inputs.NAME ''}}}}"
+        ))),
+        other => Ok(other.to_string()),
     }
 }
 
@@ -208,6 +215,8 @@ mod tests {
             json!({"argv": []}),
             json!({"argv": "true"}),
             json!({"script": "true", "environment": ["A=1"]}),
+            json!({"script": "rm -r \"$DIR/cache\"", "environment": {"DIR": null}}),
+            json!({"argv": ["rm", "-r", null]}),
         ] {
             assert!(command(&bad, None).is_err(), "{bad}");
         }
@@ -215,7 +224,7 @@ mod tests {
 
     #[test]
     fn values_reach_a_command_as_text() {
-        let made = command(&json!({"argv": ["echo", 5, true], "environment": {"A": 1.5, "B": null}}), None).unwrap();
+        let made = command(&json!({"argv": ["echo", 5, true], "environment": {"A": 1.5, "B": ""}}), None).unwrap();
         assert_eq!(made.work, Work::Argv(vec!["echo".into(), "5".into(), "true".into()]));
         assert_eq!(made.environment, [("A".to_owned(), "1.5".to_owned()), ("B".to_owned(), String::new())]);
     }
