@@ -14,6 +14,7 @@ use super::check::{Checker, Finding};
 use super::faults::Faults;
 use super::names::{Fields, Kind, Names, Seen};
 use super::order;
+use super::secrets;
 use super::step::Draft;
 use super::template::{self, Filler, Piece};
 use super::{Argument, Expression, InputSpec, Playbook, Rollback, Step, Template};
@@ -45,6 +46,7 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, drafts: &[Draft], 
     }
     lint.missing_locks(playbook, drafts);
     lint.unused_inputs(root);
+    secrets::check(faults, playbook);
 }
 
 /// Where a template stands.

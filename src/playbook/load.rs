@@ -12,10 +12,10 @@ use super::inputs::read_inputs_section;
 use super::reader::Reader;
 use super::step::{Defaults, Draft, read_retry, read_step};
 use super::words::{self, check_keys};
-use super::{Playbook, Template, lint};
+use super::{Playbook, Template, lint, review};
 
-/// The most steps: far above what anybody can follow at night, and a bound for what lint does with each pair.
-const MAX_STEPS: usize = 500;
+/// The most steps: far above what anybody can follow at night, and what lint reads in a moment.
+const MAX_STEPS: usize = 5_000;
 
 /// What reading a playbook came to.
 #[derive(Debug, Clone)]
@@ -29,12 +29,25 @@ pub struct Loaded {
 /// Reads a playbook and checks all that can be checked without a target: its form, names, types, and what the steps say
 /// about each other.
 pub fn load(source: &Arc<Source>, specs: &Specs) -> Loaded {
+    load_and_review(source, specs, None)
+}
+
+/// The same, and whether somebody answers for it and its review is not overdue on a day. Only `lint` asks for that: in the
+/// night in which it runs, nobody wants to hear of it.
+pub fn load_as_of(source: &Arc<Source>, specs: &Specs, today: jiff::civil::Date) -> Loaded {
+    load_and_review(source, specs, Some(today))
+}
+
+fn load_and_review(source: &Arc<Source>, specs: &Specs, today: Option<jiff::civil::Date>) -> Loaded {
     let root = match document::parse(source) {
         Ok(root) => root,
         Err(diagnostics) => return Loaded { playbook: None, diagnostics },
     };
     let mut reader = Reader { specs, faults: Faults::new(source) };
     let playbook = read_playbook(&mut reader, &root, source);
+    if let (Some(playbook), Some(today)) = (&playbook, today) {
+        review::check(&mut reader.faults, playbook, &root, today);
+    }
     let playbook = playbook.filter(|_| !reader.faults.has_errors());
     Loaded { playbook, diagnostics: reader.faults.into_list() }
 }
