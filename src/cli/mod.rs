@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::actions::recorder;
-use args::{Arguments, Format, Output, Verb};
+use args::{Arguments, Format, LintFormat, Output, Verb};
 use exit::Exit;
 use failure::Failure;
 use screen::Screen;
@@ -79,6 +79,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Run(args) => verbs::run::run(setup, args),
         Verb::Plan(args) => verbs::plan::plan(setup, args),
         Verb::Lint(args) => verbs::lint::lint(setup, args),
+        Verb::Explain(args) => verbs::explain::explain(setup, args),
         Verb::List(args) => verbs::list::list(setup, args),
         Verb::Show(args) => verbs::show::show(setup, args),
         Verb::Status(args) => verbs::status::status(setup, args),
@@ -107,10 +108,10 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Resolve(args) => args.output != Output::Human,
         Verb::Timeline(args) => args.output != Output::Human,
         Verb::Plan(args) => args.output == Format::Json,
-        Verb::Lint(args) => args.output == Format::Json,
+        Verb::Lint(args) => matches!(args.output, LintFormat::Json | LintFormat::Sarif),
         Verb::List(args) => args.output == Format::Json,
         Verb::Status(args) => args.output == Format::Json,
         Verb::Doctor(args) => args.output == Format::Json,
-        Verb::Show(_) | Verb::Verify(_) | Verb::Completions(_) => false,
+        Verb::Explain(_) | Verb::Show(_) | Verb::Verify(_) | Verb::Completions(_) => false,
     }
 }

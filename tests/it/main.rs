@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod authoring;
 mod command;
 mod core;
 mod failover;

@@ -2,6 +2,7 @@
 
 pub mod ask;
 pub mod completions;
+pub mod explain;
 pub mod lint;
 pub mod list;
 pub mod plan;
