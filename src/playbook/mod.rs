@@ -12,6 +12,8 @@ mod evaluate_tests;
 mod faults;
 mod head;
 mod inputs;
+#[cfg(test)]
+mod large_tests;
 mod lint;
 mod load;
 #[cfg(test)]

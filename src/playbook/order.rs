@@ -29,6 +29,9 @@ pub(super) fn check(faults: &mut Faults, drafts: &[Draft]) {
     }
     let mut gate = None;
     for (place, draft) in drafts.iter().enumerate() {
+        if faults.is_full() {
+            return;
+        }
         duplicates(faults, &order, place, draft);
         for (id, span) in draft.step.needs.iter().zip(&draft.needs) {
             needed(faults, &order, place, id, *span);
