@@ -60,6 +60,10 @@ pub enum Verb {
     Lint(Lint),
     /// What a code of lint means, why it matters, and how it is mended
     Explain(Explain),
+    /// Set the spaces of playbooks; comments stay
+    Fmt(Fmt),
+    /// Write the skeleton of a new playbook
+    New(New),
     /// List the playbooks, or the runs
     List(List),
     /// Show a playbook, or the page of an action
@@ -214,6 +218,28 @@ pub enum LintFormat {
     Github,
     /// JUnit XML.
     Junit,
+}
+
+/// `fmt`.
+#[derive(Debug, Args)]
+pub struct Fmt {
+    /// Files or folders [default: every playbook]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Write nothing; name the files that would change, and exit with 65 if there are any
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `new`.
+#[derive(Debug, Args)]
+pub struct New {
+    /// The playbook's name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The folder to write it into [default: the first folder of playbooks]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 /// `explain`.

@@ -80,6 +80,8 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Plan(args) => verbs::plan::plan(setup, args),
         Verb::Lint(args) => verbs::lint::lint(setup, args),
         Verb::Explain(args) => verbs::explain::explain(setup, args),
+        Verb::Fmt(args) => verbs::fmt::fmt(setup, args),
+        Verb::New(args) => verbs::new::new(setup, args),
         Verb::List(args) => verbs::list::list(setup, args),
         Verb::Show(args) => verbs::show::show(setup, args),
         Verb::Status(args) => verbs::status::status(setup, args),
@@ -112,6 +114,8 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::List(args) => args.output == Format::Json,
         Verb::Status(args) => args.output == Format::Json,
         Verb::Doctor(args) => args.output == Format::Json,
-        Verb::Explain(_) | Verb::Show(_) | Verb::Verify(_) | Verb::Completions(_) => false,
+        Verb::Explain(_) | Verb::Fmt(_) | Verb::New(_) | Verb::Show(_) | Verb::Verify(_) | Verb::Completions(_) => {
+            false
+        }
     }
 }

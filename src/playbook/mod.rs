@@ -10,6 +10,7 @@ mod evaluate;
 #[cfg(test)]
 mod evaluate_tests;
 mod faults;
+mod format;
 mod head;
 mod inputs;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod pages;
 mod reader;
 mod review;
 mod secrets;
+mod skeleton;
 mod step;
 mod template;
 mod undo;
@@ -33,10 +35,12 @@ mod words;
 
 pub use arguments::{ArgumentError, complete_arguments};
 pub use evaluate::{EvaluateError, Scope, Truth, compute, decide_condition, explain, render, resolve_arguments};
+pub use format::format;
 pub use head::{Head, read_head};
 pub use inputs::{InputError, bind_inputs, read_inputs};
 pub(crate) use load::is_playbook_name;
 pub use load::{Loaded, load, load_as_of};
 pub use model::*;
 pub use pages::{Page, page, pages};
+pub use skeleton::skeleton;
 pub(crate) use words::nearest;

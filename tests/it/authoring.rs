@@ -91,3 +91,57 @@ fn shipped_playbooks_have_nothing_to_say_about() {
     let others: Vec<_> = faults.as_array().unwrap().iter().filter(|fault| fault["code"] != "overdue-review").collect();
     assert!(others.is_empty(), "{others:?}");
 }
+
+#[test]
+fn fmt_sets_spaces_keeps_rights_and_refuses_what_does_not_parse() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.yaml");
+    let text = "name:   x # why\nversion: 1.0.0\nsteps:\n- {id: a,argv: [\"true\"], effect: read}\n";
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let check = playbook(folder.path(), &["fmt", "--check", "x.yaml"]);
+    assert_eq!((code(&check), out(&check).as_str()), (65, "x.yaml\n"));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "--check writes nothing");
+    let done = playbook(folder.path(), &["fmt", "x.yaml"]);
+    assert_eq!((code(&done), out(&done).as_str()), (0, "x.yaml\n"));
+    let formatted = "name: x # why\nversion: 1.0.0\nsteps:\n  - { id: a, argv: [\"true\"], effect: read }\n";
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), formatted);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(code(&playbook(folder.path(), &["fmt", "--check", "x.yaml"])), 0);
+    std::fs::write(folder.path().join("y.yaml"), "a: [\n").unwrap();
+    let refused = playbook(folder.path(), &["fmt", "x.yaml", "y.yaml"]);
+    assert_eq!(code(&refused), 65);
+    assert!(err(&refused).contains("not-yaml"), "{}", err(&refused));
+    assert_eq!(std::fs::read_to_string(folder.path().join("y.yaml")).unwrap(), "a: [\n");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left behind");
+}
+
+#[test]
+fn shipped_playbooks_are_formatted() {
+    let output = playbook(root(), &["fmt", "--check", "playbooks"]);
+    assert_eq!(code(&output), 0, "{}", out(&output));
+}
+
+#[test]
+fn a_new_playbook_passes_lint_and_a_dry_run_and_is_never_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = playbook(folder.path(), &["new", "disk-full"]);
+    assert_eq!((code(&made), out(&made).as_str()), (0, "playbooks/disk-full.yaml\n"), "{}", err(&made));
+    for words in [
+        &["lint", "--strict"][..],
+        &["fmt", "--check"],
+        &["run", "disk-full", "-C"],
+        &["run", "playbooks/disk-full.yaml", "-C", "-i", "mode=unplanned"],
+    ] {
+        let output = playbook(folder.path(), words);
+        assert_eq!(code(&output), 0, "{words:?}: {}{}", out(&output), err(&output));
+    }
+    let path = folder.path().join("playbooks/disk-full.yaml");
+    std::fs::write(&path, "mine").unwrap();
+    assert_eq!(code(&playbook(folder.path(), &["new", "disk-full"])), 64);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+    assert_eq!(code(&playbook(folder.path(), &["new", "../x"])), 64);
+    assert_eq!(code(&playbook(folder.path(), &["new", "x", "--dir", "else/where"])), 0);
+    assert!(folder.path().join("else/where/x.yaml").exists());
+}

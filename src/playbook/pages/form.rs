@@ -18,6 +18,13 @@ pub(super) const PAGES: &[Page] = &[
         "title: Switch the database\n",
     ),
     page_of(
+        "cannot-format",
+        "`playbook fmt` leaves the text as it is, because it has a form that cannot be set safely.",
+        "A formatter must never change what a playbook means. Such forms are rare: `? key`, for example.",
+        "? title\n: x\n",
+        "title: x\n",
+    ),
+    page_of(
         "complex-key",
         "A key is a list or a mapping.",
         "Every key of a playbook is a word.",

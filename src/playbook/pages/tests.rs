@@ -41,7 +41,8 @@ fn faults(text: &str) -> Vec<(String, Severity)> {
     let table = Table::builtin();
     let today = jiff::civil::date(2026, 11, 22);
     let loaded = load_as_of(&Source::new("x.yaml", text), &Specs::of(table.specs()), today);
-    loaded.diagnostics.iter().map(|fault| (fault.code.to_owned(), fault.severity)).collect()
+    let unset = crate::playbook::format(&Source::new("x.yaml", text)).err().unwrap_or_default();
+    loaded.diagnostics.iter().chain(&unset).map(|fault| (fault.code.to_owned(), fault.severity)).collect()
 }
 
 #[test]
