@@ -26,3 +26,9 @@ pub mod sim;
 pub mod spec;
 pub mod timeline;
 pub mod value;
+
+/// How many cases a property test tries: a few in the inner loop, as many as `PLAYBOOK_TEST_FUZZ_CASES` says in a long job.
+#[cfg(test)]
+pub(crate) fn fuzz_cases(few: u32) -> u32 {
+    std::env::var("PLAYBOOK_TEST_FUZZ_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(few)
+}

@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::actions::recorder;
-use args::{Arguments, Format, Output, Verb};
+use args::{Arguments, Format, LintFormat, Output, Verb};
 use exit::Exit;
 use failure::Failure;
 use screen::Screen;
@@ -84,6 +84,9 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Run(args) => verbs::run::run(setup, args),
         Verb::Plan(args) => verbs::plan::plan(setup, args),
         Verb::Lint(args) => verbs::lint::lint(setup, args),
+        Verb::Explain(args) => verbs::explain::explain(setup, args),
+        Verb::Fmt(args) => verbs::fmt::fmt(setup, args),
+        Verb::New(args) => verbs::new::new(setup, args),
         Verb::List(args) => verbs::list::list(setup, args),
         Verb::Show(args) => verbs::show::show(setup, args),
         Verb::Status(args) => verbs::status::status(setup, args),
@@ -112,10 +115,12 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Resolve(args) => args.output != Output::Human,
         Verb::Timeline(args) => args.output != Output::Human,
         Verb::Plan(args) => args.output == Format::Json,
-        Verb::Lint(args) => args.output == Format::Json,
+        Verb::Lint(args) => matches!(args.output, LintFormat::Json | LintFormat::Sarif),
         Verb::List(args) => args.output == Format::Json,
         Verb::Status(args) => args.output == Format::Json,
         Verb::Doctor(args) => args.output == Format::Json,
-        Verb::Show(_) | Verb::Verify(_) | Verb::Completions(_) => false,
+        Verb::Explain(_) | Verb::Fmt(_) | Verb::New(_) | Verb::Show(_) | Verb::Verify(_) | Verb::Completions(_) => {
+            false
+        }
     }
 }

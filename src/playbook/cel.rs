@@ -17,8 +17,8 @@ pub(super) const MAX_LENGTH: usize = 4096;
 const MAX_DEPTH: usize = 100;
 /// How deep macros such as `all` may be nested: each level multiplies the work.
 const MAX_LOOPS: usize = 2;
-/// How many compiled expressions are kept: more than any playbook has.
-const CACHE: usize = 512;
+/// How many compiled expressions are kept: more than any playbook has, as each is asked for again by lint.
+const CACHE: usize = 8192;
 
 thread_local! {
     static COMPILED: RefCell<HashMap<String, Rc<IdedExpr>>> = RefCell::new(HashMap::new());

@@ -69,7 +69,8 @@ fn read_uses(reader: &mut Reader<'_>, node: &Node, what: &Node) -> Option<Call> 
         reader.faults.error("not-yet", what.span, "nested playbooks are not in this version yet", None);
         return None;
     }
-    let Some(spec) = reader.specs.get(&action).cloned() else {
+    let specs = reader.specs;
+    let Some(spec) = specs.get(&action) else {
         let near = nearest(&action, reader.specs.names());
         let help = match near {
             Some(near) => format!("did you mean `{near}`?"),
@@ -78,7 +79,7 @@ fn read_uses(reader: &mut Reader<'_>, node: &Node, what: &Node) -> Option<Call> 
         reader.faults.error("unknown-action", what.span, format!("there is no action `{action}`"), Some(help));
         return None;
     };
-    let arguments = read_with(reader, node.get("with"), &spec, what.span);
+    let arguments = read_with(reader, node.get("with"), spec, what.span);
     Some(Call { action, arguments, span: what.span })
 }
 

@@ -9,6 +9,7 @@ pub(super) struct Faults {
     source: Arc<Source>,
     list: Vec<Diagnostic>,
     errors: bool,
+    /// How many were found beyond those that are kept, until the search was given up.
     more: usize,
 }
 
@@ -43,6 +44,11 @@ impl Faults {
         }
     }
 
+    /// Whether no more are kept: what would only find more of them can end.
+    pub fn is_full(&self) -> bool {
+        self.more > 0
+    }
+
     pub fn has_errors(&self) -> bool {
         self.errors
     }
@@ -55,7 +61,7 @@ impl Faults {
             self.list.push(Diagnostic {
                 code: "more-faults",
                 severity: if self.errors { Severity::Error } else { Severity::Warning },
-                message: format!("and {} more", self.more),
+                message: "and more".to_owned(),
                 help: Some("mend these first".to_owned()),
                 source: self.source,
                 span: Span { start: end, end },

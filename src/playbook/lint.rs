@@ -2,7 +2,7 @@
 //! the undo and the point of no return make sense. It reports; it never changes the playbook.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::Span;
 use crate::document::Node;
@@ -13,16 +13,19 @@ use super::cel;
 use super::check::{Checker, Finding};
 use super::faults::Faults;
 use super::names::{Fields, Kind, Names, Seen};
-use super::order;
-use super::step::Draft;
+use super::secrets;
 use super::template::{self, Filler, Piece};
 use super::{Argument, Expression, InputSpec, Playbook, Rollback, Step, Template};
 
 /// Reports what is wrong with a playbook whose parts have been read.
-pub(super) fn check(faults: &mut Faults, playbook: &Playbook, drafts: &[Draft], root: &Node, specs: &Specs) {
-    order::check(faults, drafts);
+pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], root: &Node, specs: &Specs) {
     let used = RefCell::new(BTreeSet::new());
-    let all: Vec<&str> = playbook.steps.iter().map(|step| step.id.as_str()).collect();
+    let fields = |step: &Step| Fields::of_step(step, specs.get(&step.action));
+    let seen: Vec<Seen<'_>> = playbook.steps.iter().map(|step| Seen { step, fields: fields(step) }).collect();
+    let mut all: BTreeMap<&str, usize> = BTreeMap::new();
+    for (place, step) in playbook.steps.iter().enumerate() {
+        all.entry(step.id.as_str()).or_insert(place);
+    }
     let mut lint = Lint { faults, specs, inputs: &playbook.inputs, all: &all, used: &used };
     for lock in &playbook.locks {
         lint.template(
@@ -32,19 +35,20 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, drafts: &[Draft], 
             Use::Text,
         );
     }
-    let mut seen: Vec<Seen<'_>> = Vec::new();
-    for step in &playbook.steps {
-        lint.step(step, step, &seen);
-        let fields = Fields::of_step(step, specs.get(&step.action));
-        seen.push(Seen { step, fields });
+    for (place, step) in playbook.steps.iter().enumerate() {
+        if lint.faults.is_full() {
+            return;
+        }
+        lint.step(step, step, seen.get(..place).unwrap_or_default());
         if let Rollback::Steps(undo) = &step.rollback {
             for part in undo {
-                lint.step(part, step, &seen);
+                lint.step(part, step, seen.get(..=place).unwrap_or_default());
             }
         }
     }
-    lint.missing_locks(playbook, drafts);
+    lint.missing_locks(playbook, places);
     lint.unused_inputs(root);
+    secrets::check(faults, playbook);
 }
 
 /// Where a template stands.
@@ -62,7 +66,7 @@ struct Lint<'l, 'a> {
     faults: &'l mut Faults,
     specs: &'a Specs,
     inputs: &'a [InputSpec],
-    all: &'a [&'a str],
+    all: &'a BTreeMap<&'a str, usize>,
     used: &'a RefCell<BTreeSet<String>>,
 }
 
@@ -98,13 +102,6 @@ impl<'a> Lint<'_, 'a> {
         let outputs = || Some(Fields::of_step(step, spec));
         let facts = || Some(spec.map_or_else(Fields::open, |spec| Fields::of(&spec.facts)));
         let before = names(None, None, NOT_YET);
-        let require = if step.effect.changes() {
-            names(None, facts(), "what must hold before a change is asked of `facts`")
-        } else {
-            names(outputs(), facts(), NOT_YET)
-        };
-        let after = names(outputs(), facts(), NOT_YET);
-        let ended = names(outputs(), None, "`ok_if` looks at what the command printed");
         if let Some(condition) = &step.condition {
             self.condition(condition, &before, Some(owner));
         }
@@ -118,9 +115,23 @@ impl<'a> Lint<'_, 'a> {
             }
         }
         step.key.iter().for_each(|key| self.template(key, &before, Some(owner), Use::Text));
-        step.require.iter().for_each(|expression| self.condition(expression, &require, Some(owner)));
-        step.verify.iter().for_each(|verify| self.condition(&verify.expression, &after, Some(owner)));
-        step.ok_if.iter().for_each(|expression| self.condition(expression, &ended, Some(owner)));
+        // What may be named is put together only where something is: of thousands of steps, few have all of this.
+        if !step.require.is_empty() {
+            let require = if step.effect.changes() {
+                names(None, facts(), "what must hold before a change is asked of `facts`")
+            } else {
+                names(outputs(), facts(), NOT_YET)
+            };
+            step.require.iter().for_each(|expression| self.condition(expression, &require, Some(owner)));
+        }
+        if !step.verify.is_empty() {
+            let after = names(outputs(), facts(), NOT_YET);
+            step.verify.iter().for_each(|verify| self.condition(&verify.expression, &after, Some(owner)));
+        }
+        if let Some(expression) = &step.ok_if {
+            let ended = names(outputs(), None, "`ok_if` looks at what the command printed");
+            self.condition(expression, &ended, Some(owner));
+        }
         if let Some(probe) = &step.probe {
             self.step(&probe.step, owner, seen);
             let fields = Fields::of_step(&probe.step, self.specs.get(&probe.step.action));
@@ -286,18 +297,17 @@ impl<'a> Lint<'_, 'a> {
         }
     }
 
-    fn missing_locks(&mut self, playbook: &Playbook, drafts: &[Draft]) {
+    fn missing_locks(&mut self, playbook: &Playbook, places: &[Span]) {
         let bare = |text: &str| text.split_whitespace().collect::<String>();
         let held: Vec<String> = playbook.locks.iter().map(|lock| bare(&lock.source)).collect();
-        for draft in drafts.iter().filter(|draft| draft.step.effect.changes()) {
-            let step = &draft.step;
+        for (step, place) in playbook.steps.iter().zip(places).filter(|(step, _)| step.effect.changes()) {
             let Some(resource) = self.specs.get(&step.action).and_then(|spec| resource_of(step, spec)) else {
                 continue;
             };
             if !held.contains(&bare(&resource)) {
                 let message = format!("step `{}` changes {resource}, which the playbook does not lock", step.id);
                 let help = Some(format!("add \"{resource}\" to `locks:`, so that two runs do not meet there"));
-                self.faults.warn("missing-lock", draft.id, message, help);
+                self.faults.warn("missing-lock", *place, message, help);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Source};
+use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::document::{self, Node};
 use crate::ids::Digest;
 use crate::spec::Specs;
@@ -12,10 +12,10 @@ use super::inputs::read_inputs_section;
 use super::reader::Reader;
 use super::step::{Defaults, Draft, read_retry, read_step};
 use super::words::{self, check_keys};
-use super::{Playbook, Template, lint};
+use super::{Playbook, Template, lint, order, review};
 
-/// The most steps: far above what anybody can follow at night, and a bound for what lint does with each pair.
-const MAX_STEPS: usize = 500;
+/// The most steps: far above what anybody can follow at night, and what lint reads in a moment.
+const MAX_STEPS: usize = 5_000;
 
 /// What reading a playbook came to.
 #[derive(Debug, Clone)]
@@ -29,12 +29,25 @@ pub struct Loaded {
 /// Reads a playbook and checks all that can be checked without a target: its form, names, types, and what the steps say
 /// about each other.
 pub fn load(source: &Arc<Source>, specs: &Specs) -> Loaded {
+    load_and_review(source, specs, None)
+}
+
+/// The same, and whether somebody answers for it and its review is not overdue on a day. Only `lint` asks for that: in the
+/// night in which it runs, nobody wants to hear of it.
+pub fn load_as_of(source: &Arc<Source>, specs: &Specs, today: jiff::civil::Date) -> Loaded {
+    load_and_review(source, specs, Some(today))
+}
+
+fn load_and_review(source: &Arc<Source>, specs: &Specs, today: Option<jiff::civil::Date>) -> Loaded {
     let root = match document::parse(source) {
         Ok(root) => root,
         Err(diagnostics) => return Loaded { playbook: None, diagnostics },
     };
     let mut reader = Reader { specs, faults: Faults::new(source) };
     let playbook = read_playbook(&mut reader, &root, source);
+    if let (Some(playbook), Some(today)) = (&playbook, today) {
+        review::check(&mut reader.faults, playbook, &root, today);
+    }
     let playbook = playbook.filter(|_| !reader.faults.has_errors());
     Loaded { playbook, diagnostics: reader.faults.into_list() }
 }
@@ -58,6 +71,8 @@ fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> 
         let list = root.get(key).map(|node| reader.texts(node, key)).unwrap_or_default();
         list.into_iter().map(|(text, _)| text).collect()
     };
+    order::check(&mut reader.faults, &drafts);
+    let places: Vec<Span> = drafts.iter().map(|draft| draft.id).collect();
     let title = text(reader, "title").unwrap_or_else(|| name.clone());
     let playbook = Playbook {
         title,
@@ -73,10 +88,10 @@ fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> 
         recovery_time: read_objective(reader, root),
         inputs,
         locks,
-        steps: drafts.iter().map(|draft| draft.step.clone()).collect(),
+        steps: drafts.into_iter().map(|draft| draft.step).collect(),
         digest: Digest::of(source.text.as_bytes()),
     };
-    lint::check(&mut reader.faults, &playbook, &drafts, root, reader.specs);
+    lint::check(&mut reader.faults, &playbook, &places, root, reader.specs);
     Some(playbook)
 }
 
@@ -84,7 +99,7 @@ fn required(reader: &mut Reader<'_>, root: &Node, key: &str) -> Option<String> {
     match root.get(key) {
         Some(node) => reader.text(node, key),
         None => {
-            let end = crate::diagnostic::Span { start: root.span.start, end: root.span.start };
+            let end = Span { start: root.span.start, end: root.span.start };
             reader.faults.error("missing-key", end, format!("a playbook needs a `{key}`"), None);
             None
         }
@@ -168,7 +183,7 @@ fn read_objective(reader: &mut Reader<'_>, root: &Node) -> Option<f64> {
 
 fn read_steps(reader: &mut Reader<'_>, root: &Node, defaults: Defaults) -> Vec<Draft> {
     let Some(node) = root.get("steps") else {
-        let start = crate::diagnostic::Span { start: root.span.start, end: root.span.start };
+        let start = Span { start: root.span.start, end: root.span.start };
         reader.faults.error("missing-key", start, "a playbook needs `steps`", None);
         return Vec::new();
     };

@@ -10,8 +10,11 @@ mod evaluate;
 #[cfg(test)]
 mod evaluate_tests;
 mod faults;
+mod format;
 mod head;
 mod inputs;
+#[cfg(test)]
+mod large_tests;
 mod lint;
 mod load;
 #[cfg(test)]
@@ -19,7 +22,11 @@ mod load_tests;
 mod model;
 mod names;
 mod order;
+mod pages;
 mod reader;
+mod review;
+mod secrets;
+mod skeleton;
 mod step;
 mod template;
 mod undo;
@@ -28,9 +35,12 @@ mod words;
 
 pub use arguments::{ArgumentError, complete_arguments};
 pub use evaluate::{EvaluateError, Scope, Truth, compute, decide_condition, explain, render, resolve_arguments};
+pub use format::format;
 pub use head::{Head, read_head};
 pub use inputs::{InputError, bind_inputs, read_inputs};
 pub(crate) use load::is_playbook_name;
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_as_of};
 pub use model::*;
+pub use pages::{Page, page, pages};
+pub use skeleton::skeleton;
 pub(crate) use words::nearest;

@@ -1,7 +1,7 @@
 //! What an expression or template may name at one place of a playbook, and of which type it is.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::spec::{ActionSpec, FieldSpec};
 use crate::value::Type;
@@ -102,8 +102,8 @@ pub(super) struct Seen<'a> {
 pub(super) struct Names<'a> {
     pub inputs: &'a [InputSpec],
     pub steps: &'a [Seen<'a>],
-    /// All steps of the playbook: one that comes later is another fault than one that does not exist.
-    pub all: &'a [&'a str],
+    /// All steps of the playbook and their places: one that comes later is another fault than one that does not exist.
+    pub all: &'a BTreeMap<&'a str, usize>,
     /// `None` where there are none yet.
     pub outputs: Option<Fields>,
     pub facts: Option<Fields>,
@@ -161,7 +161,7 @@ impl<'a> Names<'a> {
                 let roots = ["inputs", "steps", "outputs", "facts", "run"];
                 let help = if self.inputs.iter().any(|input| input.name == other) {
                     format!("did you mean `inputs.{other}`?")
-                } else if self.all.contains(&other) {
+                } else if self.all.contains_key(other) {
                     format!("did you mean `steps.{other}.outputs`?")
                 } else {
                     nearest(other, roots).map_or_else(
@@ -194,13 +194,13 @@ impl<'a> Names<'a> {
 
     fn step(&self, path: &Path) -> Result<Target<'a>, Wrong> {
         let Some(name) = path.name(0) else { return Ok(map()) };
-        let Some(seen) = self.steps.iter().find(|seen| seen.step.id.as_str() == name) else {
-            if self.all.contains(&name) {
+        let Some(seen) = self.all.get(name).and_then(|place| self.steps.get(*place)) else {
+            if self.all.contains_key(name) {
                 let message = format!("step `{name}` has not run yet here");
                 let help = Some("only the outputs of earlier steps can be named; its own are `outputs`".to_owned());
                 return Err(wrong("later-step", message, help));
             }
-            let help = nearest(name, self.all.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let help = nearest(name, self.all.keys().copied()).map(|near| format!("did you mean `{near}`?"));
             return Err(wrong("unknown-step", format!("there is no step `{name}`"), help));
         };
         match path.name(1) {

@@ -81,13 +81,14 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
     let id = read_id(reader, node, place);
     // A step whose action cannot be read is read on without one, so that its other faults are found too.
     let call = command::read_call(reader, node).unwrap_or_else(|| Call::unreadable(node.span));
-    let spec = reader.specs.get(&call.action).cloned();
+    let specs = reader.specs;
+    let spec = specs.get(&call.action);
     let name = id.as_ref().map_or("it", StepId::as_str).to_owned();
     let probe = match place {
         Place::Probe { .. } => None,
         _ => node.get("probe").and_then(|probe| read_probe(reader, probe, &name, &call, defaults)),
     };
-    let effect = read_effect(reader, node, &call, spec.as_ref(), probe.is_some(), place);
+    let effect = read_effect(reader, node, &call, spec, probe.is_some(), place);
     let optional = |key: &str| node.get(key);
     let text = |reader: &mut Reader<'_>, key: &str| optional(key).and_then(|node| reader.text(node, key));
     let title = text(reader, "name").unwrap_or_else(|| name.clone());
@@ -100,7 +101,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
         require: read_require(reader, node),
         verify: read_verify(reader, node),
         ok_if: optional("ok_if").and_then(|node| reader.expression(node, "ok_if")),
-        timeout: read_timeout(reader, node, defaults, spec.as_ref()),
+        timeout: read_timeout(reader, node, defaults, spec),
         kill_on_timeout: optional("kill_on_timeout")
             .and_then(|node| reader.boolean(node, "kill_on_timeout"))
             .unwrap_or(false),
@@ -111,7 +112,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
         probe: probe.map(Box::new),
         settle: optional("settle")
             .and_then(|node| reader.duration(node, "settle", 0.0))
-            .unwrap_or_else(|| spec.as_ref().map_or(0.0, |spec| spec.settle_seconds)),
+            .unwrap_or_else(|| spec.map_or(0.0, |spec| spec.settle_seconds)),
         key: optional("key").and_then(|node| reader.template(node, "key")),
         covers_partial: optional("covers")
             .and_then(|node| reader.word(node, "covers", &[("partial", true)]))
@@ -132,7 +133,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
     if !matches!(place, Place::Main) {
         return Some(step);
     }
-    let rollback = read_rollback(reader, node, &step, spec.as_ref(), defaults);
+    let rollback = read_rollback(reader, node, &step, spec, defaults);
     Some(Step { rollback, ..step })
 }
 

@@ -18,7 +18,8 @@ use crate::value::{Value, contains_unknown, is_unknown, unknown, why_unknown};
 const MAX_LENGTH: usize = 256 * 1024;
 /// How many brackets one `{{…}}` may open: the grammar recurses with them.
 const MAX_BRACKETS: usize = 8;
-const CACHE: usize = 512;
+/// How many compiled templates are kept: more than any playbook has, as each is asked for again by lint.
+const CACHE: usize = 8192;
 
 thread_local! {
     static COMPILED: RefCell<HashMap<String, Rc<Vec<Piece>>>> = RefCell::new(HashMap::new());

@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod authoring;
 mod cli;
 mod command;
 mod core;

@@ -3,9 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::json;
-
-use crate::cli::args::{Format, Lint};
+use crate::cli::args::{Lint, LintFormat};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::setup::{Setup, read};
@@ -21,32 +19,47 @@ use crate::playbook;
 pub fn lint(setup: &Setup, args: &Lint) -> Result<Exit, Failure> {
     let sources = sources(setup, &args.paths)?;
     let specs = setup.specs();
+    let today = jiff::Zoned::now().date();
     let mut all: Vec<Diagnostic> = Vec::new();
     for source in &sources {
-        all.extend(playbook::load(source, &specs).diagnostics);
+        all.extend(playbook::load_as_of(source, &specs, today).diagnostics);
+    }
+    if args.strict {
+        all.iter_mut().for_each(|fault| fault.severity = Severity::Error);
     }
     let errors = all.iter().filter(|fault| fault.severity == Severity::Error).count();
     let exit = if errors > 0 { Exit::Invalid } else { Exit::Success };
-    if args.output == Format::Json {
-        setup.screen.json(&json!({
-            "v": 1, "type": "lint", "exit": exit.code(), "files": sources.iter().map(|s| &s.name).collect::<Vec<_>>(),
-            "errors": errors, "warnings": all.len() - errors, "faults": all.iter().map(faults::json).collect::<Vec<_>>(),
-        }));
-        return Ok(exit);
+    match args.output {
+        LintFormat::Json => setup.screen.json(&all.iter().map(faults::json).collect()),
+        LintFormat::Sarif => setup.screen.json(&faults::sarif::log(&all)),
+        LintFormat::Github => setup.screen.data(&all.iter().map(faults::github::command).collect::<String>()),
+        LintFormat::Junit => setup.screen.data(&faults::junit::report(&sources, &all)),
+        LintFormat::Human => show(setup, sources.len(), &all, errors),
     }
-    for fault in &all {
-        setup.screen.print_whole(&faults::lines(fault, &setup.screen.out));
-    }
-    let files = if sources.len() == 1 { "1 playbook".to_owned() } else { format!("{} playbooks", sources.len()) };
-    let warnings = all.len() - errors;
-    let (mark, ink) = if errors > 0 { ("✗", Ink::Bad) } else { ("✓", Ink::Good) };
-    let line = Line::new().with(ink, mark).with(Ink::Plain, format!(" {files}: {errors} errors, {warnings} warnings"));
-    setup.screen.say(&[line]);
     Ok(exit)
 }
 
-/// The texts to look at.
-fn sources(setup: &Setup, paths: &[PathBuf]) -> Result<Vec<Arc<Source>>, Failure> {
+fn show(setup: &Setup, files: usize, all: &[Diagnostic], errors: usize) {
+    for fault in all {
+        setup.screen.print_whole(&faults::lines(fault, &setup.screen.out));
+    }
+    let files = if files == 1 { "1 playbook".to_owned() } else { format!("{files} playbooks") };
+    let warnings = all.len() - errors;
+    let (mark, ink) = if errors > 0 { ("✗", Ink::Bad) } else { ("✓", Ink::Good) };
+    let line = Line::new().with(ink, mark).with(Ink::Plain, format!(" {files}: {errors} errors, {warnings} warnings"));
+    let mut lines = vec![line];
+    if let Some(first) = all.first() {
+        lines
+            .push(Line::new().with(Ink::Dim, format!("  playbook explain {}     (what it means and why)", first.code)));
+    }
+    setup.screen.say(&lines);
+}
+
+/// The texts to look at: those that were named, else every playbook.
+///
+/// # Errors
+/// When a path does not exist or cannot be read.
+pub fn sources(setup: &Setup, paths: &[PathBuf]) -> Result<Vec<Arc<Source>>, Failure> {
     let mut files = Vec::new();
     if paths.is_empty() {
         let folders = setup.folders();

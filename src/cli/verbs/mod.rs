@@ -2,8 +2,11 @@
 
 pub mod ask;
 pub mod completions;
+pub mod explain;
+pub mod fmt;
 pub mod lint;
 pub mod list;
+pub mod new;
 pub mod plan;
 pub mod resolve;
 pub mod resume;

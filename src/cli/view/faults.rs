@@ -1,5 +1,9 @@
 //! The faults of a document: where, what, a caret, and what to write instead.
 
+pub mod github;
+pub mod junit;
+pub mod sarif;
+
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 
 use crate::cli::text::{Line, Look};
@@ -140,6 +144,31 @@ mod tests {
         let fault = fault("name: x\nstpes:\n  - id: a\n", 8, 13);
         insta::assert_snapshot!(shown(&fault, &LOOK));
         assert_eq!(json(&fault)["line"], 2);
+    }
+
+    fn several() -> (Vec<std::sync::Arc<Source>>, Vec<Diagnostic>) {
+        let mut one = fault("name: x\nstpes:\n  - id: a\n", 8, 13);
+        one.message.push_str(" <&> 100%, a: b");
+        let two = Diagnostic {
+            code: "unused-input",
+            severity: Severity::Warning,
+            message: "input `x` is never used".to_owned(),
+            help: None,
+            source: std::sync::Arc::clone(&one.source),
+            span: Span { start: 0, end: 4 },
+        };
+        let good = Source::new("playbooks/good one.yaml", "name: y\n");
+        (vec![std::sync::Arc::clone(&one.source), good], vec![one, two])
+    }
+
+    #[test]
+    fn the_forms_for_programs_are_kept() {
+        let (sources, faults) = several();
+        let all: Vec<serde_json::Value> = faults.iter().map(json).collect();
+        insta::assert_snapshot!("json", serde_json::to_string_pretty(&all).unwrap());
+        insta::assert_snapshot!("sarif", serde_json::to_string_pretty(&sarif::log(&faults)).unwrap());
+        insta::assert_snapshot!("github", faults.iter().map(github::command).collect::<String>());
+        insta::assert_snapshot!("junit", junit::report(&sources, &faults));
     }
 
     #[test]
