@@ -81,6 +81,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Lint(args) => verbs::lint::lint(setup, args),
         Verb::List(args) => verbs::list::list(setup, args),
         Verb::Show(args) => verbs::show::show(setup, args),
+        Verb::Diff(args) => verbs::diff::diff(setup, args),
         Verb::Status(args) => verbs::status::status(setup, args),
         Verb::Watch(args) => verbs::watch::watch(setup, args),
         Verb::Resume(args) => verbs::resume::resume(setup, args),
@@ -111,6 +112,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::List(args) => args.output == Format::Json,
         Verb::Status(args) => args.output == Format::Json,
         Verb::Doctor(args) => args.output == Format::Json,
+        Verb::Diff(args) => args.output == Format::Json,
         Verb::Show(_) | Verb::Verify(_) | Verb::Completions(_) => false,
     }
 }

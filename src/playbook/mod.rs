@@ -6,6 +6,7 @@ mod cel;
 mod check;
 mod command;
 mod convert;
+mod difference;
 mod evaluate;
 #[cfg(test)]
 mod evaluate_tests;
@@ -27,6 +28,7 @@ mod walk;
 mod words;
 
 pub use arguments::{ArgumentError, complete_arguments};
+pub use difference::{Difference, Field, How, Part, differences};
 pub use evaluate::{EvaluateError, Scope, Truth, compute, decide_condition, explain, render, resolve_arguments};
 pub use head::{Head, read_head};
 pub use inputs::{InputError, bind_inputs, read_inputs};

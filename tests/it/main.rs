@@ -15,4 +15,5 @@ mod core;
 mod failover;
 mod house;
 mod lab;
+mod plans;
 mod postgres_actions;

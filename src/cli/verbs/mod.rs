@@ -2,9 +2,11 @@
 
 pub mod ask;
 pub mod completions;
+pub mod diff;
 pub mod lint;
 pub mod list;
 pub mod plan;
+pub mod plan_file;
 pub mod resolve;
 pub mod resume;
 pub mod run;
