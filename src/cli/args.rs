@@ -68,6 +68,8 @@ pub enum Verb {
     List(List),
     /// Show a playbook, or the page of an action
     Show(Show),
+    /// What one version of a playbook does differently from another
+    Diff(Diff),
     /// How a run stands
     Status(Status),
     /// Follow a run of another process to its end
@@ -130,9 +132,9 @@ pub enum Level {
 /// Which playbook, and what it is told.
 #[derive(Debug, Clone, Args)]
 pub struct Subject {
-    /// The playbook's name, or a file (with a / or ending in .yaml)
+    /// The playbook's name, NAME@VERSION, or a file (with a / or ending in .yaml)
     #[arg(value_name = "NAME|FILE")]
-    pub name: String,
+    pub name: Option<String>,
     /// An input; may be given again
     #[arg(short, long = "input", value_name = "NAME=VALUE")]
     pub input: Vec<String>,
@@ -147,8 +149,16 @@ pub struct Subject {
     pub detailed_exitcode: bool,
 }
 
+impl Subject {
+    /// What was named; clap asks for it wherever no plan's file stands for it.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+}
+
 /// `run`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("whichever").required(true).multiple(true).args(["name", "plan"]))]
 pub struct Run {
     /// Which playbook.
     #[command(flatten)]
@@ -156,6 +166,12 @@ pub struct Run {
     /// Look at the targets, read-only, show what would happen, and end
     #[arg(short = 'C', long = "dry-run", visible_alias = "check")]
     pub dry_run: bool,
+    /// Hold the run to a plan (of `playbook plan -o`): it stops with 14 where the world drifted from it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["inputs_file"])]
+    pub plan: Option<PathBuf>,
+    /// How old that plan may be, such as 2h [default: what the plan and the configuration say]
+    #[arg(long, value_name = "TIME", requires = "plan")]
+    pub max_plan_age: Option<String>,
     /// The incident that this belongs to
     #[arg(long, value_name = "ID")]
     pub incident: Option<String>,
@@ -181,10 +197,17 @@ pub struct Run {
 
 /// `plan`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("whichever").required(true).args(["name"]))]
 pub struct Plan {
     /// Which playbook.
     #[command(flatten)]
     pub subject: Subject,
+    /// Write it to a file that `playbook run --plan FILE` is held to
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How old it may be when it is run, such as 2h [default: the configuration's, else 1h]
+    #[arg(long, value_name = "TIME", requires = "out")]
+    pub max_plan_age: Option<String>,
     /// How the plan is given
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub output: Format,
@@ -271,6 +294,23 @@ pub struct Show {
     /// An action: what it takes and gives, what its dry-run proves, how it is undone
     #[arg(long, value_name = "NAME")]
     pub action: Option<String>,
+    /// The versions that there are, newest first
+    #[arg(long, conflicts_with = "action")]
+    pub versions: bool,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A playbook: NAME, NAME@VERSION, or a file
+    #[arg(value_name = "FROM")]
+    pub from: String,
+    /// The one that it is compared with. Exits with 0 where they do the same, 1 where they differ
+    #[arg(value_name = "TO")]
+    pub to: String,
+    /// How the differences are given
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub output: Format,
 }
 
 /// `status`.

@@ -89,6 +89,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::New(args) => verbs::new::new(setup, args),
         Verb::List(args) => verbs::list::list(setup, args),
         Verb::Show(args) => verbs::show::show(setup, args),
+        Verb::Diff(args) => verbs::diff::diff(setup, args),
         Verb::Status(args) => verbs::status::status(setup, args),
         Verb::Watch(args) => verbs::watch::watch(setup, args),
         Verb::Resume(args) => verbs::resume::resume(setup, args),
@@ -119,6 +120,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::List(args) => args.output == Format::Json,
         Verb::Status(args) => args.output == Format::Json,
         Verb::Doctor(args) => args.output == Format::Json,
+        Verb::Diff(args) => args.output == Format::Json,
         Verb::Explain(_) | Verb::Fmt(_) | Verb::New(_) | Verb::Show(_) | Verb::Verify(_) | Verb::Completions(_) => {
             false
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::actions::Table;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, CatalogError};
 use crate::config::{self, Config};
 use crate::diagnostic::{Severity, Source};
 use crate::inventory::{self, Inventory};
@@ -143,9 +143,15 @@ impl Setup {
         }
         let catalog = self.catalog();
         let entries = catalog.list();
-        if entries.iter().any(|entry| entry.name == name) {
-            return catalog.find(name).map_err(|error| Failure::new(Exit::Invalid, error.to_string()));
+        let (bare, version) = name.split_once('@').map_or((name, None), |(name, version)| (name, Some(version)));
+        if entries.iter().any(|entry| entry.name == bare) {
+            return catalog.find(name).map_err(|error| match error {
+                CatalogError::NoSuchVersion { .. } => Failure::new(Exit::NotFound, error.to_string())
+                    .next(format!("playbook show {} --versions", super::paste::quote(bare))),
+                _ => Failure::new(Exit::Invalid, error.to_string()),
+            });
         }
+        let name = if version.is_some() { bare } else { name };
         let folders: Vec<String> = self.folders().iter().map(|path| path.display().to_string()).collect();
         let failure = Failure::new(Exit::NotFound, format!("there is no playbook `{name}` in {}", folders.join(", ")));
         let near = nearest(name, entries.iter().map(|entry| entry.name.as_str()));
@@ -198,7 +204,10 @@ impl Setup {
 }
 
 /// `NAME=VALUE` pairs.
-fn parse_inputs(typed: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+///
+/// # Errors
+/// When one is no such pair, or is given twice.
+pub fn parse_inputs(typed: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     let mut given = BTreeMap::new();
     for pair in typed {
         let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {

@@ -43,6 +43,10 @@ fn read(path: &Path, named_by: &'static str) -> Result<Config, ConfigError> {
     if let Some(problem) = config.page.as_ref().and_then(problem_of) {
         return Err(ConfigError::Unusable { path: path.to_owned(), problem });
     }
+    if config.max_plan_age_seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= 31_536_000.0)) {
+        let problem = "`max_plan_age_seconds` has to be more than 0 and at most a year (31536000)".to_owned();
+        return Err(ConfigError::Unusable { path: path.to_owned(), problem });
+    }
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     resolve_paths(&mut config, absolute.parent().unwrap_or(Path::new("/")));
     Ok(config)
@@ -183,6 +187,7 @@ mod tests {
             ("page: { webhook: 'ftp://x' }", "page.webhook"),
             ("page: { command: [x], repeat_seconds: 0 }", "repeat_seconds"),
             ("page: { command: [x], repeat_seconds: .nan }", "repeat_seconds"),
+            ("max_plan_age_seconds: 0", "max_plan_age_seconds"),
             ("state: a\ninventry: b\n", "config.yaml:2:"),
             ("state: a\nstate: b\n", "config.yaml:2:"),
             ("[", "config.yaml:"),

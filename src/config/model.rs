@@ -18,6 +18,8 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// The `playbook serve` that owns the state.
     pub server: Option<String>,
+    /// How long a plan's file may be used, in seconds; an hour where absent.
+    pub max_plan_age_seconds: Option<f64>,
 }
 
 /// How a person is called.

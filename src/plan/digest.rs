@@ -22,6 +22,11 @@ pub(super) fn of_content<'a>(
     Digest::of(text.as_bytes())
 }
 
+/// The digest of what some actions say about themselves.
+pub(super) fn of_specs<'a>(specs: impl Iterator<Item = &'a ActionSpec>) -> Digest {
+    Digest::of(specs.map(|spec| format!("{spec:?}\n")).collect::<String>().as_bytes())
+}
+
 /// The digest of the facts that keep their value while nobody acts.
 pub(super) fn of_facts(playbook: &Playbook, steps: &[PlannedStep], specs: &Specs) -> Digest {
     let mut text = String::new();

@@ -8,9 +8,7 @@ use crate::spec::Specs;
 /// A playbook of many steps of the usual kinds, of which no two texts are the same: about 260 bytes a step. `salt` keeps
 /// what was compiled for one from serving another.
 fn many(count: usize, salt: &str) -> String {
-    let mut text = format!(
-        "name: x\nversion: 1.0.0\nowner: me\ninputs:\n  mode: {{ type: choice, options: [a, b], default: a }}\n  who: {{ type: string, default: x }}\nlocks: [\"database/orders\"]\nsteps:\n"
-    );
+    let mut text = "name: x\nversion: 1.0.0\nowner: me\ninputs:\n  mode: { type: choice, options: [a, b], default: a }\n  who: { type: string, default: x }\nlocks: [\"database/orders\"]\nsteps:\n".to_string();
     text.push_str("  - { id: s0, argv: [\"true\", \"{{inputs.who}}\"], effect: read }\n");
     for step in 1..count {
         let before = step - 1;

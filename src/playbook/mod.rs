@@ -6,6 +6,7 @@ mod cel;
 mod check;
 mod command;
 mod convert;
+mod difference;
 mod evaluate;
 #[cfg(test)]
 mod evaluate_tests;
@@ -34,6 +35,7 @@ mod walk;
 mod words;
 
 pub use arguments::{ArgumentError, complete_arguments};
+pub use difference::{Difference, Field, How, Part, differences};
 pub use evaluate::{EvaluateError, Scope, Truth, compute, decide_condition, explain, render, resolve_arguments};
 pub use format::format;
 pub use head::{Head, read_head};

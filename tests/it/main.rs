@@ -16,5 +16,6 @@ mod core;
 mod failover;
 mod house;
 mod lab;
+mod plans;
 mod postgres_actions;
 mod processes;

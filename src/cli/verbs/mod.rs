@@ -2,12 +2,14 @@
 
 pub mod ask;
 pub mod completions;
+pub mod diff;
 pub mod explain;
 pub mod fmt;
 pub mod lint;
 pub mod list;
 pub mod new;
 pub mod plan;
+pub mod plan_file;
 pub mod resolve;
 pub mod resume;
 pub mod run;

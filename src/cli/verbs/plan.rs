@@ -13,54 +13,72 @@ use crate::cli::clock;
 use crate::cli::drive::Drive;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::paste::quote;
 use crate::cli::setup::{Chosen, Setup};
 use crate::cli::text::{Ink, Line};
 use crate::cli::view;
+
+use super::plan_file;
 
 /// Shows a plan.
 ///
 /// # Errors
 /// When it cannot be made.
 pub fn plan(setup: &Setup, args: &args::Plan) -> Result<Exit, Failure> {
-    let chosen = setup.chosen(&args.subject.name, &args.subject.input, args.subject.inputs_file.as_deref())?;
+    let chosen = setup.chosen(args.subject.name(), &args.subject.input, args.subject.inputs_file.as_deref())?;
     let inventory = setup.inventory()?;
     let output = if args.output == Format::Json { Output::Json } else { Output::Human };
-    look(setup, chosen, inventory, &args.subject, output)
+    let made = make(setup, chosen, Arc::clone(&inventory), output)?;
+    let exit = show(setup, &made, &args.subject, output);
+    if let Some(path) = &args.out {
+        plan_file::write(setup, path, &made.plan, &inventory, args.max_plan_age.as_deref())?;
+        let command = setup.paste.command(format!("run --plan {}", quote(&path.display().to_string())));
+        setup.screen.say(&[Line::plain(format!("The plan is in {}. To run it: {command}", path.display()))]);
+    }
+    Ok(exit)
 }
 
-/// Makes a plan, shows it and says what it comes to.
+/// A plan, and who holds what it would lock.
+pub struct Made {
+    /// The plan.
+    pub plan: Plan,
+    /// The locks of it that other runs hold.
+    pub locked: Vec<LockRow>,
+}
+
+/// Makes a plan.
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn look(
-    setup: &Setup,
-    chosen: Chosen,
-    inventory: Arc<Inventory>,
-    subject: &Subject,
-    output: Output,
-) -> Result<Exit, Failure> {
+pub fn make(setup: &Setup, chosen: Chosen, inventory: Arc<Inventory>, output: Output) -> Result<Made, Failure> {
     let looker = Looker::new(setup)?;
     let mut drive = looker.drive(setup, inventory, output)?;
     let plan = drive.plan(chosen)?;
     let locked: Vec<LockRow> =
         drive.journal().locks()?.into_iter().filter(|row| plan.locks.contains(&row.resource)).collect();
     drive.end();
-    let weak = too_weak(&plan, subject.min_fidelity);
-    let sum = view::plan::sum(&plan);
+    Ok(Made { plan, locked })
+}
+
+/// Shows a plan and says what it comes to.
+pub fn show(setup: &Setup, made: &Made, subject: &Subject, output: Output) -> Exit {
+    let Made { plan, locked } = made;
+    let weak = too_weak(plan, subject.min_fidelity);
+    let sum = view::plan::sum(plan);
     let exit = match () {
         () if !sum.violated.is_empty() || !weak.is_empty() => Exit::Failed,
         () if subject.detailed_exitcode && sum.changing > 0 => Exit::Changes,
         () => Exit::Success,
     };
     if output != Output::Human {
-        setup.screen.json(&view::plan::json(&plan, exit.code()));
-        return Ok(exit);
+        setup.screen.json(&view::plan::json(plan, exit.code()));
+        return exit;
     }
     let width = setup.screen.text_width();
-    let mut lines = view::plan::lines(&plan, width);
+    let mut lines = view::plan::lines(plan, width);
     lines.push(Line::new());
-    lines.extend(view::plan::verdict_lines(&plan, width));
-    for row in &locked {
+    lines.extend(view::plan::verdict_lines(plan, width));
+    for row in locked {
         let since = clock::date_and_time(row.since);
         let text =
             format!("✗ {} is held by run {} since {since} UTC: a run would be refused now", row.resource, row.run);
@@ -71,7 +89,7 @@ pub fn look(
     }
     lines.push(Line::plain("Dry-run: the targets were only looked at, nothing was changed."));
     setup.screen.print_whole(&lines);
-    Ok(exit)
+    exit
 }
 
 /// Where a look at the targets keeps what it needs. Looking must leave nothing behind: where there is no state yet, none is

@@ -1,6 +1,8 @@
 //! `run`: look, show, ask, go.
 
-use crate::plan::Plan;
+use std::sync::Arc;
+
+use crate::plan::{Plan, drift};
 use crate::playbook::Playbook;
 
 use crate::cli::args::{Output, Run};
@@ -8,12 +10,13 @@ use crate::cli::drive::{Drive, say_state};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::paste::quote;
-use crate::cli::setup::Setup;
+use crate::cli::setup::{Chosen, Setup};
 use crate::cli::text::{Ink, Line};
 use crate::cli::view;
 use crate::inventory::Inventory;
 
 use super::plan::{too_weak, weak_failure};
+use super::plan_file;
 
 /// The brakes that this version has.
 const BRAKES: [(&str, &str); 1] =
@@ -25,10 +28,13 @@ const BRAKES: [(&str, &str); 1] =
 /// When it cannot or must not be run.
 pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
     let overrides = brakes(args)?;
-    let chosen = setup.chosen(&args.subject.name, &args.subject.input, args.subject.inputs_file.as_deref())?;
-    let inventory = setup.inventory()?;
+    let (chosen, held, inventory) = chosen(setup, args)?;
     if args.dry_run {
-        return super::plan::look(setup, chosen, inventory, &args.subject, args.output);
+        let made = super::plan::make(setup, chosen, inventory, args.output)?;
+        if let Some(exit) = held.and_then(|then| drifted(setup, args, &then, &made.plan)) {
+            return Ok(exit);
+        }
+        return Ok(super::plan::show(setup, &made, &args.subject, args.output));
     }
     // A brake that does not bind here is not passed: it would be an exception of a run that had none.
     let overrides = if inventory.environment == "production" { overrides } else { Vec::new() };
@@ -36,20 +42,48 @@ pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
     let journal = setup.journal()?;
     let mut drive = Drive::new(setup, args.output, inventory, Box::new(journal), !args.no_wait)?;
     say_state(setup);
-    let result = go(setup, args, &mut drive, chosen, must_ask, overrides);
+    let result = go(setup, args, &mut drive, (chosen, held), must_ask, overrides);
     drive.end();
     result
+}
+
+/// What is to be run: a playbook with its inputs, or what a plan's file holds of them, with that plan.
+fn chosen(setup: &Setup, args: &Run) -> Result<(Chosen, Option<Plan>, Arc<Inventory>), Failure> {
+    let Some(path) = &args.plan else {
+        let subject = &args.subject;
+        let chosen = setup.chosen(subject.name(), &subject.input, subject.inputs_file.as_deref())?;
+        return Ok((chosen, None, setup.inventory()?));
+    };
+    let inventory = setup.inventory()?;
+    let then = plan_file::read(setup, args, path, &inventory)?;
+    let chosen = Chosen { playbook: then.playbook.clone(), inputs: then.inputs.clone() };
+    Ok((chosen, Some(then), inventory))
+}
+
+/// Where the world differs from what the plan rests on, nothing is started.
+fn drifted(setup: &Setup, args: &Run, then: &Plan, now: &Plan) -> Option<Exit> {
+    let list = drift(then, now, &setup.specs());
+    if list.is_empty() {
+        let text = format!("plan {} holds: the world is what it was made for", then.digest.short());
+        setup.screen.say(&[Line::new().with(Ink::Good, "✓ ").with(Ink::Plain, text)]);
+        return None;
+    }
+    plan_file::show_drift(setup, then, &list, args.output);
+    Some(Exit::Drift)
 }
 
 fn go(
     setup: &Setup,
     args: &Run,
     drive: &mut Drive,
-    chosen: crate::cli::setup::Chosen,
+    (chosen, held): (Chosen, Option<Plan>),
     must_ask: bool,
     overrides: Vec<(String, String)>,
 ) -> Result<Exit, Failure> {
     let plan = drive.plan(chosen)?;
+    if let Some(exit) = held.as_ref().and_then(|then| drifted(setup, args, then, &plan)) {
+        return Ok(exit);
+    }
     let weak = too_weak(&plan, args.subject.min_fidelity);
     if !weak.is_empty() {
         return Err(weak_failure(&weak));

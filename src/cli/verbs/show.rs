@@ -5,6 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::paste::quote;
 use crate::cli::setup::{Setup, nearest};
+use crate::cli::text::{Ink, Line};
 use crate::cli::view::page;
 
 /// Shows a page.
@@ -19,8 +20,37 @@ pub fn show(setup: &Setup, args: &Show) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     }
     let name = args.name.as_deref().unwrap_or_default();
+    if args.versions {
+        return versions(setup, name);
+    }
     let book = setup.playbook(name)?;
     setup.screen.print_whole(&page::playbook(&book, &quote(name), width));
+    Ok(Exit::Success)
+}
+
+/// The versions of a playbook, newest first, with the file of each.
+fn versions(setup: &Setup, name: &str) -> Result<Exit, Failure> {
+    // A name that is not there is answered with the nearest one.
+    setup.source(name)?;
+    let bare = name.split_once('@').map_or(name, |(name, _)| name);
+    let entries: Vec<_> = setup.catalog().list().into_iter().filter(|entry| entry.name == bare).collect();
+    if entries.is_empty() {
+        let what = format!("{name} is a file: versions are looked for by name");
+        return Err(Failure::new(Exit::Usage, what).next("playbook list"));
+    }
+    let column = entries.iter().map(|entry| entry.version.len()).max().unwrap_or(0) + 4;
+    let lines: Vec<Line> = entries
+        .iter()
+        .map(|entry| {
+            let line = Line::plain("  ").with(Ink::Good, &entry.version).pad_to(column);
+            let line = line.with(Ink::Plain, &entry.title).with(Ink::Dim, format!("  {}", entry.path.display()));
+            match &entry.broken {
+                Some(why) => line.with(Ink::Bad, format!("  cannot be used: {why}")),
+                None => line,
+            }
+        })
+        .collect();
+    setup.screen.print_whole(&lines);
     Ok(Exit::Success)
 }
 

@@ -37,7 +37,8 @@ impl Standing<'_> {
         };
         json!({
             "v": 1, "type": kind, "run": state.run, "playbook": state.playbook().name,
-            "version": state.playbook().version, "state": self.doing.word(), "verdict": verdict, "exit": self.exit,
+            "version": state.playbook().version, "playbook_digest": state.playbook().digest, "digest": state.plan.digest,
+            "state": self.doing.word(), "verdict": verdict, "exit": self.exit,
             "summary": summary, "incident": state.incident, "environment": state.plan.environment,
             "started": clock::rfc3339(state.started), "ended": ended.map(clock::rfc3339),
             "seconds": ended.unwrap_or(state.updated).seconds_since(state.started),

@@ -90,6 +90,8 @@ pub fn json(run: &RunId, timeline: &Timeline) -> Value {
     let started = timeline.entries.first().map_or(Time(0), |entry| entry.time);
     json!({
         "v": 1, "type": "timeline", "run": run,
+        "playbook_digest": timeline.state.as_ref().map(|state| &state.playbook().digest),
+        "digest": timeline.state.as_ref().map(|state| &state.plan.digest),
         "broken": timeline.broken.as_ref().map(|fault| json!({ "seq": fault.seq, "why": fault.why })),
         "records": timeline.entries.iter().map(|entry| run_json::entry(run, entry, started)).collect::<Vec<_>>(),
     })

@@ -1,0 +1,181 @@
+//! A plan's file: written for a run that is to be held to it, and read by that run. What a file is held to is the plan's
+//! own business; here it meets the disk, the clock and the settings.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use crate::ids::Digest;
+use crate::inventory::Inventory;
+use crate::plan::{Drift, Here, Plan, PlanFile, PlanFileError};
+use crate::spec::Specs;
+use crate::value::parse_duration;
+
+use crate::cli::args::{Output, Run};
+use crate::cli::clock;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::paste::quote;
+use crate::cli::setup::{self, Setup, is_file_name};
+use crate::cli::view;
+
+/// The version of this binary.
+const TOOL: &str = env!("CARGO_PKG_VERSION");
+
+/// The place that a file is made at or held to.
+struct Place {
+    inventory: Digest,
+    environment: String,
+    specs: Specs,
+    max_age: Option<f64>,
+}
+
+impl Place {
+    fn of(setup: &Setup, inventory: &Inventory, max_age: Option<f64>) -> Self {
+        // An inventory is maps of text and numbers: it always has a JSON form.
+        let text = serde_json::to_string(inventory).unwrap_or_default();
+        Self {
+            inventory: Digest::of(text.as_bytes()),
+            environment: inventory.environment.clone(),
+            specs: setup.specs(),
+            max_age,
+        }
+    }
+
+    fn here(&self) -> Here<'_> {
+        Here {
+            tool: TOOL,
+            environment: &self.environment,
+            inventory: &self.inventory,
+            specs: &self.specs,
+            now: clock::now().0,
+            max_age: self.max_age,
+        }
+    }
+}
+
+/// Writes a plan: whole or not at all, and for the user's eyes alone, as it tells where everything is.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(setup: &Setup, path: &Path, plan: &Plan, inventory: &Inventory, age: Option<&str>) -> Result<(), Failure> {
+    let max_age = max_age(age)?.or(setup.config.max_plan_age_seconds);
+    let place = Place::of(setup, inventory, max_age);
+    let file = PlanFile::new(plan.clone(), &place.here(), clock::rfc3339(clock::now()));
+    let text =
+        file.write().map_err(|error| Failure::new(Exit::Fault, format!("the plan cannot be written: {error}")))?;
+    save(path, &text, "plan")
+}
+
+/// Writes a file for the user's eyes alone, whole or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn save(path: &Path, text: &str, what: &str) -> Result<(), Failure> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.part", std::process::id()));
+    let part = path.with_file_name(name);
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&part, path)
+    };
+    write().map_err(|error| {
+        // What was begun is not a file that anybody asked for.
+        let _ = std::fs::remove_file(&part);
+        Failure::new(Exit::Usage, format!("the {what} cannot be written to {}: {error}", path.display()))
+            .meaning("nothing was changed")
+    })
+}
+
+/// Reads the plan that a run is to be held to, and holds it to this place and time.
+///
+/// # Errors
+/// When it is refused, with the reason.
+pub fn read(setup: &Setup, args: &Run, path: &Path, inventory: &Inventory) -> Result<Plan, Failure> {
+    let source = setup::read(path, "plan")?;
+    let refused = |error: PlanFileError, book: &str| refusal(path, &error, book);
+    let file = PlanFile::read(&source.text, TOOL).map_err(|error| refused(error, "NAME"))?;
+    let name = file.plan.playbook.name.clone();
+    let most = max_age(args.max_plan_age.as_deref())?;
+    // The shorter of the two that were written down; a person who says one now wins over both.
+    let most = most.or_else(|| setup.config.max_plan_age_seconds.map(|most| most.min(file.max_age_seconds)));
+    let place = Place::of(setup, inventory, most);
+    file.check(&place.here()).map_err(|error| refused(error, &name))?;
+    same_playbook(args, path, &file.plan)?;
+    same_inputs(args, path, &file.plan)?;
+    Ok(file.plan)
+}
+
+fn refusal(path: &Path, error: &PlanFileError, book: &str) -> Failure {
+    let shown = path.display().to_string();
+    let failure = Failure::new(Exit::Invalid, format!("the plan {shown} is refused: {error}"))
+        .meaning("nothing was started or changed");
+    let failure = match error {
+        PlanFileError::TooOld { age, .. } => failure.next(format!(
+            "playbook run --plan {} --max-plan-age {}s     (the world is compared all the same)",
+            quote(&shown),
+            age + 600
+        )),
+        _ => failure,
+    };
+    failure.next(format!("playbook plan {} -o {}     (makes it again)", quote(book), quote(&shown)))
+}
+
+/// A name that is given along must be the plan's.
+fn same_playbook(args: &Run, path: &Path, plan: &Plan) -> Result<(), Failure> {
+    let Some(name) = args.subject.name.as_deref() else { return Ok(()) };
+    let book = &plan.playbook;
+    if is_file_name(name) {
+        let what = format!("a plan has its playbook in it: leave out {name}, or leave out --plan");
+        return Err(Failure::new(Exit::Usage, what).meaning("nothing was started or changed"));
+    }
+    let (asked, version) = name.split_once('@').map_or((name, ""), |(name, version)| (name, version));
+    let fits = version.is_empty() || book.version == version || book.version.starts_with(&format!("{version}."));
+    if asked == book.name && fits {
+        return Ok(());
+    }
+    let what =
+        format!("the plan {} is refused: it is one of {}@{}, not of {name}", path.display(), book.name, book.version);
+    Err(Failure::new(Exit::Invalid, what).meaning("nothing was started or changed"))
+}
+
+/// Inputs that are given along must be the plan's.
+fn same_inputs(args: &Run, path: &Path, plan: &Plan) -> Result<(), Failure> {
+    let refused = |what: String| {
+        Err(Failure::new(Exit::Invalid, format!("the plan {} is refused: {what}", path.display()))
+            .meaning("nothing was started or changed")
+            .next(format!("playbook plan {} -i NAME=VALUE -o FILE     (makes one)", quote(&plan.playbook.name))))
+    };
+    for (name, text) in setup::parse_inputs(&args.subject.input)? {
+        let Some(input) = plan.playbook.inputs.iter().find(|input| input.name == name) else {
+            return refused(format!("its playbook has no input `{name}`"));
+        };
+        let is = plan.inputs.get(&name).cloned().unwrap_or_default();
+        match input.kind.parse(&text) {
+            Ok(value) if value == is => {}
+            _ => return refused(format!("it was made for {name} = {}, not for {text}", view::plan::short(&is))),
+        }
+    }
+    Ok(())
+}
+
+fn max_age(text: Option<&str>) -> Result<Option<f64>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    match parse_duration(text).filter(|seconds| *seconds > 0.0) {
+        Some(seconds) => Ok(Some(seconds)),
+        None => Err(Failure::new(Exit::Usage, format!("`{text}` is no time for --max-plan-age: write 30m or 2h"))),
+    }
+}
+
+/// Shows where the world differs from what a plan rests on.
+pub fn show_drift(setup: &Setup, plan: &Plan, list: &[Drift], output: Output) {
+    if output != Output::Human {
+        setup.screen.json(&view::drift::json(plan, list, Exit::Drift.code()));
+        return;
+    }
+    let paste = &setup.paste;
+    let again = paste.command(format!("plan {} -o FILE", quote(&plan.playbook.name)));
+    setup.screen.warn(&view::drift::lines(list, &again, setup.screen.text_width()));
+}

@@ -1,0 +1,127 @@
+//! What counts as a difference, and what does not.
+
+use super::*;
+use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Specs, UndoSpec};
+
+fn spec(name: &'static str, effect: Effect, undo: UndoSpec) -> ActionSpec {
+    ActionSpec {
+        name,
+        summary: "",
+        details: "",
+        inputs: vec![FieldSpec::optional("to", Type::String, "")],
+        outputs: Vec::new(),
+        facts: Vec::new(),
+        effect,
+        fidelity: Fidelity::Probed,
+        proves: "",
+        undo,
+        resource: None,
+        settle_seconds: 0.0,
+        timeout_seconds: 5.0,
+        open_inputs: false,
+    }
+}
+
+fn book(text: &str) -> Playbook {
+    let specs = Specs::of(&[
+        spec("set", Effect::Idempotent, UndoSpec::Restores { how: "", from_observation: true }),
+        spec("end", Effect::Probed, UndoSpec::Impossible("it is over")),
+    ]);
+    let loaded = crate::playbook::load(&crate::diagnostic::Source::new("p.yaml", text), &specs);
+    loaded.playbook.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics))
+}
+
+const ONE: &str = "
+name: p
+version: 1.3.0
+title: t
+inputs: { a: { type: size, default: 1MiB } }
+locks: [\"thing/{{inputs.a}}\"]
+steps:
+  - { id: one, uses: set, with: { to: x } }
+  - { id: two, uses: set }
+  - { id: last, uses: end, point_of_no_return: true, on_failure: pause }
+";
+
+fn said(from: &str, to: &str) -> Vec<String> {
+    let line = |difference: &Difference| {
+        let fields = difference.fields.iter().map(|field| {
+            let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
+            format!("{}: {} → {}", field.name, text(&field.was), text(&field.is))
+        });
+        let fields = if difference.how == How::Added { String::new() } else { fields.collect::<Vec<_>>().join("; ") };
+        format!("{} {} {} {fields}", word(&difference.part), word(&difference.how), difference.name)
+            .trim_end()
+            .to_owned()
+    };
+    differences(&book(from), &book(to)).iter().map(line).collect()
+}
+
+#[test]
+fn layout_and_comments_are_no_difference() {
+    let other = ONE.replace(
+        "{ id: one, uses: set, with: { to: x } }",
+        "uses: set # the first\n    with:\n      to: x\n    id: one",
+    );
+    assert_ne!(other, ONE);
+    assert_eq!(said(ONE, &other), Vec::<String>::new());
+}
+
+#[test]
+fn the_head_inputs_and_locks_are_compared() {
+    let other = ONE
+        .replace("1.3.0", "1.4.0")
+        .replace(
+            "a: { type: size, default: 1MiB }",
+            "a: { type: size, default: 2MiB }, b: { type: string, default: x }",
+        )
+        .replace("thing/{{inputs.a}}", "thing/{{inputs.b}}");
+    assert_eq!(
+        said(ONE, &other),
+        [
+            "head changed version version: 1.3.0 → 1.4.0",
+            "input changed a default: 1 MiB → 2 MiB",
+            "input added b",
+            "lock added thing/{{inputs.b}}",
+            "lock removed thing/{{inputs.a}}",
+        ]
+    );
+}
+
+#[test]
+fn steps_are_added_removed_moved_and_changed() {
+    let other = ONE
+        .replace("to: x }", "to: \"y{{inputs.a}}\" }, require: [\"inputs.a > 1\"]")
+        .replace("  - { id: two, uses: set }", "  - { id: new, uses: set }");
+    assert_eq!(
+        said(ONE, &other),
+        [
+            "step changed one with.to: x → y{{inputs.a}}; require: – → inputs.a > 1",
+            "step added new",
+            "step removed two",
+        ]
+    );
+    let other = ONE.replace("  - { id: two, uses: set }\n", "").replace(
+        "  - { id: one, uses: set, with: { to: x } }",
+        "  - { id: two, uses: set }\n  - { id: one, uses: set, with: { to: x } }",
+    );
+    assert_eq!(said(ONE, &other), ["step moved two place: after one → first"]);
+}
+
+#[test]
+fn what_becomes_of_the_way_back_is_said() {
+    let other =
+        ONE.replace("{ id: two, uses: set }", "{ id: two, uses: set, point_of_no_return: true, on_failure: pause }");
+    let other = other.replace("{ id: last, uses: end, point_of_no_return: true,", "{ id: last, uses: end,");
+    let list = said(ONE, &other);
+    assert_eq!(
+        list.last().map(String::as_str),
+        Some(
+            "way_back changed  point of no return: last → two; two, when the run fails: is undone by its action → \
+             stands: it is at or behind the point of no return"
+        )
+    );
+    let left = ONE.replace("{ id: two, uses: set }", "{ id: two, uses: set, rollback: none, because: it may stay }");
+    let list = said(ONE, &left);
+    assert!(list[1].contains("two, when the run fails: is undone by its action → is left as it is"), "{list:?}");
+}

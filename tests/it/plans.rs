@@ -1,0 +1,217 @@
+//! Plans that a run is held to, versions side by side, rehearsals and what a person does by hand: through the binary.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// A folder with playbooks, an inventory and a state of its own.
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("playbooks")).unwrap();
+        let place = Self { dir };
+        place.write("inventory.yaml", "environment: lab\n");
+        place.write("config.yaml", "");
+        place
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.dir.path().join(name), text).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.dir.path().join(name)).unwrap()
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_playbook"))
+            .current_dir(self.dir.path())
+            .env("PLAYBOOK_CONFIG", self.dir.path().join("config.yaml"))
+            .env("PLAYBOOK_STATE", self.dir.path().join("state"))
+            .env_remove("PLAYBOOK_INVENTORY")
+            .env_remove("PLAYBOOK_PATH")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .args(words)
+            .output()
+            .unwrap()
+    }
+
+    /// What it said, with the code it must end with.
+    fn expect(&self, code: i32, words: &[&str]) -> String {
+        let output = self.run(words);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "playbook {}\n{said}", words.join(" "));
+        said
+    }
+
+    fn json(&self, code: i32, words: &[&str]) -> Value {
+        let output = self.run(words);
+        assert_eq!(output.status.code(), Some(code), "playbook {}\n{}", words.join(" "), said(&output));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{}", said(&output)))
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Reads who is primary from a file, and writes down whom it would stop.
+const SWITCH: &str = r#"
+name: switch
+version: 1.4.0
+title: Stop whoever is primary
+inputs:
+  cluster: { type: identifier, default: orders }
+steps:
+  - id: roles
+    argv: [cat, roles.json]
+    effect: read
+    outputs:
+      primary: { json: primary, type: identifier }
+      lag: { json: lag, type: integer }
+    require: ["outputs.lag < 100"]
+  - id: stop
+    run: printf '%s %s' "$CLUSTER" "$WHO" > stopped
+    env: { CLUSTER: "{{inputs.cluster}}", WHO: "{{steps.roles.outputs.primary}}" }
+    effect: idempotent
+    rollback: none
+    because: it is a test
+"#;
+
+fn switch() -> Place {
+    let place = Place::new();
+    place.write("playbooks/switch.yaml", SWITCH);
+    place.write("roles.json", r#"{"primary": "pg1", "lag": 5}"#);
+    place
+}
+
+#[test]
+fn a_run_is_held_to_its_plan() {
+    let place = switch();
+    place.expect(0, &["plan", "switch", "-o", "switch.plan"]);
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(place.path().join("switch.plan")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "a plan tells where everything is");
+    // Another primary: an argument that the plan showed is another one now.
+    place.write("roles.json", r#"{"primary": "pg2", "lag": 5}"#);
+    let said = place.expect(14, &["run", "--plan", "switch.plan", "-y"]);
+    for word in ["drifted", "pg1", "pg2", "stop", "Nothing was started"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert!(!place.path().join("stopped").exists());
+    assert_eq!(place.json(0, &["list", "--runs", "--output", "json"]), serde_json::json!([]));
+    let drift = place.json(14, &["run", "--plan", "switch.plan", "-y", "--output", "json"]);
+    assert_eq!(drift["drift"][0]["steps"], serde_json::json!(["stop"]));
+    place.expect(14, &["run", "--plan", "switch.plan", "--dry-run"]);
+    // A requirement that no longer holds.
+    place.write("roles.json", r#"{"primary": "pg1", "lag": 500}"#);
+    assert!(place.expect(14, &["run", "--plan", "switch.plan", "-y"]).contains("outputs.lag < 100"));
+    // A moved number is no drift, and the content is the plan's, whatever became of the file.
+    place.write("roles.json", r#"{"primary": "pg1", "lag": 7}"#);
+    std::fs::remove_file(place.path().join("playbooks/switch.yaml")).unwrap();
+    let said = place.expect(0, &["run", "--plan", "switch.plan", "-y"]);
+    assert!(said.contains("holds: the world is what it was made for"), "{said}");
+    assert_eq!(place.read("stopped"), "orders pg1");
+}
+
+#[test]
+fn a_plan_that_does_not_belong_here_is_refused_with_the_reason() {
+    let place = switch();
+    place.expect(0, &["plan", "switch", "-o", "p", "--max-plan-age", "2h"]);
+    let whole = place.read("p");
+    let refused = |words: &[&str], reason: &str| {
+        let said = place.expect(65, &[&["run", "--plan", "p", "-y"][..], words].concat());
+        assert!(said.contains(reason), "{reason}: {said}");
+    };
+    place.write("p", &whole.replace("orders", "others"));
+    refused(&[], "changed after it was made");
+    place.write("p", "{}");
+    refused(&[], "no plan");
+    place.write("p", &whole);
+    refused(&["-i", "cluster=other"], "cluster = orders");
+    refused(&["-i", "nothing=1"], "no input `nothing`");
+    refused(&["other"], "switch@1.4.0");
+    refused(&["switch@1.3"], "switch@1.4.0");
+    refused(&["--max-plan-age", "1ms"], "--max-plan-age");
+    place.write("config.yaml", "max_plan_age_seconds: 0.001\n");
+    refused(&[], "may be used for");
+    place.write("config.yaml", "");
+    place.write("inventory.yaml", "environment: staging\n");
+    refused(&[], "`lab`, and this inventory is `staging`");
+    place.write("inventory.yaml", "environment: lab\ncontacts: { dba: Ann }\n");
+    refused(&[], "another inventory");
+    place.write("inventory.yaml", "environment: lab\n");
+    // What makes no sense together is wrong usage; a missing file is missing.
+    place.expect(64, &["run", "--plan", "p", "--inputs-file", "x", "-y"]);
+    place.expect(64, &["run", "--plan", "p", "./switch.yaml", "-y"]);
+    place.expect(64, &["run", "switch", "--max-plan-age", "1h"]);
+    place.expect(64, &["run"]);
+    place.expect(64, &["plan"]);
+    place.expect(64, &["plan", "switch", "-o", "q", "--max-plan-age", "soon"]);
+    place.expect(66, &["run", "--plan", "none", "-y"]);
+    assert!(!place.path().join("stopped").exists());
+    place.expect(0, &["run", "switch@1.4", "--plan", "p", "-i", "cluster=orders", "-y"]);
+}
+
+#[test]
+fn versions_lie_side_by_side_and_are_compared_by_meaning() {
+    let place = switch();
+    let old = SWITCH.replace("1.4.0", "1.3.2").replace("outputs.lag < 100", "outputs.lag < 50");
+    place.write("playbooks/switch@1.3.2.yaml", &old);
+    place.write("playbooks/anything.yaml", &SWITCH.replace("1.4.0", "1.40.0").replace("Stop", "# x\n  Stop"));
+    let versions = place.expect(0, &["show", "switch", "--versions"]);
+    let order: Vec<usize> = ["1.40.0", "1.4.0", "1.3.2"].iter().map(|v| versions.find(v).unwrap()).collect();
+    assert!(order.is_sorted(), "{versions}");
+    assert_eq!(place.json(0, &["plan", "switch@1.4", "--output", "json"])["version"], "1.4.0");
+    assert_eq!(place.json(0, &["plan", "switch@1.3", "--output", "json"])["version"], "1.3.2");
+    assert!(place.expect(66, &["run", "switch@2", "-y"]).contains("1.40.0, 1.4.0, 1.3.2"));
+    assert!(place.expect(66, &["show", "swich", "--versions"]).contains("switch"));
+
+    let said = place.expect(1, &["diff", "switch@1.3", "switch@1.4"]);
+    for word in ["version: 1.3.2 → 1.4.0", "roles", "outputs.lag < 50 → outputs.lag < 100"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    let json = place.json(1, &["diff", "switch@1.3", "playbooks/switch.yaml", "--output", "json"]);
+    assert_eq!(json["differences"][1]["name"], "roles");
+    place.expect(0, &["diff", "switch@1.4", "playbooks/switch.yaml"]);
+    place.write("copy.yaml", &format!("# a comment\n{SWITCH}"));
+    assert!(place.expect(0, &["diff", "switch@1.4", "./copy.yaml"]).contains("only their texts differ"));
+    place.expect(66, &["diff", "switch@1.4", "./none.yaml"]);
+    place.expect(64, &["diff", "switch"]);
+}
+
+#[test]
+fn a_resumed_run_goes_on_with_the_content_that_it_began_with() {
+    for gone in [false, true] {
+        let place = switch();
+        // It waits for a person at its last step, so that it can be gone on with.
+        let waits = SWITCH.replace("    because: it is a test", "    because: it is a test\n    on_failure: pause");
+        place.write("playbooks/switch.yaml", &waits.replace("> stopped", "> no/such/folder/stopped"));
+        place.expect(12, &["run", "switch", "-y", "--no-wait"]);
+        let before = place.json(0, &["status", "--output", "json"]);
+        assert!(before["playbook_digest"].as_str().unwrap().starts_with("sha256:"), "{before}");
+        let timeline = place.json(0, &["timeline", "--output", "json"]);
+        assert_eq!(timeline["playbook_digest"], before["playbook_digest"]);
+        if gone {
+            std::fs::remove_file(place.path().join("playbooks/switch.yaml")).unwrap();
+        } else {
+            place.write("playbooks/switch.yaml", &waits);
+        }
+        std::fs::create_dir_all(place.path().join("no/such/folder")).unwrap();
+        place.expect(0, &["resolve", "latest", "stop", "--retry", "--reason", "the folder is there now"]);
+        assert_eq!(place.read("no/such/folder/stopped"), "orders pg1");
+        assert!(!place.path().join("stopped").exists(), "it ran what the file says now");
+        let after = place.json(0, &["status", "--output", "json"]);
+        assert_eq!(after["playbook_digest"], before["playbook_digest"]);
+    }
+}
