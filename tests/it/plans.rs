@@ -208,7 +208,7 @@ fn a_resumed_run_goes_on_with_the_content_that_it_began_with() {
             place.write("playbooks/switch.yaml", &waits);
         }
         std::fs::create_dir_all(place.path().join("no/such/folder")).unwrap();
-        place.expect(0, &["resolve", "latest", "stop", "--retry", "--reason", "the folder is there now"]);
+        place.expect(3, &["resolve", "latest", "stop", "--retry", "--reason", "the folder is there now"]);
         assert_eq!(place.read("no/such/folder/stopped"), "orders pg1");
         assert!(!place.path().join("stopped").exists(), "it ran what the file says now");
         let after = place.json(0, &["status", "--output", "json"]);
