@@ -145,3 +145,13 @@ fn a_new_playbook_passes_lint_and_a_dry_run_and_is_never_written_over() {
     assert_eq!(code(&playbook(folder.path(), &["new", "x", "--dir", "else/where"])), 0);
     assert!(folder.path().join("else/where/x.yaml").exists());
 }
+
+#[test]
+fn the_schema_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = playbook(folder.path(), &["schema"]);
+    assert_eq!((code(&output), err(&output).as_str()), (0, ""));
+    let schema: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+    assert!(jsonschema::draft7::meta::is_valid(&schema));
+}
