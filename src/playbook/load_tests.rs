@@ -436,6 +436,19 @@ mod survival {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(crate::fuzz_cases(256)))]
+
+        #[test]
+        fn any_inputs_are_survived(
+            names in proptest::collection::vec("[a-z_]{0,3}|cluster|mode|lag|hosts|code", 0..6),
+            values in proptest::collection::vec("[ -~ü]{0,12}|[0-9]{1,25}(KiB|TiB)?|[A-Z]{3}|(h[0-9],){0,4}", 6),
+        ) {
+            let given: BTreeMap<String, String> = names.into_iter().zip(values).collect();
+            if let Ok(bound) = bind_inputs(&good_inputs(), &given) {
+                prop_assert_eq!(bound.as_object().map(serde_json::Map::len), Some(5));
+            }
+        }
+
         #[test]
         fn a_broken_playbook_is_survived(at in 0..FAILOVER.len(), cut in 0..30_usize, put in "[-:{}\\[\\]&*!|>'\"#\n ü.a0]{0,4}") {
             let start = floor(at);
