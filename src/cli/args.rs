@@ -64,6 +64,8 @@ pub enum Verb {
     Fmt(Fmt),
     /// Write the skeleton of a new playbook
     New(New),
+    /// Print a JSON Schema of playbooks, for editors
+    Schema,
     /// List the playbooks, or the runs
     List(List),
     /// Show a playbook, or the page of an action

@@ -87,6 +87,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Explain(args) => verbs::explain::explain(setup, args),
         Verb::Fmt(args) => verbs::fmt::fmt(setup, args),
         Verb::New(args) => verbs::new::new(setup, args),
+        Verb::Schema => verbs::schema::schema(setup),
         Verb::List(args) => verbs::list::list(setup, args),
         Verb::Show(args) => verbs::show::show(setup, args),
         Verb::Diff(args) => verbs::diff::diff(setup, args),
@@ -121,8 +122,12 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Status(args) => args.output == Format::Json,
         Verb::Doctor(args) => args.output == Format::Json,
         Verb::Diff(args) => args.output == Format::Json,
-        Verb::Explain(_) | Verb::Fmt(_) | Verb::New(_) | Verb::Show(_) | Verb::Verify(_) | Verb::Completions(_) => {
-            false
-        }
+        Verb::Explain(_)
+        | Verb::Fmt(_)
+        | Verb::New(_)
+        | Verb::Schema
+        | Verb::Show(_)
+        | Verb::Verify(_)
+        | Verb::Completions(_) => false,
     }
 }

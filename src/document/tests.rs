@@ -117,6 +117,8 @@ fn survives(text: &str) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(crate::fuzz_cases(256)))]
+
     #[test]
     fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         survives(&String::from_utf8_lossy(&bytes));

@@ -31,7 +31,7 @@ impl Call {
 }
 
 /// The keys that only `run` and `argv` take.
-const COMMAND_KEYS: &[&str] = &["host", "become", "env", "shell"];
+pub(super) const COMMAND_KEYS: &[&str] = &["host", "become", "env", "shell"];
 
 pub(super) fn read_call(reader: &mut Reader<'_>, node: &Node) -> Option<Call> {
     let given: Vec<&str> = ["uses", "run", "argv"].into_iter().filter(|key| node.get(key).is_some()).collect();

@@ -186,6 +186,8 @@ fn condition() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(crate::fuzz_cases(256)))]
+
     #[test]
     fn an_unknown_never_contradicts_what_it_turns_out_to_be(
         source in condition(), a in 0..3_i64, b in 0..3_i64, p: bool, q: bool, hidden in 0..16_u8,

@@ -15,7 +15,7 @@ use super::words::{self, check_keys, nearest};
 use super::{InputSpec, Playbook};
 
 /// The words that name a type, and what they mean. `choice` and `list` need more than the word.
-const TYPES: &[&str] = &[
+pub(super) const TYPES: &[&str] = &[
     "string",
     "integer",
     "number",

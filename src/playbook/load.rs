@@ -15,7 +15,7 @@ use super::words::{self, check_keys};
 use super::{Playbook, Template, lint, order, review};
 
 /// The most steps: far above what anybody can follow at night, and what lint reads in a moment.
-const MAX_STEPS: usize = 5_000;
+pub(super) const MAX_STEPS: usize = 5_000;
 
 /// What reading a playbook came to.
 #[derive(Debug, Clone)]

@@ -145,3 +145,53 @@ fn a_new_playbook_passes_lint_and_a_dry_run_and_is_never_written_over() {
     assert_eq!(code(&playbook(folder.path(), &["new", "x", "--dir", "else/where"])), 0);
     assert!(folder.path().join("else/where/x.yaml").exists());
 }
+
+#[test]
+fn the_schema_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = playbook(folder.path(), &["schema"]);
+    assert_eq!((code(&output), err(&output).as_str()), (0, ""));
+    let schema: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+    assert!(jsonschema::draft7::meta::is_valid(&schema));
+}
+
+/// A file of ours as data.
+fn data(path: &str) -> serde_json::Value {
+    serde_saphyr::from_str(&std::fs::read_to_string(root().join(path)).unwrap()).unwrap()
+}
+
+/// The script of the GitHub Action, run as GitHub runs it.
+#[test]
+fn the_github_action_annotates_and_fails() {
+    let action = data(".github/actions/lint/action.yml");
+    let step = &action["runs"]["steps"][0];
+    for (variable, input) in step["env"].as_object().unwrap() {
+        let name = input.as_str().unwrap().trim_start_matches("${{ inputs.").trim_end_matches(" }}").to_owned();
+        assert!(action["inputs"].get(&name).is_some(), "{variable} is given {name}, which is no input");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("x.yaml"), WARNED).unwrap();
+    std::fs::write(folder.path().join("y.yaml"), WARNED.replace("steps:", "stepz:")).unwrap();
+    let run = |paths: &str, strict: &str| {
+        let mut command = Command::new("bash");
+        command.current_dir(folder.path()).args(["-c", step["run"].as_str().unwrap()]);
+        command.env("HOME", folder.path()).env("PATHS", paths).env("STRICT", strict);
+        command.env("PLAYBOOK", assert_cmd::cargo::cargo_bin("playbook")).output().unwrap()
+    };
+    assert_eq!(code(&run("x.yaml", "false")), 0);
+    assert_eq!(code(&run("x.yaml", "true")), 65);
+    let both = run("x.yaml y.yaml", "false");
+    assert_eq!(code(&both), 65);
+    assert!(out(&both).contains("::error file=y.yaml,line=6,col=1,"), "{}", out(&both));
+}
+
+#[test]
+fn the_hooks_call_verbs_that_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    for hook in data(".pre-commit-hooks.yaml").as_array().unwrap() {
+        let words: Vec<&str> = hook["entry"].as_str().unwrap().split(' ').collect();
+        assert_eq!(words[0], "playbook");
+        assert_eq!(code(&playbook(folder.path(), &[words[1], "--help"])), 0, "{hook}");
+    }
+}

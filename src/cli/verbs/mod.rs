@@ -13,6 +13,7 @@ pub mod plan_file;
 pub mod resolve;
 pub mod resume;
 pub mod run;
+pub mod schema;
 pub mod show;
 pub mod status;
 pub mod timeline;

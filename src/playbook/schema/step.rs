@@ -1,0 +1,144 @@
+//! The schema of a step, of a step of a rollback, and of a probe: they share their keys' meanings.
+
+use serde_json::{Value, json};
+
+use crate::spec::{ActionSpec, Specs};
+
+use super::{about, object, refer, values};
+use crate::playbook::command::COMMAND_KEYS;
+use crate::playbook::step::is_open;
+use crate::playbook::words::{self, Words};
+
+/// A step with the keys of a word list.
+pub(super) fn step(words: &Words, specs: &Specs, required: &[&str]) -> Value {
+    let mut step = object(words, key, required);
+    let names: Vec<&str> = specs.names().collect();
+    if let Some(uses) = step.pointer_mut("/properties/uses") {
+        uses["enum"] = json!(names);
+    }
+    step["oneOf"] = json!([{ "required": ["uses"] }, { "required": ["run"] }, { "required": ["argv"] }]);
+    let mut rules = vec![
+        json!({ "if": { "required": ["uses"] }, "then": without(COMMAND_KEYS), "else": without(&["with"]) }),
+        json!({ "if": { "required": ["argv"] }, "then": without(&["shell"]) }),
+    ];
+    if words.known.contains(&"because") {
+        rules.push(json!({
+            "if": { "properties": { "rollback": { "const": "none" } }, "required": ["rollback"] },
+            "then": { "required": ["because"] },
+        }));
+    }
+    rules.extend(names.iter().filter_map(|name| specs.get(name)).map(of_action));
+    step["allOf"] = json!(rules);
+    step
+}
+
+/// None of some keys.
+fn without(keys: &[&str]) -> Value {
+    json!({ "not": { "anyOf": keys.iter().map(|key| json!({ "required": [key] })).collect::<Vec<_>>() } })
+}
+
+/// What holds where a step uses one action.
+fn of_action(spec: &ActionSpec) -> Value {
+    let mut then = json!({ "properties": { "with": values::arguments(spec) } });
+    if spec.inputs.iter().any(|field| field.required) {
+        then["required"] = json!(["with"]);
+    }
+    let mut not: Vec<&str> = Vec::new();
+    if !is_open(spec.name) {
+        not.extend(["effect", "probe"]);
+    }
+    if !matches!(spec.name, "shell" | "ssh") {
+        not.extend(["ok_if", "outputs"]);
+    }
+    if !not.is_empty() {
+        then["not"] = without(&not)["not"].clone();
+    }
+    json!({ "if": { "properties": { "uses": { "const": spec.name } }, "required": ["uses"] }, "then": then })
+}
+
+/// What a key of a step may hold. Null for a word that is not known here: a test finds it.
+pub(super) fn key(word: &str) -> Value {
+    match word {
+        "id" => about("identifier", "its name in the timeline, and for other steps"),
+        "name" => about("text", "what it does, for a person"),
+        "uses" => json!({ "description": "an action; `playbook show --action NAME` is its page" }),
+        "with" => json!({ "type": "object", "description": "the action's arguments" }),
+        "run" => about("text", "a script; values reach it through `env`"),
+        "argv" => json!({ "type": "array", "minItems": 1, "items": refer("text"),
+            "description": "a command and its arguments, without a shell" }),
+        "host" => about("text", "a host of the inventory; this machine where there is none"),
+        "become" => about("text", "the user to run it as"),
+        "env" => json!({ "type": "object", "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
+            "additionalProperties": { "anyOf": [refer("text"), refer("computed"), { "type": "null" }] },
+            "description": "the environment of the command" }),
+        "shell" => about("text", "what reads the script"),
+        "if" => about("condition", "it runs only if this holds"),
+        "needs" => about("identifiers", "steps that must be done"),
+        "effect" => json!({ "enum": ["read", "idempotent", "keyed", "probed", "once"],
+            "description": "how often it may run" }),
+        "probe" => about("probe", "a look that says whether it took effect"),
+        "settle" => about("duration", "how long to wait before that look"),
+        "key" => about("text", "what the target removes doubles by"),
+        "covers" => json!({ "enum": ["partial"], "description": "its rollback also covers a half-done attempt" }),
+        "require" => about("conditions", "what must hold before it acts"),
+        "timeout" => about("duration", "how long one attempt may take"),
+        "kill_on_timeout" => about("boolean", "whether a changing remote command is killed then"),
+        "retry" => about("retry", "how often and how soon it is tried again"),
+        "ok_if" => about("condition", "what decides whether a command did well"),
+        "verify" => about("verify", "what must hold after it is done"),
+        "rollback" => about("rollback", "how it is undone"),
+        "because" => about("text", "why there is no rollback"),
+        "checkpoint" => about("identifier", "the name of the safe state that stands after it"),
+        "service" => json!({ "enum": ["up", "degraded", "down"], "description": "what the service is after it" }),
+        "point_of_no_return" => about("boolean", "the run cannot go back past it by itself"),
+        "on_failure" => about("on_failure", "what happens when it fails"),
+        "outputs" => about("outputs", "what is read from what the command printed"),
+        "took_effect" => about("condition", "the effect is there"),
+        "did_not" => about("condition", "the effect is certainly not there"),
+        _ => Value::Null,
+    }
+}
+
+/// The parts of steps that have a form of their own.
+pub(super) fn definitions() -> Vec<(&'static str, Value)> {
+    let verification = object(&words::VERIFY, verify_key, &["expr"]);
+    let mut failure = object(&words::ON_FAILURE, |_| refer("identifier"), &[]);
+    failure["minProperties"] = json!(1);
+    failure["maxProperties"] = json!(1);
+    let mut output = object(&words::OUTPUT, output_key, &[]);
+    output["oneOf"] = json!([{ "required": ["json"] }, { "required": ["regex"] }]);
+    vec![
+        ("conditions", json!({ "anyOf": [refer("condition"), { "type": "array", "items": refer("condition") }] })),
+        ("verification", json!({ "anyOf": [refer("condition"), verification] })),
+        ("verify", json!({ "anyOf": [refer("verification"), { "type": "array", "items": refer("verification") }] })),
+        ("on_failure", json!({ "anyOf": [{ "enum": ["rollback", "pause", "continue"] }, failure] })),
+        (
+            "rollback",
+            json!({ "anyOf": [
+                { "const": "none" },
+                { "type": "object", "properties": { "none": refer("text") }, "required": ["none"],
+                    "additionalProperties": false },
+                refer("rollback_step"),
+                { "type": "array", "minItems": 1, "items": refer("rollback_step") },
+            ] }),
+        ),
+        ("outputs", json!({ "type": "object", "propertyNames": refer("identifier"), "additionalProperties": output })),
+    ]
+}
+
+fn verify_key(word: &str) -> Value {
+    match word {
+        "expr" => refer("condition"),
+        "within" => about("duration", "how long it may take to come true"),
+        _ => Value::Null,
+    }
+}
+
+fn output_key(word: &str) -> Value {
+    match word {
+        "json" => about("text", "a path into the JSON that was printed"),
+        "regex" => about("text", "a regular expression; the output is its first group"),
+        "type" => about("text", "the output's type"),
+        _ => Value::Null,
+    }
+}
