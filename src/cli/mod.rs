@@ -40,6 +40,7 @@ pub fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == recorder::ARGUMENT) {
         return recorder::main(words);
     }
+    signals::outlive_file_limits();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
