@@ -23,6 +23,7 @@ use super::reporter::{self, Reporter};
 use super::runs::Doing;
 use super::setup::{Chosen, Setup};
 use super::signals;
+use super::terminal;
 use super::text::{Ink, Line};
 use super::view::end;
 use super::view::run_json::Standing;
@@ -205,6 +206,8 @@ impl<'a> Drive<'a> {
     /// Asks on the terminal. Ctrl-C and the end of input answer with nothing.
     pub fn ask(&mut self, question: &str) -> String {
         self.reporter.pause();
+        // A `y` that was typed while the targets were looked at is no answer to a plan that nobody had seen.
+        terminal::forget_typed();
         self.setup.screen.prompt(question);
         let mut interrupts = self.interrupts.1.clone();
         interrupts.mark_unchanged();

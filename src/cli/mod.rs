@@ -15,6 +15,7 @@ mod runs;
 mod screen;
 mod setup;
 mod signals;
+mod terminal;
 mod text;
 mod verbs;
 mod view;
@@ -39,6 +40,7 @@ pub fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == recorder::ARGUMENT) {
         return recorder::main(words);
     }
+    signals::outlive_file_limits();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -51,7 +53,10 @@ pub fn main() -> ExitCode {
         // Lines between a picture that redraws itself would tear both.
         screen.live = false;
     }
-    match std::panic::catch_unwind(AssertUnwindSafe(|| perform(&arguments, screen))) {
+    let result = std::panic::catch_unwind(AssertUnwindSafe(|| perform(&arguments, screen)));
+    // However it ended: a terminal that echoes nothing would be left to somebody who cannot see what they type.
+    terminal::restore();
+    match result {
         Ok(exit) => exit.into(),
         Err(_) => {
             let fault = Failure::new(Exit::Fault, "playbook itself is at fault; what it said last stands above")

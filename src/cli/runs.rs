@@ -12,9 +12,16 @@ use crate::run::{QuestionKind, RunState};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::setup::{Setup, nearest};
+use super::text::{Ink, Line};
 
 /// How long a lease of another host may go without a sign of life before nobody is believed to hold it, in seconds.
 const FOREIGN_LEASE_SECONDS: u64 = 30;
+
+/// The word that means a run without naming it.
+const LATEST: &str = "latest";
+
+/// How many runs are listed where a word fits several.
+const SHOWN: usize = 5;
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,13 +101,32 @@ pub fn find(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId), Failure
     let mut journal = setup.existing_journal()?.ok_or_else(none)?;
     let rows = journal.runs()?;
     let run = choose(&rows, word).map_err(|failure| failure.unwrap_or_else(none))?;
+    if let (Some(row), LATEST) = (rows.iter().find(|row| row.run == run), word) {
+        setup.screen.say(&[Line::new().with(Ink::Dim, taken(row, &rows))]);
+    }
     Ok((journal, run))
 }
 
+/// The run that `latest` means: one that somebody drives, else one that has not ended, else the newest. Somebody who stops
+/// or watches "the" run must not miss the one under way for a newer one that is over.
+fn latest(rows: &[RunRow]) -> Option<&RunRow> {
+    let open = |row: &&RunRow| row.verdict.is_none();
+    rows.iter().filter(open).find(|row| is_held(&row.lease)).or_else(|| rows.iter().find(open)).or_else(|| rows.first())
+}
+
+/// Which run `latest` was taken for.
+fn taken(row: &RunRow, rows: &[RunRow]) -> String {
+    let words = format!("latest: run {} of {}, {}", row.run, row.playbook, Doing::of_row(row).word());
+    match rows.first().filter(|newest| newest.run != row.run) {
+        Some(newest) => format!("{words} (the newer {} is {})", newest.run, Doing::of_row(newest).word()),
+        None => words,
+    }
+}
+
 fn choose(rows: &[RunRow], word: &str) -> Result<RunId, Option<Failure>> {
-    let newest = rows.first().ok_or(None)?;
-    if word == "latest" {
-        return Ok(newest.run.clone());
+    let latest = latest(rows).ok_or(None)?;
+    if word == LATEST {
+        return Ok(latest.run.clone());
     }
     if let Some(row) = rows.iter().find(|row| row.run.as_str() == word) {
         return Ok(row.run.clone());
@@ -118,8 +144,9 @@ fn choose(rows: &[RunRow], word: &str) -> Result<RunId, Option<Failure>> {
             Err(Some(failure.next("playbook list --runs")))
         }
         several => {
-            let names: Vec<&str> = several.iter().take(5).map(|row| row.run.as_str()).collect();
-            let what = format!("`{word}` fits {} runs: {}", several.len(), names.join(", "));
+            let names: Vec<&str> = several.iter().take(SHOWN).map(|row| row.run.as_str()).collect();
+            let more = if several.len() > SHOWN { ", …" } else { "" };
+            let what = format!("`{word}` fits {} runs: {}{more}", several.len(), names.join(", "));
             Err(Some(Failure::new(Exit::NotFound, what).next("write more of the run's id")))
         }
     }
@@ -192,6 +219,28 @@ mod tests {
             assert_eq!(chosen(bad).unwrap_err().unwrap().exit, Exit::NotFound, "{bad:?}");
         }
         assert!(choose(&[], "latest").unwrap_err().is_none());
+    }
+
+    #[test]
+    fn latest_is_the_run_under_way_then_an_open_one_then_the_newest() {
+        let mut rows = [row("c"), row("b"), row("a")];
+        rows[0].verdict = Some(Verdict::Succeeded);
+        let chosen = |rows: &[RunRow]| choose(rows, "latest").unwrap().to_string();
+        assert_eq!(chosen(&rows), "b");
+        assert_eq!(taken(&rows[1], &rows), "latest: run b of p, interrupted (the newer c is ended)");
+        rows[2].lease = LeaseInfo { holder: holder::this_process(), released: false, ..rows[2].lease.clone() };
+        assert_eq!(chosen(&rows), "a");
+        rows[1].verdict = Some(Verdict::Failed);
+        rows[2].verdict = Some(Verdict::Failed);
+        assert_eq!(chosen(&rows), "c");
+    }
+
+    #[test]
+    fn a_list_that_is_cut_says_so() {
+        let rows: Vec<RunRow> = (0..6).map(|number| row(&format!("2026-{number}"))).collect();
+        let what = |rows: &[RunRow]| choose(rows, "2026").unwrap_err().unwrap().what;
+        assert!(what(&rows).ends_with("2026-4, …"), "{}", what(&rows));
+        assert!(what(&rows[..5]).ends_with("2026-4"), "{}", what(&rows));
     }
 
     #[test]

@@ -266,8 +266,9 @@ impl RunState {
             Settlement::CannotTell if matches!(state.status, Status::Failed { .. }) => {}
             Settlement::CannotTell => {
                 state.status = Status::Doubtful;
-                let outputs = state.outputs();
-                state.report = Some(Report::unknown(evidence).with_outputs(outputs));
+                // What it printed is what a person who is asked reads first.
+                let (outputs, output) = (state.outputs(), state.report.take().and_then(|report| report.output));
+                state.report = Some(Report { output, ..Report::unknown(evidence).with_outputs(outputs) });
             }
         }
         self.pass(task, at);

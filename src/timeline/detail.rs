@@ -48,8 +48,8 @@ pub(super) fn step_of(event: &Event) -> Option<&StepId> {
     }
 }
 
-/// How long the attempt took whose end this record tells, in seconds.
-pub(super) fn seconds(record: &Record, state: &RunState, task: &Task) -> Option<f64> {
+/// How long ago the attempt was begun that this record is about, in seconds. For an outcome it is how long it took.
+pub(super) fn since_begun(record: &Record, state: &RunState, task: &Task) -> Option<f64> {
     let begun = state.tasks.get(task)?.intent.as_ref()?.at;
     Some(record.time.seconds_since(begun).max(0.0))
 }
@@ -76,10 +76,11 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
         }),
         Event::Outcome { task, attempt, report } => json!({
             "task": task, "attempt": attempt, "outcome": report.outcome, "message": report.message,
-            "seconds": seconds(record, state, task), "outputs": report.outputs, "output": report.output,
+            "seconds": since_begun(record, state, task), "outputs": report.outputs, "output": report.output,
         }),
         Event::Settled { task, attempt, settlement, evidence } => json!({
             "task": task, "attempt": attempt, "found": found(settlement), "evidence": evidence,
+            "seconds_since_begun": since_begun(record, state, task),
         }),
         Event::Verified { passed, conditions, .. } => json!({ "passed": passed, "conditions": conditions }),
         Event::FailureAccepted { because, .. } => json!({ "because": because }),
@@ -100,7 +101,10 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
 
 fn found(settlement: &Settlement) -> Value {
     match settlement {
-        Settlement::Ended { report } => json!({ "is": "ended", "outcome": report.outcome, "message": report.message }),
+        Settlement::Ended { report } => json!({
+            "is": "ended", "outcome": report.outcome, "message": report.message, "outputs": report.outputs,
+            "output": report.output,
+        }),
         Settlement::TookEffect { outputs } => json!({ "is": "took_effect", "outputs": outputs }),
         Settlement::DidNot => json!({ "is": "did_not" }),
         Settlement::CannotTell => json!({ "is": "cannot_tell" }),

@@ -1,6 +1,6 @@
 //! What a line says to people: one sentence, without a full stop.
 
-use super::detail::seconds;
+use super::detail::since_begun;
 use crate::outcome::{Outcome, Report};
 use crate::run::{
     Answer, Condition, Event, Holder, LeaseReason, Question, Record, RequestKind, RunState, Settlement, SkipReason,
@@ -19,8 +19,10 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
             format!("{step} was not begun{}{drifted}, nothing was changed: {message}", attempt_word(*attempt))
         }
         Event::Intent { task, attempt, .. } => begins(state, task, *attempt),
-        Event::Outcome { task, attempt, report } => ended(task, *attempt, report, seconds(record, state, task)),
-        Event::Settled { task, settlement, evidence, .. } => settled(task, settlement, evidence),
+        Event::Outcome { task, attempt, report } => ended(task, *attempt, report, since_begun(record, state, task)),
+        Event::Settled { task, settlement, evidence, .. } => {
+            settled(task, settlement, evidence, since_begun(record, state, task))
+        }
         Event::Verified { step, passed, conditions } => verified(step.as_str(), *passed, conditions),
         Event::FailureAccepted { step, because } => {
             format!("the failure of {step} is passed over and the run goes on: {because}")
@@ -102,9 +104,12 @@ fn ended(task: &Task, attempt: u32, report: &Report, seconds: Option<f64>) -> St
         (Outcome::NoEffect, true) => format!("the undo of {step} changed nothing after {time}{again}"),
         (Outcome::Failed, false) => format!("{step} failed after {time}{again}"),
         (Outcome::Failed, true) => format!("the undo of {step} failed after {time}{again}"),
-        (Outcome::Unknown, false) => format!("{step} gave no answer within {time}{again}; it may have taken effect"),
+        // Why it is not known is in the message: a timeout is only one of the ways.
+        (Outcome::Unknown, false) => {
+            format!("the outcome of {step} is not known after {time}{again}; it may have taken effect")
+        }
         (Outcome::Unknown, true) => {
-            format!("the undo of {step} gave no answer within {time}{again}; it may have taken effect")
+            format!("the outcome of the undo of {step} is not known after {time}{again}; it may have taken effect")
         }
     };
     with(&head, &report.message)
@@ -114,7 +119,10 @@ fn with(head: &str, message: &str) -> String {
     if message.is_empty() { head.to_owned() } else { format!("{head}: {message}") }
 }
 
-fn settled(task: &Task, settlement: &Settlement, evidence: &str) -> String {
+fn settled(task: &Task, settlement: &Settlement, evidence: &str, since: Option<f64>) -> String {
+    // Nobody watched in between: this is no duration of the attempt.
+    let when = since.map(|since| format!(" (looked into {} after it was begun)", format_seconds(since)));
+    let when = when.unwrap_or_default();
     let found = match settlement {
         Settlement::Ended { report } => match report.outcome {
             Outcome::Done => "it had ended well",
@@ -127,7 +135,7 @@ fn settled(task: &Task, settlement: &Settlement, evidence: &str) -> String {
         Settlement::CannotTell => "nobody can tell whether it took effect",
         Settlement::RunAgain => "it may simply run again",
     };
-    with(&format!("what became of {task}: {found}"), evidence)
+    with(&format!("what became of {task}{when}: {found}"), evidence)
 }
 
 fn verified(step: &str, passed: bool, conditions: &[Condition]) -> String {

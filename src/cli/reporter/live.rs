@@ -13,6 +13,7 @@ use super::{Reporter, interrupt_words};
 use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::screen::Screen;
+use crate::cli::terminal;
 use crate::cli::text::Look;
 use crate::engine::Observer;
 use crate::ids::StepId;
@@ -68,6 +69,7 @@ impl Live {
         let mut bar = locked(&self.shared.bar);
         if bar.is_none() && !self.shared.over.load(Ordering::Acquire) {
             let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            terminal::silence();
             *bar = Some(ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style));
         }
         drop(bar);
@@ -90,13 +92,14 @@ impl Shared {
         drop(scene);
         bar.set_message(lines.join("\n") + "\n ");
         bar.tick();
-        // The cursor rests at the start of an empty line, so that the `^C` which a terminal echoes wraps no line of ours.
+        // The cursor rests at the start of an empty line: what others write there wraps no line of ours.
         let _ = std::io::stderr().write_all(b"\r");
     }
 
     fn clear(&self) {
         if let Some(bar) = locked(&self.bar).take() {
             bar.finish_and_clear();
+            terminal::restore();
         }
     }
 }

@@ -7,9 +7,9 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{exit_of, follow};
 use crate::cli::runs::{self, Doing};
+use crate::cli::setup;
 use crate::cli::setup::Setup;
 use crate::cli::text::Line;
-use crate::cli::{reporter, setup};
 use crate::ids::RunId;
 use crate::journal::{Journal, SqliteJournal};
 use crate::run::{RequestKind, RunState, Verdict};
@@ -86,25 +86,25 @@ fn ask(setup: &Setup, args: &Ask, mut journal: SqliteJournal, run: &RunId, kind:
     drive.end();
     let state = match result? {
         Some(state) => state,
-        None => followed(setup, args.output, run, &kind)?,
+        None => match followed(setup, args.output, run, &kind)? {
+            Some(state) => state,
+            None => return Ok(Exit::Interrupted),
+        },
     };
     let doing = if state.ended.is_some() { Doing::Ended } else { now_doing(setup, run, &state)? };
     Ok(if did(&kind, &state) { Exit::Success } else { exit_of(&state, doing) })
 }
 
 /// The process that drives the run has taken the request up: it is followed until it did what was asked.
-fn followed(setup: &Setup, output: Output, run: &RunId, kind: &RequestKind) -> Result<RunState, Failure> {
+fn followed(setup: &Setup, output: Output, run: &RunId, kind: &RequestKind) -> Result<Option<RunState>, Failure> {
     setup.screen.say(&[Line::plain(
         "the process that drives the run has taken it up; following it (Ctrl-C ends only the following)",
     )]);
     let mut journal = setup.journal()?;
-    let reporter = reporter::choose(&setup.screen, output, &setup.paste);
-    let result = follow(&mut journal, run, reporter.as_ref());
-    reporter.finish();
-    let (state, doing) = result?;
+    let Some((state, doing)) = follow(setup, output, &mut journal, run)? else { return Ok(None) };
     let exit = if did(kind, &state) { Exit::Success } else { exit_of(&state, doing) };
     show(setup, output, &state, doing, exit);
-    Ok(state)
+    Ok(Some(state))
 }
 
 fn now_doing(setup: &Setup, run: &RunId, state: &RunState) -> Result<Doing, Failure> {

@@ -5,7 +5,6 @@ use crate::cli::drive::show;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{exit_of, follow};
-use crate::cli::reporter;
 use crate::cli::runs;
 use crate::cli::setup::Setup;
 
@@ -15,10 +14,7 @@ use crate::cli::setup::Setup;
 /// When there is no such run, or its records are damaged.
 pub fn watch(setup: &Setup, args: &Watch) -> Result<Exit, Failure> {
     let (mut journal, run) = runs::find(setup, &args.run)?;
-    let reporter = reporter::choose(&setup.screen, args.output, &setup.paste);
-    let result = follow(&mut journal, &run, reporter.as_ref());
-    reporter.finish();
-    let (state, doing) = result?;
+    let Some((state, doing)) = follow(setup, args.output, &mut journal, &run)? else { return Ok(Exit::Interrupted) };
     let exit = exit_of(&state, doing);
     show(setup, args.output, &state, doing, exit);
     Ok(exit)

@@ -12,6 +12,7 @@ use crate::run::{QuestionKind, RunState, Status, StopKind, Task, TaskState, Time
 use crate::timeline::verdict_words;
 use crate::value::format_seconds;
 
+use super::asked::Sent;
 use super::plan::service_ink;
 use super::{answers, heading, paragraph};
 
@@ -166,6 +167,9 @@ fn question(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usi
     let Some(question) = state.question.as_ref().filter(|_| doing != Doing::Ended) else { return Vec::new() };
     let mut lines = vec![heading("What is asked")];
     lines.extend(paragraph(&question.message, 2, width, Ink::Plain));
+    if let Some(sent) = Sent::of(state, question) {
+        lines.extend(sent.lines(&question.message, now, width));
+    }
     let default = match question.deadline {
         Some(deadline) if deadline > now => format!(
             "Without an answer by {} UTC (in {}) it is undone.",

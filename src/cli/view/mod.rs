@@ -2,6 +2,8 @@
 //! writes nothing, so that snapshots can hold them.
 
 pub mod answers;
+pub mod asked;
+pub mod command;
 pub mod diff;
 pub mod drift;
 pub mod end;

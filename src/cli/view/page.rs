@@ -5,6 +5,7 @@ use crate::playbook::Playbook;
 use crate::spec::{ActionSpec, Effect, FieldSpec, UndoSpec};
 use crate::value::{Type, Value, format_seconds, format_size};
 
+use super::command::{Command, undo_lines};
 use super::plan::{effect_word, fidelity_word, short};
 use super::{heading, paragraph};
 
@@ -133,7 +134,7 @@ pub fn playbook(book: &Playbook, name: &str, width: usize) -> Vec<Line> {
         }
     }
     lines.extend(inputs(book, width));
-    lines.extend(steps(book));
+    lines.extend(steps(book, width));
     lines.push(Line::new());
     lines.push(heading("Next"));
     lines.push(Line::plain(format!("  playbook plan {name}")));
@@ -161,7 +162,7 @@ fn inputs(book: &Playbook, width: usize) -> Vec<Line> {
     lines
 }
 
-fn steps(book: &Playbook) -> Vec<Line> {
+fn steps(book: &Playbook, width: usize) -> Vec<Line> {
     let mut lines = vec![Line::new(), heading("Steps")];
     let column = book.steps.iter().map(|step| step.id.as_str().len()).max().unwrap_or(0) + 7;
     for (index, step) in book.steps.iter().enumerate() {
@@ -171,6 +172,11 @@ fn steps(book: &Playbook) -> Vec<Line> {
         let head = Line::plain(format!("  {:>2}. ", index + 1)).with(Ink::Good, step.id.as_str()).pad_to(column);
         let notes = format!("  ({}, {})", step.action, effect_word(step.effect));
         lines.push(head.with(Ink::Plain, format!(" {}", step.title)).with(Ink::Dim, notes));
+        let command = Command::of_step(step).map(|command| command.line());
+        let undo = undo_lines(step).into_iter().map(|text| format!("↩ undone by: {text}"));
+        for text in command.into_iter().chain(undo) {
+            lines.extend(paragraph(&text, column + 1, width, Ink::Dim));
+        }
         if let Some(name) = &step.checkpoint {
             lines.push(Line::plain("      ").with(Ink::Good, format!("⚑ checkpoint {name}")));
         }

@@ -9,6 +9,7 @@ use crate::playbook::{OnFailure, Rollback, Service, Step};
 use crate::spec::{Change, Effect, Fidelity};
 use crate::value::{format_seconds, why_unknown};
 
+use super::command::{Command, undo_lines};
 use super::{heading, paragraph};
 
 /// What a plan comes to.
@@ -139,6 +140,11 @@ fn step_lines(number: usize, step: &Step, planned: &PlannedStep, width: usize) -
             lines.extend(paragraph(&format!("? may not run, that cannot be told yet: {why}"), 4, width, Ink::Warn));
         }
     }
+    // What is filled in already is shown as it will be sent.
+    let command = Command::of_arguments(&step.action, &planned.arguments).or_else(|| Command::of_step(step));
+    if let Some(command) = command {
+        lines.extend(paragraph(&command.line(), 4, width, Ink::Plain));
+    }
     for need in requirements(planned) {
         lines.extend(requirement_lines(&need, width));
     }
@@ -206,15 +212,12 @@ fn way_back(step: &Step, width: usize) -> Vec<Line> {
     if !step.effect.changes() {
         return Vec::new();
     }
-    let text = match &step.rollback {
-        Rollback::Action => "↩ undone by the action itself, from what it found before".to_owned(),
-        Rollback::None { because } => format!("↩ not undone: {because}"),
-        Rollback::Steps(steps) => {
-            let names: Vec<&str> = steps.iter().map(|step| step.title.as_str()).collect();
-            format!("↩ undone by: {}", names.join("; "))
-        }
+    let texts = match &step.rollback {
+        Rollback::Action => vec!["↩ undone by the action itself, from what it found before".to_owned()],
+        Rollback::None { because } => vec![format!("↩ not undone: {because}")],
+        Rollback::Steps(_) => undo_lines(step).into_iter().map(|text| format!("↩ undone by: {text}")).collect(),
     };
-    let mut lines = paragraph(&text, 4, width, Ink::Dim);
+    let mut lines: Vec<Line> = texts.iter().flat_map(|text| paragraph(text, 4, width, Ink::Dim)).collect();
     let failure = match &step.on_failure {
         None | Some(OnFailure::Rollback) => None,
         Some(OnFailure::RollbackTo(name)) => Some(format!("if it fails: back to checkpoint {name}")),

@@ -11,6 +11,7 @@ use crate::cli::runs::Doing;
 use crate::run::{RunState, Status, Time};
 use crate::timeline::Entry;
 
+use super::asked::Sent;
 use super::{answers, end};
 
 /// A run as it stands.
@@ -86,7 +87,8 @@ impl Standing<'_> {
         });
         Some(json!({
             "task": question.task, "kind": question.kind, "message": question.message,
-            "deadline": question.deadline.map(clock::rfc3339), "answers": choices.collect::<Vec<_>>(),
+            "deadline": question.deadline.map(clock::rfc3339),
+            "sent": Sent::of(self.state, question).map(|sent| sent.json()), "answers": choices.collect::<Vec<_>>(),
         }))
     }
 }

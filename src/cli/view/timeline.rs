@@ -63,7 +63,9 @@ fn ink(entry: &Entry) -> Ink {
 
 /// What a command printed, as far as it fits.
 fn output_lines(entry: &Entry, column: usize) -> Vec<Line> {
-    let output = entry.detail.get("output").filter(|output| !output.is_null());
+    // What became of it after a crash is told by a settlement, and what it printed then is in there.
+    let detail = entry.detail.get("found").unwrap_or(&entry.detail);
+    let output = detail.get("output").filter(|output| !output.is_null());
     let Some(output) = output.and_then(|output| serde_json::from_value::<CommandOutput>(output.clone()).ok()) else {
         return Vec::new();
     };
@@ -112,6 +114,27 @@ mod tests {
     #[test]
     fn a_timeline_reads_as_a_story_and_hostile_output_is_harmless() {
         insta::assert_snapshot!(shown(&samples::rolled_back(), 100));
+    }
+
+    #[test]
+    fn what_was_printed_before_a_crash_is_told_with_its_end() {
+        let mut story = Story::begin();
+        story.done("roles", "").intent("hold");
+        let report = crate::outcome::Report::done("exit code 0", json!({})).with_output(samples::hostile());
+        let settlement = crate::run::Settlement::Ended { report };
+        let task = "hold".parse().unwrap();
+        story.add(90.0, crate::run::Event::Settled { task, attempt: 1, settlement, evidence: String::new() });
+        let text = shown(&story, 100);
+        assert!(text.contains("| line two"), "{text}");
+        assert!(text.contains("what became of hold (looked into 90 s after it was begun)"), "{text}");
+    }
+
+    #[test]
+    fn an_outcome_that_is_not_known_is_not_called_a_timeout() {
+        let mut story = Story::begin();
+        story.intent("roles").outcome("roles", 0.0, crate::outcome::Report::unknown("the connection was reset"));
+        let text = shown(&story, 200);
+        assert!(text.contains("roles is not known after 0.0 s; it may have taken effect: the connection"), "{text}");
     }
 
     #[test]

@@ -47,12 +47,23 @@ fn resolve(place: &Place, code: i32, answer: &str) -> String {
 fn the_question_shows_what_was_sent_what_was_said_and_what_can_be_answered() {
     let place = asking();
     let status = place.expect(0, &["status", "latest"]);
-    for part in ["the last thing that it said", "--took-effect", "--did-not", "--retry", "--undo"] {
+    for part in [
+        "$ echo sent >>",
+        "$ echo \"the last thing",
+        "the last thing that it said",
+        "--took-effect",
+        "--did-not",
+        "--retry",
+        "--undo",
+    ] {
         assert!(status.contains(part), "{part} is not in\n{status}");
     }
     let json = place.status();
     assert_eq!(json["state"], "waiting");
     assert_eq!(json["question"]["kind"], "unknown_outcome");
+    let sent = &json["question"]["sent"];
+    assert!(sent["seen"].as_str().unwrap().contains("the last thing that it said"), "{sent}");
+    assert!(sent["arguments"]["script"].as_str().unwrap().starts_with("echo sent"), "{sent}");
     assert_eq!(json["question"]["answers"].as_array().unwrap().len(), 5);
     let paged = place.read("paged");
     for part in ["PLAYBOOK_STEP=send", "PLAYBOOK_QUESTION=unknown_outcome", "PLAYBOOK_NAME=asking", "playbook status"] {

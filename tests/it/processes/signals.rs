@@ -78,6 +78,36 @@ fn a_hangup_does_not_end_a_run() {
 }
 
 #[test]
+fn an_interrupt_ends_the_watching_and_not_the_run() {
+    let (place, mut runner) = in_the_first_step(&[]);
+    let mut watch = place.start(&["watch", "latest"]);
+    watch.wait_for("first");
+    watch.signal(Signal::SIGINT);
+    watch.expect(130);
+    assert!(watch.said().contains("the run goes on") && watch.said().contains("playbook"), "{}", watch.said());
+    place.open("first");
+    runner.expect(0);
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_a_journal_that_cannot_be_written() {
+    let place = Place::new();
+    let book = place.book("limited", STEPS);
+    for blocks in [0, 16] {
+        let limited = format!("ulimit -f {blocks}; exec \"$@\"");
+        let binary = env!("CARGO_BIN_EXE_playbook");
+        let output = std::process::Command::new("sh")
+            .args(["-c", &limited, "sh", binary, "run", &book, "-y"])
+            .env("PLAYBOOK_CONFIG", place.path("config.yaml"))
+            .env("PLAYBOOK_STATE", place.path("state"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(74), "{blocks} blocks: {}", super::said(&output));
+    }
+}
+
+#[test]
 fn nobody_reading_any_more_does_not_end_a_run() {
     for output in ["human", "jsonl"] {
         let place = Place::new();
