@@ -7,6 +7,7 @@ pub mod lint;
 pub mod list;
 pub mod plan;
 pub mod plan_file;
+pub mod rehearse;
 pub mod resolve;
 pub mod resume;
 pub mod run;
