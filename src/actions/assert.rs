@@ -42,6 +42,10 @@ impl Action for Assert {
         &SPEC
     }
 
+    fn by_hand(&self, _: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
+        vec![super::by_hand::comment(&format!("must be true: {}", super::by_hand::value(arguments, "that")))]
+    }
+
     async fn plan(&self, _context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
         let that = arguments.get("that").unwrap_or(&Value::Null);
         if let Some(why) = why_unknown(that) {

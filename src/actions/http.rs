@@ -80,6 +80,10 @@ impl Action for Http {
         &SPEC
     }
 
+    fn by_hand(&self, _: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
+        super::by_hand::http(arguments)
+    }
+
     async fn plan(&self, _context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
         if contains_unknown(arguments) {
             return Ok(Prediction::unknown("the request rests on values that are not known yet"));

@@ -2,6 +2,7 @@
 //! knows the run, the journal or the engine, and it never prints.
 
 pub mod assert;
+mod by_hand;
 pub mod command;
 pub mod haproxy;
 pub mod http;
@@ -46,6 +47,13 @@ pub trait Action: Send + Sync {
     async fn undo(&self, context: &Context, call: &Call) -> Report {
         let _ = (context, call);
         Report::done("there is nothing to undo", Value::Null)
+    }
+
+    /// What a person types and looks at to do the same without the runner: lines for a shell, with comments. It looks at
+    /// nothing; what is not known yet stands as `<WHY>`.
+    fn by_hand(&self, inventory: &Inventory, arguments: &Value) -> Vec<String> {
+        let _ = inventory;
+        by_hand::from_spec(self.spec(), arguments)
     }
 }
 

@@ -43,6 +43,10 @@ impl Action for Shell {
         &SPEC
     }
 
+    fn by_hand(&self, _: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
+        vec![super::by_hand::command(arguments)]
+    }
+
     async fn plan(&self, _context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
         let mut prediction = Prediction::unknown("what a command does is not known before it runs");
         if let Some(program) = step::check(arguments)?.filter(|program| !is_there(program)) {

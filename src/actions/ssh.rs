@@ -62,6 +62,11 @@ impl Action for Ssh {
         &SPEC
     }
 
+    fn by_hand(&self, inventory: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
+        let host = super::by_hand::value(arguments, "host");
+        vec![super::by_hand::on_host(inventory, Some(&host), &super::by_hand::command(arguments))]
+    }
+
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
         let mut prediction = Prediction::unknown("what a command does is not known before it runs");
         let program = step::check(arguments)?;

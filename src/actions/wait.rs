@@ -78,6 +78,10 @@ impl Action for Wait {
         &SPEC
     }
 
+    fn by_hand(&self, inventory: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
+        super::by_hand::wait(inventory, arguments)
+    }
+
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
         if contains_unknown(arguments) {
             return Ok(Prediction::unknown("what is waited for is not known yet"));

@@ -56,6 +56,8 @@ pub enum Verb {
     Run(Run),
     /// Look at the targets, read-only, and show what a run would do
     Plan(Plan),
+    /// Run a playbook in a simulated world: nothing real is looked at or changed
+    Rehearse(Rehearse),
     /// Check playbooks without looking at any target
     Lint(Lint),
     /// What a code of lint means, why it matters, and how it is mended
@@ -210,9 +212,35 @@ pub struct Plan {
     /// How old it may be when it is run, such as 2h [default: the configuration's, else 1h]
     #[arg(long, value_name = "TIME", requires = "out")]
     pub max_plan_age: Option<String>,
+    /// Write what was found as a world for `playbook rehearse`; secrets are left out
+    #[arg(long, value_name = "FILE")]
+    pub save_world: Option<PathBuf>,
     /// How the plan is given
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub output: Format,
+}
+
+/// `rehearse`.
+#[derive(Debug, Args)]
+pub struct Rehearse {
+    /// The playbook's name, NAME@VERSION, or a file
+    #[arg(value_name = "NAME|FILE")]
+    pub name: String,
+    /// An input; may be given again
+    #[arg(short, long = "input", value_name = "NAME=VALUE")]
+    pub input: Vec<String>,
+    /// A YAML file with inputs; -i wins over it
+    #[arg(long, value_name = "FILE")]
+    pub inputs_file: Option<PathBuf>,
+    /// The world [default: worlds/NAME.yaml or fixtures/worlds/NAME.yaml beside the playbooks]
+    #[arg(long, value_name = "FILE")]
+    pub world: Option<PathBuf>,
+    /// A step that fails (STEP), or that nobody answers though it was done (STEP=unknown); may be given again
+    #[arg(long, value_name = "STEP[=unknown]")]
+    pub fail: Vec<String>,
+    /// How results are given
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
 }
 
 /// `lint`.
@@ -299,6 +327,12 @@ pub struct Show {
     /// The versions that there are, newest first
     #[arg(long, conflicts_with = "action")]
     pub versions: bool,
+    /// Its steps as commands and checks for a person without the runner; looks at the targets, read-only
+    #[arg(long, conflicts_with_all = ["action", "versions"])]
+    pub by_hand: bool,
+    /// An input, for --by-hand; may be given again
+    #[arg(short, long = "input", value_name = "NAME=VALUE", requires = "by_hand")]
+    pub input: Vec<String>,
 }
 
 /// `diff`.

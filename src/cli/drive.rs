@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use crate::actions::Table;
 use crate::engine::{Ending, EndingKind, Engine, EngineError, Observer, Parts, Requested, WallClock};
 use crate::ids::RunId;
 use crate::inventory::Inventory;
@@ -41,6 +42,22 @@ pub struct Drive<'a> {
     interrupts: (watch::Sender<u32>, watch::Receiver<u32>),
 }
 
+/// Where and with what an engine works.
+pub struct Place {
+    /// What is acted on.
+    pub inventory: Arc<Inventory>,
+    /// Where records are kept.
+    pub journal: Box<dyn Journal>,
+    /// Where spools lie.
+    pub folder: PathBuf,
+    /// What steps do.
+    pub actions: Table,
+    /// Who is called.
+    pub pagers: Vec<Arc<dyn notify::Notifier>>,
+    /// Whether to stay while a person is awaited.
+    pub wait: bool,
+}
+
 impl<'a> Drive<'a> {
     /// Puts an engine together.
     ///
@@ -68,6 +85,16 @@ impl<'a> Drive<'a> {
         folder: PathBuf,
         wait: bool,
     ) -> Result<Self, Failure> {
+        let pagers = notify::from_config(&setup.config).into_iter().map(Arc::from).collect();
+        Self::of(setup, output, Place { inventory, journal, folder, actions: setup.actions.clone(), pagers, wait })
+    }
+
+    /// The same in a place of its own: a rehearsal acts on nothing real and calls nobody.
+    ///
+    /// # Errors
+    /// When the system gives us no runtime or no signals.
+    pub fn of(setup: &'a Setup, output: Output, place: Place) -> Result<Self, Failure> {
+        let Place { inventory, journal, folder, actions, pagers, wait } = place;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -80,12 +107,12 @@ impl<'a> Drive<'a> {
         let observer: Arc<dyn Observer> = Arc::clone(&reporter) as Arc<dyn Observer>;
         let engine = Engine::new(Parts {
             journal,
-            actions: setup.actions.clone(),
+            actions,
             inventory,
             state: folder,
             observer,
             clock: Arc::new(WallClock),
-            pagers: notify::from_config(&setup.config).into_iter().map(Arc::from).collect(),
+            pagers,
             repeat_seconds: setup.config.page.as_ref().map_or(REPEAT_SECONDS, |page| page.repeat_seconds),
             interrupts: interrupts.1.clone(),
             wait,

@@ -88,6 +88,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Run(args) => verbs::run::run(setup, args),
         Verb::Plan(args) => verbs::plan::plan(setup, args),
+        Verb::Rehearse(args) => verbs::rehearse::rehearse(setup, args),
         Verb::Lint(args) => verbs::lint::lint(setup, args),
         Verb::Explain(args) => verbs::explain::explain(setup, args),
         Verb::Fmt(args) => verbs::fmt::fmt(setup, args),
@@ -116,6 +117,7 @@ fn wants_json(verb: &Verb) -> bool {
     match verb {
         Verb::Run(args) => args.output != Output::Human,
         Verb::Watch(args) => args.output != Output::Human,
+        Verb::Rehearse(args) => args.output != Output::Human,
         Verb::Resume(args) => args.output != Output::Human,
         Verb::Rollback(args) => args.ask.output != Output::Human,
         Verb::Cancel(args) | Verb::Abort(args) | Verb::Pause(args) => args.output != Output::Human,

@@ -142,7 +142,11 @@ impl Simulated {
 }
 
 /// The task and the number of an attempt, from its name: `RUN-step-2`, `RUN-step-undo-1`.
-fn task_of(call: &Call) -> (String, u32) {
+pub(super) fn task_of(call: &Call) -> (String, u32) {
+    if let Some(step) = call.attempt.strip_prefix("plan-") {
+        // A reading command that is run for a plan.
+        return (step.to_owned(), 1);
+    }
     let mut parts: Vec<&str> = call.attempt.split('-').skip(3).collect();
     let attempt = parts.pop().and_then(|number| number.parse().ok()).unwrap_or(0);
     (parts.join("/"), attempt)

@@ -215,3 +215,84 @@ fn a_resumed_run_goes_on_with_the_content_that_it_began_with() {
         assert_eq!(after["playbook_digest"], before["playbook_digest"]);
     }
 }
+
+/// The shipped playbooks, by name.
+fn shipped() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let yaml = files.filter(|path| path.extension().is_some_and(|end| end == "yaml"));
+    yaml.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_shipped_playbook_is_rehearsed_with_a_failure_at_each_step() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let place = Place::new();
+    let playbooks = root.join("playbooks").display().to_string();
+    for name in shipped() {
+        let world = root.join(format!("fixtures/worlds/{name}.yaml"));
+        assert!(world.is_file(), "{name} has no world to be rehearsed in: write {}", world.display());
+        let rehearse = |more: &[&str]| {
+            let words = ["rehearse", &name, "--playbooks", &playbooks, "--output", "json"];
+            let begun = std::time::Instant::now();
+            let output = place.run(&[&words[..], more].concat());
+            let took = begun.elapsed();
+            let text = said(&output);
+            assert!(text.contains("REHEARSAL"), "{text}");
+            assert!(took < std::time::Duration::from_secs(2), "{name} {more:?} took {took:?}");
+            let end: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
+            assert_eq!(end["exit"].as_i64().map(|code| code as i32), output.status.code(), "{text}");
+            end
+        };
+        let whole = rehearse(&[]);
+        assert_eq!(whole["verdict"], "succeeded", "{whole}");
+        let state = |step: &Value| step["state"].as_str().unwrap_or_default().to_owned();
+        for step in whole["steps"].as_array().unwrap().iter().filter(|step| state(step) == "done") {
+            let id = step["id"].as_str().unwrap();
+            let failed = rehearse(&["--fail", id]);
+            let code = failed["exit"].as_i64().unwrap();
+            assert!([1, 3, 10, 12].contains(&code), "{name} --fail {id}: {failed}");
+            if code == 10 {
+                let stands = failed["steps"].as_array().unwrap().iter().filter(|step| state(step) == "done");
+                let stands: Vec<&str> = stands.filter_map(|step| step["id"].as_str()).collect();
+                assert!(stands.iter().all(|id| ["roles"].contains(id)), "{name} --fail {id} left {stands:?}");
+            }
+            let unknown = rehearse(&["--fail", &format!("{id}=unknown")]);
+            assert!([0, 1, 3, 10, 12].contains(&unknown["exit"].as_i64().unwrap()), "{name} {id}=unknown: {unknown}");
+        }
+    }
+    assert!(!place.path().join("state").exists(), "a rehearsal left something behind");
+}
+
+#[test]
+fn a_rehearsal_runs_nothing_and_invents_nothing() {
+    let place = switch();
+    // No world: what the reading command would print is not known, so the rehearsal stops.
+    let said = place.expect(1, &["rehearse", "switch"]);
+    assert!(said.contains("a world that says nothing"), "{said}");
+    assert!(!place.path().join("stopped").exists());
+    // A world that was recorded from what is there, and then one step farther.
+    place.expect(0, &["plan", "switch", "--save-world", "world.yaml"]);
+    let world = place.read("world.yaml");
+    assert!(world.contains("primary") && world.contains("pg1"), "{world}");
+    let said = place.expect(0, &["rehearse", "switch", "--world", "world.yaml"]);
+    assert!(said.contains("That was a rehearsal"), "{said}");
+    assert!(!place.path().join("stopped").exists());
+    place.expect(1, &["rehearse", "switch", "--world", "world.yaml", "--fail", "roles"]);
+    place.expect(64, &["rehearse", "switch", "--fail", "nothing"]);
+    place.expect(64, &["rehearse", "switch", "--fail", "stop=sometimes"]);
+    place.expect(66, &["rehearse", "switch", "--world", "none.yaml"]);
+    place.write("world.yaml", "actoins: {}");
+    place.expect(65, &["rehearse", "switch", "--world", "world.yaml"]);
+}
+
+#[test]
+fn a_person_can_do_it_by_hand() {
+    let place = switch();
+    let said = place.expect(0, &["show", "switch", "--by-hand", "-i", "cluster=billing"]);
+    for word in ["cat roles.json", "CLUSTER=billing", "WHO=pg1", "must hold of what it shows: outputs.lag < 100"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert!(!place.path().join("stopped").exists());
+    place.expect(64, &["show", "switch", "-i", "cluster=billing"]);
+}

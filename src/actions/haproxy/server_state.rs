@@ -103,6 +103,10 @@ impl Action for ServerState {
         &SPEC
     }
 
+    fn by_hand(&self, inventory: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
+        crate::actions::by_hand::server_state(inventory, arguments)
+    }
+
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
         let Ok(name) = text(arguments, "proxy") else {
             return Ok(Prediction::unknown("which proxy is not known yet"));

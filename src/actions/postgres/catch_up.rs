@@ -94,6 +94,11 @@ impl Action for CatchUp {
         &SPEC
     }
 
+    fn by_hand(&self, inventory: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
+        super::by_hand::by_hand(inventory, self.spec().name, arguments)
+            .unwrap_or_else(|| crate::actions::by_hand::from_spec(self.spec(), arguments))
+    }
+
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
         if text(arguments, "cluster").is_none() || text(arguments, "member").is_none() {
             return Ok(Prediction::unknown("which standby is not known yet"));

@@ -2,6 +2,7 @@
 //! SQL directly, never through a proxy; their servers are stopped and started by commands on their hosts. A member whose
 //! system identifier is not the cluster's is never touched.
 
+mod by_hand;
 mod canary;
 mod catch_up;
 mod cluster;

@@ -72,6 +72,11 @@ impl Action for Promote {
         &SPEC
     }
 
+    fn by_hand(&self, inventory: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
+        super::by_hand::by_hand(inventory, self.spec().name, arguments)
+            .unwrap_or_else(|| crate::actions::by_hand::from_spec(self.spec(), arguments))
+    }
+
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
         let (Some(cluster), Some(name)) = (text(arguments, "cluster"), text(arguments, "member")) else {
             return Ok(Prediction::unknown("which standby is not known yet"));

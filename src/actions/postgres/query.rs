@@ -72,6 +72,11 @@ impl Action for Query {
         &SPEC
     }
 
+    fn by_hand(&self, inventory: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
+        super::by_hand::by_hand(inventory, self.spec().name, arguments)
+            .unwrap_or_else(|| crate::actions::by_hand::from_spec(self.spec(), arguments))
+    }
+
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
         if contains_unknown(arguments) {
             return Ok(Prediction::unknown("what is asked is not known yet"));

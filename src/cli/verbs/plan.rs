@@ -35,6 +35,9 @@ pub fn plan(setup: &Setup, args: &args::Plan) -> Result<Exit, Failure> {
         let command = setup.paste.command(format!("run --plan {}", quote(&path.display().to_string())));
         setup.screen.say(&[Line::plain(format!("The plan is in {}. To run it: {command}", path.display()))]);
     }
+    if let Some(path) = &args.save_world {
+        plan_file::save(path, &super::rehearse::world_of(setup, &made.plan), "world")?;
+    }
     Ok(exit)
 }
 

@@ -1,12 +1,12 @@
 //! `show`: the page of a playbook or of an action.
 
-use crate::cli::args::Show;
+use crate::cli::args::{Output, Show};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::paste::quote;
 use crate::cli::setup::{Setup, nearest};
 use crate::cli::text::{Ink, Line};
-use crate::cli::view::page;
+use crate::cli::view::{by_hand, page};
 
 /// Shows a page.
 ///
@@ -22,6 +22,13 @@ pub fn show(setup: &Setup, args: &Show) -> Result<Exit, Failure> {
     let name = args.name.as_deref().unwrap_or_default();
     if args.versions {
         return versions(setup, name);
+    }
+    if args.by_hand {
+        let chosen = setup.chosen(name, &args.input, None)?;
+        let inventory = setup.inventory()?;
+        let made = super::plan::make(setup, chosen, std::sync::Arc::clone(&inventory), Output::Human)?;
+        setup.screen.data(&by_hand::text(&made.plan, &setup.actions, &inventory));
+        return Ok(Exit::Success);
     }
     let book = setup.playbook(name)?;
     setup.screen.print_whole(&page::playbook(&book, &quote(name), width));

@@ -1,0 +1,74 @@
+//! Each action's lines, for an inventory like the lab's.
+
+use serde_json::json;
+
+use super::*;
+use crate::actions::Table;
+use crate::value::unknown;
+
+fn inventory() -> Inventory {
+    let member = |host: &str, port: u16| json!({ "host": host, "address": "127.0.0.1", "port": port, "data_directory": "/lab/my data", "bin_directory": "/pg/bin" });
+    let host = json!({ "address": "10.0.0.1", "port": 2222, "user": "lab", "identity_file": "/lab/key" });
+    serde_json::from_value(json!({
+        "environment": "lab",
+        "hosts": { "db1": host, "db2": { "address": "10.0.0.2", "jump": "db1" } },
+        "databases": { "orders": {
+            "user": "postgres", "dbname": "orders", "password": "env:PGPASS_ORDERS", "proxy": "orders",
+            "endpoint": "127.0.0.1:6432", "members": { "pg1": member("db1", 5501), "pg2": member("db2", 5502) },
+        } },
+        "proxies": { "orders": { "socket": "/lab/haproxy.sock", "backend": "orders" } },
+    }))
+    .unwrap()
+}
+
+#[test]
+fn every_action_says_what_a_person_types() {
+    let cases = [
+        (
+            "shell",
+            json!({ "script": "echo \"$WHO's\"", "shell": "/bin/sh -e", "environment": { "WHO": "a b; rm -rf /" } }),
+        ),
+        ("ssh", json!({ "host": "db2", "argv": ["systemctl", "restart", "it's"], "become": "root" })),
+        (
+            "http",
+            json!({ "url": "https://x/y?a=1&b=2", "method": "POST", "json": { "a": "it's" }, "headers": { "X-A": "b" } }),
+        ),
+        ("wait", json!({ "tcp": "127.0.0.1:5432", "interval": 1.0 })),
+        ("wait", json!({ "file": "/tmp/x y", "host": "db1", "interval": 1.0 })),
+        ("wait", json!({ "seconds": 5 })),
+        ("assert", json!({ "that": true, "message": "it is so" })),
+        ("haproxy.server_state", json!({ "proxy": "orders", "server": "pg1", "state": "drain" })),
+        ("postgres.status", json!({ "cluster": "orders" })),
+        ("postgres.query", json!({ "cluster": "orders", "role": "primary", "sql": "select $1", "parameters": [1] })),
+        ("postgres.execute", json!({ "cluster": "orders", "member": "pg1", "sql": "delete from t" })),
+        ("postgres.fence", json!({ "cluster": "orders", "member": "pg1", "mode": "planned" })),
+        ("postgres.fence", json!({ "cluster": "orders", "member": "pg1", "mode": "unplanned" })),
+        (
+            "postgres.catch_up",
+            json!({ "cluster": "orders", "member": "pg2", "position": unknown("what fence will give as `position`") }),
+        ),
+        ("postgres.promote", json!({ "cluster": "orders", "member": "pg2" })),
+        ("postgres.canary", json!({ "cluster": "orders" })),
+        ("postgres.rejoin", json!({ "cluster": "orders", "member": "pg1" })),
+        ("postgres.follow", json!({ "cluster": "orders", "member": "pg2" })),
+    ];
+    let table = Table::builtin();
+    let mut text = String::new();
+    for (name, arguments) in &cases {
+        let lines = table.get(name).unwrap().by_hand(&inventory(), arguments);
+        text.push_str(&format!("== {name}\n{}\n\n", lines.join("\n")));
+    }
+    for spec in table.specs() {
+        assert!(cases.iter().any(|(name, _)| *name == spec.name), "{} has no case here", spec.name);
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_value_is_a_word_whatever_is_in_it() {
+    for hostile in ["$(rm -rf /)", "a; b", "it's", "`x`", "a\nb", ""] {
+        let output = std::process::Command::new("sh").args(["-c", &format!("printf %s {}", word(hostile))]).output();
+        assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), hostile);
+    }
+    assert!(!comment("a\nrm -rf /").contains('\n'));
+}

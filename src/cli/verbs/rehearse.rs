@@ -1,0 +1,182 @@
+//! `rehearse`: the same engine in a simulated world, with a journal in memory. Nothing real is looked at, changed or called.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::inventory::Inventory;
+use crate::journal::MemoryJournal;
+use crate::plan::{Decided, Plan};
+use crate::playbook::{Playbook, Rollback, Step};
+use crate::sim::{Mishap, Scene, Stage, StageText, keys, rehearsed};
+use crate::value::{Value, contains_unknown};
+
+use crate::cli::args::Rehearse;
+use crate::cli::drive::{Drive, Place};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::setup::{self, Setup};
+use crate::cli::text::{Ink, Line};
+use crate::cli::view::plan::sum;
+
+/// Rehearses a playbook; it ends as a run does.
+///
+/// # Errors
+/// When the playbook, the inputs or the world cannot be read.
+pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
+    let mut chosen = setup.chosen(&args.name, &args.input, args.inputs_file.as_deref())?;
+    let (stage, from) = stage(setup, args, &chosen.playbook.name)?;
+    for word in &args.fail {
+        mishap(&chosen.playbook, &stage, word)?;
+    }
+    hasten(&mut chosen.playbook);
+    let head = format!("REHEARSAL in {from}: nothing real is looked at or changed.");
+    setup.screen.warn(&[Line::new().with(Ink::Warn, head)]);
+    let folder = tempdir()?;
+    let place = Place {
+        inventory: Arc::new(Inventory { environment: stage.environment().to_owned(), ..Inventory::default() }),
+        journal: Box::new(MemoryJournal::new()),
+        folder: folder.0.clone(),
+        actions: rehearsed(&setup.actions, &stage),
+        pagers: Vec::new(),
+        wait: false,
+    };
+    let mut drive = Drive::of(setup, args.output, place)?;
+    let result = drive.plan(chosen).and_then(|plan| {
+        let broken = sum(&plan).violated;
+        let lines =
+            broken.iter().map(|text| Line::new().with(Ink::Warn, format!("does not hold in this world: {text}")));
+        setup.screen.say(&lines.collect::<Vec<_>>());
+        drive.start(plan, None, Vec::new())
+    });
+    drive.end();
+    for text in stage.lacking() {
+        let line = format!("the rehearsal could not go on at {text}; write it into the world");
+        setup.screen.warn(&[Line::new().with(Ink::Warn, line)]);
+    }
+    setup
+        .screen
+        .warn(&[Line::new().with(Ink::Warn, "That was a rehearsal: there is no such run, and nothing was changed.")]);
+    result
+}
+
+/// The world: the one that is named, else the one beside the playbooks, else one that says nothing.
+fn stage(setup: &Setup, args: &Rehearse, name: &str) -> Result<(Stage, String), Failure> {
+    let beside = || {
+        let folders = setup.folders();
+        let above = folders.iter().map(|folder| folder.parent().map_or_else(PathBuf::new, Path::to_path_buf));
+        let mut files = above.flat_map(|above| ["worlds", "fixtures/worlds"].map(|place| above.join(place)));
+        files.find_map(|place| Some(place.join(format!("{name}.yaml"))).filter(|path| path.is_file()))
+    };
+    let Some(path) = args.world.clone().or_else(beside) else {
+        return Ok((Stage::default(), "a world that says nothing".to_owned()));
+    };
+    let source = setup::read(&path, "world")?;
+    let stage = Stage::read(&source.text).map_err(|error| {
+        Failure::new(Exit::Invalid, format!("the world {} cannot be read: {error}", path.display()))
+            .meaning("nothing was started")
+    })?;
+    let title = if stage.title().is_empty() { String::new() } else { format!(" ({})", stage.title()) };
+    Ok((stage, format!("the world {}{title}", path.display())))
+}
+
+fn mishap(book: &Playbook, stage: &Stage, word: &str) -> Result<(), Failure> {
+    let (step, kind) = word.split_once('=').unwrap_or((word, "failed"));
+    let kind = match kind {
+        "failed" => Mishap::Failed,
+        "unknown" => Mishap::Unknown,
+        other => {
+            return Err(Failure::new(Exit::Usage, format!("`{other}` is no way to fail: write STEP or STEP=unknown")));
+        }
+    };
+    if !book.steps.iter().any(|known| known.id.as_str() == step) {
+        let steps: Vec<&str> = book.steps.iter().map(|step| step.id.as_str()).collect();
+        let what = format!("{} has no step `{step}`; it has {}", book.name, steps.join(", "));
+        return Err(Failure::new(Exit::Usage, what).meaning("nothing was started"));
+    }
+    stage.fail(step, kind);
+    Ok(())
+}
+
+/// Nothing is waited for in a world that stands still.
+fn hasten(book: &mut Playbook) {
+    fn step(step: &mut Step) {
+        step.retry.delay = 0.0;
+        step.retry.max_delay = 0.0;
+        step.settle = 0.0;
+        step.verify.iter_mut().for_each(|verify| verify.within = 0.0);
+        if let Rollback::Steps(steps) = &mut step.rollback {
+            steps.iter_mut().for_each(self::hasten_step);
+        }
+    }
+    book.steps.iter_mut().for_each(step);
+}
+
+fn hasten_step(step: &mut Step) {
+    step.retry.delay = 0.0;
+    step.retry.max_delay = 0.0;
+    step.settle = 0.0;
+}
+
+/// A folder of the rehearsal's own, gone afterwards.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What cannot be removed is an empty folder of ours: nothing depends on it.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn tempdir() -> Result<Folder, Failure> {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(Exit::Fault, format!("there are no random numbers: {error}")))?;
+    Ok(Folder(std::env::temp_dir().join(format!("playbook-rehearsal-{:016x}", u64::from_be_bytes(bytes)))))
+}
+
+/// The world that a plan found, as the text of a file. What it does not know is left out and named.
+pub fn world_of(setup: &Setup, plan: &Plan) -> String {
+    let known = |value: &Value| -> serde_json::Map<String, Value> {
+        let map = value.as_object().cloned().unwrap_or_default();
+        map.into_iter().filter(|(name, value)| !contains_unknown(value) && !secret(name)).collect()
+    };
+    let mut text = StageText { environment: plan.environment.clone(), ..StageText::default() };
+    text.title = format!("recorded from {}@{}", plan.playbook.name, plan.playbook.version);
+    let mut lacking = Vec::new();
+    for (step, planned) in plan.playbook.steps.iter().zip(&plan.steps) {
+        let Some(action) = setup.actions.get(&step.action) else { continue };
+        if matches!(planned.runs, Decided::No { .. }) {
+            continue;
+        }
+        let spec = action.spec();
+        let scene = Scene {
+            facts: known(&planned.prediction.facts),
+            outputs: known(&planned.prediction.outputs),
+            after: serde_json::Map::new(),
+        };
+        let missing = spec.outputs.iter().filter(|field| !scene.outputs.contains_key(field.name));
+        let missing = missing.filter(|field| spec.effect.changes() || !scene.facts.contains_key(field.name));
+        lacking.extend(missing.map(|field| format!("# {}: {} ({})\n", step.id, field.name, field.description)));
+        match keys(spec, &planned.arguments).pop().filter(|key| key != "*") {
+            Some(key) => {
+                let by_target: &mut BTreeMap<String, Scene> = text.actions.entry(step.action.clone()).or_default();
+                // The first look is the one before anything is changed.
+                by_target.entry(key).or_insert(scene);
+            }
+            None => {
+                text.steps.insert(step.id.to_string(), scene);
+            }
+        }
+    }
+    let body = serde_saphyr::to_string(&text).unwrap_or_default();
+    let head = "# A world for `playbook rehearse`. Outputs that only doing gives were not invented; a rehearsal that needs one\n\
+                # stops there. `after` may say what a look finds once a step is done. Not known:\n";
+    format!("{head}{}{body}", lacking.concat())
+}
+
+/// Whether a field's name says that nobody else is to read it.
+fn secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["password", "secret", "token", "conninfo", "headers", "authorization"].iter().any(|word| name.contains(word))
+}
