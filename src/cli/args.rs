@@ -6,6 +6,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::screen::Color;
 
+mod authoring;
+
+pub use authoring::{Explain, Fmt, Lint, LintFormat, New};
+
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
 #[derive(Debug, Parser)]
 #[command(name = "playbook", version, after_help = super::exit::table(), disable_help_subcommand = true, infer_long_args = false)]
@@ -241,66 +245,6 @@ pub struct Rehearse {
     /// How results are given
     #[arg(long, value_enum, default_value_t = Output::Human)]
     pub output: Output,
-}
-
-/// `lint`.
-#[derive(Debug, Args)]
-pub struct Lint {
-    /// Files or folders [default: every playbook]
-    #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
-    /// How the faults are given
-    #[arg(long, value_enum, default_value_t = LintFormat::Human)]
-    pub output: LintFormat,
-    /// Warnings count as errors
-    #[arg(long)]
-    pub strict: bool,
-}
-
-/// How lint gives the faults.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum LintFormat {
-    /// For people.
-    #[default]
-    Human,
-    /// A JSON array.
-    Json,
-    /// SARIF 2.1.0.
-    Sarif,
-    /// Workflow commands of GitHub Actions.
-    Github,
-    /// JUnit XML.
-    Junit,
-}
-
-/// `fmt`.
-#[derive(Debug, Args)]
-pub struct Fmt {
-    /// Files or folders [default: every playbook]
-    #[arg(value_name = "PATH")]
-    pub paths: Vec<PathBuf>,
-    /// Write nothing; name the files that would change, and exit with 65 if there are any
-    #[arg(long)]
-    pub check: bool,
-}
-
-/// `new`.
-#[derive(Debug, Args)]
-pub struct New {
-    /// The playbook's name
-    #[arg(value_name = "NAME")]
-    pub name: String,
-    /// The folder to write it into [default: the first folder of playbooks]
-    #[arg(long, value_name = "DIR")]
-    pub dir: Option<PathBuf>,
-}
-
-/// `explain`.
-#[derive(Debug, Args)]
-pub struct Explain {
-    /// The code, as lint prints it [default: all of them are listed]
-    #[arg(value_name = "CODE")]
-    pub code: Option<String>,
 }
 
 /// `list`.
