@@ -187,3 +187,33 @@ fn what_the_dry_run_predicts_is_what_the_run_does() {
         assert_eq!(came, all, "a {good} prediction did not come true: {wrong:#?}");
     }
 }
+
+/// Tells HAProxy something, as a colleague might meanwhile.
+fn tell_proxy(lab: &Lab, line: &str) {
+    use std::io::{Read as _, Write as _};
+    let mut socket = std::os::unix::net::UnixStream::connect(lab.dir.join("haproxy.sock")).unwrap();
+    socket.write_all(format!("{line}\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert_eq!(answer.trim(), "", "{line}");
+}
+
+#[test]
+fn a_proxy_that_somebody_changed_since_the_plan_is_drift() {
+    let lab = lab_with_a_row();
+    let file = lab.dir.join("plan.json");
+    let file = file.to_str().unwrap();
+    expect(&lab, 0, &["plan", "db-failover", "-o", file]);
+    // More rows move positions, and that is no drift.
+    lab.psql("proxy", "insert into orders select generate_series(10, 5000)");
+    lab.wait_for("pg2", "select count(*) from orders", "4992");
+    expect(&lab, 0, &["run", "--plan", file, "--dry-run"]);
+    let before = super::world(&lab);
+    tell_proxy(&lab, "set server orders/pg1 state drain");
+    let said = expect(&lab, 14, &["run", "--plan", file, "-y"]);
+    for word in ["fact state", "was  ready", "is   drain", "hold", "Nothing was started"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    tell_proxy(&lab, "set server orders/pg1 state ready");
+    assert_eq!(super::world(&lab), before);
+}
