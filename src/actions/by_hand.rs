@@ -155,7 +155,9 @@ pub(crate) fn server_state(inventory: &Inventory, arguments: &Value) -> Vec<Stri
     let lines =
         tell.iter().map(|line| on_host(inventory, host, &format!("echo {} | socat - {}", word(line), word(&target))));
     let mut lines: Vec<String> = lines.collect();
-    lines.push(comment("srv_admin_state: 0 is ready, 8 is drain, 1 is maint"));
+    lines.push(comment(
+        "srv_admin_state, a sum: with 1 it is maint, with 8 drain, else ready (4 only tells what the file says)",
+    ));
     lines
 }
 

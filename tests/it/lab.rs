@@ -119,7 +119,7 @@ fn said(output: &Output) -> String {
 }
 
 /// The processes whose command line or environment names a folder, as `pid command`.
-fn processes_naming(dir: &Path) -> Vec<String> {
+pub fn processes_naming(dir: &Path) -> Vec<String> {
     let name = dir.display().to_string();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {

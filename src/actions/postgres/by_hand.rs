@@ -68,19 +68,15 @@ impl Hand<'_> {
     }
 
     fn status(&self) -> Vec<String> {
-        let sql = "select pg_is_in_recovery() as standby, (select system_identifier from pg_control_system()) as id, \
-                   (select timeline_id from pg_control_checkpoint()) as timeline, \
-                   coalesce(pg_last_wal_replay_lsn(), pg_current_wal_lsn()) as position";
         // In recovery the current position may not be asked for.
-        let sql = sql.replace(
-            "coalesce(pg_last_wal_replay_lsn(), pg_current_wal_lsn())",
-            "case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end",
-        );
+        let sql = "select pg_is_in_recovery() as standby, (select system_identifier from pg_control_system()) as id, \
+                   (select timeline_id from pg_control_checkpoint()) as timeline, case when pg_is_in_recovery() \
+                   then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end as position";
         let lines = self
             .database
             .members
             .iter()
-            .flat_map(|(name, member)| [comment(&format!("member {name}:")), self.at(Some(member), &sql)]);
+            .flat_map(|(name, member)| [comment(&format!("member {name}:")), self.at(Some(member), sql)]);
         let mut lines: Vec<String> = lines.collect();
         let id = self.database.system_identifier.as_deref().unwrap_or("the same everywhere");
         lines.push(comment(&format!("good: exactly one is no standby (the primary), and id is {id}")));
@@ -159,8 +155,11 @@ impl Hand<'_> {
             lines.push(on_host(self.inventory, member.host.as_deref(), &format!("touch {}", word(&signal))));
             let auto = member.data_directory.join("postgresql.auto.conf").display().to_string();
             let conninfo = format!("primary_conninfo = '{source}'");
-            let line = format!("echo {} >> {}", word(&conninfo), word(&auto));
-            lines.push(on_host(self.inventory, member.host.as_deref(), &line));
+            let slot = member.slot.as_ref().map(|slot| format!("primary_slot_name = '{slot}'"));
+            for setting in std::iter::once(conninfo).chain(slot) {
+                let line = format!("echo {} >> {}", word(&setting), word(&auto));
+                lines.push(on_host(self.inventory, member.host.as_deref(), &line));
+            }
         }
         lines.push(self.service(member, true));
         lines.push(self.at(member, "select status from pg_stat_wal_receiver"));

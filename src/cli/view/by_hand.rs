@@ -1,6 +1,7 @@
 //! A playbook as a person does it without the runner: a text for a shell, read line by line and never run as a whole.
 
 use crate::actions::Table;
+use crate::cli::visible;
 use crate::inventory::Inventory;
 use crate::plan::{Decided, Plan, PlannedStep};
 use crate::playbook::{Rollback, Step};
@@ -25,7 +26,11 @@ pub fn text(plan: &Plan, actions: &Table, inventory: &Inventory) -> String {
         lines.push(comment(&format!("{}. {}: {}", number + 1, step.id, step.title)));
         lines.extend(of_step(step, planned, actions, inventory));
     }
-    lines.iter().map(|line| crate::cli::visible::line(line) + "\n").collect()
+    // A script keeps its line ends, or it would be another one when it is pasted.
+    let shown = lines
+        .iter()
+        .flat_map(|line| if line.is_empty() { vec![String::new()] } else { visible::lines(line).collect() });
+    shown.map(|line| line + "\n").collect()
 }
 
 fn of_step(step: &Step, planned: &PlannedStep, actions: &Table, inventory: &Inventory) -> Vec<String> {

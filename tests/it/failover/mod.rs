@@ -4,6 +4,7 @@
 mod faults;
 mod killed;
 mod planned;
+mod truth;
 mod unplanned;
 
 use std::path::PathBuf;
