@@ -259,7 +259,11 @@ impl<'a> Drive<'a> {
             });
             tokio::select! {
                 line = read => line.unwrap_or_default(),
-                _ = interrupts.changed() => String::new(),
+                _ = interrupts.changed() => {
+                    // What comes next begins on a line of its own, not behind an echoed `^C`.
+                    self.setup.screen.warn(&[Line::new()]);
+                    String::new()
+                }
             }
         });
         answer.trim().to_lowercase()
