@@ -22,6 +22,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::reporter::{self, Reporter};
 use super::runs::Doing;
+use super::seen::Seen;
 use super::setup::{Chosen, Setup};
 use super::signals;
 use super::terminal;
@@ -37,6 +38,7 @@ pub struct Drive<'a> {
     setup: &'a Setup,
     output: Output,
     reporter: Arc<dyn Reporter>,
+    seen: Arc<Seen>,
     runtime: Runtime,
     engine: Engine,
     interrupts: (watch::Sender<u32>, watch::Receiver<u32>),
@@ -104,7 +106,8 @@ impl<'a> Drive<'a> {
             let _inside = runtime.enter();
             signals::listen(Arc::clone(&reporter))?
         };
-        let observer: Arc<dyn Observer> = Arc::clone(&reporter) as Arc<dyn Observer>;
+        let seen = Arc::new(Seen::new(Arc::clone(&reporter)));
+        let observer: Arc<dyn Observer> = Arc::clone(&seen) as Arc<dyn Observer>;
         let engine = Engine::new(Parts {
             journal,
             actions,
@@ -117,7 +120,7 @@ impl<'a> Drive<'a> {
             interrupts: interrupts.1.clone(),
             wait,
         });
-        Ok(Self { setup, output, reporter, runtime, engine, interrupts })
+        Ok(Self { setup, output, reporter, seen, runtime, engine, interrupts })
     }
 
     /// The journal.
@@ -167,7 +170,7 @@ impl<'a> Drive<'a> {
     /// When another process holds it, or the journal cannot be written.
     pub fn resume(&mut self, run: &RunId, reason: &str, take_over: bool) -> Result<Exit, Failure> {
         let result = self.runtime.block_on(self.engine.resume(run, reason, take_over));
-        self.conclude(result)
+        self.conclude(result).map_err(|failure| failure.naming(run))
     }
 
     /// Asks for something: `None` where another process holds the run and has taken it up.
@@ -188,7 +191,7 @@ impl<'a> Drive<'a> {
             }
             Err(error) => {
                 self.reporter.finish();
-                Err(error.into())
+                Err(self.failure(error).naming(run))
             }
         }
     }
@@ -198,7 +201,7 @@ impl<'a> Drive<'a> {
         let mut result = result;
         loop {
             self.reporter.finish();
-            let ending = result?;
+            let ending = result.map_err(|error| self.failure(error))?;
             let exit = Exit::of(&ending);
             show(self.setup, self.output, &ending.state, end::doing(&ending), exit);
             let interrupted = matches!(ending.kind, EndingKind::Stopped(StopKind::Interrupted));
@@ -214,13 +217,23 @@ impl<'a> Drive<'a> {
                 "u" | "undo" => {
                     self.again();
                     let asked = self.engine.request(&run, RequestKind::Cancel, "after Ctrl-C");
-                    result = match self.runtime.block_on(asked)? {
+                    let asked = self.runtime.block_on(asked).map_err(|error| self.failure(error));
+                    result = match asked? {
                         Requested::Driven(ending) => Ok(*ending),
                         Requested::TakenUp => return Ok(exit),
                     };
                 }
                 _ => return Ok(exit),
             }
+        }
+    }
+
+    /// Why it could not go on, and what that means for the run that had begun, if one had.
+    fn failure(&self, error: EngineError) -> Failure {
+        let failure = Failure::from(error);
+        match self.seen.run() {
+            Some(run) => failure.in_run(&run),
+            None => failure,
         }
     }
 
@@ -246,7 +259,11 @@ impl<'a> Drive<'a> {
             });
             tokio::select! {
                 line = read => line.unwrap_or_default(),
-                _ = interrupts.changed() => String::new(),
+                _ = interrupts.changed() => {
+                    // What comes next begins on a line of its own, not behind an echoed `^C`.
+                    self.setup.screen.warn(&[Line::new()]);
+                    String::new()
+                }
             }
         });
         answer.trim().to_lowercase()

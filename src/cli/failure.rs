@@ -3,6 +3,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::engine::EngineError;
+use crate::ids::RunId;
 use crate::journal::{JournalError, LockRow};
 use crate::run::IllegalEvent;
 
@@ -73,6 +74,29 @@ impl Failure {
         self
     }
 
+    /// The same for a run that is known: its hints name it.
+    #[must_use]
+    pub fn naming(mut self, run: &RunId) -> Self {
+        for next in &mut self.next {
+            if let Next::Hint(text) = next {
+                *text = text.replace(" RUN", &format!(" {run}"));
+            }
+        }
+        self
+    }
+
+    /// The same for a run that this process has begun or gone on with: without a journal it starts nothing more, and what it
+    /// had started goes on.
+    #[must_use]
+    pub fn in_run(self, run: &RunId) -> Self {
+        if self.exit != Exit::Journal {
+            return self.naming(run);
+        }
+        self.meaning("no further step was started; a step that was under way may have taken effect")
+            .next("playbook resume RUN     (when that is mended)")
+            .naming(run)
+    }
+
     /// A document with faults.
     pub fn of_faults(what: impl Into<String>, faults: Vec<Diagnostic>) -> Self {
         Self { faults, ..Self::new(Exit::Invalid, what) }
@@ -132,8 +156,8 @@ impl From<JournalError> for Failure {
                 .meaning("nothing was started")
                 .next("--state DIR or $PLAYBOOK_STATE names another folder for the state"),
             JournalError::Store { .. } => Failure::new(Exit::Journal, what)
-                .meaning("no further step was started; a step that was under way may have taken effect")
-                .next("playbook doctor     (disk, permissions), then: playbook resume RUN"),
+                .meaning("nothing was started or changed")
+                .next("playbook doctor     (disk, permissions)"),
         }
     }
 }
@@ -187,8 +211,37 @@ impl From<EngineError> for Failure {
                 .meaning("nothing was changed: the world is not what the plan was made for")
                 .next("make the plan again and look at it: playbook plan NAME"),
             EngineError::State(what) => Failure::new(Exit::Journal, what)
+                .meaning("nothing was started or changed")
                 .next("playbook doctor     (disk, permissions)")
                 .next("--state DIR or $PLAYBOOK_STATE names another folder for the state"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hints(failure: &Failure) -> Vec<String> {
+        failure.next.iter().map(|next| next.text(&Paste::default())).collect()
+    }
+
+    #[test]
+    fn a_journal_that_fails_is_another_thing_before_a_run_and_in_it() {
+        let fails = || Failure::from(JournalError::Store { doing: "written", cause: "the disk is full".to_owned() });
+        let before = fails();
+        assert_eq!(before.meaning, "nothing was started or changed");
+        assert!(!hints(&before).iter().any(|hint| hint.contains("resume")), "{before:?}");
+        let run: RunId = "20261122-1-aaaa".parse().unwrap();
+        let inside = fails().in_run(&run);
+        assert!(inside.meaning.contains("may have taken effect"), "{inside:?}");
+        assert!(hints(&inside).iter().any(|hint| hint.contains("playbook resume 20261122-1-aaaa")), "{inside:?}");
+    }
+
+    #[test]
+    fn a_hint_names_the_run() {
+        let run: RunId = "20261122-1-aaaa".parse().unwrap();
+        let damaged = Failure::from(JournalError::Corrupt("record 3".to_owned())).naming(&run);
+        assert!(hints(&damaged)[0].starts_with("playbook verify 20261122-1-aaaa "), "{damaged:?}");
     }
 }

@@ -13,6 +13,7 @@ mod paste;
 mod reporter;
 mod runs;
 mod screen;
+mod seen;
 mod setup;
 mod signals;
 mod terminal;
@@ -24,7 +25,8 @@ mod visible;
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::{ContextKind, ContextValue};
+use clap::{CommandFactory, Parser};
 
 use crate::actions::recorder;
 use args::{Arguments, Format, LintFormat, Output, Verb};
@@ -44,6 +46,7 @@ pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
+            let error = with_tip(error);
             let _ = error.print();
             return if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() };
         }
@@ -67,6 +70,20 @@ pub fn main() -> ExitCode {
             Exit::Fault.into()
         }
     }
+}
+
+/// A verb that was mistyped so that clap sees no likeness (`rnu`) still gets its tip.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return error };
+    if error.get(ContextKind::SuggestedSubcommand).is_some() {
+        return error;
+    }
+    let command = Arguments::command();
+    let near = setup::nearest(typed, command.get_subcommands().map(clap::Command::get_name));
+    if !near.is_empty() {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(near));
+    }
+    error
 }
 
 fn perform(arguments: &Arguments, screen: Screen) -> Exit {
@@ -136,5 +153,18 @@ fn wants_json(verb: &Verb) -> bool {
         | Verb::Show(_)
         | Verb::Verify(_)
         | Verb::Completions(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_verb_gets_a_tip() {
+        let tip = |verb: &str| with_tip(Arguments::try_parse_from(["playbook", verb]).unwrap_err()).to_string();
+        assert!(tip("rnu").contains("'run'"), "{}", tip("rnu"));
+        assert!(tip("statsu").contains("'status'"), "{}", tip("statsu"));
+        assert!(!tip("zzzzzz").contains("tip"), "{}", tip("zzzzzz"));
     }
 }

@@ -157,7 +157,8 @@ fn choose(rows: &[RunRow], word: &str) -> Result<RunId, Option<Failure>> {
 /// # Errors
 /// When its records are damaged.
 pub fn state(journal: &mut dyn Journal, run: &RunId) -> Result<RunState, Failure> {
-    Ok(RunState::replay(run, &journal.records(run, 0)?)?)
+    let records = journal.records(run, 0).map_err(|error| Failure::from(error).naming(run))?;
+    RunState::replay(run, &records).map_err(|error| Failure::from(error).naming(run))
 }
 
 /// The inventory for a run that was begun before: it must be of the environment that the run was started in, as names mean

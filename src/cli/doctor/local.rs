@@ -9,6 +9,7 @@ use super::Look;
 use crate::cli::clock;
 use crate::cli::runs::Doing;
 use crate::cli::setup::Setup;
+use crate::cli::view::count;
 use crate::journal::{Journal, LockRow, RunRow};
 use crate::run::Time;
 use crate::value::{format_seconds, format_size};
@@ -33,7 +34,7 @@ pub(super) fn looks(setup: &Setup) -> Vec<Look> {
         }
         Ok(Some(mut journal)) => match (journal.runs(), journal.locks()) {
             (Ok(runs), Ok(locks)) => {
-                looks.push(Look::well("journal", format!("{} runs in {}", runs.len(), setup.state.display())));
+                looks.push(Look::well("journal", format!("{} in {}", count(runs.len(), "run"), setup.state.display())));
                 looks.push(time(runs.iter().map(|row| row.updated).max()));
                 looks.extend(unfinished(&runs, &locks));
             }

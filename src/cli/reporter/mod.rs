@@ -55,8 +55,20 @@ pub fn choose(screen: &Screen, output: Output, paste: &Paste) -> Arc<dyn Reporte
 /// What Ctrl-C means, so many times pressed.
 fn interrupt_words(times: u32) -> &'static str {
     if times <= 1 {
-        "interrupted: the step in hand is finished, then the run stops; press again to leave at once"
+        "interrupted: it finishes the step in hand, then stops; again: leave at once"
     } else {
-        "leaving at once; a command that is under way goes on under its recorder, and `resume` asks what became of it"
+        "leaving at once; a command under way goes on; `resume` looks what became of it"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_fit_into_a_window_of_eighty_columns() {
+        for times in [1, 2] {
+            assert!(interrupt_words(times).chars().count() <= 78, "{}", interrupt_words(times));
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::setup::{Setup, read};
 use crate::cli::text::{Ink, Line};
-use crate::cli::view::faults;
+use crate::cli::view::{count, faults};
 use crate::diagnostic::{Diagnostic, Severity, Source};
 use crate::playbook;
 
@@ -43,10 +43,10 @@ fn show(setup: &Setup, files: usize, all: &[Diagnostic], errors: usize) {
     for fault in all {
         setup.screen.print_whole(&faults::lines(fault, &setup.screen.out));
     }
-    let files = if files == 1 { "1 playbook".to_owned() } else { format!("{files} playbooks") };
-    let warnings = all.len() - errors;
+    let files = count(files, "playbook");
+    let (errors_said, warnings) = (count(errors, "error"), count(all.len() - errors, "warning"));
     let (mark, ink) = if errors > 0 { ("✗", Ink::Bad) } else { ("✓", Ink::Good) };
-    let line = Line::new().with(ink, mark).with(Ink::Plain, format!(" {files}: {errors} errors, {warnings} warnings"));
+    let line = Line::new().with(ink, mark).with(Ink::Plain, format!(" {files}: {errors_said}, {warnings}"));
     let mut lines = vec![line];
     if let Some(first) = all.first() {
         lines

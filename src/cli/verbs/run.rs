@@ -12,7 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::paste::quote;
 use crate::cli::setup::{Chosen, Setup};
 use crate::cli::text::{Ink, Line};
-use crate::cli::view;
+use crate::cli::view::{self, count};
 use crate::inventory::Inventory;
 
 use super::plan::{too_weak, weak_failure};
@@ -110,10 +110,11 @@ fn place(plan: &Plan) -> String {
 /// The plan in two lines.
 fn brief(plan: &Plan) -> Vec<Line> {
     let sum = view::plan::sum(plan);
-    let steps = plan.steps.len();
+    let steps = count(plan.steps.len(), "step");
+    let change = if sum.changing == 1 { "changes" } else { "change" };
     let line = Line::new().with(
         Ink::Dim,
-        format!("plan {}: {steps} steps, {} change something, on {}", plan.digest.short(), sum.changing, place(plan)),
+        format!("plan {}: {steps}, {} {change} something, on {}", plan.digest.short(), sum.changing, place(plan)),
     );
     let mut lines = vec![line];
     for broken in sum.violated {

@@ -4,21 +4,27 @@ pub mod github;
 pub mod junit;
 pub mod sarif;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode, SourceSpan,
+    SpanContents,
+};
 
-use crate::cli::text::{Line, Look};
+use crate::cli::text::{Line, Look, shorten};
 use crate::cli::visible;
 use crate::diagnostic::{Diagnostic, Severity};
 
+/// How much of a line of a document is shown.
+const LINE_CHARACTERS: usize = 90;
+
+/// How much of a message is shown: it may quote what is wrong.
+const MESSAGE_COLUMNS: usize = 400;
+
 /// `1 error` or `3 errors`.
 pub fn count(faults: &[Diagnostic]) -> String {
-    match faults.len() {
-        1 => "1 error".to_owned(),
-        several => format!("{several} errors"),
-    }
+    super::count(faults.len(), "error")
 }
 
-/// A fault as people read it.
+/// A fault as people read it, with an empty line behind it.
 pub fn lines(fault: &Diagnostic, look: &Look) -> Vec<Line> {
     let theme = if look.unicode { GraphicalTheme::unicode_nocolor() } else { GraphicalTheme::none() };
     let handler = GraphicalReportHandler::new_themed(theme)
@@ -30,7 +36,7 @@ pub fn lines(fault: &Diagnostic, look: &Look) -> Vec<Line> {
     if handler.render_report(&mut text, &report).is_err() {
         return vec![Line::plain(fault.to_string())];
     }
-    text.lines().map(Line::plain).collect()
+    text.lines().map(Line::plain).chain([Line::new()]).collect()
 }
 
 /// A fault as programs read it.
@@ -46,11 +52,10 @@ pub fn json(fault: &Diagnostic) -> serde_json::Value {
 /// A fault in the form that miette draws.
 #[derive(Debug)]
 struct Report {
-    code: &'static str,
     severity: miette::Severity,
     message: String,
     help: Option<String>,
-    source: NamedSource<String>,
+    source: Cut,
     label: LabeledSpan,
 }
 
@@ -65,18 +70,86 @@ impl Report {
             fault.source.text.get(..byte).map_or(0, |head| head.chars().map(harmless).map(char::len_utf8).sum())
         };
         let (start, end): (usize, usize) = (place(start), place(end));
+        let column = fault.source.position(fault.span.start).1.saturating_sub(1);
+        let (text, start, end) = cut(&text, start, end);
         Self {
-            code: fault.code,
             severity: match fault.severity {
                 Severity::Error => miette::Severity::Error,
                 Severity::Warning => miette::Severity::Warning,
             },
-            message: visible::line(&fault.message).into_owned(),
+            message: format!("{} [{}]", shorten(&visible::line(&fault.message), MESSAGE_COLUMNS), fault.code),
             help: fault.help.as_deref().map(|help| visible::line(help).into_owned()),
-            source: NamedSource::new(visible::line(&fault.source.name), text),
+            source: Cut { text, name: visible::line(&fault.source.name).into_owned(), column },
             label: LabeledSpan::new(None, start, end.saturating_sub(start)),
         }
     }
+}
+
+/// A text whose lines are no longer than a person reads; it still says where the fault stands in the file.
+#[derive(Debug)]
+struct Cut {
+    text: String,
+    name: String,
+    /// The fault's column in the file, from 0.
+    column: usize,
+}
+
+impl SourceCode for Cut {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let read = self.text.read_span(span, before, after)?;
+        // Without lines around it, it is the place that is asked for.
+        let column = if before == 0 && after == 0 { self.column } else { read.column() };
+        let (span, line, lines) = (*read.span(), read.line(), read.line_count());
+        Ok(Box::new(MietteSpanContents::new_named(self.name.clone(), read.data(), span, line, column, lines)))
+    }
+}
+
+/// A text whose long lines are cut: the one with the fault around its start, the others at their end. With it where the
+/// fault begins and ends then.
+fn cut(text: &str, start: usize, end: usize) -> (String, usize, usize) {
+    let mut shown = String::new();
+    let (mut new_start, mut new_end) = (start, end);
+    let mut begin = 0;
+    for line in text.split_inclusive('\n') {
+        let behind = begin + line.len();
+        let holds = begin <= start && (start < behind || behind == text.len());
+        let from = if holds { back(line, start - begin, LINE_CHARACTERS / 3) } else { 0 };
+        let to = ahead(line, from, LINE_CHARACTERS);
+        if holds {
+            let head = if from > 0 { "…".len() } else { 0 };
+            new_start = shown.len() + head + (start - begin - from);
+            new_end = shown.len() + head + end.min(begin + to).saturating_sub(begin + from).max(start - begin - from);
+        }
+        if from > 0 {
+            shown.push('…');
+        }
+        shown.push_str(line.get(from..to).unwrap_or_default());
+        if to < line.trim_end_matches('\n').len() {
+            shown.push_str("…\n");
+        }
+        begin = behind;
+    }
+    (shown, new_start, new_end)
+}
+
+/// Where a line is cut so that so many characters stand before a place; its start where it is short.
+fn back(line: &str, place: usize, characters: usize) -> usize {
+    if line.chars().count() <= LINE_CHARACTERS {
+        return 0;
+    }
+    let head = line.get(..place).unwrap_or(line);
+    head.char_indices().rev().nth(characters.saturating_sub(1)).map_or(0, |(index, _)| index)
+}
+
+/// Where a line ends so many characters on.
+fn ahead(line: &str, from: usize, characters: usize) -> usize {
+    let rest = line.get(from..).unwrap_or_default();
+    rest.char_indices().nth(characters).map_or(line.len(), |(index, _)| from + index)
 }
 
 fn harmless(c: char) -> char {
@@ -96,10 +169,6 @@ impl std::fmt::Display for Report {
 impl std::error::Error for Report {}
 
 impl miette::Diagnostic for Report {
-    fn code<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
-        Some(Box::new(self.code))
-    }
-
     fn severity(&self) -> Option<miette::Severity> {
         Some(self.severity)
     }
@@ -176,5 +245,18 @@ mod tests {
         let text = shown(&fault("a: \x1b[2J\u{202e}b\n", 3, 999), &Look { unicode: false, ..LOOK });
         assert!(!text.contains('\x1b') && !text.contains('\u{202e}'), "{text}");
         assert!(text.contains("x.yaml:1:4"), "{text}");
+    }
+    #[test]
+    fn a_long_line_is_cut_around_the_caret() {
+        let text = format!("name: x\nrun: {}é!!!{}\nend: 1\n", "a".repeat(50_000), "b".repeat(50_000));
+        let start = text.find("!!!").unwrap();
+        let shown = shown(&fault(&text, start, start + 3), &LOOK);
+        assert!(shown.chars().count() < 900, "{shown}");
+        assert!(shown.contains("é!!!b") && shown.contains("end: 1"), "{shown}");
+        assert!(shown.contains("x.yaml:2:50007]"), "{shown}");
+        let caret = shown.lines().find(|line| line.contains("───") && line.contains('·')).unwrap();
+        let line = shown.lines().find(|line| line.contains("!!!")).unwrap();
+        let column = |line: &str, what: char| line.chars().position(|c| c == what);
+        assert_eq!(column(caret, '─'), column(line, '!'), "{shown}");
     }
 }

@@ -46,6 +46,11 @@ pub fn paragraph(text: &str, indent: usize, width: usize, ink: Ink) -> Vec<Line>
     lines
 }
 
+/// `1 step`, `2 steps`.
+pub fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// How a command begins that a playbook or an action tells people to run.
 const COMMAND: &str = "playbook run ";
 

@@ -103,7 +103,9 @@ fn a_limit_on_the_size_of_files_is_a_journal_that_cannot_be_written() {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        assert_eq!(output.status.code(), Some(74), "{blocks} blocks: {}", super::said(&output));
+        let said = super::said(&output);
+        assert_eq!(output.status.code(), Some(74), "{blocks} blocks: {said}");
+        assert!(said.contains("nothing was started") && !said.contains("RUN"), "{blocks} blocks: {said}");
     }
 }
 
