@@ -26,7 +26,7 @@ test: setup ## all checks and tests
 	cargo run --quiet -- lint playbooks
 
 full: export PLAYBOOK_TEST_KILLS := $(or $(PLAYBOOK_TEST_KILLS),200)
-full: export PLAYBOOK_TEST_FUZZ_CASES := $(or $(PLAYBOOK_TEST_FUZZ_CASES),20000)
+full: export PLAYBOOK_TEST_FUZZ_CASES := $(or $(PLAYBOOK_TEST_FUZZ_CASES),5000)
 full: test ## the same with the long jobs (many kills), for a night or a release
 
 check: ## the fast inner loop: format, clippy, unit tests, without the heavy features
