@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::drive::{Drive, TICK};
 use super::holder::{Liveness, is_alive, this_process};
 use super::people::may_answer;
-use super::{Ending, Engine, EngineError, Requested, make_folder};
+use super::{Ending, EndingKind, Engine, EngineError, Requested, make_folder};
 use crate::ids::RunId;
 use crate::journal::{JournalError, Lease};
 use crate::plan::Plan;
@@ -51,11 +51,11 @@ impl Engine {
     /// # Errors
     /// `Held` when its holder is alive.
     pub async fn resume(&mut self, run: &RunId, reason: &str, take_over: bool) -> Result<Ending, EngineError> {
-        let state = self.state(run)?;
-        if state.ended.is_some() {
-            return Err(EngineError::NotNow(format!("run {run} has ended; there is nothing to resume")));
-        }
-        let (lease, state) = self.take(run, take_over)?;
+        let (lease, state) = match self.take(run, take_over) {
+            Ok(taken) => taken,
+            // Of several who resume it at once, one may have brought it to its end meanwhile: that is how it came out.
+            Err(error) => return self.ended(run)?.ok_or(error),
+        };
         // A reason that somebody gave belongs in the timeline, most of all that of a take-over.
         let told = state.stopped.is_some() || !reason.is_empty();
         let mut drive = self.hold(lease, state, this_process().user)?;
@@ -63,6 +63,16 @@ impl Engine {
             drive.append(vec![Event::Resumed { reason: reason.to_owned() }])?;
         }
         drive.go().await
+    }
+
+    /// How a run came out, if it has ended.
+    fn ended(&mut self, run: &RunId) -> Result<Option<Ending>, EngineError> {
+        let state = self.state(run)?;
+        Ok(state
+            .ended
+            .as_ref()
+            .map(|(verdict, ..)| *verdict)
+            .map(|verdict| Ending { kind: EndingKind::Finished(verdict), state }))
     }
 
     /// Asks for something to happen with a run: its holder takes it up, or this process takes the run and does it.

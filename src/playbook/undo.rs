@@ -81,6 +81,11 @@ fn read_undo(reader: &mut Reader<'_>, nodes: &[Node], parent: &Step, defaults: D
             let message = "an undo may be run again after a crash, and this one may run only once";
             reader.faults.error("rollback-not-repeatable", node.span, message, Some(help.to_owned()));
         }
+        if let Some(require) = node.get("require").filter(|_| step.effect.changes()) {
+            let help = "an undo must not wait for a wish: use `if` for whether it is needed, `verify` for what must hold after";
+            let message = "`require` is not looked at before an undo that changes something";
+            reader.faults.error("wrong-key", require.span, message, Some(help.to_owned()));
+        }
         steps.push(step);
     }
     steps
