@@ -42,6 +42,7 @@ pub struct Drive<'a> {
     runtime: Runtime,
     engine: Engine,
     interrupts: (watch::Sender<u32>, watch::Receiver<u32>),
+    rehearsal: bool,
 }
 
 /// Where and with what an engine works.
@@ -58,6 +59,8 @@ pub struct Place {
     pub pagers: Vec<Arc<dyn notify::Notifier>>,
     /// Whether to stay while a person is awaited.
     pub wait: bool,
+    /// Whether nothing of it is real.
+    pub rehearsal: bool,
 }
 
 impl<'a> Drive<'a> {
@@ -88,7 +91,11 @@ impl<'a> Drive<'a> {
         wait: bool,
     ) -> Result<Self, Failure> {
         let pagers = notify::from_config(&setup.config).into_iter().map(Arc::from).collect();
-        Self::of(setup, output, Place { inventory, journal, folder, actions: setup.actions.clone(), pagers, wait })
+        Self::of(
+            setup,
+            output,
+            Place { inventory, journal, folder, actions: setup.actions.clone(), pagers, wait, rehearsal: false },
+        )
     }
 
     /// The same in a place of its own: a rehearsal acts on nothing real and calls nobody.
@@ -96,7 +103,7 @@ impl<'a> Drive<'a> {
     /// # Errors
     /// When the system gives us no runtime or no signals.
     pub fn of(setup: &'a Setup, output: Output, place: Place) -> Result<Self, Failure> {
-        let Place { inventory, journal, folder, actions, pagers, wait } = place;
+        let Place { inventory, journal, folder, actions, pagers, wait, rehearsal } = place;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -120,7 +127,7 @@ impl<'a> Drive<'a> {
             interrupts: interrupts.1.clone(),
             wait,
         });
-        Ok(Self { setup, output, reporter, seen, runtime, engine, interrupts })
+        Ok(Self { setup, output, reporter, seen, runtime, engine, interrupts, rehearsal })
     }
 
     /// The journal.
@@ -203,6 +210,12 @@ impl<'a> Drive<'a> {
             self.reporter.finish();
             let ending = result.map_err(|error| self.failure(error))?;
             let exit = Exit::of(&ending);
+            if self.rehearsal && self.output == Output::Human {
+                let (state, screen) = (&ending.state, &self.setup.screen);
+                let lines = end::told(state, end::doing(&ending), clock::now(), &self.setup.paste, screen.text_width());
+                screen.print_whole(&lines);
+                return Ok(exit);
+            }
             show(self.setup, self.output, &ending.state, end::doing(&ending), exit);
             let interrupted = matches!(ending.kind, EndingKind::Stopped(StopKind::Interrupted));
             if !interrupted || !self.setup.screen.asks || self.output != Output::Human {

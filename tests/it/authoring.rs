@@ -37,12 +37,10 @@ fn lint_finds_an_overdue_review_and_strict_makes_an_error_of_it() {
     let relaxed = playbook(folder.path(), &["lint", "x.yaml"]);
     assert_eq!(code(&relaxed), 0, "{}", err(&relaxed));
     assert!(out(&relaxed).contains("overdue-review"), "{}", out(&relaxed));
-    assert!(
-        err(&relaxed).contains("0 errors, 1 warnings") && err(&relaxed).contains("playbook explain overdue-review")
-    );
+    assert!(err(&relaxed).contains("0 errors, 1 warning") && err(&relaxed).contains("playbook explain overdue-review"));
     let strict = playbook(folder.path(), &["lint", "x.yaml", "--strict"]);
     assert_eq!(code(&strict), 65);
-    assert!(err(&strict).contains("1 errors, 0 warnings"), "{}", err(&strict));
+    assert!(err(&strict).contains("1 error, 0 warnings"), "{}", err(&strict));
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
         actions: rehearsed(&setup.actions, &stage),
         pagers: Vec::new(),
         wait: false,
+        rehearsal: true,
     };
     let mut drive = Drive::of(setup, args.output, place)?;
     let result = drive.plan(chosen).and_then(|plan| {

@@ -29,14 +29,20 @@ pub fn doing(ending: &Ending) -> Doing {
 
 /// The whole screen.
 pub fn lines(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usize) -> Vec<Line> {
+    let mut lines = told(state, doing, now, paste, width);
+    lines.push(heading("Next"));
+    lines.extend(commands(&next(state, doing, paste)));
+    lines
+}
+
+/// The same without the commands that come next: a rehearsed run is not there to be looked at.
+pub fn told(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usize) -> Vec<Line> {
     let mut lines = vec![headline(state, doing, now)];
     lines.push(Line::new().with(Ink::Dim, format!("  run {}", state.run)));
     lines.push(Line::new());
     lines.extend(world(state, doing, now, width));
     lines.extend(changed(state, width));
     lines.extend(question(state, doing, now, paste, width));
-    lines.push(heading("Next"));
-    lines.extend(commands(&next(state, doing, paste)));
     lines
 }
 
