@@ -10,7 +10,7 @@ use crate::spec::Effect;
 use super::faults::Faults;
 use super::step::Draft;
 use super::words::nearest;
-use super::{OnFailure, Rollback};
+use super::{OnFailure, Rollback, Service};
 
 /// The steps, and where each id and checkpoint stands first: looking through thousands of steps for each would take long.
 struct Order<'a> {
@@ -109,6 +109,12 @@ fn back(faults: &mut Faults, order: &Order<'_>, place: usize, name: &str, span: 
         let message = format!("checkpoint `{name}` does not come before this step");
         faults.error("later-checkpoint", span, message, None);
         return;
+    }
+    let service = drafts.iter().take(found + 1).rev().find_map(|draft| draft.step.service);
+    if let Some(service) = service.filter(|service| *service != Service::Up) {
+        let message = format!("the service is {} at checkpoint `{name}`, and the run would end there", service.word());
+        let help = Some("go back to a checkpoint at which it is up, to the start (`rollback`), or `pause`".to_owned());
+        faults.error("checkpoint-not-up", span, message, help);
     }
     let crossed = drafts.iter().take(place).rposition(|draft| draft.step.point_of_no_return);
     if let Some(crossed) = crossed.filter(|crossed| found < *crossed)

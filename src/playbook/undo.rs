@@ -54,7 +54,15 @@ fn default_rollback(reader: &mut Reader<'_>, node: &Node, step: &Step, spec: Opt
     match spec.map(|spec| spec.undo) {
         Some(UndoSpec::Restores { .. }) if !is_open(&step.action) => return Rollback::Action,
         Some(UndoSpec::Nothing) if !is_open(&step.action) => return none("there is nothing to undo"),
-        Some(UndoSpec::Impossible(why)) if !is_open(&step.action) => return none(why),
+        Some(UndoSpec::Impossible(why)) if !is_open(&step.action) => {
+            if !step.point_of_no_return {
+                let help = "mark it `point_of_no_return: true`, undo it by a `rollback:` list, or say `rollback: none` with `because: WHY`";
+                let message = format!("`{}` cannot be undone, so a rollback would stop half-way: {why}", step.id);
+                let place = node.get("uses").map_or(node.span, |node| node.span);
+                reader.faults.error("no-rollback", place, message, Some(help.to_owned()));
+            }
+            return none(why);
+        }
         _ => {}
     }
     if step.point_of_no_return {

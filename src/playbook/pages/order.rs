@@ -53,6 +53,13 @@ pub(super) const PAGES: &[Page] = &[
         "- { id: a, argv: [uptime], effect: read, checkpoint: safe }\n- { id: b, argv: [uptime], effect: read, on_failure: { rollback_to: safe } }\n",
     ),
     page_of(
+        "checkpoint-not-up",
+        "A rollback that happens by itself would end at a checkpoint at which the service is not up.",
+        "The run would be over and the service still down, with nobody called.",
+        "- { id: a, argv: [uptime], effect: read, service: down, checkpoint: safe }\n- { id: b, argv: [uptime], effect: read, on_failure: { rollback_to: safe } }\n",
+        "- { id: a, argv: [uptime], effect: read, service: up, checkpoint: safe }\n- { id: b, argv: [uptime], effect: read, on_failure: { rollback_to: safe } }\n",
+    ),
+    page_of(
         "crosses-no-return",
         "A rollback would go back across the point of no return.",
         "It is never crossed backwards: what lies before it cannot be restored any more, and half of it would be worse.",
