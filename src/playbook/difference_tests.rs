@@ -112,7 +112,10 @@ fn steps_are_added_removed_moved_and_changed() {
 fn what_becomes_of_the_way_back_is_said() {
     let other =
         ONE.replace("{ id: two, uses: set }", "{ id: two, uses: set, point_of_no_return: true, on_failure: pause }");
-    let other = other.replace("{ id: last, uses: end, point_of_no_return: true,", "{ id: last, uses: end,");
+    let other = other.replace(
+        "{ id: last, uses: end, point_of_no_return: true,",
+        "{ id: last, uses: end, rollback: none, because: it is over,",
+    );
     let list = said(ONE, &other);
     assert_eq!(
         list.last().map(String::as_str),
