@@ -92,7 +92,7 @@ impl Drive<'_> {
         let mut report = outputs::finish(step, report);
         if report.outcome == Outcome::Done
             && !step.effect.changes()
-            && let Err(why) = prepare::requirements_of_read(step, &report.outputs, self.state.scope())
+            && let Err(why) = prepare::requirements_of_read(step, &report.outputs, &self.state)
         {
             report.outcome = Outcome::Failed;
             report.message = why;
@@ -183,7 +183,10 @@ impl Drive<'_> {
         let Some(action) = self.parts.actions.get(&probe.step.action).cloned() else {
             return cannot(format!("this binary does not have the action {}", probe.step.action));
         };
-        let arguments = match prepare::arguments(&probe.step, action.spec(), &self.state.scope()) {
+        let Some(step) = self.state.step_of(task).cloned() else {
+            return cannot(format!("there is no step {}", task.step));
+        };
+        let arguments = match prepare::arguments(&probe.step, action.spec(), &self.state.scope(&step)) {
             Ok(arguments) => arguments,
             Err(why) => return cannot(format!("the probe cannot be prepared: {why}")),
         };
@@ -206,7 +209,7 @@ impl Drive<'_> {
         if !matches!(report.outcome, Outcome::Done | Outcome::Failed) || report.outputs.is_null() {
             return cannot(format!("the probe did not answer: {}", report.message));
         }
-        let scope = Scope { outputs: report.outputs.clone(), ..self.state.scope() };
+        let scope = Scope { outputs: report.outputs.clone(), ..self.state.scope(&step) };
         let holds = |expression| decide_condition(expression, &scope) == Ok(Truth::True);
         let seen = explain(&probe.took_effect, &scope);
         if holds(&probe.took_effect) {

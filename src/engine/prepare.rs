@@ -7,7 +7,7 @@ use crate::actions::ActionError;
 use crate::ids::StepId;
 use crate::plan::check_requirements;
 use crate::playbook::{Rollback, Scope, Step, Truth, complete_arguments, decide_condition, explain, resolve_arguments};
-use crate::run::{Event, Phase, SkipReason, Task, TaskState};
+use crate::run::{Event, Phase, RunState, SkipReason, Task, TaskState};
 use crate::spec::{ActionSpec, Effect, Prediction};
 use crate::value::{Value, contains_unknown};
 
@@ -83,7 +83,7 @@ impl Drive<'_> {
 
     fn condition(&self, step: &Step) -> Result<bool, Refusal> {
         let Some(condition) = &step.condition else { return Ok(true) };
-        match decide_condition(condition, &self.state.scope()) {
+        match decide_condition(condition, &self.state.scope(step)) {
             Ok(Truth::True) => Ok(true),
             Ok(Truth::False) => Ok(false),
             Ok(Truth::Undecided(why)) => Err(Refusal::no(format!("`{}` cannot be decided: {why}", condition.source))),
@@ -96,7 +96,7 @@ impl Drive<'_> {
         let Some(action) = self.parts.actions.get(&step.action).cloned() else {
             return Err(Refusal::no(format!("this binary does not have the action {}", step.action)).into());
         };
-        let arguments = arguments(step, action.spec(), &self.state.scope()).map_err(Refusal::no)?;
+        let arguments = arguments(step, action.spec(), &self.state.scope(step)).map_err(Refusal::no)?;
         self.hold_to_plan(step, &arguments)?;
         if !step.effect.changes() {
             return Ok((arguments, Value::Null));
@@ -120,7 +120,7 @@ impl Drive<'_> {
 
     /// What must hold before a changing step acts.
     fn require(&self, step: &Step, prediction: &Prediction) -> Result<(), Refusal> {
-        let scope = Scope { facts: prediction.facts.clone(), ..self.state.scope() };
+        let scope = Scope { facts: prediction.facts.clone(), ..self.state.scope(step) };
         for requirement in check_requirements(step, prediction, &scope, None) {
             use crate::plan::Decided;
             match requirement.decided {
@@ -166,7 +166,7 @@ impl Drive<'_> {
         }
         let Some(undo) = self.state.step_of(task).cloned() else { return Vec::new() };
         let outputs = doing.as_ref().map_or(Value::Null, TaskState::outputs);
-        let scope = Scope { outputs, facts: before.clone(), ..self.state.scope() };
+        let scope = Scope { outputs, facts: before.clone(), ..self.state.scope(&step) };
         let wanted = undo.condition.as_ref().map_or(Ok(Truth::True), |condition| decide_condition(condition, &scope));
         let prepared = match (wanted, self.parts.actions.get(&undo.action)) {
             (Err(error), _) => Err(format!("`if` cannot be evaluated: {error}")),
@@ -190,7 +190,7 @@ impl Drive<'_> {
         let effect = if self.state.is_own_undo(&task) { Effect::Idempotent } else { step.effect };
         let name = task.to_string().replace('/', "-");
         let key = match (&step.key, effect) {
-            (Some(template), Effect::Keyed) => crate::playbook::render(template, &self.state.scope())
+            (Some(template), Effect::Keyed) => crate::playbook::render(template, &self.state.scope(step))
                 .ok()
                 .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
             _ => None,
@@ -213,8 +213,11 @@ pub(super) fn arguments(step: &Step, spec: &ActionSpec, scope: &Scope) -> Result
 }
 
 /// What a read step read must fulfil its requirements, or it failed.
-pub(super) fn requirements_of_read(step: &Step, outputs: &Value, scope: Scope) -> Result<(), String> {
-    let scope = Scope { outputs: outputs.clone(), facts: outputs.clone(), ..scope };
+pub(super) fn requirements_of_read(step: &Step, outputs: &Value, run: &RunState) -> Result<(), String> {
+    if step.require.is_empty() {
+        return Ok(());
+    }
+    let scope = Scope { outputs: outputs.clone(), facts: outputs.clone(), ..run.scope(step) };
     for expression in &step.require {
         match decide_condition(expression, &scope) {
             Ok(Truth::True) => {}

@@ -61,7 +61,7 @@ impl Drive<'_> {
                 outputs: outputs.clone(),
                 // What could not be read is not known: `!has(facts.x)` must not hold because nobody answered.
                 facts: facts.clone().unwrap_or_else(unknown),
-                ..self.state.scope()
+                ..self.state.scope(step)
             };
             let waited = begun.elapsed().as_secs_f64();
             let conditions: Vec<Condition> =

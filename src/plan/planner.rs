@@ -8,7 +8,8 @@ use super::foresee::{check_requirements, outputs_of, subjects};
 use super::{Decided, Plan, PlannedStep};
 use crate::ids::{Resource, StepId};
 use crate::playbook::{
-    EvaluateError, Playbook, Scope, Step, Truth, complete_arguments, decide_condition, render, resolve_arguments,
+    EvaluateError, Playbook, Scope, Step, Truth, complete_arguments, decide_condition, named_in, render,
+    resolve_arguments,
 };
 use crate::spec::{ActionSpec, Fidelity, Prediction, Specs, UndoSpec};
 use crate::value::{Value, contains_unknown, unknown};
@@ -142,7 +143,8 @@ impl Planner {
         if runs != Decided::Yes {
             outputs = outputs_of(&step, &spec, &Prediction::unknown("it may not run"), None);
         }
-        let scope = Scope { outputs: outputs.clone(), facts: prediction.facts.clone(), ..self.scope() };
+        let scope =
+            Scope { outputs: outputs.clone(), facts: prediction.facts.clone(), ..self.scope(&self.known, Some(&step)) };
         let requirements = check_requirements(&step, &prediction, &scope, changer.as_ref());
         let fidelity = fidelity(&prediction, changer.as_ref(), &arguments);
         let steady = steady(&outputs, &spec);
@@ -189,10 +191,14 @@ impl Planner {
         spec.ok_or_else(|| PlanError::NoSuchAction { step: step.id.clone(), action: step.action.clone() })
     }
 
-    fn scope(&self) -> Scope {
+    /// What a step's expressions and templates may name: of the steps before it those that it names.
+    fn scope(&self, known: &serde_json::Map<String, Value>, step: Option<&Step>) -> Scope {
+        let said = step.map(Step::said).unwrap_or_default();
+        let named = named_in(&said, known.iter().map(|(id, known)| (id.as_str(), known)));
+        let steps = named.into_iter().map(|(id, known)| (id.to_owned(), known.clone())).collect();
         Scope {
             inputs: self.inputs.clone(),
-            steps: Value::Object(self.known.clone()),
+            steps: Value::Object(steps),
             outputs: Value::Null,
             facts: Value::Null,
             run: serde_json::json!({
@@ -206,7 +212,7 @@ impl Planner {
         let mut locks = Vec::new();
         for template in &self.playbook.locks {
             let evaluate = |error| PlanError::Evaluate { step: "locks".to_owned(), error };
-            let value = render(template, &self.scope()).map_err(evaluate)?;
+            let value = render(template, &self.scope(&self.known, None)).map_err(evaluate)?;
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             locks.push(text.parse::<Resource>().map_err(|error| PlanError::Lock(error.to_string()))?);
         }
@@ -223,7 +229,7 @@ impl Planner {
         }
         let Some(condition) = &step.condition else { return Ok(Decided::Yes) };
         let evaluate = |error| PlanError::Evaluate { step: step.id.to_string(), error };
-        Ok(match decide_condition(condition, &self.scope()).map_err(evaluate)? {
+        Ok(match decide_condition(condition, &self.scope(&self.known, Some(step))).map_err(evaluate)? {
             Truth::True => Decided::Yes,
             Truth::False => Decided::No { why: format!("`{}` does not hold", condition.source) },
             Truth::Undecided(why) => Decided::Undecided { why },
@@ -232,7 +238,7 @@ impl Planner {
 
     fn arguments(&self, step: &Step, spec: &ActionSpec) -> Result<Value, PlanError> {
         let evaluate = |error| PlanError::Evaluate { step: step.id.to_string(), error };
-        let scope = Scope { steps: Value::Object(self.steady.clone()), ..self.scope() };
+        let scope = self.scope(&self.steady, Some(step));
         let given = resolve_arguments(&step.arguments, &scope).map_err(evaluate)?;
         complete_arguments(spec, given)
             .map_err(|error| PlanError::Arguments { step: step.id.clone(), message: error.to_string() })

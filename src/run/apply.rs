@@ -37,6 +37,7 @@ impl RunState {
             tasks: BTreeMap::new(),
             order: Vec::new(),
             skipped: BTreeMap::new(),
+            dealt_with: 0,
             checkpoints: Vec::new(),
             rollback: None,
             asked: None,
@@ -78,6 +79,7 @@ impl RunState {
         self.head = record.hash.clone();
         self.epoch = record.epoch;
         self.updated = record.time;
+        self.count_on();
         Ok(())
     }
 

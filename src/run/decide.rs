@@ -135,7 +135,7 @@ fn wait(question: &Question, now: Time) -> Decision {
 
 /// The next step, in the playbook's order.
 fn forward(run: &RunState, now: Time) -> Decision {
-    for step in &run.playbook().steps {
+    for step in run.playbook().steps.iter().skip(run.dealt_with) {
         if run.skipped.contains_key(&step.id) {
             continue;
         }
@@ -154,11 +154,8 @@ fn forward(run: &RunState, now: Time) -> Decision {
 }
 
 fn checkpoint(run: &RunState, step: &Step) -> Option<Event> {
-    let name = step.checkpoint.as_ref()?;
-    // A step that failed and was passed over leaves no safe state behind.
-    let done = run.doing(&step.id).is_some_and(|state| state.word() == "done");
-    let known = run.checkpoints.iter().any(|point| point.step == step.id);
-    (done && !known).then(|| Event::CheckpointReached { name: name.clone(), step: step.id.clone() })
+    let name = step.checkpoint.as_ref().filter(|_| !run.has_checkpoint(step))?;
+    Some(Event::CheckpointReached { name: name.clone(), step: step.id.clone() })
 }
 
 fn begin(run: &RunState, step: &Step) -> Decision {

@@ -10,6 +10,7 @@ impl RunState {
     /// Everything back to the point of no return is undone, and a person wants to go forward again.
     pub(super) fn forward_again(&mut self) {
         self.rollback = None;
+        self.dealt_with = 0;
         let undone: Vec<StepId> =
             self.playbook().steps.iter().filter(|step| self.is_undone(step)).map(|step| step.id.clone()).collect();
         for (task, state) in &mut self.tasks {

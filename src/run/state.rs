@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Holder, Phase, Question, Record, SkipReason, StopKind, Task, TaskState, Time, Verdict};
 use crate::ids::{Digest, Resource, RunId, StepId};
 use crate::plan::{Plan, PlannedStep};
-use crate::playbook::{Playbook, Scope, Service, Step};
+use crate::playbook::{Playbook, Scope, Service, Step, named_in};
 use crate::value::Value;
 
 /// What is known of a run.
@@ -38,6 +38,9 @@ pub struct RunState {
     pub order: Vec<StepId>,
     /// The steps that do not run, and why.
     pub skipped: BTreeMap<StepId, SkipReason>,
+    /// How many steps at the head of the playbook are dealt with, checkpoints and all: what comes next is behind them, so
+    /// that a step costs the same behind ten others and behind ten thousand.
+    pub dealt_with: usize,
     /// The checkpoints that were reached, in order.
     pub checkpoints: Vec<Checkpoint>,
     /// Whether, how far and why it undoes.
@@ -173,6 +176,25 @@ impl RunState {
         self.skipped.contains_key(id) || self.doing(id).is_some_and(|task| task.passed)
     }
 
+    /// Counts on over the steps that are dealt with by now.
+    pub(super) fn count_on(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        for step in plan.playbook.steps.iter().skip(self.dealt_with) {
+            let skipped = self.skipped.contains_key(&step.id);
+            if !(skipped || self.is_passed(&step.id) && self.has_checkpoint(step)) {
+                return;
+            }
+            self.dealt_with += 1;
+        }
+    }
+
+    /// Whether the checkpoint that a passed step makes is reached; a step that failed and was passed over makes none.
+    pub(super) fn has_checkpoint(&self, step: &Step) -> bool {
+        step.checkpoint.is_none()
+            || self.doing(&step.id).is_none_or(|state| state.word() != "done")
+            || self.checkpoints.iter().any(|point| point.step == step.id)
+    }
+
     /// The parts that a step's undo has.
     pub fn undo_parts(step: &Step) -> u32 {
         use crate::playbook::Rollback as Way;
@@ -205,16 +227,19 @@ impl RunState {
         task.is_undo() && self.playbook().step(&task.step).is_some_and(|step| step.rollback == Way::Action)
     }
 
-    /// What expressions and templates may name at this point, without what belongs to a step in hand.
-    pub fn scope(&self) -> Scope {
+    /// What a step's expressions and templates may name at this point, without what belongs to the step itself. Of the steps
+    /// before it only those are there that it names.
+    pub fn scope(&self, step: &Step) -> Scope {
+        let said = step.said();
+        let known = self.playbook().steps.iter().map(|step| (step.id.as_str(), step));
         let mut steps = serde_json::Map::new();
-        for step in &self.playbook().steps {
+        for (id, step) in named_in(&said, known) {
             let (outputs, outcome) = match (self.doing(&step.id), self.skipped.get(&step.id)) {
                 (Some(task), _) => (task.outputs(), task.word()),
                 (None, Some(_)) => (serde_json::json!({}), "skipped"),
                 (None, None) => continue,
             };
-            steps.insert(step.id.to_string(), serde_json::json!({ "outputs": outputs, "outcome": outcome }));
+            steps.insert(id.to_owned(), serde_json::json!({ "outputs": outputs, "outcome": outcome }));
         }
         let book = self.playbook();
         Scope {
