@@ -67,3 +67,36 @@ fn an_unplanned_switch_under_a_writer_loses_no_later_commit_and_tells_what_was_l
         "what was lost is not told: {status}"
     );
 }
+
+#[test]
+fn a_fence_counts_only_when_its_own_probe_confirms_it() {
+    let lab = lab_with_a_row();
+    let pid = nix::unistd::Pid::from_raw(lab.postmaster("pg1") as i32);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    let inventory = std::fs::read_to_string(lab.inventory()).unwrap();
+    let with = |methods: &str| {
+        let changed = inventory.replace("    fence:\n      - method: ssh\n", &format!("    fence: [{methods}]\n"));
+        assert_ne!(changed, inventory, "the lab's inventory names its fence otherwise: {inventory}");
+        std::fs::write(lab.inventory(), changed).unwrap();
+    };
+    let told = lab.dir.join("fenced");
+    let unconfirmed = format!("{{ method: command, argv: [touch, \"{}\"], probe: [\"false\"] }}", told.display());
+    // A method gets its share of the step's time to be confirmed: less of it, as this one never is.
+    let hasty = super::changed_playbook(&lab, |text| text.replace("timeout: 120s", "timeout: 6s"));
+    let arguments =
+        ["run", hasty.to_str().unwrap(), "-y", "--no-wait", "-i", "mode=unplanned", "-i", "accept_data_loss=true"];
+
+    with(&unconfirmed);
+    let stopped = run(&lab, &arguments);
+    assert_eq!(stopped.status.code(), Some(12), "it must stop and ask: {}", said(&stopped));
+    assert!(told.exists(), "the fence was never told");
+    assert_eq!(lab.psql("pg2", "select pg_is_in_recovery()"), "t", "promoted without a fence");
+    expect(&lab, 0, &["cancel", "latest", "--reason", "the fence does not confirm"]);
+
+    with(&format!("{unconfirmed}, {{ method: command, argv: [\"true\"], probe: [\"true\"] }}"));
+    expect(&lab, 0, &arguments);
+    assert_eq!(lab.psql("pg2", "select pg_is_in_recovery()"), "f");
+    let status = status(&lab);
+    let fence = status["steps"].as_array().unwrap().iter().find(|step| step["id"] == "force_fence").unwrap();
+    assert_eq!(fence["outputs"]["method"], "command", "{status}");
+}
