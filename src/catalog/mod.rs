@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diagnostic::Source;
-use crate::playbook::{Head, is_playbook_name, nearest, read_head};
+use crate::diagnostic::nearest;
+use crate::playbook::{Head, is_playbook_name, read_head};
 
 /// The largest file that is read, as `document` has it.
 const MAX_BYTES: u64 = 1024 * 1024;

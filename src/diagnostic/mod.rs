@@ -1,6 +1,10 @@
 //! Where something stands in a text, and what is said about it. A leaf: it never reads a file and never prints; `cli/`
 //! draws the carets.
 
+mod nearest;
+
+pub use nearest::nearest;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::lookup::nearest;
 use super::{Database, Fence, Host, Inventory, Member, Proxy};
+use crate::diagnostic::nearest;
 
 /// Everything that is wrong, a sentence each; nothing where it holds together.
 pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
@@ -126,7 +126,9 @@ fn check_reference<T>(place: &str, kind: &str, name: &str, known: &BTreeMap<Stri
     if known.contains_key(name) {
         return;
     }
-    let hint = nearest(name, known.keys()).map(|near| format!(": did you mean `{near}`?")).unwrap_or_default();
+    let hint = nearest(name, known.keys().map(String::as_str))
+        .map(|near| format!(": did you mean `{near}`?"))
+        .unwrap_or_default();
     found.push(format!("{place}: there is no {kind} `{name}` in this inventory{hint}"));
 }
 

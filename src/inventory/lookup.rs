@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Database, Host, Inventory, InventoryError, Member, Proxy};
+use crate::diagnostic::nearest;
 
 impl Inventory {
     /// A database cluster by its name.
@@ -62,20 +63,9 @@ fn unknown<'a>(kind: &'static str, name: &str, known: impl Iterator<Item = &'a S
     InventoryError::Unknown {
         kind,
         name: name.to_owned(),
-        nearest: nearest(name, known.clone()).cloned(),
+        nearest: nearest(name, known.clone().map(String::as_str)).map(str::to_owned),
         known: known.cloned().collect(),
     }
-}
-
-/// The name that was probably meant; nothing where none is near.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Option<&'a String> {
-    // A third of the letters may be wrong, and at least one: `pg1` for `pg2`, `ordres` for `orders`.
-    let most = (name.chars().count() / 3).max(1);
-    known
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= most)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
 }
 
 /// The end of the sentence that says a name is not there.

@@ -3,7 +3,7 @@
 use crate::spec::ActionSpec;
 use crate::value::{Type, TypeError, Value, contains_unknown};
 
-use super::words::nearest;
+use crate::diagnostic::nearest;
 
 /// An argument that an action cannot take.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@ use regex::Regex;
 
 use super::cel::{Path, each_child, path_of};
 use super::names::{Kind, Names, Target};
-use super::words::nearest;
+use crate::diagnostic::nearest;
 use crate::value::Type;
 
 /// The functions that there are.

@@ -10,8 +10,9 @@ use crate::value::{Type, Value};
 
 use super::inputs::{last_line, simple_type};
 use super::reader::Reader;
-use super::words::{self, check_keys, nearest};
+use super::words::{self, check_keys};
 use super::{Argument, OutputSource, OutputSpec};
+use crate::diagnostic::nearest;
 
 /// An action and its arguments.
 pub(super) struct Call {

@@ -11,8 +11,9 @@ use crate::ids::is_identifier;
 use crate::value::{Type, Value};
 
 use super::reader::Reader;
-use super::words::{self, check_keys, nearest};
+use super::words::{self, check_keys};
 use super::{InputSpec, Playbook};
+use crate::diagnostic::nearest;
 
 /// The words that name a type, and what they mean. `choice` and `list` need more than the word.
 pub(super) const TYPES: &[&str] = &[

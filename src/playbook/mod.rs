@@ -49,4 +49,3 @@ pub use pages::{Page, page, pages};
 pub use said::named_in;
 pub use schema::schema;
 pub use skeleton::skeleton;
-pub(crate) use words::nearest;

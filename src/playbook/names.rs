@@ -7,8 +7,8 @@ use crate::spec::{ActionSpec, FieldSpec};
 use crate::value::Type;
 
 use super::cel::{Part, Path};
-use super::words::nearest;
 use super::{InputSpec, Step};
+use crate::diagnostic::nearest;
 
 /// What is known of a value before it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

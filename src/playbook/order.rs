@@ -9,8 +9,8 @@ use crate::spec::Effect;
 
 use super::faults::Faults;
 use super::step::Draft;
-use super::words::nearest;
 use super::{OnFailure, Rollback, Service};
+use crate::diagnostic::nearest;
 
 /// The steps, and where each id and checkpoint stands first: looking through thousands of steps for each would take long.
 struct Order<'a> {

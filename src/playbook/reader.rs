@@ -7,8 +7,8 @@ use crate::spec::Specs;
 use crate::value::{Type, Value};
 
 use super::faults::Faults;
-use super::words::nearest;
 use super::{Argument, Expression, Template, cel, template};
+use crate::diagnostic::nearest;
 
 /// What reading a playbook works with.
 pub(super) struct Reader<'a> {

@@ -9,8 +9,9 @@ use crate::value::Value;
 use super::command::{self, Call};
 use super::reader::Reader;
 use super::undo::read_rollback;
-use super::words::{self, Words, check_keys, nearest};
+use super::words::{self, Words, check_keys};
 use super::{Argument, OnFailure, Probe, Retry, Rollback, Service, Step, Verify};
+use crate::diagnostic::nearest;
 
 /// The actions whose effect and undo nobody but the playbook can know.
 const OPEN: &[&str] = &["shell", "ssh", "http", command::UNREADABLE];

@@ -1,6 +1,7 @@
 //! The words of the format: which keys there are, which are kept for a later version, and what the words of other tools
 //! are called here. Nothing that is written is ever ignored in silence.
 
+use crate::diagnostic::nearest;
 use crate::document::Entry;
 
 use super::faults::Faults;
@@ -215,18 +216,4 @@ pub(super) fn check_keys(faults: &mut Faults, entries: &[Entry], words: &Words) 
 
 fn quoted(ours: &str) -> String {
     if ours.contains('`') || ours.contains('(') { ours.to_owned() } else { format!("`{ours}`") }
-}
-
-/// The name that is most like a given one, if any is near enough to have been meant.
-pub(crate) fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = given.to_lowercase().replace('-', "_");
-    names
-        .into_iter()
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, name)| {
-            let longest = name.chars().count().max(lower.chars().count());
-            *distance <= 1 + longest / 4 && *distance * 2 <= longest
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
 }

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use crate::actions::by_hand::{comment, on_host, secret, value, word};
+use crate::actions::by_hand::{comment, from_spec, on_host, secret, value, word};
 use crate::inventory::{Database, Inventory, Member};
+use crate::spec::ActionSpec;
 
 /// A cluster of the inventory, to write lines for.
 struct Hand<'a> {
@@ -11,8 +12,12 @@ struct Hand<'a> {
     database: &'a Database,
 }
 
-/// The lines for one of these actions; none where the cluster is not in the inventory.
-pub(super) fn by_hand(inventory: &Inventory, action: &str, arguments: &Value) -> Option<Vec<String>> {
+/// The lines for one of these actions; what its spec says where the cluster is not in the inventory.
+pub(super) fn by_hand(spec: &ActionSpec, inventory: &Inventory, arguments: &Value) -> Vec<String> {
+    known(inventory, spec.name, arguments).unwrap_or_else(|| from_spec(spec, arguments))
+}
+
+fn known(inventory: &Inventory, action: &str, arguments: &Value) -> Option<Vec<String>> {
     let database = inventory.databases.get(arguments.get("cluster")?.as_str()?)?;
     let hand = Hand { inventory, database };
     let name = value(arguments, "member");

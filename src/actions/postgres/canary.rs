@@ -111,8 +111,7 @@ impl Action for Canary {
     }
 
     fn by_hand(&self, inventory: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
-        super::by_hand::by_hand(inventory, self.spec().name, arguments)
-            .unwrap_or_else(|| crate::actions::by_hand::from_spec(self.spec(), arguments))
+        super::by_hand::by_hand(self.spec(), inventory, arguments)
     }
 
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {

@@ -64,6 +64,23 @@ pub(super) fn streams_from(view: &View, standby: &str, primary: &Member) -> bool
     })
 }
 
+/// The present primary, and whether a member streams from it.
+pub(super) fn following(found: &Database, view: &View, name: &str) -> (Option<String>, bool) {
+    let primary = view.primary().filter(|primary| *primary != name);
+    let streams = primary.and_then(|p| found.members.get(p)).is_some_and(|p| streams_from(view, name, p));
+    (primary.map(str::to_owned), streams)
+}
+
+/// The same, looked at now: what settles an attempt whose outcome is missing.
+pub(super) async fn look_whether_it_follows(
+    context: &Context,
+    call: &Call,
+) -> Result<(Option<String>, bool), PostgresError> {
+    let (cluster, name) = (needed(&call.arguments, "cluster")?, needed(&call.arguments, "member")?);
+    let found = database(&context.inventory, cluster)?;
+    Ok(following(found, &View::of(&context.inventory, cluster).await?, name))
+}
+
 /// How a standby connects to a primary: as the cluster's standbys did until now (their keys, password file and TLS
 /// settings), with the address of the new one.
 pub(super) fn standby_conninfo(
@@ -115,8 +132,7 @@ impl Action for Follow {
     }
 
     fn by_hand(&self, inventory: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
-        super::by_hand::by_hand(inventory, self.spec().name, arguments)
-            .unwrap_or_else(|| crate::actions::by_hand::from_spec(self.spec(), arguments))
+        super::by_hand::by_hand(self.spec(), inventory, arguments)
     }
 
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
@@ -126,9 +142,7 @@ impl Action for Follow {
         let found = database(&context.inventory, cluster)?;
         member(found, cluster, name)?;
         let view = View::of(&context.inventory, cluster).await?;
-        let primary = view.primary().map(str::to_owned);
-        let streaming =
-            primary.as_deref().and_then(|p| found.members.get(p)).is_some_and(|p| streams_from(&view, name, p));
+        let (primary, streaming) = following(found, &view, name);
         let before = view.facts(name).map(|facts| Conninfo::parse(&facts.primary_conninfo).shown().to_string());
         let mut prediction = Prediction::probed(json!({
             "role": view.state(name), "primary": primary, "primary_conninfo": before, "streaming": streaming,
@@ -147,16 +161,7 @@ impl Action for Follow {
     }
 
     async fn probe(&self, context: &Context, call: &Call) -> Finding {
-        let look = async {
-            let (cluster, name) = (needed(&call.arguments, "cluster")?, needed(&call.arguments, "member")?);
-            let found = database(&context.inventory, cluster)?;
-            let view = View::of(&context.inventory, cluster).await?;
-            let primary = view.primary().map(str::to_owned);
-            let streams =
-                primary.as_deref().and_then(|p| found.members.get(p)).is_some_and(|p| streams_from(&view, name, p));
-            Ok::<_, PostgresError>((primary, streams))
-        };
-        match look.await {
+        match look_whether_it_follows(context, call).await {
             Ok((Some(primary), true)) => Finding::TookEffect {
                 evidence: format!("it streams from {primary}"),
                 outputs: json!({ "primary": primary }),

@@ -11,7 +11,7 @@ use super::cluster::View;
 use super::connect::{connect_member, database, member, secret};
 use super::conninfo::Conninfo;
 use super::fence::hold;
-use super::follow::{make_slot, standby_conninfo, streams_from};
+use super::follow::{following, look_whether_it_follows, make_slot, standby_conninfo, streams_from};
 use super::lsn::Lsn;
 use super::member::{OnHost, end_of_log, inspect, last_words, place, start};
 use super::rejoin_host::{Fork, fork, make_standby, needs_rewind, rewind};
@@ -70,8 +70,7 @@ impl Action for Rejoin {
     }
 
     fn by_hand(&self, inventory: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
-        super::by_hand::by_hand(inventory, self.spec().name, arguments)
-            .unwrap_or_else(|| crate::actions::by_hand::from_spec(self.spec(), arguments))
+        super::by_hand::by_hand(self.spec(), inventory, arguments)
     }
 
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
@@ -82,9 +81,7 @@ impl Action for Rejoin {
         let target = member(found, cluster, name)?;
         let (view, on_host) = tokio::join!(View::of(&context.inventory, cluster), inspect(context, target));
         let (view, seen) = (view?, on_host.as_ref().ok());
-        let primary = view.primary().filter(|primary| *primary != name).map(str::to_owned);
-        let streaming =
-            primary.as_deref().and_then(|p| found.members.get(p)).is_some_and(|p| streams_from(&view, name, p));
+        let (primary, streaming) = following(found, &view, name);
         let mut prediction = Prediction::probed(json!({
             "role": view.state(name),
             "primary": primary,
@@ -114,16 +111,7 @@ impl Action for Rejoin {
     }
 
     async fn probe(&self, context: &Context, call: &Call) -> Finding {
-        let look = async {
-            let (cluster, name) = (needed(&call.arguments, "cluster")?, needed(&call.arguments, "member")?);
-            let found = database(&context.inventory, cluster)?;
-            let view = View::of(&context.inventory, cluster).await?;
-            let primary = view.primary().map(str::to_owned);
-            let streams =
-                primary.as_deref().and_then(|p| found.members.get(p)).is_some_and(|p| streams_from(&view, name, p));
-            Ok::<_, PostgresError>((primary, streams))
-        };
-        match look.await {
+        match look_whether_it_follows(context, call).await {
             Ok((Some(primary), true)) => Finding::TookEffect {
                 evidence: format!("it streams from {primary}"),
                 outputs: json!({ "primary": primary, "rewound": false, "discarded_bytes": null }),
