@@ -75,9 +75,17 @@ name_type! {
 }
 
 name_type! {
-    /// A step of a playbook, and of inputs and outputs: `[a-z][a-z0-9_]*`.
-    StepId, "step id", "an id is a lower-case letter, then lower-case letters, digits and underscores (at most 64)",
-    is_identifier
+    /// A step or a group of steps: `[a-z][a-z0-9_]*`; one that came in with a nested playbook is `parent/child`.
+    StepId, "step id",
+    "an id is a lower-case letter, then lower-case letters, digits and underscores (at most 64), and not `undo`",
+    |text| text.len() <= 400 && text.split('/').all(|part| is_identifier(part) && part != "undo")
+}
+
+name_type! {
+    /// An item of a `for_each`, as people and records name it: `restart@web1`.
+    ItemId, "item", "an item is named by letters, digits and . _ : - (at most 64)",
+    |text| (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b))
 }
 
 name_type! {
@@ -94,6 +102,23 @@ name_type! {
     |text| text.strip_prefix("sha256:").is_some_and(|hex| {
         hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })
+}
+
+impl StepId {
+    /// The nested playbook that it came in with; `None` where it stands in the playbook itself.
+    pub fn frame(&self) -> Option<&str> {
+        self.0.rsplit_once('/').map(|(frame, _)| frame)
+    }
+
+    /// Its name inside the playbook in which it is written.
+    pub fn local(&self) -> &str {
+        self.0.rsplit_once('/').map_or(&self.0, |(_, local)| local)
+    }
+
+    /// The same below a nested playbook's step.
+    pub fn below(&self, parent: &StepId) -> Self {
+        Self(format!("{}/{}", parent.0, self.0))
+    }
 }
 
 impl Digest {
@@ -131,7 +156,8 @@ mod tests {
     #[test]
     fn names_are_held_to_their_form() {
         assert!("catch_up".parse::<StepId>().is_ok());
-        for bad in ["", "Catch", "1st", "a-b", "a b", "a/b"] {
+        assert!("switch/promote".parse::<StepId>().is_ok());
+        for bad in ["", "Catch", "1st", "a-b", "a b", "a/", "/a", "undo", "a/undo", "a@b"] {
             assert!(bad.parse::<StepId>().is_err(), "{bad:?}");
         }
         assert!("database/orders".parse::<Resource>().is_ok());

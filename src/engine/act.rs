@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::drive::{Drive, TICK};
-use super::{EndingKind, EngineError, outputs, prepare};
+use super::drive::Drive;
+use super::{EngineError, outputs, prepare};
 use crate::actions::{Action, Call};
 use crate::outcome::{Finding, Outcome, Report};
 use crate::playbook::{Probe, Scope, Truth, decide_condition, explain};
@@ -18,61 +18,38 @@ const GRACE: f64 = 15.0;
 
 impl Drive<'_> {
     /// Acts, and records what became of it.
-    pub(super) async fn dispatch(&mut self, task: &Task) -> Result<Option<EndingKind>, EngineError> {
+    pub(super) async fn dispatch(&self, task: &Task) -> Result<(), EngineError> {
         let Some((action, call, attempt)) = self.call(task) else {
             return Err(EngineError::State(format!("{task} has no intent that could be carried out")));
         };
         // The last look before the first byte leaves. What is left is the time from here to the target.
-        self.parts.journal.check(&self.lease)?;
+        self.journal.borrow_mut().check(&self.lease)?;
         let context = self.context(task);
-        let undo = self.state.is_own_undo(task);
+        let undo = self.state().is_own_undo(task);
         let limit = Duration::from_secs_f64(call.timeout.as_secs_f64() + GRACE);
         tracing::debug!(task = %task, attempt = call.attempt, timeout = ?call.timeout, "acting");
-        let acting = async move {
-            let act =
-                async { if undo { action.undo(&context, &call).await } else { action.run(&context, &call).await } };
-            match tokio::time::timeout(limit, act).await {
-                Ok(report) => report,
-                Err(_) => overdue(call.effect, limit),
-            }
-        };
-        let Some(report) = self.attend(acting).await? else {
-            return Ok(Some(EndingKind::Left));
+        let act = async { if undo { action.undo(&context, &call).await } else { action.run(&context, &call).await } };
+        let report = match tokio::time::timeout(limit, act).await {
+            Ok(report) => report,
+            Err(_) => overdue(call.effect, limit),
         };
         let report = self.judge(task, report);
-        let Some(report) = self.hold_undo(task, report).await? else { return Ok(Some(EndingKind::Left)) };
-        self.append(vec![Event::Outcome { task: task.clone(), attempt, report }])?;
-        Ok(None)
-    }
-
-    /// Waits for something that takes its time, keeping the lease and taking up requests. `None` after a second interrupt.
-    pub(super) async fn attend<T>(&mut self, work: impl Future<Output = T>) -> Result<Option<T>, EngineError> {
-        let mut work = std::pin::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                result = &mut work => return Ok(Some(result)),
-                () = tokio::time::sleep(TICK) => {}
-            }
-            self.take_requests()?;
-            self.keep_lease()?;
-            if self.pressed() >= 2 {
-                return Ok(None);
-            }
-        }
+        let report = self.hold_undo(task, report).await;
+        self.append(vec![Event::Outcome { task: task.clone(), attempt, report }])
     }
 
     /// The action, and what it is called with, for the newest attempt of a task.
     fn call(&self, task: &Task) -> Option<(Arc<dyn Action>, Call, u32)> {
-        let step = self.state.step_of(task)?;
-        let action = Arc::clone(self.parts.actions.get(&step.action)?);
-        let state = self.state.tasks.get(task)?;
+        let run = self.state();
+        let step = run.step_of(task)?;
+        let action = Arc::clone(self.tools.actions.get(&step.action)?);
+        let state = run.tasks.get(task)?;
         let intent = state.intent.as_ref()?;
-        let doing = self.state.doing(&task.step);
+        let doing = run.doing(task);
         let before = if task.is_undo() { doing.map(|doing| doing.before.clone()) } else { Some(state.before.clone()) };
         let call = Call {
             key: intent.key.clone(),
-            attempt: format!("{}-{}-{}", self.state.run, task.to_string().replace('/', "-"), state.attempt),
+            attempt: format!("{}-{}-{}", run.run, task.file_name(), state.attempt),
             arguments: intent.arguments.clone(),
             before: before.unwrap_or(Value::Null),
             outputs: if task.is_undo() { doing.map_or(Value::Null, super::TaskState::outputs) } else { Value::Null },
@@ -85,14 +62,15 @@ impl Drive<'_> {
 
     /// What an action's report means for its step.
     fn judge(&self, task: &Task, report: Report) -> Report {
-        let Some(step) = self.state.step_of(task) else { return report };
-        if self.state.is_own_undo(task) {
+        let state = self.state();
+        let Some(step) = state.step_of(task) else { return report };
+        if state.is_own_undo(task) {
             return report;
         }
         let mut report = outputs::finish(step, report);
         if report.outcome == Outcome::Done
             && !step.effect.changes()
-            && let Err(why) = prepare::requirements_of_read(step, &report.outputs, &self.state)
+            && let Err(why) = prepare::requirements_of_read(step, task, &report.outputs, &state)
         {
             report.outcome = Outcome::Failed;
             report.message = why;
@@ -101,59 +79,45 @@ impl Drive<'_> {
     }
 
     /// Looks, read-only, what became of an attempt whose outcome is missing.
-    pub(super) async fn settle(&mut self, task: &Task) -> Result<Option<EndingKind>, EngineError> {
+    pub(super) async fn settle(&self, task: &Task) -> Result<(), EngineError> {
         let Some((action, call, attempt)) = self.call(task) else {
             return Err(EngineError::State(format!("{task} has no attempt that could be looked into")));
         };
         let effect = call.effect;
-        let ended = self.state.tasks.get(task).is_some_and(|state| matches!(state.status, Status::Failed { .. }));
+        let ended = self.state().tasks.get(task).is_some_and(|state| matches!(state.status, Status::Failed { .. }));
         let (settlement, evidence) = if effect == Effect::Read {
             (Settlement::RunAgain, "it only reads, so it runs again".to_owned())
-        } else if self.state.is_own_undo(task) {
+        } else if self.state().is_own_undo(task) {
             (Settlement::RunAgain, "an undo works from what it observes, so it runs again".to_owned())
         } else {
             let context = self.context(task);
             tracing::debug!(task = %task, attempt = call.attempt, "looking what became of it");
-            let looking = async move { action.probe(&context, &call).await };
-            let Some(mut finding) = self.attend(looking).await? else {
-                return Ok(Some(EndingKind::Left));
-            };
+            let mut finding = action.probe(&context, &call).await;
             // That it failed is known; what is asked is whether its effect is there all the same.
             if ended && matches!(finding, Finding::Ended(_)) {
                 finding = Finding::CannotTell { evidence: "its own end is known; its effect is not".to_owned() };
             }
+            let own = self.state().step_of(task).and_then(|step| step.probe.clone());
             if matches!(finding, Finding::CannotTell { .. })
-                && let Some(probe) = self.state.step_of(task).and_then(|step| step.probe.clone())
+                && let Some(probe) = own
             {
-                let Some(probed) = self.run_probe(task, &probe).await? else {
-                    return Ok(Some(EndingKind::Left));
-                };
-                finding = probed;
+                finding = self.run_probe(task, &probe).await;
             }
             let (settlement, evidence) = self.read(task, finding, effect);
-            match self.hold_settled(task, settlement, &evidence).await? {
-                Some(settlement) => (settlement, evidence),
-                None => return Ok(Some(EndingKind::Left)),
-            }
+            (self.hold_settled(task, settlement, &evidence).await, evidence)
         };
-        self.append(vec![Event::Settled { task: task.clone(), attempt, settlement, evidence }])?;
-        Ok(None)
+        self.append(vec![Event::Settled { task: task.clone(), attempt, settlement, evidence }])
     }
 
     /// What was found of a part of an undo, held to its conditions.
-    async fn hold_settled(
-        &mut self,
-        task: &Task,
-        found: Settlement,
-        evidence: &str,
-    ) -> Result<Option<Settlement>, EngineError> {
+    async fn hold_settled(&self, task: &Task, found: Settlement, evidence: &str) -> Settlement {
         let report = match &found {
             Settlement::Ended { report } => report.clone(),
             Settlement::TookEffect { outputs } => Report::done(evidence, outputs.clone()),
-            _ => return Ok(Some(found)),
+            _ => return found,
         };
-        let held = self.hold_undo(task, report.clone()).await?;
-        Ok(held.map(|held| if held == report { found } else { Settlement::Ended { report: held } }))
+        let held = self.hold_undo(task, report.clone()).await;
+        if held == report { found } else { Settlement::Ended { report: held } }
     }
 
     /// What a finding means for an attempt of this effect.
@@ -178,19 +142,20 @@ impl Drive<'_> {
     }
 
     /// Runs the step's own `probe:` and reads its two conditions.
-    async fn run_probe(&mut self, task: &Task, probe: &Probe) -> Result<Option<Finding>, EngineError> {
-        let cannot = |evidence: String| Ok(Some(Finding::CannotTell { evidence }));
-        let Some(action) = self.parts.actions.get(&probe.step.action).cloned() else {
+    async fn run_probe(&self, task: &Task, probe: &Probe) -> Finding {
+        let cannot = |evidence: String| Finding::CannotTell { evidence };
+        let Some(action) = self.tools.actions.get(&probe.step.action).cloned() else {
             return cannot(format!("this binary does not have the action {}", probe.step.action));
         };
-        let Some(step) = self.state.step_of(task).cloned() else {
-            return cannot(format!("there is no step {}", task.step));
+        let scope = match self.state().scope(task) {
+            Ok(scope) => scope,
+            Err(why) => return cannot(format!("the probe cannot be prepared: {why}")),
         };
-        let arguments = match prepare::arguments(&probe.step, action.spec(), &self.state.scope(&step)) {
+        let arguments = match prepare::arguments(&probe.step, action.spec(), &scope) {
             Ok(arguments) => arguments,
             Err(why) => return cannot(format!("the probe cannot be prepared: {why}")),
         };
-        let attempt = format!("{}-{}-probe-{}", self.state.run, task.to_string().replace('/', "-"), self.state.seq);
+        let attempt = format!("{}-{}-probe-{}", self.lease.run, task.file_name(), self.state().seq);
         let call = Call {
             key: attempt.clone(),
             attempt,
@@ -202,24 +167,22 @@ impl Drive<'_> {
             effect: Effect::Read,
         };
         let context = self.context(task);
-        let running = async move { action.run(&context, &call).await };
-        let Some(report) = self.attend(running).await? else { return Ok(None) };
-        let report = outputs::finish(&probe.step, report);
+        let report = outputs::finish(&probe.step, action.run(&context, &call).await);
         // A probe may well end with another exit code than 0: its conditions say what that means.
         if !matches!(report.outcome, Outcome::Done | Outcome::Failed) || report.outputs.is_null() {
             return cannot(format!("the probe did not answer: {}", report.message));
         }
-        let scope = Scope { outputs: report.outputs.clone(), ..self.state.scope(&step) };
+        let scope = Scope { outputs: report.outputs.clone(), ..scope };
         let holds = |expression| decide_condition(expression, &scope) == Ok(Truth::True);
         let seen = explain(&probe.took_effect, &scope);
         if holds(&probe.took_effect) {
-            return Ok(Some(Finding::TookEffect {
+            return Finding::TookEffect {
                 evidence: format!("the probe saw the effect ({seen})"),
                 outputs: serde_json::json!({}),
-            }));
+            };
         }
         if probe.did_not.as_ref().is_some_and(holds) {
-            return Ok(Some(Finding::DidNot { evidence: format!("the probe saw no effect ({seen})") }));
+            return Finding::DidNot { evidence: format!("the probe saw no effect ({seen})") };
         }
         cannot(format!("the probe could not tell ({seen})"))
     }

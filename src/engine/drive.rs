@@ -1,15 +1,19 @@
 //! Drives one run: decide, do, record, fold, again. It holds the lease all the while, takes up what other processes ask
 //! for, and stops where it is told to.
 
+use std::cell::{Cell, Ref, RefCell};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Ending, EndingKind, EngineError, Parts};
+use super::{Ending, EndingKind, EngineError, Tools};
 use crate::actions::Context;
-use crate::journal::Lease;
+use crate::journal::{Journal, Lease};
 use crate::run::{Decision, Event, RunState, StopKind, Task, decide};
 
 /// How often requests are looked for and the screen may move on, in milliseconds. Requests are promised within 250.
@@ -20,11 +24,19 @@ const RENEW: Duration = Duration::from_secs(2);
 /// Who answers when a deadline passes.
 const NOBODY: &str = "nobody";
 
-/// A run in hand.
+/// Something under way for a task. It says nothing when it is done: what it came to is in the journal.
+struct Work<'d> {
+    task: Task,
+    rest: Pin<Box<dyn Future<Output = Result<(), EngineError>> + 'd>>,
+}
+
+/// A run in hand. Several tasks may be under way at the same time, so what changes stands in cells; nothing is borrowed
+/// from one over a wait.
 pub(super) struct Drive<'e> {
-    pub(super) parts: &'e mut Parts,
+    pub(super) journal: RefCell<&'e mut dyn Journal>,
+    pub(super) tools: Tools<'e>,
     pub(super) lease: Lease,
-    pub(super) state: RunState,
+    pub(super) state: RefCell<RunState>,
     /// Who the records of the runner name.
     pub(super) actor: String,
     /// Where the run's recorders keep their spools.
@@ -32,98 +44,156 @@ pub(super) struct Drive<'e> {
     /// How many interrupts were there when this drive began: only newer ones count.
     pub(super) interrupts: u32,
     /// When the lease was last renewed.
-    pub(super) renewed: Instant,
+    pub(super) renewed: Cell<Instant>,
     /// When somebody was last paged about the open question.
-    pub(super) paged: Option<Instant>,
-    /// Until when a wait lasts, and behind which record it began.
-    pub(super) waiting: Option<(u64, Instant)>,
+    pub(super) paged: Cell<Option<Instant>>,
+    /// Until when tasks wait, each for an attempt of its own.
+    pub(super) waiting: RefCell<BTreeMap<(Task, u32, bool), Instant>>,
 }
 
 impl Drive<'_> {
     /// Drives the run until it ends, waits for a person or is stopped.
-    pub(super) async fn go(mut self) -> Result<Ending, EngineError> {
+    pub(super) async fn go(self) -> Result<Ending, EngineError> {
         let kind = self.turn().await?;
         if kind != EndingKind::Left {
-            self.parts.journal.release(&self.lease)?;
+            self.journal.borrow_mut().release(&self.lease)?;
         }
         if matches!(kind, EndingKind::Finished(_)) {
             // The outcomes are in the journal; what is left is big output that nobody asks for any more.
             let _ = std::fs::remove_dir_all(&self.spool);
         }
-        Ok(Ending { kind, state: self.state })
+        Ok(Ending { kind, state: self.state.into_inner() })
     }
 
-    async fn turn(&mut self) -> Result<EndingKind, EngineError> {
+    async fn turn(&self) -> Result<EndingKind, EngineError> {
+        let mut works: Vec<Work<'_>> = Vec::new();
         loop {
             self.take_requests()?;
             self.keep_lease()?;
-            if let Some(kind) = self.interrupted()? {
+            if let Some(kind) = self.interrupted(!works.is_empty())? {
                 return Ok(kind);
             }
-            let decision = decide(&self.state, self.parts.clock.now());
-            tracing::debug!(run = %self.state.run, seq = self.state.seq, decision = decision.word(), "decided");
-            self.parts.observer.decision(&decision, &self.state);
-            let ended = match decision {
-                Decision::Prepare { wait, .. } | Decision::Settle { wait, .. } if !self.has_waited(wait) => {
-                    self.idle(TICK).await;
-                    None
-                }
-                Decision::Prepare { task, .. } => self.prepare(&task).await?,
-                Decision::Dispatch { task } => self.dispatch(&task).await?,
-                Decision::Settle { task, .. } => self.settle(&task).await?,
-                Decision::Verify { task } => self.verify(&task).await?,
+            let decision = decide(&self.state(), self.tools.clock.now());
+            tracing::debug!(run = %self.lease.run, decision = decision.word(), "decided");
+            let mut wanted = match decision {
                 Decision::Record(event) => {
-                    self.paged = None;
-                    // An answer that nobody gave is not told in the name of whoever holds the run.
-                    let actor = if matches!(*event, Event::Answered { .. }) { NOBODY } else { &self.actor.clone() };
-                    self.append_by(actor, vec![*event], &[])?;
-                    None
+                    self.write(*event)?;
+                    continue;
                 }
-                Decision::Wait(question) => self.wait(&question).await?,
-                Decision::Stopped(kind) => Some(EndingKind::Stopped(kind)),
-                Decision::Finished(verdict) => Some(EndingKind::Finished(verdict)),
+                Decision::Wait(question) => {
+                    if let Some(kind) = self.wait(&question).await? {
+                        return Ok(kind);
+                    }
+                    continue;
+                }
+                Decision::Stopped(kind) => return Ok(EndingKind::Stopped(kind)),
+                Decision::Finished(verdict) => return Ok(EndingKind::Finished(verdict)),
+                Decision::Together(decisions) => decisions,
+                one => vec![one],
             };
-            if let Some(kind) = ended {
-                return Ok(kind);
+            if self.pressed() > 0 {
+                wanted.retain(|decision| !decision.begins());
             }
+            // What was asked for meanwhile may have made a look needless: it is dropped, as nothing has begun by it. What was
+            // sent is always wanted, until its outcome is written.
+            works.retain(|work| wanted.iter().any(|decision| decision.task() == Some(&work.task)));
+            for decision in wanted {
+                if let Some(task) = decision.task().cloned()
+                    && !works.iter().any(|work| work.task == task)
+                    && self.has_waited(&decision)
+                {
+                    self.tools.observer.decision(&decision, &self.state());
+                    works.push(self.work(task, decision));
+                }
+            }
+            self.attend(&mut works).await?;
         }
     }
 
+    /// Waits until something under way is done, for a tick at most: then requests are looked for.
+    async fn attend(&self, works: &mut Vec<Work<'_>>) -> Result<(), EngineError> {
+        if works.is_empty() {
+            self.idle(TICK).await;
+            return Ok(());
+        }
+        let mut interrupts = self.tools.interrupts.clone();
+        interrupts.borrow_and_update();
+        tokio::select! {
+            biased;
+            done = first_done(works) => done,
+            () = tokio::time::sleep(TICK) => Ok(()),
+            Ok(()) = interrupts.changed() => Ok(()),
+        }
+    }
+
+    /// Begins what a decision asks for.
+    fn work(&self, task: Task, decision: Decision) -> Work<'_> {
+        let of = task.clone();
+        let rest = Box::pin(async move {
+            match &decision {
+                Decision::Enter { .. } => self.enter(&of),
+                Decision::Prepare { .. } => self.prepare(&of).await,
+                Decision::Dispatch { .. } => self.dispatch(&of).await,
+                Decision::Settle { .. } => self.settle(&of).await,
+                Decision::Verify { .. } => self.verify(&of).await,
+                // The others are no work.
+                _ => Ok(()),
+            }
+        });
+        Work { task, rest }
+    }
+
+    fn write(&self, event: Event) -> Result<(), EngineError> {
+        self.paged.set(None);
+        // An answer that nobody gave is not told in the name of whoever holds the run.
+        let actor = if matches!(event, Event::Answered { .. }) { NOBODY } else { &self.actor };
+        self.append_by(actor, vec![event], &[])
+    }
+
+    /// What is known of the run now. Never held over a wait.
+    pub(super) fn state(&self) -> Ref<'_, RunState> {
+        self.state.borrow()
+    }
+
     /// Makes events durable, folds them in and tells who watches.
-    pub(super) fn append(&mut self, events: Vec<Event>) -> Result<(), EngineError> {
-        let actor = self.actor.clone();
-        self.append_by(&actor, events, &[])
+    pub(super) fn append(&self, events: Vec<Event>) -> Result<(), EngineError> {
+        self.append_by(&self.actor, events, &[])
     }
 
     /// The same in somebody else's name, marking requests as taken up.
-    pub(super) fn append_by(&mut self, actor: &str, events: Vec<Event>, answers: &[i64]) -> Result<(), EngineError> {
-        let records = self.parts.journal.append(&self.lease, actor, self.parts.clock.now(), events, answers)?;
+    pub(super) fn append_by(&self, actor: &str, events: Vec<Event>, answers: &[i64]) -> Result<(), EngineError> {
+        let now = self.tools.clock.now();
+        let records = self.journal.borrow_mut().append(&self.lease, actor, now, events, answers)?;
         for record in &records {
-            self.state.apply(record)?;
-            self.parts.observer.record(record, &self.state);
+            self.state.borrow_mut().apply(record)?;
+            self.tools.observer.record(record, &self.state());
         }
         Ok(())
     }
 
     /// The lease is renewed from time to time.
-    pub(super) fn keep_lease(&mut self) -> Result<(), EngineError> {
-        if self.renewed.elapsed() >= RENEW {
-            self.parts.journal.renew(&self.lease)?;
+    pub(super) fn keep_lease(&self) -> Result<(), EngineError> {
+        if self.renewed.get().elapsed() >= RENEW {
+            self.journal.borrow_mut().renew(&self.lease)?;
             tracing::trace!(run = %self.lease.run, epoch = self.lease.epoch, "the lease is renewed");
-            self.renewed = Instant::now();
+            self.renewed.set(Instant::now());
         }
         Ok(())
     }
 
-    /// Between two steps: a first interrupt stops the run where it is, a second one leaves it.
-    fn interrupted(&mut self) -> Result<Option<EndingKind>, EngineError> {
-        if self.state.ended.is_some() || self.pressed() == 0 {
+    /// A first interrupt stops the run once nothing is under way, a second one leaves it at once.
+    fn interrupted(&self, working: bool) -> Result<Option<EndingKind>, EngineError> {
+        let (ended, stopped, busy) = {
+            let state = self.state();
+            (state.ended.is_some(), state.stopped.is_some(), working || state.in_flight().next().is_some())
+        };
+        if ended || self.pressed() == 0 {
             return Ok(None);
         }
-        if self.pressed() >= 2 && self.state.in_flight().is_some() {
+        if self.pressed() >= 2 && busy {
             return Ok(Some(EndingKind::Left));
         }
-        if self.state.in_flight().is_none() && self.state.stopped.is_none() {
+        if !busy && !stopped {
             let because = format!("interrupted by {}", self.actor);
             self.append(vec![Event::Stopped { kind: StopKind::Interrupted, because }])?;
         }
@@ -132,26 +202,35 @@ impl Drive<'_> {
 
     /// How many interrupts came since this drive began.
     pub(super) fn pressed(&self) -> u32 {
-        self.parts.interrupts.borrow().saturating_sub(self.interrupts)
+        self.tools.interrupts.borrow().saturating_sub(self.interrupts)
     }
 
     /// Whether a wait is over. The wall clock says once how long it is, and the runtime's clock when it is over: a wall
     /// clock that is set meanwhile neither stretches it for hours nor lets a probe look before the effect can show.
-    fn has_waited(&mut self, wait: f64) -> bool {
-        match self.waiting {
-            Some((seq, until)) if seq == self.state.seq => Instant::now() >= until,
-            _ => {
-                let longest = Duration::from_secs(86_400 * 365);
-                let wait = Duration::try_from_secs_f64(wait).unwrap_or(longest).min(longest);
-                self.waiting = Some((self.state.seq, Instant::now() + wait));
-                wait.is_zero()
-            }
+    fn has_waited(&self, decision: &Decision) -> bool {
+        let (task, wait, probe) = match decision {
+            Decision::Prepare { task, wait } => (task, *wait, false),
+            Decision::Settle { task, wait } => (task, *wait, true),
+            _ => return true,
+        };
+        let attempt = self.state().tasks.get(task).map_or(0, |state| state.attempt);
+        let longest = Duration::from_secs(86_400 * 365);
+        let wait = Duration::try_from_secs_f64(wait).unwrap_or(longest).min(longest);
+        let mut waiting = self.waiting.borrow_mut();
+        let until = *waiting.entry((task.clone(), attempt, probe)).or_insert_with(|| {
+            self.tools.observer.decision(decision, &self.state());
+            Instant::now() + wait
+        });
+        let over = Instant::now() >= until;
+        if over {
+            waiting.remove(&(task.clone(), attempt, probe));
         }
+        over
     }
 
     /// Waits, at most for one tick, and less when there is an interrupt.
-    pub(super) async fn idle(&mut self, wait: Duration) {
-        let mut interrupts = self.parts.interrupts.clone();
+    pub(super) async fn idle(&self, wait: Duration) {
+        let mut interrupts = self.tools.interrupts.clone();
         // Only one that comes while it waits: an earlier one, seen again and again, would make every wait spin.
         interrupts.borrow_and_update();
         tokio::select! {
@@ -163,12 +242,30 @@ impl Drive<'_> {
 
     /// What an action works with for a task of this run.
     pub(super) fn context(&self, task: &Task) -> Context {
-        let observer = Arc::clone(&self.parts.observer);
+        let observer = Arc::clone(&self.tools.observer);
         let task = task.clone();
         Context {
-            inventory: Arc::clone(&self.parts.inventory),
+            inventory: Arc::clone(&self.tools.inventory),
             spool: self.spool.clone(),
             output: Arc::new(move |stderr, bytes| observer.output(&task, stderr, bytes)),
         }
     }
+}
+
+/// The end of whatever is done first; it is no longer among them then.
+async fn first_done(works: &mut Vec<Work<'_>>) -> Result<(), EngineError> {
+    std::future::poll_fn(|context| {
+        let done = works.iter_mut().enumerate().find_map(|(place, work)| match work.rest.as_mut().poll(context) {
+            Poll::Ready(done) => Some((place, done)),
+            Poll::Pending => None,
+        });
+        match done {
+            Some((place, done)) => {
+                works.remove(place);
+                Poll::Ready(done)
+            }
+            None => Poll::Pending,
+        }
+    })
+    .await
 }

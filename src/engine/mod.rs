@@ -4,6 +4,7 @@
 mod act;
 mod clock;
 mod drive;
+mod enter;
 pub mod holder;
 mod observer;
 mod outputs;
@@ -48,6 +49,18 @@ pub struct Parts {
     pub interrupts: tokio::sync::watch::Receiver<u32>,
     /// Whether to stay while a person is awaited and a deadline runs (`--no-wait` says no).
     pub wait: bool,
+}
+
+/// What a drive works with, beside the journal.
+struct Tools<'e> {
+    actions: &'e Table,
+    inventory: &'e Arc<Inventory>,
+    observer: &'e Arc<dyn Observer>,
+    clock: &'e dyn Clock,
+    pagers: &'e [Arc<dyn Notifier>],
+    repeat_seconds: f64,
+    interrupts: &'e tokio::sync::watch::Receiver<u32>,
+    wait: bool,
 }
 
 /// How driving a run came to an end.

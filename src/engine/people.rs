@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::drive::Drive;
+use super::drive::{Drive, TICK};
 use super::{EndingKind, EngineError};
 use crate::journal::RequestRow;
 use crate::notify::PageText;
@@ -12,40 +12,41 @@ use crate::run::{Answer, Event, Question, QuestionKind, RequestKind, RunState, T
 
 impl Drive<'_> {
     /// Turns what other processes asked for into records.
-    pub(super) fn take_requests(&mut self) -> Result<(), EngineError> {
-        for request in self.parts.journal.requests(&self.lease.run)? {
-            let event = event_of(&self.state, &request);
+    pub(super) fn take_requests(&self) -> Result<(), EngineError> {
+        let requests = self.journal.borrow_mut().requests(&self.lease.run)?;
+        for request in requests {
+            let event = event_of(&self.state(), &request);
             self.append_by(&request.by, vec![event], &[request.id])?;
         }
         Ok(())
     }
 
     /// Pages, and waits for an answer where a deadline runs.
-    pub(super) async fn wait(&mut self, question: &Question) -> Result<Option<EndingKind>, EngineError> {
-        let repeat = Duration::from_secs_f64(self.parts.repeat_seconds.clamp(1.0, 86_400.0));
-        if self.paged.is_none_or(|at| at.elapsed() >= repeat) {
-            self.paged = Some(Instant::now());
+    pub(super) async fn wait(&self, question: &Question) -> Result<Option<EndingKind>, EngineError> {
+        let repeat = Duration::from_secs_f64(self.tools.repeat_seconds.clamp(1.0, 86_400.0));
+        if self.paged.get().is_none_or(|at| at.elapsed() >= repeat) {
+            self.paged.set(Some(Instant::now()));
             self.page(question).await?;
         }
-        if question.deadline.is_none() || !self.parts.wait {
+        if question.deadline.is_none() || !self.tools.wait {
             return Ok(Some(EndingKind::Waiting(question.clone())));
         }
         self.idle(Duration::from_secs(1)).await;
         Ok(None)
     }
 
-    async fn page(&mut self, question: &Question) -> Result<(), EngineError> {
+    async fn page(&self, question: &Question) -> Result<(), EngineError> {
         let page = PageText {
-            run: self.state.run.to_string(),
-            playbook: self.state.playbook().name.clone(),
+            run: self.lease.run.to_string(),
+            playbook: self.state().playbook().name.clone(),
             step: question.task.to_string(),
             question: word(question.kind).to_owned(),
-            text: text(&self.state, question),
+            text: text(&self.state(), question),
         };
         let mut events = Vec::new();
-        for pager in self.parts.pagers.clone() {
+        for pager in self.tools.pagers {
             // Paging takes its time; requests are taken up meanwhile.
-            let Some(sent) = self.attend(pager.send(&page)).await? else { break };
+            let Some(sent) = self.meanwhile(pager.send(&page)).await? else { break };
             let message = match sent {
                 Ok(how) => how,
                 Err(error) => format!("nobody could be paged: {error}"),
@@ -56,6 +57,25 @@ impl Drive<'_> {
             self.append(events)?;
         }
         Ok(())
+    }
+}
+
+impl Drive<'_> {
+    /// Waits for something that takes its time, keeping the lease and taking up requests. `None` after a second interrupt.
+    async fn meanwhile<T>(&self, work: impl Future<Output = T>) -> Result<Option<T>, EngineError> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut work => return Ok(Some(result)),
+                () = tokio::time::sleep(TICK) => {}
+            }
+            self.take_requests()?;
+            self.keep_lease()?;
+            if self.pressed() >= 2 {
+                return Ok(None);
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::actions::{Action, ActionError, Call, Context};
 use crate::outcome::Outcome;
 use crate::plan::{Lookup, Plan, Planner};
 use crate::playbook::{Playbook, Step};
+use crate::run::Task;
 use crate::spec::{Effect, Prediction, Specs};
 use crate::value::Value;
 
@@ -25,7 +26,7 @@ impl Engine {
         let environment = self.parts.inventory.environment.clone();
         let steps = playbook.steps.clone();
         let failed = |error: crate::plan::PlanError| EngineError::Plan(error.to_string());
-        let mut planner = Planner::new(playbook, inputs, &environment, &specs).map_err(failed)?;
+        let mut planner = Planner::new(playbook, inputs, &environment, &specs);
         let spool = Spool::new(&self.parts.state)?;
         while let Some(lookup) = planner.look_up().map_err(failed)? {
             self.parts.observer.planning(&lookup.step);
@@ -86,9 +87,10 @@ fn refused(why: String) -> Prediction {
 
 /// A command whose effect is `read` is run: what it prints is what is known.
 async fn run(action: &dyn Action, context: &Context, step: &Step, lookup: &Lookup, limit: Duration) -> Prediction {
+    let name = format!("plan-{}", Task::at(&step.id, lookup.item.as_ref()).file_name());
     let call = Call {
-        key: format!("plan-{}", step.id),
-        attempt: format!("plan-{}", step.id),
+        key: name.clone(),
+        attempt: name,
         arguments: lookup.arguments.clone(),
         before: Value::Null,
         outputs: Value::Null,

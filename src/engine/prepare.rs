@@ -2,153 +2,106 @@
 //! intent, or why there is none.
 
 use super::drive::Drive;
-use super::{EndingKind, EngineError};
+use super::EngineError;
 use crate::actions::ActionError;
-use crate::ids::StepId;
 use crate::plan::check_requirements;
-use crate::playbook::{Rollback, Scope, Step, Truth, complete_arguments, decide_condition, explain, resolve_arguments};
+use crate::playbook::{Expression, Rollback, Scope, Step, Truth, complete_arguments, decide_condition, explain, resolve_arguments};
 use crate::run::{Event, Phase, RunState, SkipReason, Task, TaskState};
 use crate::spec::{ActionSpec, Effect, Prediction};
 use crate::value::{Value, contains_unknown};
 
 /// Why an attempt is not made.
-struct Refusal {
+pub(super) struct Refusal {
     message: String,
     retryable: bool,
     drift: bool,
 }
 
-/// Why nothing is begun.
-enum Not {
-    /// It is refused.
-    Refused(Refusal),
-    /// A second interrupt came.
-    Left,
-    /// The journal failed, or the lease is lost.
-    Failed(EngineError),
-}
-
-impl From<Refusal> for Not {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
 impl Refusal {
-    fn no(message: impl Into<String>) -> Self {
+    pub(super) fn no(message: impl Into<String>) -> Self {
         Self { message: message.into(), retryable: false, drift: false }
     }
 
-    fn not_now(message: impl Into<String>) -> Self {
+    pub(super) fn not_now(message: impl Into<String>) -> Self {
         Self { message: message.into(), retryable: true, drift: false }
     }
 
-    fn drift(message: impl Into<String>) -> Self {
+    pub(super) fn drift(message: impl Into<String>) -> Self {
         Self { message: message.into(), retryable: false, drift: true }
     }
 }
 
 impl Drive<'_> {
     /// Writes the record with which an attempt begins, or does not.
-    pub(super) async fn prepare(&mut self, task: &Task) -> Result<Option<EndingKind>, EngineError> {
-        let attempt = self.state.tasks.get(task).map_or(1, |state| state.attempt + 1);
+    pub(super) async fn prepare(&self, task: &Task) -> Result<(), EngineError> {
+        let attempt = self.next_attempt(task);
         let events = match task.phase {
             Phase::Undo(_) => self.prepare_undo(task, attempt),
-            Phase::Do => match self.prepare_step(&task.step, attempt).await {
+            Phase::Do => match self.prepare_step(task, attempt).await {
                 Ok(event) => vec![event],
-                Err(Not::Refused(refusal)) => vec![refused(&task.step, attempt, refusal)],
-                Err(Not::Left) => return Ok(Some(EndingKind::Left)),
-                Err(Not::Failed(error)) => return Err(error),
+                Err(refusal) => vec![refused(task, attempt, refusal)],
             },
         };
-        // What somebody asked for during the look comes first: nothing has begun.
-        let begins = self.state.asked.is_none() || task.is_undo();
-        if begins {
-            self.append(events)?;
-        }
-        Ok(None)
+        self.append(events)
     }
 
-    async fn prepare_step(&mut self, id: &StepId, attempt: u32) -> Result<Event, Not> {
-        let Some(step) = self.state.playbook().step(id).cloned() else {
-            return Err(Not::Failed(EngineError::State(format!("the playbook has no step {id}"))));
+    pub(super) fn next_attempt(&self, task: &Task) -> u32 {
+        self.state().tasks.get(task).map_or(1, |state| state.attempt + 1)
+    }
+
+    async fn prepare_step(&self, task: &Task, attempt: u32) -> Result<Event, Refusal> {
+        let (step, scope) = {
+            let state = self.state();
+            let Some(step) = state.playbook().step(&task.step).cloned() else {
+                return Err(Refusal::no(format!("the playbook has no step {}", task.step)));
+            };
+            (step, state.scope(task).map_err(Refusal::no)?)
         };
-        if !self.condition(&step)? {
-            let source = step.condition.map(|condition| condition.source).unwrap_or_default();
-            return Ok(Event::StepSkipped { step: step.id, reason: SkipReason::Condition { source } });
+        if let Some(condition) = &step.condition
+            && !holds(condition, &scope)?
+        {
+            let source = condition.source.clone();
+            return Ok(Event::StepSkipped { task: task.clone(), reason: SkipReason::Condition { source } });
         }
-        let (arguments, before) = self.begin(&step).await?;
-        Ok(self.intent(Task::of(id), attempt, &step, arguments, before))
-    }
-
-    fn condition(&self, step: &Step) -> Result<bool, Refusal> {
-        let Some(condition) = &step.condition else { return Ok(true) };
-        match decide_condition(condition, &self.state.scope(step)) {
-            Ok(Truth::True) => Ok(true),
-            Ok(Truth::False) => Ok(false),
-            Ok(Truth::Undecided(why)) => Err(Refusal::no(format!("`{}` cannot be decided: {why}", condition.source))),
-            Err(error) => Err(Refusal::no(format!("`if` cannot be evaluated: {error}"))),
-        }
+        let (arguments, before) = self.begin(task, &step, scope).await?;
+        Ok(self.intent(task.clone(), attempt, &step, arguments, before))
     }
 
     /// The arguments and the facts of an attempt that may begin.
-    async fn begin(&mut self, step: &Step) -> Result<(Value, Value), Not> {
-        let Some(action) = self.parts.actions.get(&step.action).cloned() else {
-            return Err(Refusal::no(format!("this binary does not have the action {}", step.action)).into());
+    async fn begin(&self, task: &Task, step: &Step, scope: Scope) -> Result<(Value, Value), Refusal> {
+        let Some(action) = self.tools.actions.get(&step.action).cloned() else {
+            return Err(Refusal::no(format!("this binary does not have the action {}", step.action)));
         };
-        let arguments = arguments(step, action.spec(), &self.state.scope(step)).map_err(Refusal::no)?;
-        self.hold_to_plan(step, &arguments)?;
+        let arguments = arguments(step, action.spec(), &scope).map_err(Refusal::no)?;
+        self.hold_to_plan(task, &arguments)?;
         if !step.effect.changes() {
             return Ok((arguments, Value::Null));
         }
-        let context = self.context(&Task::of(&step.id));
+        let context = self.context(task);
         let limit = std::time::Duration::from_secs_f64(step.timeout.clamp(1.0, 60.0));
-        let looking = async { tokio::time::timeout(limit, action.plan(&context, &arguments)).await };
-        let answer = self.attend(looking).await.map_err(Not::Failed)?.ok_or(Not::Left)?;
-        let prediction = match answer {
+        let prediction = match tokio::time::timeout(limit, action.plan(&context, &arguments)).await {
             Ok(Ok(prediction)) => prediction,
-            Ok(Err(ActionError::Unreachable(why))) => return Err(Refusal::not_now(why).into()),
-            Ok(Err(ActionError::Invalid(why))) => return Err(Refusal::no(why).into()),
+            Ok(Err(ActionError::Unreachable(why))) => return Err(Refusal::not_now(why)),
+            Ok(Err(ActionError::Invalid(why))) => return Err(Refusal::no(why)),
             Err(_) => {
                 let why = format!("the target did not answer within {} s", limit.as_secs());
-                return Err(Refusal::not_now(why).into());
+                return Err(Refusal::not_now(why));
             }
         };
-        self.require(step, &prediction)?;
+        require(step, &prediction, scope)?;
         Ok((arguments, prediction.facts))
     }
 
-    /// What must hold before a changing step acts.
-    fn require(&self, step: &Step, prediction: &Prediction) -> Result<(), Refusal> {
-        let scope = Scope { facts: prediction.facts.clone(), ..self.state.scope(step) };
-        for requirement in check_requirements(step, prediction, &scope, None) {
-            use crate::plan::Decided;
-            match requirement.decided {
-                Decided::Yes => {}
-                Decided::No { .. } if prediction.refusals.contains(&requirement.source) => {
-                    return Err(Refusal::not_now(requirement.source));
-                }
-                Decided::No { why } => {
-                    return Err(Refusal::not_now(format!("`{}` does not hold ({why})", requirement.source)));
-                }
-                Decided::Undecided { why } => {
-                    return Err(Refusal::not_now(format!("`{}` cannot be decided: {why}", requirement.source)));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// A known planned value is the same when the step begins, or the run stops.
-    fn hold_to_plan(&self, step: &Step, arguments: &Value) -> Result<(), Refusal> {
-        let Some((_, planned)) = self.state.planned(&step.id) else { return Ok(()) };
+    fn hold_to_plan(&self, task: &Task, arguments: &Value) -> Result<(), Refusal> {
+        let state = self.state();
+        let Some((_, planned)) = state.planned(task) else { return Ok(()) };
         let (Some(planned), Some(now)) = (planned.arguments.as_object(), arguments.as_object()) else { return Ok(()) };
         for (name, was) in planned {
             let is = now.get(name).unwrap_or(&Value::Null);
             if !contains_unknown(was) && was != is {
                 return Err(Refusal::drift(format!(
-                    "the world drifted from the plan: `{name}` of {} was to be {was} and is now {is}",
-                    step.id
+                    "the world drifted from the plan: `{name}` of {task} was to be {was} and is now {is}"
                 )));
             }
         }
@@ -156,25 +109,22 @@ impl Drive<'_> {
     }
 
     /// An undo has no refusal: what cannot be prepared is a failed attempt, as a person must hear of it.
-    fn prepare_undo(&mut self, task: &Task, attempt: u32) -> Vec<Event> {
-        let Some(step) = self.state.playbook().step(&task.step).cloned() else { return Vec::new() };
-        let doing = self.state.doing(&task.step).cloned();
+    fn prepare_undo(&self, task: &Task, attempt: u32) -> Vec<Event> {
+        let (step, doing, undo, scope) = {
+            let state = self.state();
+            let Some(step) = state.playbook().step(&task.step).cloned() else { return Vec::new() };
+            (step, state.doing(task).cloned(), state.step_of(task).cloned(), state.scope(task))
+        };
         let before = doing.as_ref().map_or(Value::Null, |state| state.before.clone());
         if step.rollback == Rollback::Action {
             let done_with = doing.and_then(|state| state.intent).map_or(Value::Null, |intent| intent.arguments);
             return vec![self.intent(task.clone(), attempt, &step, done_with, before)];
         }
-        let Some(undo) = self.state.step_of(task).cloned() else { return Vec::new() };
+        let Some(undo) = undo else { return Vec::new() };
         let outputs = doing.as_ref().map_or(Value::Null, TaskState::outputs);
-        let scope = Scope { outputs, facts: before.clone(), ..self.state.scope(&step) };
-        let wanted = undo.condition.as_ref().map_or(Ok(Truth::True), |condition| decide_condition(condition, &scope));
-        let prepared = match (wanted, self.parts.actions.get(&undo.action)) {
-            (Err(error), _) => Err(format!("`if` cannot be evaluated: {error}")),
-            (Ok(Truth::True), Some(action)) => arguments(&undo, action.spec(), &scope).map(Some),
-            (Ok(Truth::True), None) => Err(format!("this binary does not have the action {}", undo.action)),
-            (Ok(Truth::False), _) => Ok(None),
-            (Ok(Truth::Undecided(why)), _) => Err(format!("its `if` cannot be decided: {why}")),
-        };
+        let prepared = scope.and_then(|scope| {
+            self.prepare_part(&undo, &Scope { outputs, facts: before.clone(), ..scope })
+        });
         use crate::outcome::Report;
         let report = match prepared {
             Ok(Some(arguments)) => return vec![self.intent(task.clone(), attempt, &undo, arguments, before)],
@@ -186,23 +136,69 @@ impl Drive<'_> {
         vec![intent, Event::Outcome { task: task.clone(), attempt, report }]
     }
 
+    /// The arguments of a part of an undo; nothing where its condition does not hold.
+    fn prepare_part(&self, undo: &Step, scope: &Scope) -> Result<Option<Value>, String> {
+        let wanted = undo.condition.as_ref().map_or(Ok(Truth::True), |condition| decide_condition(condition, scope));
+        match (wanted, self.tools.actions.get(&undo.action)) {
+            (Err(error), _) => Err(format!("`if` cannot be evaluated: {error}")),
+            (Ok(Truth::True), Some(action)) => arguments(undo, action.spec(), scope).map(Some),
+            (Ok(Truth::True), None) => Err(format!("this binary does not have the action {}", undo.action)),
+            (Ok(Truth::False), _) => Ok(None),
+            (Ok(Truth::Undecided(why)), _) => Err(format!("its `if` cannot be decided: {why}")),
+        }
+    }
+
     fn intent(&self, task: Task, attempt: u32, step: &Step, arguments: Value, before: Value) -> Event {
-        let effect = if self.state.is_own_undo(&task) { Effect::Idempotent } else { step.effect };
-        let name = task.to_string().replace('/', "-");
+        let state = self.state();
+        let effect = if state.is_own_undo(&task) { Effect::Idempotent } else { step.effect };
+        let name = task.file_name();
         let key = match (&step.key, effect) {
-            (Some(template), Effect::Keyed) => crate::playbook::render(template, &self.state.scope(step))
+            (Some(template), Effect::Keyed) => state
+                .scope(&task)
                 .ok()
+                .and_then(|scope| crate::playbook::render(template, &scope).ok())
                 .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
             _ => None,
         };
-        let round = self.state.tasks.get(&task).map_or(0, |state| state.round);
+        let round = state.tasks.get(&task).map_or(0, |state| state.round);
         let key = key.unwrap_or_else(|| match effect {
-            Effect::Keyed => format!("{}-{name}", self.state.run),
-            _ => format!("{}-{name}-{attempt}", self.state.run),
+            Effect::Keyed => format!("{}-{name}", state.run),
+            _ => format!("{}-{name}-{attempt}", state.run),
         });
         // What was undone is done anew: under its old key the target would take it for a double and do nothing.
         let key = if round > 0 && effect == Effect::Keyed { format!("{key}-again-{round}") } else { key };
         Event::Intent { task, attempt, arguments, before, key, effect, timeout: step.timeout }
+    }
+}
+
+/// What must hold before a changing step acts.
+fn require(step: &Step, prediction: &Prediction, scope: Scope) -> Result<(), Refusal> {
+    let scope = Scope { facts: prediction.facts.clone(), ..scope };
+    for requirement in check_requirements(step, prediction, &scope, None) {
+        use crate::plan::Decided;
+        match requirement.decided {
+            Decided::Yes => {}
+            Decided::No { .. } if prediction.refusals.contains(&requirement.source) => {
+                return Err(Refusal::not_now(requirement.source));
+            }
+            Decided::No { why } => {
+                return Err(Refusal::not_now(format!("`{}` does not hold ({why})", requirement.source)));
+            }
+            Decided::Undecided { why } => {
+                return Err(Refusal::not_now(format!("`{}` cannot be decided: {why}", requirement.source)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a condition holds.
+pub(super) fn holds(condition: &Expression, scope: &Scope) -> Result<bool, Refusal> {
+    match decide_condition(condition, scope) {
+        Ok(Truth::True) => Ok(true),
+        Ok(Truth::False) => Ok(false),
+        Ok(Truth::Undecided(why)) => Err(Refusal::no(format!("`{}` cannot be decided: {why}", condition.source))),
+        Err(error) => Err(Refusal::no(format!("`if` cannot be evaluated: {error}"))),
     }
 }
 
@@ -213,11 +209,11 @@ pub(super) fn arguments(step: &Step, spec: &ActionSpec, scope: &Scope) -> Result
 }
 
 /// What a read step read must fulfil its requirements, or it failed.
-pub(super) fn requirements_of_read(step: &Step, outputs: &Value, run: &RunState) -> Result<(), String> {
+pub(super) fn requirements_of_read(step: &Step, task: &Task, outputs: &Value, run: &RunState) -> Result<(), String> {
     if step.require.is_empty() {
         return Ok(());
     }
-    let scope = Scope { outputs: outputs.clone(), facts: outputs.clone(), ..run.scope(step) };
+    let scope = Scope { outputs: outputs.clone(), facts: outputs.clone(), ..run.scope(task)? };
     for expression in &step.require {
         match decide_condition(expression, &scope) {
             Ok(Truth::True) => {}
@@ -231,7 +227,7 @@ pub(super) fn requirements_of_read(step: &Step, outputs: &Value, run: &RunState)
     Ok(())
 }
 
-fn refused(step: &StepId, attempt: u32, refusal: Refusal) -> Event {
+pub(super) fn refused(task: &Task, attempt: u32, refusal: Refusal) -> Event {
     let Refusal { message, retryable, drift } = refusal;
-    Event::StepRefused { step: step.clone(), attempt, message, retryable, drift }
+    Event::StepRefused { task: task.clone(), attempt, message, retryable, drift }
 }

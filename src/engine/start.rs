@@ -1,5 +1,6 @@
 //! How a run comes into this process' hands: it begins here, its holder is gone, or a request finds it without one.
 
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,7 +8,7 @@ use tokio::time::Instant;
 use super::drive::{Drive, TICK};
 use super::holder::{Liveness, is_alive, this_process};
 use super::people::may_answer;
-use super::{Ending, EndingKind, Engine, EngineError, Requested, make_folder};
+use super::{Ending, EndingKind, Engine, EngineError, Requested, Tools, make_folder};
 use crate::ids::RunId;
 use crate::journal::{JournalError, Lease};
 use crate::plan::Plan;
@@ -58,7 +59,7 @@ impl Engine {
         };
         // A reason that somebody gave belongs in the timeline, most of all that of a take-over.
         let told = state.stopped.is_some() || !reason.is_empty();
-        let mut drive = self.hold(lease, state, this_process().user)?;
+        let drive = self.hold(lease, state, this_process().user)?;
         if told {
             drive.append(vec![Event::Resumed { reason: reason.to_owned() }])?;
         }
@@ -146,17 +147,28 @@ impl Engine {
     fn hold(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Drive<'_>, EngineError> {
         let spool = self.parts.state.join("spool").join(lease.run.as_str());
         make_folder(&spool)?;
-        let interrupts = *self.parts.interrupts.borrow();
+        let parts = &mut self.parts;
+        let interrupts = *parts.interrupts.borrow();
         Ok(Drive {
-            parts: &mut self.parts,
+            journal: RefCell::new(parts.journal.as_mut()),
+            tools: Tools {
+                actions: &parts.actions,
+                inventory: &parts.inventory,
+                observer: &parts.observer,
+                clock: parts.clock.as_ref(),
+                pagers: &parts.pagers,
+                repeat_seconds: parts.repeat_seconds,
+                interrupts: &parts.interrupts,
+                wait: parts.wait,
+            },
             lease,
-            state,
+            state: RefCell::new(state),
             actor,
             spool,
             interrupts,
-            renewed: Instant::now(),
-            paged: None,
-            waiting: None,
+            renewed: Cell::new(Instant::now()),
+            paged: Cell::new(None),
+            waiting: RefCell::default(),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::drive::Drive;
-use super::{EndingKind, EngineError};
+use super::EngineError;
 use crate::actions::ActionError;
 use crate::outcome::{Outcome, Report};
 use crate::playbook::{Scope, Step, Truth, Verify, decide_condition, explain};
@@ -17,76 +17,58 @@ const AGAIN: Duration = Duration::from_millis(300);
 
 impl Drive<'_> {
     /// Reads facts until all conditions hold or the time of one that does not is up.
-    pub(super) async fn verify(&mut self, task: &Task) -> Result<Option<EndingKind>, EngineError> {
-        let Some(step) = self.state.step_of(task).cloned() else {
+    pub(super) async fn verify(&self, task: &Task) -> Result<(), EngineError> {
+        let Some(step) = self.state().step_of(task).cloned() else {
             return Err(EngineError::State(format!("the playbook has no step {}", task.step)));
         };
-        let outputs = self.state.doing(&task.step).map_or(Value::Null, TaskState::outputs);
-        let Some(conditions) = self.until_they_hold(task, &step, &outputs).await? else {
-            return Ok(Some(EndingKind::Left));
-        };
+        let outputs = self.state().doing(task).map_or(Value::Null, TaskState::outputs);
+        let conditions = self.until_they_hold(task, &step, &outputs).await;
         let passed = conditions.iter().all(|condition| condition.held);
-        self.append(vec![Event::Verified { step: step.id, passed, conditions }])?;
-        Ok(None)
+        self.append(vec![Event::Verified { task: task.clone(), passed, conditions }])
     }
 
     /// A part of an undo is done when its conditions hold too: they are looked at before its outcome is written.
-    pub(super) async fn hold_undo(&mut self, task: &Task, mut report: Report) -> Result<Option<Report>, EngineError> {
-        let step = self.state.step_of(task).filter(|step| task.is_undo() && !step.verify.is_empty()).cloned();
-        let Some(step) = step.filter(|_| report.outcome == Outcome::Done && !self.state.is_own_undo(task)) else {
-            return Ok(Some(report));
+    pub(super) async fn hold_undo(&self, task: &Task, mut report: Report) -> Report {
+        let step = self.state().step_of(task).filter(|step| task.is_undo() && !step.verify.is_empty()).cloned();
+        let Some(step) = step.filter(|_| report.outcome == Outcome::Done && !self.state().is_own_undo(task)) else {
+            return report;
         };
-        let Some(conditions) = self.until_they_hold(task, &step, &report.outputs.clone()).await? else {
-            return Ok(None);
-        };
+        let conditions = self.until_they_hold(task, &step, &report.outputs.clone()).await;
         if let Some(broken) = conditions.iter().find(|condition| !condition.held) {
             report.outcome = Outcome::Failed;
             report.message = format!("it is done, but `{}` does not hold ({})", broken.source, broken.detail);
         }
-        Ok(Some(report))
+        report
     }
 
-    /// The conditions once they all hold, or once the time of one that does not is up; nothing after a second interrupt.
-    async fn until_they_hold(
-        &mut self,
-        task: &Task,
-        step: &Step,
-        outputs: &Value,
-    ) -> Result<Option<Vec<Condition>>, EngineError> {
+    /// The conditions once they all hold, or once the time of one that does not is up.
+    async fn until_they_hold(&self, task: &Task, step: &Step, outputs: &Value) -> Vec<Condition> {
         let begun = Instant::now();
         loop {
-            let looking = self.facts(task, &step.action);
-            let Some(facts) = self.attend(looking).await? else { return Ok(None) };
-            let scope = Scope {
+            let facts = self.facts(task, &step.action).await;
+            let scope = self.state().scope(task).map(|scope| Scope {
                 outputs: outputs.clone(),
                 // What could not be read is not known: `!has(facts.x)` must not hold because nobody answered.
                 facts: facts.clone().unwrap_or_else(unknown),
-                ..self.state.scope(step)
-            };
+                ..scope
+            });
             let waited = begun.elapsed().as_secs_f64();
             let conditions: Vec<Condition> =
-                step.verify.iter().map(|verify| look(verify, &scope, facts.as_ref().err())).collect();
+                step.verify.iter().map(|verify| look(verify, scope.as_ref(), facts.as_ref().err())).collect();
             let passed = conditions.iter().all(|condition| condition.held);
             let over = step.verify.iter().zip(&conditions).any(|(verify, now)| !now.held && waited >= verify.within);
             if passed || over {
-                return Ok(Some(conditions));
+                return conditions;
             }
-            let resume = Instant::now() + AGAIN;
-            while Instant::now() < resume {
-                self.idle(resume.saturating_duration_since(Instant::now())).await;
-                self.take_requests()?;
-                self.keep_lease()?;
-                if self.pressed() >= 2 {
-                    return Ok(None);
-                }
-            }
+            tokio::time::sleep(AGAIN).await;
         }
     }
 
     /// A look at the step's target, which holds on to nothing of this drive: requests are taken up while it lasts.
     fn facts(&self, task: &Task, action: &str) -> impl Future<Output = Result<Value, String>> + use<> {
-        let action = self.parts.actions.get(action).cloned().ok_or("this binary does not have the action");
-        let intent = self.state.tasks.get(task).and_then(|state| state.intent.as_ref());
+        let action = self.tools.actions.get(action).cloned().ok_or("this binary does not have the action");
+        let state = self.state();
+        let intent = state.tasks.get(task).and_then(|state| state.intent.as_ref());
         let arguments = intent.map_or(Value::Null, |intent| intent.arguments.clone());
         let context = self.context(task);
         async move {
@@ -99,8 +81,12 @@ impl Drive<'_> {
     }
 }
 
-fn look(verify: &Verify, scope: &Scope, unread: Option<&String>) -> Condition {
+fn look(verify: &Verify, scope: Result<&Scope, &String>, unread: Option<&String>) -> Condition {
     let source = verify.expression.source.clone();
+    let scope = match scope {
+        Ok(scope) => scope,
+        Err(why) => return Condition { source, held: false, detail: why.clone() },
+    };
     let (held, detail) = match decide_condition(&verify.expression, scope) {
         Ok(Truth::True) => (true, String::new()),
         Ok(Truth::False) => (false, explain(&verify.expression, scope)),

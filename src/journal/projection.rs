@@ -60,6 +60,8 @@ impl Projection {
             }
             Event::RunStarted { .. }
             | Event::LeaseTaken { .. }
+            | Event::GroupEntered { .. }
+            | Event::ItemFailed { .. }
             | Event::StepSkipped { .. }
             | Event::StepRefused { .. }
             | Event::Outcome { .. }

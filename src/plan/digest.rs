@@ -30,11 +30,13 @@ pub(super) fn of_specs<'a>(specs: impl Iterator<Item = &'a ActionSpec>) -> Diges
 /// The digest of the facts that keep their value while nobody acts.
 pub(super) fn of_facts(playbook: &Playbook, steps: &[PlannedStep], specs: &Specs) -> Digest {
     let mut text = String::new();
-    for (step, planned) in playbook.steps.iter().zip(steps) {
+    for planned in steps {
+        let Some(step) = playbook.step(&planned.id) else { continue };
         let Some(spec) = specs.get(&step.action) else { continue };
         for field in spec.facts.iter().filter(|field| field.stable) {
             let value = planned.prediction.facts.get(field.name).unwrap_or(&Value::Null);
-            text.push_str(&format!("{}.{} = {value}\n", step.id, field.name));
+            let item = planned.item.as_ref().map_or_else(String::new, |item| format!("@{item}"));
+            text.push_str(&format!("{}{item}.{} = {value}\n", step.id, field.name));
         }
     }
     Digest::of(text.as_bytes())

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decided, Plan, PlannedStep};
+use super::{Decided, Plan, PlannedGroup, PlannedStep};
 use crate::ids::StepId;
 use crate::spec::Specs;
 use crate::value::{Value, contains_unknown, unknown, why_unknown};
@@ -36,6 +36,8 @@ pub enum DriftKind {
     Requirement(String),
     /// What an action would refuse to do.
     Refusal,
+    /// What a `for_each` goes over.
+    Items,
     /// What the run acts on.
     Targets,
     /// What the run locks.
@@ -48,8 +50,18 @@ pub fn drift(then: &Plan, now: &Plan, specs: &Specs) -> Vec<Drift> {
     found.compare_lists(DriftKind::Targets, &then.targets, &now.targets);
     let locks = |plan: &Plan| plan.locks.iter().map(ToString::to_string).collect::<Vec<_>>();
     found.compare_lists(DriftKind::Locks, &locks(then), &locks(now));
+    for was in &then.groups {
+        let Some(is) = now.groups.iter().find(|group| group.id == was.id && group.item == was.item) else { continue };
+        let list = |group: &PlannedGroup| group.items.clone().map(|items| items.into_iter().map(|item| item.value));
+        if let Some(before) = list(was).map(Iterator::collect::<Value>)
+            && let after = list(is).map_or(Value::Null, Iterator::collect)
+            && before != after
+        {
+            found.add(DriftKind::Items, before, after, &was.id);
+        }
+    }
     for was in &then.steps {
-        let Some(is) = now.steps.iter().find(|step| step.id == was.id) else { continue };
+        let Some(is) = now.step(&was.id, was.item.as_ref()) else { continue };
         if !found.compare_runs(was, is) {
             // Where one of them was skipped, nothing was read that could be compared.
             continue;
@@ -176,6 +188,7 @@ impl std::fmt::Display for DriftKind {
             DriftKind::Runs => f.write_str("whether it runs"),
             DriftKind::Requirement(source) => write!(f, "requirement {source}"),
             DriftKind::Refusal => f.write_str("what the action refuses"),
+            DriftKind::Items => f.write_str("the items that it goes over"),
             DriftKind::Targets => f.write_str("targets"),
             DriftKind::Locks => f.write_str("locks"),
         }

@@ -34,7 +34,7 @@ fn plan() -> Plan {
     let text = "name: p\nversion: 1.0.0\ntitle: t\nsteps:\n  - { id: one, uses: look }\n  - { id: two, uses: look }\n";
     let loaded = crate::playbook::load(&crate::diagnostic::Source::new("p.yaml", text), &specs());
     let book = loaded.playbook.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
-    let mut planner = Planner::new(book, json!({}), "lab", &specs()).unwrap();
+    let mut planner = Planner::new(book, json!({}), "lab", &specs());
     while planner.look_up().unwrap().is_some() {
         planner.answer(Prediction::probed(json!({ "role": "primary", "lag": 5 })));
     }

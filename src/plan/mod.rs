@@ -2,13 +2,19 @@
 
 mod digest;
 mod drift;
+mod enter;
 mod file;
 mod foresee;
+mod items;
 mod model;
 mod planner;
+mod scope;
+mod view;
 
 pub use drift::{Drift, DriftKind, drift};
 pub use file::{DEFAULT_MAX_AGE, Here, PlanFile, PlanFileError};
 pub use foresee::check_requirements;
-pub use model::{Decided, Plan, PlannedStep, Requirement};
+pub use items::{Item, NoItems, items_of};
+pub use model::{Decided, Plan, PlannedGroup, PlannedStep, Requirement};
 pub use planner::{Lookup, PlanError, Planner};
+pub use scope::{Known, Place, scope_at};

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Digest, Resource, StepId};
-use crate::playbook::Playbook;
+use super::Item;
+use crate::ids::{Digest, ItemId, Resource, StepId};
+use crate::playbook::{Playbook, Step};
 use crate::spec::{Fidelity, Prediction};
 use crate::value::Value;
 
@@ -22,8 +23,11 @@ pub struct Plan {
     pub targets: Vec<String>,
     /// What a run holds while it lasts, sorted.
     pub locks: Vec<Resource>,
-    /// One entry a step, in the same order.
+    /// One entry a step, in the order in which they run; of a `for_each` whose list is known, one for each item.
     pub steps: Vec<PlannedStep>,
+    /// What is foreseen of the groups of steps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<PlannedGroup>,
     /// The digest of playbook, inputs, targets and action specs.
     pub digest: Digest,
     /// The digest of the facts.
@@ -35,6 +39,9 @@ pub struct Plan {
 pub struct PlannedStep {
     /// Which.
     pub id: StepId,
+    /// For which item of its `for_each`; absent where it belongs to none, or the list is not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<ItemId>,
     /// Whether it will run.
     pub runs: Decided,
     /// Its arguments, with what is not known yet marked (see `value::unknown`).
@@ -48,6 +55,42 @@ pub struct PlannedStep {
     pub undo_covers_unknown: bool,
     /// How well that is founded, after what earlier steps change is taken into account.
     pub fidelity: Fidelity,
+}
+
+impl PlannedStep {
+    /// The step, with its item where it runs for several.
+    pub fn name(&self) -> String {
+        match &self.item {
+            Some(item) => format!("{}@{item}", self.id),
+            None => self.id.to_string(),
+        }
+    }
+}
+
+/// What is foreseen of a group of steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedGroup {
+    /// Which.
+    pub id: StepId,
+    /// Of a group inside of a `for_each`: for which item.
+    pub item: Option<ItemId>,
+    /// Whether it will run.
+    pub runs: Decided,
+    /// Of a `for_each`: its list, where it is known.
+    pub items: Option<Vec<Item>>,
+}
+
+impl Plan {
+    /// What was foreseen of a step, for an item where the list was known by then.
+    pub fn step(&self, id: &StepId, item: Option<&ItemId>) -> Option<&PlannedStep> {
+        let of_it = || self.steps.iter().filter(|planned| &planned.id == id);
+        of_it().find(|planned| planned.item.as_ref() == item).or_else(|| of_it().find(|planned| planned.item.is_none()))
+    }
+
+    /// The steps with what was foreseen of each, in the order in which they run.
+    pub fn each_step(&self) -> impl Iterator<Item = (&Step, &PlannedStep)> {
+        self.steps.iter().filter_map(|planned| self.playbook.step(&planned.id).map(|step| (step, planned)))
+    }
 }
 
 /// A condition, as far as it can be decided.

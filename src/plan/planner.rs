@@ -1,15 +1,15 @@
 //! Goes through a playbook step by step, asks what is to be looked up at the targets, and writes down what can be foreseen.
 //! Nothing is ever invented: what rests on an unknown is unknown, and what rests on an earlier step's change is assumed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::digest;
 use super::foresee::{check_requirements, outputs_of, subjects};
-use super::{Decided, Plan, PlannedStep};
-use crate::ids::{Resource, StepId};
+use super::view::View;
+use super::{Decided, NoItems, Place, Plan, PlannedGroup, PlannedStep, scope_at};
+use crate::ids::{ItemId, Resource, StepId};
 use crate::playbook::{
-    EvaluateError, Playbook, Scope, Step, Truth, complete_arguments, decide_condition, named_in, render,
-    resolve_arguments,
+    EvaluateError, Expression, Playbook, Scope, Step, Truth, complete_arguments, decide_condition, resolve_arguments,
 };
 use crate::spec::{ActionSpec, Fidelity, Prediction, Specs, UndoSpec};
 use crate::value::{Value, contains_unknown, unknown};
@@ -39,6 +39,22 @@ pub enum PlanError {
     /// A lock does not name a resource.
     #[error("a lock is not usable: {0}")]
     Lock(String),
+    /// The list of a `for_each` cannot be gone over.
+    #[error("step {step}: {error}")]
+    Items {
+        /// Which step.
+        step: StepId,
+        /// What is wrong.
+        error: NoItems,
+    },
+    /// More would be touched than the playbook allows.
+    #[error("the plan touches {} targets, and `max_targets` allows {allowed}: {}", .found.len(), .found.join(", "))]
+    TooManyTargets {
+        /// Which there are.
+        found: Vec<String>,
+        /// How many there may be.
+        allowed: u32,
+    },
     /// The playbook names an action that this binary does not have.
     #[error("step {step} uses {action}, which this binary does not have")]
     NoSuchAction {
@@ -54,6 +70,8 @@ pub enum PlanError {
 pub struct Lookup {
     /// For which step.
     pub step: StepId,
+    /// For which item of its `for_each`.
+    pub item: Option<ItemId>,
     /// With which action.
     pub action: String,
     /// With which arguments; what is not known yet is marked.
@@ -62,47 +80,58 @@ pub struct Lookup {
     pub run: bool,
 }
 
+/// A step, for an item where it runs for several.
+pub(super) type Key = (StepId, Option<ItemId>);
+
+/// A step that is not planned yet.
+#[derive(Debug, Clone)]
+pub(super) struct Todo {
+    pub place: usize,
+    pub item: Option<ItemId>,
+}
+
 /// Makes a plan: ask `look_up`, look, `answer`, until there is nothing more to ask.
 #[derive(Debug)]
 pub struct Planner {
-    playbook: Playbook,
-    inputs: Value,
+    pub(super) playbook: Playbook,
+    pub(super) inputs: Value,
     environment: String,
     specs: Specs,
-    locks: Vec<Resource>,
+    pub(super) locks: Vec<Resource>,
     steps: Vec<PlannedStep>,
+    pub(super) groups: Vec<PlannedGroup>,
+    /// The steps that are not planned yet, in order; those of a `for_each` whose list is known, once for each item.
+    pub(super) todo: VecDeque<Todo>,
     /// What conditions may name of each step.
-    known: serde_json::Map<String, Value>,
+    pub(super) known: BTreeMap<Key, Value>,
     /// The same without what moves by itself: an argument that rests on such a value is not known until its step begins, so
     /// that a moved number is no drift.
-    steady: serde_json::Map<String, Value>,
+    pub(super) steady: BTreeMap<Key, Value>,
     /// What earlier steps change, and which step first does.
     changed: BTreeMap<String, StepId>,
-    targets: Vec<String>,
+    pub(super) targets: Vec<String>,
     asked: Option<(Decided, Value)>,
 }
 
 impl Planner {
     /// A planner at the first step.
-    ///
-    /// # Errors
-    /// When the locks cannot be named.
-    pub fn new(playbook: Playbook, inputs: Value, environment: &str, specs: &Specs) -> Result<Self, PlanError> {
-        let mut planner = Self {
+    pub fn new(playbook: Playbook, inputs: Value, environment: &str, specs: &Specs) -> Self {
+        let todo = (0..playbook.steps.len()).map(|place| Todo { place, item: None }).collect();
+        Self {
             playbook,
             inputs,
             environment: environment.to_owned(),
             specs: specs.clone(),
             locks: Vec::new(),
             steps: Vec::new(),
-            known: serde_json::Map::new(),
-            steady: serde_json::Map::new(),
+            groups: Vec::new(),
+            todo,
+            known: BTreeMap::new(),
+            steady: BTreeMap::new(),
             changed: BTreeMap::new(),
             targets: Vec::new(),
             asked: None,
-        };
-        planner.locks = planner.name_locks()?;
-        Ok(planner)
+        }
     }
 
     /// What is to be looked up next; nothing more when the plan is ready.
@@ -110,14 +139,20 @@ impl Planner {
     /// # Errors
     /// When a step cannot be planned at all.
     pub fn look_up(&mut self) -> Result<Option<Lookup>, PlanError> {
-        while let Some(step) = self.playbook.steps.get(self.steps.len()).cloned() {
+        while let Some(todo) = self.todo.front().cloned() {
+            let Some(step) = self.playbook.steps.get(todo.place).cloned() else { break };
+            let Some(around) = self.enter(&step, &todo)? else { continue };
             let spec = self.spec(&step)?;
-            let runs = self.will_run(&step)?;
+            let scope = self
+                .scope(Place::of_step(&step, todo.item.as_ref()), &step.said(), &self.known)
+                .map_err(broken(&step.id))?;
+            let own = self.will_run(&step.id, &step.needs, step.condition.as_ref(), todo.item.as_ref(), &scope)?;
+            let runs = both(around, own);
             if let Decided::No { .. } = runs {
                 self.skip(&step, runs);
                 continue;
             }
-            let arguments = self.arguments(&step, &spec)?;
+            let arguments = self.arguments(&step, &todo, &spec)?;
             self.note_targets(&spec, &arguments);
             // A command is not run while an argument is unknown, nor where an earlier step would have changed its world.
             let command = !step.effect.changes() && spec.effect.changes();
@@ -128,14 +163,18 @@ impl Planner {
                 continue;
             }
             self.asked = Some((runs, arguments.clone()));
-            return Ok(Some(Lookup { step: step.id, action: step.action, arguments, run: command }));
+            let Todo { item, .. } = todo;
+            return Ok(Some(Lookup { step: step.id, item, action: step.action, arguments, run: command }));
         }
+        self.bound_targets()?;
+        self.locks = self.name_locks()?;
         Ok(None)
     }
 
     /// What the look for the step asked about last has shown.
     pub fn answer(&mut self, prediction: Prediction) {
-        let Some(step) = self.playbook.steps.get(self.steps.len()).cloned() else { return };
+        let Some(todo) = self.todo.pop_front() else { return };
+        let Some(step) = self.playbook.steps.get(todo.place).cloned() else { return };
         let Some((runs, arguments)) = self.asked.take() else { return };
         let Some(spec) = self.specs.get(&step.action).cloned() else { return };
         let changer = self.changer(&spec, &arguments).cloned();
@@ -143,13 +182,15 @@ impl Planner {
         if runs != Decided::Yes {
             outputs = outputs_of(&step, &spec, &Prediction::unknown("it may not run"), None);
         }
-        let scope =
-            Scope { outputs: outputs.clone(), facts: prediction.facts.clone(), ..self.scope(&self.known, Some(&step)) };
+        let place = Place::of_step(&step, todo.item.as_ref());
+        let named = self.scope(place, &step.said(), &self.known).unwrap_or_default();
+        let scope = Scope { outputs: outputs.clone(), facts: prediction.facts.clone(), ..named };
         let requirements = check_requirements(&step, &prediction, &scope, changer.as_ref());
         let fidelity = fidelity(&prediction, changer.as_ref(), &arguments);
         let steady = steady(&outputs, &spec);
-        self.known.insert(step.id.to_string(), serde_json::json!({ "outputs": outputs, "outcome": outcome(&runs) }));
-        self.steady.insert(step.id.to_string(), serde_json::json!({ "outputs": steady, "outcome": outcome(&runs) }));
+        let key = (step.id.clone(), todo.item.clone());
+        self.known.insert(key.clone(), serde_json::json!({ "outputs": outputs, "outcome": outcome(&runs) }));
+        self.steady.insert(key, serde_json::json!({ "outputs": steady, "outcome": outcome(&runs) }));
         if step.effect.changes() {
             for subject in subjects(&spec, &arguments) {
                 self.changed.entry(subject).or_insert_with(|| step.id.clone());
@@ -160,6 +201,7 @@ impl Planner {
             undo_covers_unknown: step.covers_partial
                 || (from_observation && step.rollback == crate::playbook::Rollback::Action),
             id: step.id,
+            item: todo.item,
             runs,
             arguments,
             requirements,
@@ -181,6 +223,7 @@ impl Planner {
             targets: self.targets,
             locks: self.locks,
             steps: self.steps,
+            groups: self.groups,
             digest,
             facts_digest,
         }
@@ -191,54 +234,46 @@ impl Planner {
         spec.ok_or_else(|| PlanError::NoSuchAction { step: step.id.clone(), action: step.action.clone() })
     }
 
-    /// What a step's expressions and templates may name: of the steps before it those that it names.
-    fn scope(&self, known: &serde_json::Map<String, Value>, step: Option<&Step>) -> Scope {
-        let said = step.map(Step::said).unwrap_or_default();
-        let named = named_in(&said, known.iter().map(|(id, known)| (id.as_str(), known)));
-        let steps = named.into_iter().map(|(id, known)| (id.to_owned(), known.clone())).collect();
-        Scope {
-            inputs: self.inputs.clone(),
-            steps: Value::Object(steps),
-            outputs: Value::Null,
-            facts: Value::Null,
-            run: serde_json::json!({
-                "id": unknown("the run has no id yet"), "playbook": self.playbook.name,
-                "version": self.playbook.version, "incident": unknown("the run has no incident yet"),
-            }),
-        }
+    pub(super) fn scope(&self, place: Place<'_>, said: &str, known: &BTreeMap<Key, Value>) -> Result<Scope, String> {
+        let run = serde_json::json!({
+            "id": unknown("the run has no id yet"), "playbook": self.playbook.name,
+            "version": self.playbook.version, "incident": unknown("the run has no incident yet"),
+        });
+        let view = View { known, groups: &self.groups, book: &self.playbook };
+        scope_at(&self.playbook, &self.inputs, &run, place, said, &view)
     }
 
-    fn name_locks(&self) -> Result<Vec<Resource>, PlanError> {
-        let mut locks = Vec::new();
-        for template in &self.playbook.locks {
-            let evaluate = |error| PlanError::Evaluate { step: "locks".to_owned(), error };
-            let value = render(template, &self.scope(&self.known, None)).map_err(evaluate)?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            locks.push(text.parse::<Resource>().map_err(|error| PlanError::Lock(error.to_string()))?);
-        }
-        // One order of locking for everybody: two runs never wait for each other.
-        locks.sort();
-        locks.dedup();
-        Ok(locks)
-    }
-
-    fn will_run(&self, step: &Step) -> Result<Decided, PlanError> {
-        let outcome = |id: &StepId| self.known.get(id.as_str()).and_then(|known| known.get("outcome")?.as_str());
-        if let Some(needed) = step.needs.iter().find(|id| outcome(id) == Some("skipped")) {
+    pub(super) fn will_run(
+        &self,
+        id: &StepId,
+        needs: &[StepId],
+        condition: Option<&Expression>,
+        item: Option<&ItemId>,
+        scope: &Scope,
+    ) -> Result<Decided, PlanError> {
+        let skipped = |needed: &&StepId| {
+            let at = |item: Option<&ItemId>| self.known.get(&((*needed).clone(), item.cloned()));
+            let outcome = |known: &Value| known.get("outcome").and_then(Value::as_str) == Some("skipped");
+            let group = self.groups.iter().find(|planned| &planned.id == *needed);
+            at(item).or_else(|| at(None)).is_some_and(outcome)
+                || group.is_some_and(|planned| matches!(planned.runs, Decided::No { .. }))
+        };
+        if let Some(needed) = needs.iter().find(skipped) {
             return Ok(Decided::No { why: format!("it needs {needed}, which is skipped") });
         }
-        let Some(condition) = &step.condition else { return Ok(Decided::Yes) };
-        let evaluate = |error| PlanError::Evaluate { step: step.id.to_string(), error };
-        Ok(match decide_condition(condition, &self.scope(&self.known, Some(step))).map_err(evaluate)? {
+        let Some(condition) = condition else { return Ok(Decided::Yes) };
+        let evaluate = |error| PlanError::Evaluate { step: id.to_string(), error };
+        Ok(match decide_condition(condition, scope).map_err(evaluate)? {
             Truth::True => Decided::Yes,
             Truth::False => Decided::No { why: format!("`{}` does not hold", condition.source) },
             Truth::Undecided(why) => Decided::Undecided { why },
         })
     }
 
-    fn arguments(&self, step: &Step, spec: &ActionSpec) -> Result<Value, PlanError> {
+    fn arguments(&self, step: &Step, todo: &Todo, spec: &ActionSpec) -> Result<Value, PlanError> {
         let evaluate = |error| PlanError::Evaluate { step: step.id.to_string(), error };
-        let scope = self.scope(&self.steady, Some(step));
+        let place = Place::of_step(step, todo.item.as_ref());
+        let scope = self.scope(place, &step.said(), &self.steady).map_err(broken(&step.id))?;
         let given = resolve_arguments(&step.arguments, &scope).map_err(evaluate)?;
         complete_arguments(spec, given)
             .map_err(|error| PlanError::Arguments { step: step.id.clone(), message: error.to_string() })
@@ -262,12 +297,14 @@ impl Planner {
         about.iter().find_map(|subject| self.changed.get(subject))
     }
 
-    fn skip(&mut self, step: &Step, runs: Decided) {
+    pub(super) fn skip(&mut self, step: &Step, runs: Decided) {
+        let Some(Todo { item, .. }) = self.todo.pop_front() else { return };
         let skipped = serde_json::json!({ "outputs": {}, "outcome": "skipped" });
-        self.known.insert(step.id.to_string(), skipped.clone());
-        self.steady.insert(step.id.to_string(), skipped);
+        self.known.insert((step.id.clone(), item.clone()), skipped.clone());
+        self.steady.insert((step.id.clone(), item.clone()), skipped);
         self.steps.push(PlannedStep {
             id: step.id.clone(),
+            item,
             runs,
             arguments: Value::Null,
             requirements: Vec::new(),
@@ -275,6 +312,21 @@ impl Planner {
             undo_covers_unknown: false,
             fidelity: Fidelity::Probed,
         });
+    }
+}
+
+/// What is wrong with what a step may name.
+pub(super) fn broken(step: &StepId) -> impl FnOnce(String) -> PlanError {
+    let step = step.clone();
+    move |message| PlanError::Arguments { step, message }
+}
+
+/// Both must hold.
+pub(super) fn both(one: Decided, other: Decided) -> Decided {
+    match (one, other) {
+        (Decided::No { why }, _) | (_, Decided::No { why }) => Decided::No { why },
+        (Decided::Yes, other) => other,
+        (one, _) => one,
     }
 }
 

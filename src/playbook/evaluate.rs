@@ -21,6 +21,8 @@ pub struct Scope {
     pub facts: Value,
     /// `run`: `{id, playbook, version, incident}`.
     pub run: Value,
+    /// `item`: of the `for_each` around the step; null where there is none.
+    pub item: Value,
 }
 
 /// A condition, as far as it can be decided.

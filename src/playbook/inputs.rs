@@ -8,11 +8,11 @@ use regex::Regex;
 use crate::diagnostic::{Diagnostic, Severity, Source};
 use crate::document::{self, Entry, Node, NodeKind};
 use crate::ids::is_identifier;
-use crate::value::{Type, Value};
+use crate::value::{Type, Value, contains_unknown};
 
 use super::reader::Reader;
 use super::words::{self, check_keys};
-use super::{InputSpec, Playbook};
+use super::{InputSpec, Nested, Playbook};
 use crate::diagnostic::nearest;
 
 /// The words that name a type, and what they mean. `choice` and `list` need more than the word.
@@ -295,6 +295,46 @@ pub fn bind_inputs(playbook: &Playbook, given: &BTreeMap<String, String>) -> Res
         bound.insert(name.clone(), value);
     }
     if errors.is_empty() { Ok(Value::Object(bound)) } else { Err(errors) }
+}
+
+/// Turns what a nested playbook is given into its inputs, the same way. What is not known yet stays so.
+///
+/// # Errors
+/// The first thing that it cannot take.
+pub fn bind_nested(nested: &Nested, given: Value) -> Result<Value, InputError> {
+    let fault = |name: &str, message: String| InputError { name: name.to_owned(), message };
+    let mut given = match given {
+        Value::Object(map) => map,
+        _ => serde_json::Map::new(),
+    };
+    let mut bound = serde_json::Map::new();
+    for spec in &nested.inputs {
+        let name = &spec.name;
+        let value = match given.shift_remove(name).filter(|value| !value.is_null()) {
+            Some(value) if contains_unknown(&value) => value,
+            Some(value) => {
+                let typed = match (&value, spec.kind.accept(&value)) {
+                    (_, Ok(typed)) => typed,
+                    (Value::String(text), Err(_)) => spec
+                        .kind
+                        .parse(text)
+                        .map_err(|error| fault(name, format!("input `{name}`: {error}")))?,
+                    (_, Err(error)) => return Err(fault(name, format!("input `{name}`: {error}"))),
+                };
+                hold(spec, &typed).map_err(|message| fault(name, format!("input `{name}` {message}")))?;
+                typed
+            }
+            None if spec.required => {
+                return Err(fault(name, format!("`{}` needs the input `{name}`", nested.playbook)));
+            }
+            None => spec.default.clone().unwrap_or(Value::Null),
+        };
+        bound.insert(name.clone(), value);
+    }
+    match given.keys().next() {
+        Some(name) => Err(fault(name, format!("`{}` has no input `{name}`", nested.playbook))),
+        None => Ok(Value::Object(bound)),
+    }
 }
 
 /// Reads a file of inputs: a flat mapping of names to values. A list is its items, joined by commas, as on the command

@@ -88,7 +88,9 @@ fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> 
         recovery_time: read_objective(reader, root),
         inputs,
         locks,
+        max_targets: None,
         steps: drafts.into_iter().map(|draft| draft.step).collect(),
+        groups: Vec::new(),
         digest: Digest::of(source.text.as_bytes()),
     };
     lint::check(&mut reader.faults, &playbook, &places, root, reader.specs);

@@ -8,6 +8,8 @@ use crate::ids::{Digest, StepId};
 use crate::spec::Effect;
 use crate::value::{Type, Value};
 
+use super::Group;
+
 /// A playbook that has passed lint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Playbook {
@@ -37,9 +39,15 @@ pub struct Playbook {
     pub inputs: Vec<InputSpec>,
     /// The resources it holds while it runs.
     pub locks: Vec<Template>,
-    /// What it does, in order.
+    /// The most targets that a plan may touch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_targets: Option<u32>,
+    /// What it does, in order: the steps of groups and of nested playbooks stand among the others, where they run.
     pub steps: Vec<Step>,
-    /// The digest of the text it was read from.
+    /// The groups that steps belong to: `parallel`, `for_each`, nested playbooks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
+    /// The digest of the text it was read from, and of the playbooks that are nested in it.
     pub digest: Digest,
 }
 
@@ -105,6 +113,9 @@ pub struct Step {
     pub id: StepId,
     /// Where it stands in the file.
     pub span: Span,
+    /// The group that it belongs to, the innermost one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<StepId>,
     /// What it does, for a person; its id where the file says nothing.
     pub title: String,
     /// The action. `run:` and `argv:` are read as `shell`, or `ssh` where `host:` is given.

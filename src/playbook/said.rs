@@ -35,6 +35,27 @@ impl Step {
     }
 }
 
+/// The sources of these arguments, and so what they may name.
+pub fn said_by(arguments: &[(String, Argument)]) -> String {
+    let mut text = String::new();
+    arguments.iter().for_each(|(_, argument)| argue(argument, &mut text));
+    text
+}
+
+impl super::Group {
+    /// The sources of its condition and its list.
+    pub fn said(&self) -> String {
+        let mut text = String::new();
+        if let Some(condition) = &self.condition {
+            add(&condition.source, &mut text);
+        }
+        if let Some(each) = self.each() {
+            argue(&each.list, &mut text);
+        }
+        text
+    }
+}
+
 fn argue(argument: &Argument, text: &mut String) {
     match argument {
         Argument::Literal(_) => {}

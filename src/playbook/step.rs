@@ -96,6 +96,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
     check_misplaced(reader, node, &call, effect);
     let step = Step {
         span: node.span,
+        group: None,
         title,
         condition: optional("if").and_then(|node| reader.expression(node, "if")),
         needs: read_needs(reader, node),

@@ -249,6 +249,7 @@ fn root<'a>(name: &str, scope: &'a Scope) -> Option<&'a Value> {
         "outputs" => Some(&scope.outputs),
         "facts" => Some(&scope.facts),
         "run" => Some(&scope.run),
+        "item" => Some(&scope.item),
         _ => None,
     }
 }

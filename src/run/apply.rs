@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::state::{Asked, Checkpoint, IllegalEvent, Rollback, RunState};
+use super::state::{Asked, Checkpoint, Entered, IllegalEvent, Rollback, RunState};
 use super::task_state::{Intent, Status, TaskState};
 use super::{Answer, Event, Phase, QuestionKind, Record, RequestKind, Settlement, Task, Time};
-use crate::ids::{RunId, StepId};
+use crate::ids::{ItemId, RunId, StepId};
 use crate::outcome::{Outcome, Report};
 use crate::playbook::Service;
 
@@ -37,6 +37,7 @@ impl RunState {
             tasks: BTreeMap::new(),
             order: Vec::new(),
             skipped: BTreeMap::new(),
+            entered: BTreeMap::new(),
             dealt_with: 0,
             checkpoints: Vec::new(),
             rollback: None,
@@ -88,14 +89,19 @@ impl RunState {
         match &record.event {
             Event::RunStarted { .. } => return Err("a run starts once".to_owned()),
             Event::LeaseTaken { holder, .. } => self.holder = Some(holder.clone()),
-            Event::StepSkipped { step, reason } => {
-                self.known(step)?;
-                self.skipped.insert(step.clone(), reason.clone());
+            Event::GroupEntered { task, items } => {
+                self.known(&task.step)?;
+                let items = items.clone().unwrap_or_default();
+                self.entered.insert(task.clone(), Entered { items, ..Entered::default() });
             }
-            Event::StepRefused { step, attempt, message, retryable, drift } => {
-                self.known(step)?;
+            Event::StepSkipped { task, reason } => {
+                self.known(&task.step)?;
+                self.skipped.insert(task.clone(), reason.clone());
+            }
+            Event::StepRefused { task, attempt, message, retryable, drift } => {
+                self.known(&task.step)?;
                 self.drifted |= drift;
-                self.refuse(step, *attempt, message, *retryable, at)?;
+                self.refuse(task, *attempt, message, *retryable, at)?;
             }
             Event::Intent { .. } => self.intend(record)?,
             Event::Outcome { task, attempt, report } => {
@@ -109,20 +115,23 @@ impl RunState {
             Event::Settled { task, attempt, settlement, evidence } => {
                 self.settle(task, *attempt, settlement, evidence, at)?
             }
-            Event::Verified { step, passed, conditions } => {
-                let state = self.task(&Task::of(step))?;
+            Event::Verified { task, passed, conditions } => {
+                let state = self.task(task)?;
                 if state.status != Status::Done {
-                    return Err(format!("{step} is not done"));
+                    return Err(format!("{task} is not done"));
                 }
                 state.verified = Some(*passed);
                 if let (Some(broken), Some(report)) = (conditions.iter().find(|c| !c.held), &mut state.report) {
                     report.message = format!("it is done, but `{}` does not hold ({})", broken.source, broken.detail);
                 }
-                self.pass(&Task::of(step), at);
+                self.pass(task, at);
             }
-            Event::FailureAccepted { step, because } => {
-                self.exceptions.push(format!("{step}: {because}"));
-                self.task(&Task::of(step))?.passed = true;
+            Event::ItemFailed { task, item, because } => self.fail_item(task, item, because)?,
+            Event::FailureAccepted { task, because } => {
+                self.known(&task.step)?;
+                self.exceptions.push(format!("{task}: {because}"));
+                // A group has no attempts of its own.
+                self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at)).passed = true;
             }
             Event::CheckpointReached { name, step } => {
                 self.known(step)?;
@@ -156,7 +165,21 @@ impl RunState {
     }
 
     fn known(&self, step: &StepId) -> Result<(), String> {
-        self.playbook().step(step).map(|_| ()).ok_or_else(|| format!("the playbook has no step {step}"))
+        let book = self.playbook();
+        if book.step(step).is_some() || book.group(step).is_some() {
+            return Ok(());
+        }
+        Err(format!("the playbook has no step {step}"))
+    }
+
+    fn fail_item(&mut self, task: &Task, item: &ItemId, because: &str) -> Result<(), String> {
+        let entered = self.entered.get_mut(task).ok_or_else(|| format!("{task} was never entered"))?;
+        if !entered.items.iter().any(|known| &known.id == item) {
+            return Err(format!("{task} has no item {item}"));
+        }
+        entered.failed.insert(item.clone(), because.to_owned());
+        self.exceptions.push(because.to_owned());
+        Ok(())
     }
 
     fn task(&mut self, task: &Task) -> Result<&mut TaskState, String> {
@@ -172,10 +195,10 @@ impl RunState {
         }
     }
 
-    fn refuse(&mut self, step: &StepId, attempt: u32, message: &str, retryable: bool, at: Time) -> Result<(), String> {
-        let state = self.tasks.entry(Task::of(step)).or_insert_with(|| TaskState::new(at));
+    fn refuse(&mut self, task: &Task, attempt: u32, message: &str, retryable: bool, at: Time) -> Result<(), String> {
+        let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at));
         if attempt != state.attempt + 1 || state.is_in_flight() {
-            return Err(format!("attempt {attempt} of {step} does not follow on attempt {}", state.attempt));
+            return Err(format!("attempt {attempt} of {task} does not follow on attempt {}", state.attempt));
         }
         state.earlier_effect = state.may_have_effect();
         state.attempt = attempt;
@@ -192,7 +215,7 @@ impl RunState {
             return Ok(());
         };
         self.known(&task.step)?;
-        if let Some((other, _)) = self.in_flight() {
+        if let Some((other, _)) = self.in_flight().find(|(other, _)| !self.may_meet(task, other)) {
             return Err(format!("{other} is still under way"));
         }
         let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(record.time));
@@ -221,8 +244,8 @@ impl RunState {
             epoch: record.epoch,
             at: record.time,
         });
-        if task.phase == Phase::Do && !self.order.contains(&task.step) {
-            self.order.push(task.step.clone());
+        if task.phase == Phase::Do && !self.order.contains(task) {
+            self.order.push(task.clone());
         }
         Ok(())
     }
@@ -286,11 +309,18 @@ impl RunState {
         };
         let Some(state) = self.tasks.get_mut(task) else { return };
         state.passed = state.status == Status::Done && (!needs_verify || state.verified == Some(true));
-        if state.passed && task.phase == Phase::Do {
-            self.serve(service, at);
-        } else if state.passed {
-            self.serve_again(&task.step, at);
+        if !state.passed {
+            return;
         }
+        if task.is_undo() {
+            self.serve_again(&task.doing(), at);
+            return;
+        }
+        let service = service.or_else(|| self.ended_by(task).find_map(|group| group.service));
+        if let Some(state) = self.tasks.get_mut(task) {
+            state.served = service;
+        }
+        self.serve(service, at);
     }
 
     fn serve(&mut self, service: Option<Service>, at: Time) {
@@ -302,15 +332,14 @@ impl RunState {
     }
 
     /// A step is undone: the service is what it was before that step, as the steps that still stand say.
-    fn serve_again(&mut self, undone: &StepId, at: Time) {
-        let Some(step) = self.playbook().step(undone) else { return };
-        if step.service.is_none() || !self.is_undone(step) {
+    fn serve_again(&mut self, undone: &Task, at: Time) {
+        let served = self.doing(undone).and_then(|state| state.served);
+        if served.is_none() || !self.is_undone(undone) {
             return;
         }
-        let standing = self.order.iter().filter(|id| *id != undone).filter_map(|id| self.playbook().step(id));
+        let standing = self.order.iter().filter(|task| *task != undone && !self.is_undone(task));
         let before = standing
-            .filter(|step| self.doing(&step.id).is_some_and(|task| task.passed) && !self.is_undone(step))
-            .filter_map(|step| step.service)
+            .filter_map(|task| self.doing(task).filter(|state| state.passed).and_then(|state| state.served))
             .next_back();
         // Before any step said otherwise the service was in the state that made somebody start the run: nobody said which.
         match before {
@@ -346,11 +375,15 @@ impl RunState {
             }
             Answer::Abandon => self.asked = Some(Asked::Abort { because }),
             Answer::Retry if question.kind == QuestionKind::BehindPointOfNoReturn => self.forward_again(),
+            Answer::Retry if self.entered.contains_key(task) => self.retry_items(task),
             Answer::Retry => {
                 let state = self.task(task)?;
                 state.allowed = state.counted + 1;
                 state.earlier_effect = state.may_have_effect();
                 state.status = Status::Ready;
+            }
+            Answer::TookEffect if self.entered.contains_key(task) => {
+                self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at)).passed = true;
             }
             Answer::TookEffect => {
                 let state = self.task(task)?;

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Task, Time};
-use crate::ids::{Resource, StepId};
+use crate::ids::{ItemId, Resource, StepId};
 use crate::outcome::Report;
-use crate::plan::Plan;
+use crate::plan::{Item, Plan};
 use crate::spec::Effect;
 use crate::value::Value;
 
@@ -35,17 +35,26 @@ pub enum Event {
         /// Why.
         reason: LeaseReason,
     },
-    /// A step does not run.
+    /// A group of steps begins: its `if` holds, and where it is a `for_each` its list is what it is from here on.
+    GroupEntered {
+        /// Which.
+        task: Task,
+        /// The list, of a `for_each`.
+        items: Option<Vec<Item>>,
+    },
+    /// A step or a group does not run.
     StepSkipped {
         /// Which.
-        step: StepId,
+        #[serde(alias = "step")]
+        task: Task,
         /// Why.
         reason: SkipReason,
     },
     /// A step was not begun, as something that must hold does not: it certainly changed nothing.
     StepRefused {
         /// Which.
-        step: StepId,
+        #[serde(alias = "step")]
+        task: Task,
         /// Which try.
         attempt: u32,
         /// What does not hold, for a person.
@@ -95,16 +104,28 @@ pub enum Event {
     /// The conditions after a step were looked at, until they held or their time was up.
     Verified {
         /// Which step.
-        step: StepId,
+        #[serde(alias = "step")]
+        task: Task,
         /// Whether all hold.
         passed: bool,
         /// Each.
         conditions: Vec<Condition>,
     },
-    /// A step failed and the run goes on, as its `on_failure` says; it ends with exceptions.
+    /// An item of a `for_each` failed: what is left of its steps does not run. Whether the whole has failed by that is
+    /// decided once the others of its batch are done.
+    ItemFailed {
+        /// The `for_each`.
+        task: Task,
+        /// Which item.
+        item: ItemId,
+        /// What failed.
+        because: String,
+    },
+    /// A step or a group failed and the run goes on, as its `on_failure` says; it ends with exceptions.
     FailureAccepted {
-        /// Which step.
-        step: StepId,
+        /// Which.
+        #[serde(alias = "step")]
+        task: Task,
         /// What failed and where it goes on.
         because: String,
     },
@@ -112,7 +133,7 @@ pub enum Event {
     CheckpointReached {
         /// Its name.
         name: String,
-        /// After which step.
+        /// After which step or group.
         step: StepId,
     },
     /// From here on the run undoes.
@@ -213,7 +234,7 @@ pub enum SkipReason {
         /// The expression.
         source: String,
     },
-    /// A step that it needs was skipped.
+    /// A step that it needs is not done.
     Needs {
         /// Which.
         step: StepId,

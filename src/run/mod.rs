@@ -5,7 +5,10 @@
 mod apply;
 mod decide;
 mod event;
-mod forward;
+mod failed;
+mod again;
+mod groups;
+mod known;
 mod record;
 mod retry;
 mod state;
@@ -13,6 +16,7 @@ mod task;
 mod task_state;
 mod undo;
 mod verdict;
+mod walk;
 
 pub use decide::{Decision, decide};
 pub use event::{
@@ -20,6 +24,6 @@ pub use event::{
     StopKind, Verdict,
 };
 pub use record::{Record, Time};
-pub use state::{Asked, Checkpoint, IllegalEvent, Rollback, RunState};
+pub use state::{Asked, Checkpoint, Entered, IllegalEvent, Rollback, RunState};
 pub use task::{Phase, Task};
 pub use task_state::{Intent, Status, TaskState};

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Holder, Phase, Question, Record, SkipReason, StopKind, Task, TaskState, Time, Verdict};
-use crate::ids::{Digest, Resource, RunId, StepId};
-use crate::plan::{Plan, PlannedStep};
-use crate::playbook::{Playbook, Scope, Service, Step, named_in};
-use crate::value::Value;
+use crate::ids::{Digest, ItemId, Resource, RunId, StepId};
+use crate::plan::{Item, Plan, PlannedStep};
+use crate::playbook::{Playbook, Service, Step};
 
 /// What is known of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,10 +33,12 @@ pub struct RunState {
     pub holder: Option<Holder>,
     /// Every task that was begun, refused or undone.
     pub tasks: BTreeMap<Task, TaskState>,
-    /// The steps that have intents, in the order of their first.
-    pub order: Vec<StepId>,
-    /// The steps that do not run, and why.
-    pub skipped: BTreeMap<StepId, SkipReason>,
+    /// What has intents, in the order of the first.
+    pub order: Vec<Task>,
+    /// The steps and groups that do not run, and why.
+    pub skipped: BTreeMap<Task, SkipReason>,
+    /// The groups that were entered.
+    pub entered: BTreeMap<Task, Entered>,
     /// How many steps at the head of the playbook are dealt with, checkpoints and all: what comes next is behind them, so
     /// that a step costs the same behind ten others and behind ten thousand.
     pub dealt_with: usize,
@@ -61,12 +62,23 @@ pub struct RunState {
     pub ended: Option<(Verdict, Time, String)>,
 }
 
+/// A group of steps that was entered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Entered {
+    /// Of a `for_each`: its items.
+    pub items: Vec<Item>,
+    /// Those that failed, and how.
+    pub failed: BTreeMap<ItemId, String>,
+    /// How many of the items, from the first on, are dealt with.
+    pub dealt_with: usize,
+}
+
 /// A safe state that was reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
     /// Its name.
     pub name: String,
-    /// After which step.
+    /// After which step or group.
     pub step: StepId,
     /// How many steps had intents by then: later ones are undone when going back to it.
     pub position: usize,
@@ -139,60 +151,42 @@ impl RunState {
         &self.plan.playbook
     }
 
-    /// A step and what was foreseen of it.
-    pub fn planned(&self, id: &StepId) -> Option<(&Step, &PlannedStep)> {
-        let step = self.plan.playbook.step(id)?;
-        self.plan.steps.iter().find(|planned| &planned.id == id).map(|planned| (step, planned))
+    /// The step of a task and what was foreseen of it.
+    pub fn planned(&self, task: &Task) -> Option<(&Step, &PlannedStep)> {
+        let step = self.plan.playbook.step(&task.step)?;
+        self.plan.step(&task.step, task.item.as_ref()).map(|planned| (step, planned))
     }
 
-    /// What is known of a step's doing.
-    pub fn doing(&self, id: &StepId) -> Option<&TaskState> {
-        self.tasks.get(&Task::of(id))
+    /// What is known of a task's doing.
+    pub fn doing(&self, task: &Task) -> Option<&TaskState> {
+        if task.is_undo() { self.tasks.get(&task.doing()) } else { self.tasks.get(task) }
     }
 
-    /// The task whose intent has no outcome yet.
-    pub fn in_flight(&self) -> Option<(&Task, &TaskState)> {
-        self.tasks.iter().find(|(_, state)| state.is_in_flight())
+    /// What is known of the doings of a step: one, or one for each item.
+    pub fn doings<'a>(&'a self, step: &'a StepId) -> impl Iterator<Item = (&'a Task, &'a TaskState)> {
+        let of_it = move |(task, _): &(&Task, &TaskState)| &task.step == step && !task.is_undo();
+        self.tasks.range(Task::of(step)..).take_while(move |(task, _)| &task.step == step).filter(of_it)
     }
 
-    /// The last step behind which the run cannot go back by itself, if it was crossed.
-    pub fn point_of_no_return(&self) -> Option<&StepId> {
-        self.order.iter().rev().find(|id| {
-            self.playbook().step(id).is_some_and(|step| step.point_of_no_return)
-                && self.doing(id).is_some_and(TaskState::may_have_effect)
+    /// The tasks whose intents have no outcome yet: one, or several where steps run at the same time.
+    pub fn in_flight(&self) -> impl Iterator<Item = (&Task, &TaskState)> {
+        self.tasks.iter().filter(|(_, state)| state.is_in_flight())
+    }
+
+    /// The last task behind which the run cannot go back by itself, if it was crossed.
+    pub fn point_of_no_return(&self) -> Option<&Task> {
+        self.order.iter().rev().find(|task| {
+            self.playbook().step(&task.step).is_some_and(|step| step.point_of_no_return)
+                && self.doing(task).is_some_and(TaskState::may_have_effect)
         })
     }
 
-    /// How many steps, in the order of their intents, a rollback leaves as they are: those up to the point of no return or
+    /// How many tasks, in the order of their intents, a rollback leaves as they are: those up to the point of no return or
     /// the checkpoint that it goes back to, whichever is later.
     pub fn kept(&self, to: Option<&str>) -> usize {
-        let behind = self.point_of_no_return().and_then(|id| self.order.iter().position(|other| other == id));
+        let behind = self.point_of_no_return().and_then(|task| self.order.iter().position(|other| other == task));
         let checkpoint = to.and_then(|name| self.checkpoints.iter().rev().find(|point| point.name == name));
         behind.map_or(0, |index| index + 1).max(checkpoint.map_or(0, |point| point.position))
-    }
-
-    /// Whether a step is dealt with, so that the next one may begin.
-    pub fn is_passed(&self, id: &StepId) -> bool {
-        self.skipped.contains_key(id) || self.doing(id).is_some_and(|task| task.passed)
-    }
-
-    /// Counts on over the steps that are dealt with by now.
-    pub(super) fn count_on(&mut self) {
-        let plan = Arc::clone(&self.plan);
-        for step in plan.playbook.steps.iter().skip(self.dealt_with) {
-            let skipped = self.skipped.contains_key(&step.id);
-            if !(skipped || self.is_passed(&step.id) && self.has_checkpoint(step)) {
-                return;
-            }
-            self.dealt_with += 1;
-        }
-    }
-
-    /// Whether the checkpoint that a passed step makes is reached; a step that failed and was passed over makes none.
-    pub(super) fn has_checkpoint(&self, step: &Step) -> bool {
-        step.checkpoint.is_none()
-            || self.doing(&step.id).is_none_or(|state| state.word() != "done")
-            || self.checkpoints.iter().any(|point| point.step == step.id)
     }
 
     /// The parts that a step's undo has.
@@ -205,10 +199,10 @@ impl RunState {
         }
     }
 
-    /// Whether everything that a step did is undone.
-    pub fn is_undone(&self, step: &Step) -> bool {
-        let parts = Self::undo_parts(step);
-        parts > 0 && (0..parts).all(|part| self.tasks.get(&Task::undo(&step.id, part)).is_some_and(|task| task.passed))
+    /// Whether everything that a task did is undone.
+    pub fn is_undone(&self, task: &Task) -> bool {
+        let parts = self.playbook().step(&task.step).map_or(0, Self::undo_parts);
+        parts > 0 && (0..parts).all(|part| self.tasks.get(&task.undo(part)).is_some_and(|undo| undo.passed))
     }
 
     /// The step that carries out a task: the step itself, or one of its `rollback:` steps.
@@ -227,37 +221,11 @@ impl RunState {
         task.is_undo() && self.playbook().step(&task.step).is_some_and(|step| step.rollback == Way::Action)
     }
 
-    /// What a step's expressions and templates may name at this point, without what belongs to the step itself. Of the steps
-    /// before it only those are there that it names.
-    pub fn scope(&self, step: &Step) -> Scope {
-        let said = step.said();
-        let known = self.playbook().steps.iter().map(|step| (step.id.as_str(), step));
-        let mut steps = serde_json::Map::new();
-        for (id, step) in named_in(&said, known) {
-            let (outputs, outcome) = match (self.doing(&step.id), self.skipped.get(&step.id)) {
-                (Some(task), _) => (task.outputs(), task.word()),
-                (None, Some(_)) => (serde_json::json!({}), "skipped"),
-                (None, None) => continue,
-            };
-            steps.insert(id.to_owned(), serde_json::json!({ "outputs": outputs, "outcome": outcome }));
-        }
-        let book = self.playbook();
-        Scope {
-            inputs: self.plan.inputs.clone(),
-            steps: Value::Object(steps),
-            outputs: Value::Null,
-            facts: Value::Null,
-            run: serde_json::json!({
-                "id": self.run.as_str(), "playbook": book.name, "version": book.version, "incident": self.incident,
-            }),
-        }
-    }
-
     /// Whether anything at a target was changed, or may have been.
     pub fn touched(&self) -> bool {
-        self.order.iter().any(|id| {
-            self.playbook().step(id).is_some_and(|step| step.effect.changes())
-                && self.doing(id).is_some_and(TaskState::may_have_effect)
+        self.order.iter().any(|task| {
+            self.playbook().step(&task.step).is_some_and(|step| step.effect.changes())
+                && self.doing(task).is_some_and(TaskState::may_have_effect)
         })
     }
 }

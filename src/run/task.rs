@@ -1,11 +1,11 @@
-//! What an intent is about: a step, being done or being undone.
+//! What an intent is about: a step, being done or being undone, for one item where it runs for each.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{InvalidName, StepId};
+use crate::ids::{InvalidName, ItemId, StepId};
 
 /// A step's doing, or one part of its undoing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,12 +16,15 @@ pub enum Phase {
     Undo(u32),
 }
 
-/// A step in a phase; written `promote`, `promote/undo`, `promote/undo/1`.
+/// A step in a phase; written `promote`, `promote/undo`, `promote/undo/1`, and with an item `restart@web1/undo`. A group of
+/// steps is named the same way.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Task {
     /// The step.
     pub step: StepId,
+    /// Of a `for_each`: for which item.
+    pub item: Option<ItemId>,
     /// Done or undone.
     pub phase: Phase,
 }
@@ -29,26 +32,45 @@ pub struct Task {
 impl Task {
     /// The doing of a step.
     pub fn of(step: &StepId) -> Self {
-        Self { step: step.clone(), phase: Phase::Do }
+        Self::at(step, None)
     }
 
-    /// A part of the undoing of a step.
-    pub fn undo(step: &StepId, part: u32) -> Self {
-        Self { step: step.clone(), phase: Phase::Undo(part) }
+    /// The doing of a step for an item.
+    pub fn at(step: &StepId, item: Option<&ItemId>) -> Self {
+        Self { step: step.clone(), item: item.cloned(), phase: Phase::Do }
+    }
+
+    /// A part of the undoing of what this one did.
+    pub fn undo(&self, part: u32) -> Self {
+        Self { step: self.step.clone(), item: self.item.clone(), phase: Phase::Undo(part) }
+    }
+
+    /// The doing that this one does or undoes.
+    pub fn doing(&self) -> Self {
+        Self { step: self.step.clone(), item: self.item.clone(), phase: Phase::Do }
     }
 
     /// Whether it undoes.
     pub fn is_undo(&self) -> bool {
         self.phase != Phase::Do
     }
+
+    /// As a part of a file's name: no two tasks have the same.
+    pub fn file_name(&self) -> String {
+        self.to_string().replace('/', "+")
+    }
 }
 
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.step)?;
+        if let Some(item) = &self.item {
+            write!(f, "@{item}")?;
+        }
         match self.phase {
-            Phase::Do => write!(f, "{}", self.step),
-            Phase::Undo(0) => write!(f, "{}/undo", self.step),
-            Phase::Undo(part) => write!(f, "{}/undo/{part}", self.step),
+            Phase::Do => Ok(()),
+            Phase::Undo(0) => write!(f, "/undo"),
+            Phase::Undo(part) => write!(f, "/undo/{part}"),
         }
     }
 }
@@ -57,17 +79,29 @@ impl FromStr for Task {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid =
-            || InvalidName { kind: "task", text: text.to_owned(), form: "a task is STEP, STEP/undo or STEP/undo/N" };
-        let mut parts = text.split('/');
-        let step = parts.next().unwrap_or_default().parse()?;
-        let phase = match (parts.next(), parts.next(), parts.next()) {
-            (None, ..) => Phase::Do,
-            (Some("undo"), None, _) => Phase::Undo(0),
-            (Some("undo"), Some(part), None) => Phase::Undo(part.parse().map_err(|_| invalid())?),
-            _ => return Err(invalid()),
+        let invalid = || InvalidName {
+            kind: "task",
+            text: text.to_owned(),
+            form: "a task is STEP, STEP@ITEM, STEP/undo or STEP/undo/N",
         };
-        Ok(Self { step, phase })
+        // No step is called `undo`, none begins with a digit and no item has a slash: the phase is what stands at the end.
+        if let Some(name) = text.strip_suffix("/undo") {
+            return Ok(Self { phase: Phase::Undo(0), ..whole(name)? });
+        }
+        if let Some((rest, part)) = text.rsplit_once('/')
+            && let Some(name) = rest.strip_suffix("/undo")
+        {
+            return Ok(Self { phase: Phase::Undo(part.parse().map_err(|_| invalid())?), ..whole(name)? });
+        }
+        whole(text)
+    }
+}
+
+/// A step with or without an item, in no other phase than `Do`.
+fn whole(text: &str) -> Result<Task, InvalidName> {
+    match text.split_once('@') {
+        Some((step, item)) => Ok(Task::at(&step.parse()?, Some(&item.parse()?))),
+        None => Ok(Task::of(&text.parse()?)),
     }
 }
 
@@ -82,5 +116,29 @@ impl TryFrom<String> for Task {
 impl From<Task> for String {
     fn from(task: Task) -> String {
         task.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_read_as_it_is_written() {
+        for text in ["a", "a/undo", "a/undo/2", "a@web1", "a@web-1.x:2/undo", "sub/b", "sub/b@3/undo/1", "sub/undo_all/undo"] {
+            let task: Task = text.parse().unwrap();
+            assert_eq!(task.to_string(), text);
+        }
+        for bad in ["", "a@", "a@b/c", "undo", "a/undo/x", "a@b@c", "a/undo/1/2"] {
+            assert!(bad.parse::<Task>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_item_is_never_taken_for_a_phase() {
+        let undone: Task = "a@x/undo".parse().unwrap();
+        let named: Task = "a@x-undo".parse().unwrap();
+        assert_ne!(undone.file_name(), named.file_name());
+        assert!(undone.is_undo() && !named.is_undo());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Time;
 use crate::outcome::{Outcome, Report};
+use crate::playbook::Service;
 use crate::spec::Effect;
 use crate::value::Value;
 
@@ -32,6 +33,8 @@ pub struct TaskState {
     pub verified: Option<bool>,
     /// Whether the run may go on to what comes next.
     pub passed: bool,
+    /// What the service was said to be once it was done.
+    pub served: Option<Service>,
     /// When the first attempt began.
     pub started: Time,
     /// When the newest attempt ended.
@@ -96,6 +99,7 @@ impl TaskState {
             looked: false,
             verified: None,
             passed: false,
+            served: None,
             started: at,
             ended: None,
         }

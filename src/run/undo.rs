@@ -12,17 +12,17 @@ pub(super) fn next(run: &RunState, now: Time) -> Decision {
     }
     let to = run.rollback.as_ref().and_then(|rollback| rollback.to.as_deref());
     let kept = run.kept(to);
-    for id in run.order.iter().skip(kept).rev() {
-        let Some((step, planned)) = run.planned(id) else { continue };
-        let Some(state) = run.doing(id) else { continue };
-        if !step.effect.changes() || run.is_undone(step) {
+    for task in run.order.iter().skip(kept).rev() {
+        let Some((step, planned)) = run.planned(task) else { continue };
+        let Some(state) = run.doing(task) else { continue };
+        if !step.effect.changes() || run.is_undone(task) {
             continue;
         }
-        if let Some(decision) = doubt(run, step, planned.undo_covers_unknown, state, now) {
+        if let Some(decision) = doubt(run, step, task, planned.undo_covers_unknown, state, now) {
             return decision;
         }
         if state.may_have_effect()
-            && let Some(decision) = undo(run, step, now)
+            && let Some(decision) = undo(run, step, task, now)
         {
             return decision;
         }
@@ -32,32 +32,38 @@ pub(super) fn next(run: &RunState, now: Time) -> Decision {
 
 /// Whether the point of no return was crossed at all decides how far the undo goes: it is never taken for granted.
 fn crossing(run: &RunState, now: Time) -> Option<Decision> {
-    let id = run.point_of_no_return()?;
-    let (task, state) = (Task::of(id), run.doing(id)?);
+    let task = run.point_of_no_return()?;
+    let state = run.doing(task)?;
     match state.status {
-        Status::Unknown => Some(settle(run, &task, state, now)),
-        Status::Doubtful => Some(ask_about_unknown(run, &task, state, now)),
+        Status::Unknown => Some(settle(run, task, state, now)),
+        Status::Doubtful => Some(ask_about_unknown(run, task, state, now)),
         _ => None,
     }
 }
 
 /// A step whose outcome is unknown is looked into before it is undone; where nothing can be seen, it is undone without
 /// asking if its undo works from observation.
-fn doubt(run: &RunState, step: &Step, covered: bool, state: &TaskState, now: Time) -> Option<Decision> {
-    let task = Task::of(&step.id);
+fn doubt(
+    run: &RunState,
+    step: &Step,
+    task: &Task,
+    covered: bool,
+    state: &TaskState,
+    now: Time,
+) -> Option<Decision> {
     match state.status {
-        Status::Unknown => Some(settle(run, &task, state, now)),
+        Status::Unknown => Some(settle(run, task, state, now)),
         Status::Doubtful if !covered && RunState::undo_parts(step) > 0 => {
-            Some(ask_about_unknown(run, &task, state, now))
+            Some(ask_about_unknown(run, task, state, now))
         }
         _ => None,
     }
 }
 
 /// The next part of a step's undo that is not done.
-fn undo(run: &RunState, step: &Step, now: Time) -> Option<Decision> {
+fn undo(run: &RunState, step: &Step, doing: &Task, now: Time) -> Option<Decision> {
     for part in 0..RunState::undo_parts(step) {
-        let task = Task::undo(&step.id, part);
+        let task = doing.undo(part);
         let Some(state) = run.tasks.get(&task) else {
             return Some(Decision::Prepare { task, wait: 0.0 });
         };
@@ -98,9 +104,9 @@ fn finish(run: &RunState, to: Option<&str>, kept: usize) -> Decision {
     let event = match behind {
         Some(step) => Event::WaitStarted {
             question: Question {
-                task: Task::of(step),
+                task: step.clone(),
                 kind: QuestionKind::BehindPointOfNoReturn,
-                message: if run.is_passed(step) {
+                message: if run.doing(step).is_some_and(|state| state.passed) {
                     format!(
                         "everything after {step}, the point of no return, is undone; {step} and what came before it \
                          stand"

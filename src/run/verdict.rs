@@ -63,12 +63,12 @@ pub(super) fn abandoned(run: &RunState, because: &str) -> Event {
 fn standing(run: &RunState) -> Vec<String> {
     let mut list = Vec::new();
     for id in &run.order {
-        let Some(step) = run.playbook().step(id) else { continue };
-        if !step.effect.changes() || run.is_undone(step) {
+        let Some(step) = run.playbook().step(&id.step) else { continue };
+        if !step.effect.changes() || run.is_undone(id) {
             continue;
         }
         let undo_begun =
-            run.tasks.iter().any(|(task, state)| task.is_undo() && &task.step == id && state.may_have_effect());
+            run.tasks.iter().any(|(task, state)| task.is_undo() && &task.doing() == id && state.may_have_effect());
         match run.doing(id) {
             Some(_) if undo_begun => list.push(format!("{id} (its undo did not come to its end)")),
             Some(state) if matches!(state.status, Status::Unknown | Status::Doubtful | Status::InFlight) => {
@@ -85,11 +85,11 @@ fn standing(run: &RunState) -> Vec<String> {
 
 /// The changing steps that were never begun and that a person says are done: nothing of ours can undo them.
 fn by_hand(run: &RunState) -> Vec<String> {
-    let steps = run.playbook().steps.iter().filter(|step| step.effect.changes() && !run.order.contains(&step.id));
-    steps
-        .filter(|step| run.doing(&step.id).is_some_and(|state| state.status == Status::Done))
-        .map(|step| format!("{}: done by hand, and the run cannot undo it", step.id))
-        .collect()
+    let done = run.tasks.iter().filter(|(task, state)| {
+        let changes = run.playbook().step(&task.step).is_some_and(|step| step.effect.changes());
+        changes && !task.is_undo() && state.status == Status::Done && !run.order.contains(task)
+    });
+    done.map(|(task, _)| format!("{task}: done by hand, and the run cannot undo it")).collect()
 }
 
 /// The steps that were to come.
@@ -102,7 +102,7 @@ fn remaining(run: &RunState) -> Vec<String> {
 fn kept_on_purpose(run: &RunState) -> Vec<String> {
     let mut list = Vec::new();
     for id in &run.order {
-        let Some(step) = run.playbook().step(id).filter(|step| step.effect.changes()) else { continue };
+        let Some(step) = run.playbook().step(&id.step).filter(|step| step.effect.changes()) else { continue };
         if let (Way::None { because }, Some(true)) =
             (&step.rollback, run.doing(id).map(super::TaskState::may_have_effect))
         {

@@ -141,15 +141,16 @@ impl Simulated {
     }
 }
 
-/// The task and the number of an attempt, from its name: `RUN-step-2`, `RUN-step-undo-1`.
+/// The task and the number of an attempt, from its name: `RUN-step-2`, `RUN-step+undo-1`.
 pub(super) fn task_of(call: &Call) -> (String, u32) {
     if let Some(step) = call.attempt.strip_prefix("plan-") {
         // A reading command that is run for a plan.
-        return (step.to_owned(), 1);
+        return (step.replace('+', "/"), 1);
     }
-    let mut parts: Vec<&str> = call.attempt.split('-').skip(3).collect();
-    let attempt = parts.pop().and_then(|number| number.parse().ok()).unwrap_or(0);
-    (parts.join("/"), attempt)
+    // The run's name has two hyphens, and an item's may have any number.
+    let task = call.attempt.splitn(4, '-').nth(3).unwrap_or_default();
+    let (task, attempt) = task.rsplit_once('-').unwrap_or((task, ""));
+    (task.replace('+', "/"), attempt.parse().unwrap_or(0))
 }
 
 fn text(arguments: &Value, name: &str) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::ids::StepId;
+use crate::ids::{ItemId, StepId};
 use crate::run::{Event, Record, RunState, Settlement, Task};
 use crate::value::Value;
 
@@ -11,6 +11,8 @@ pub(super) fn kind(event: &Event) -> &'static str {
     match event {
         Event::RunStarted { .. } => "run_started",
         Event::LeaseTaken { .. } => "lease_taken",
+        Event::GroupEntered { .. } => "group_entered",
+        Event::ItemFailed { .. } => "item_failed",
         Event::StepSkipped { .. } => "step_skipped",
         Event::StepRefused { .. } => "step_refused",
         Event::Intent { .. } => "intent",
@@ -31,19 +33,21 @@ pub(super) fn kind(event: &Event) -> &'static str {
     }
 }
 
-/// The step that an event is about.
-pub(super) fn step_of(event: &Event) -> Option<&StepId> {
+/// The step that an event is about, and the item where it is about one.
+pub(super) fn about(event: &Event) -> Option<(&StepId, Option<&ItemId>)> {
     match event {
-        Event::StepSkipped { step, .. }
-        | Event::StepRefused { step, .. }
-        | Event::Verified { step, .. }
-        | Event::FailureAccepted { step, .. }
-        | Event::CheckpointReached { step, .. } => Some(step),
-        Event::Intent { task, .. }
+        Event::GroupEntered { task, .. }
+        | Event::StepSkipped { task, .. }
+        | Event::StepRefused { task, .. }
+        | Event::Verified { task, .. }
+        | Event::FailureAccepted { task, .. }
+        | Event::Intent { task, .. }
         | Event::Outcome { task, .. }
         | Event::Settled { task, .. }
-        | Event::Answered { task, .. } => Some(&task.step),
-        Event::WaitStarted { question } => Some(&question.task.step),
+        | Event::Answered { task, .. } => Some((&task.step, task.item.as_ref())),
+        Event::ItemFailed { task, item, .. } => Some((&task.step, Some(item))),
+        Event::CheckpointReached { step, .. } => Some((step, None)),
+        Event::WaitStarted { question } => Some((&question.task.step, question.task.item.as_ref())),
         _ => None,
     }
 }
@@ -66,6 +70,8 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
         Event::LeaseTaken { holder, reason } => json!({
             "epoch": record.epoch, "reason": reason, "user": holder.user, "host": holder.host, "pid": holder.pid,
         }),
+        Event::GroupEntered { items, .. } => json!({ "items": items }),
+        Event::ItemFailed { item, because, .. } => json!({ "item": item, "because": because }),
         Event::StepSkipped { reason, .. } => json!(reason),
         Event::StepRefused { attempt, message, retryable, drift, .. } => {
             json!({ "attempt": attempt, "message": message, "retryable": retryable, "drift": drift })

@@ -8,7 +8,7 @@ mod tests;
 
 pub use sentence::{skip_reason, verdict_words};
 
-use crate::ids::{RunId, StepId};
+use crate::ids::{ItemId, RunId, StepId};
 use crate::run::{IllegalEvent, Record, RunState, Time};
 use crate::value::Value;
 
@@ -23,6 +23,8 @@ pub struct Entry {
     pub actor: String,
     /// The step that it is about, if it is about one.
     pub step: Option<StepId>,
+    /// For which item of its `for_each`, if for one.
+    pub item: Option<ItemId>,
     /// What kind of event it is: the event's name in the journal, for example `outcome`.
     pub kind: &'static str,
     /// What happened, in one sentence. May hold text from outside, raw.
@@ -71,11 +73,13 @@ impl Timeline {
 
 /// The line of one record; the state is the one after it.
 pub fn entry(record: &Record, state: &RunState) -> Entry {
+    let about = detail::about(&record.event);
     Entry {
         seq: record.seq,
         time: record.time,
         actor: record.actor.clone(),
-        step: detail::step_of(&record.event).cloned(),
+        step: about.map(|(step, _)| step.clone()),
+        item: about.and_then(|(_, item)| item.cloned()),
         kind: detail::kind(&record.event),
         text: sentence::sentence(record, state),
         detail: detail::detail(record, state),

@@ -13,19 +13,29 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
     match &record.event {
         Event::RunStarted { incident, overrides, .. } => started(state, incident.as_deref(), overrides),
         Event::LeaseTaken { holder, reason } => lease(holder, *reason),
-        Event::StepSkipped { step, reason } => format!("{step} is skipped: {}", skip_reason(reason)),
-        Event::StepRefused { step, attempt, message, drift, .. } => {
+        Event::GroupEntered { task, items: Some(items) } => {
+            let names: Vec<&str> = items.iter().take(12).map(|item| item.id.as_str()).collect();
+            let more = items.len().saturating_sub(names.len());
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("{task} begins, for each of {}: {}{more}", items.len(), names.join(", "))
+        }
+        Event::GroupEntered { task, items: None } => format!("{task} begins"),
+        Event::ItemFailed { task, item, because } => {
+            format!("{item} failed, and what is left of {task} is not done for it: {because}")
+        }
+        Event::StepSkipped { task, reason } => format!("{task} is skipped: {}", skip_reason(reason)),
+        Event::StepRefused { task, attempt, message, drift, .. } => {
             let drifted = if *drift { " (the world drifted from the plan)" } else { "" };
-            format!("{step} was not begun{}{drifted}, nothing was changed: {message}", attempt_word(*attempt))
+            format!("{task} was not begun{}{drifted}, nothing was changed: {message}", attempt_word(*attempt))
         }
         Event::Intent { task, attempt, .. } => begins(state, task, *attempt),
         Event::Outcome { task, attempt, report } => ended(task, *attempt, report, since_begun(record, state, task)),
         Event::Settled { task, settlement, evidence, .. } => {
             settled(task, settlement, evidence, since_begun(record, state, task))
         }
-        Event::Verified { step, passed, conditions } => verified(step.as_str(), *passed, conditions),
-        Event::FailureAccepted { step, because } => {
-            format!("the failure of {step} is passed over and the run goes on: {because}")
+        Event::Verified { task, passed, conditions } => verified(task, *passed, conditions),
+        Event::FailureAccepted { task, because } => {
+            format!("the failure of {task} is passed over and the run goes on: {because}")
         }
         Event::CheckpointReached { name, step } => format!("checkpoint {name} is reached after {step}"),
         Event::RollbackStarted { to, because } => {
@@ -85,7 +95,7 @@ fn attempt_word(attempt: u32) -> String {
 fn begins(state: &RunState, task: &Task, attempt: u32) -> String {
     let again = attempt_word(attempt);
     if task.is_undo() {
-        return format!("{} begins to be undone{again}", task.step);
+        return format!("{} begins to be undone{again}", task.doing());
     }
     let Some(step) = state.step_of(task) else { return format!("{task} begins{again}") };
     let point = if step.point_of_no_return { ", the point of no return," } else { "" };
@@ -96,7 +106,7 @@ fn begins(state: &RunState, task: &Task, attempt: u32) -> String {
 fn ended(task: &Task, attempt: u32, report: &Report, seconds: Option<f64>) -> String {
     let time = seconds.map(format_seconds).unwrap_or_default();
     let again = attempt_word(attempt);
-    let (step, undo) = (&task.step, task.is_undo());
+    let (step, undo) = (task.doing(), task.is_undo());
     let head = match (report.outcome, undo) {
         (Outcome::Done, false) => format!("{step} is done in {time}{again}"),
         (Outcome::Done, true) => format!("{step} is undone in {time}{again}"),
@@ -138,7 +148,7 @@ fn settled(task: &Task, settlement: &Settlement, evidence: &str, since: Option<f
     with(&format!("what became of {task}{when}: {found}"), evidence)
 }
 
-fn verified(step: &str, passed: bool, conditions: &[Condition]) -> String {
+fn verified(step: &Task, passed: bool, conditions: &[Condition]) -> String {
     if passed {
         let all: Vec<String> = conditions.iter().map(|condition| format!("`{}`", condition.source)).collect();
         return format!("what must hold after {step} does: {}", all.join(", "));

@@ -6,11 +6,11 @@ use crate::cli::text::{Ink, Line, shorten, wrap};
 use crate::cli::view::plan::service_ink;
 use crate::cli::view::{answers, end};
 use crate::cli::visible;
-use crate::playbook::Step;
 use crate::run::{RunState, Task, Time};
 use crate::value::format_seconds;
 
-use super::rows::{Row, row};
+use super::entries::{Entry, entries};
+use super::rows::Row;
 
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
@@ -64,30 +64,30 @@ impl Scene {
     fn body(&self, state: &RunState, now: Time, width: usize, spin: &str) -> (Vec<Line>, usize) {
         let mut lines = Vec::new();
         let mut current = 0;
-        let column = title_column(state, width);
-        for step in &state.playbook().steps {
-            if step.point_of_no_return {
-                let crossed = state.point_of_no_return() == Some(&step.id);
+        let entries = entries(state, now);
+        let column = title_column(&entries, width);
+        for mut entry in entries {
+            if let Some(crossed) = entry.gate {
                 let words = if crossed { "point of no return, crossed" } else { "point of no return" };
                 lines
                     .push(Line::plain(" ").with(if crossed { Ink::Warn } else { Ink::Dim }, format!("▲── {words} ──")));
             }
-            let mut row = row(state, step, now);
-            let ours = self.current.as_ref().filter(|(task, ..)| task.step == step.id && state.ended.is_none());
-            if let Some((_, words, until)) = ours.filter(|_| !row.mark.moves() || row.message.is_empty()) {
+            let ours =
+                self.current.as_ref().filter(|(task, ..)| task.doing() == entry.task && state.ended.is_none());
+            if let Some((_, words, until)) = ours.filter(|_| !entry.row.mark.moves() || entry.row.message.is_empty()) {
                 current = lines.len();
-                self.hint(&mut row, words, *until, now);
+                self.hint(&mut entry.row, words, *until, now);
             }
-            if row.mark.moves() {
+            let moves = entry.row.mark.moves();
+            if moves {
                 current = lines.len();
             }
-            lines.push(step_line(step, &row, column, spin, ours.is_some()));
-            if row.mark.moves() && !self.output.is_empty() {
+            lines.push(step_line(&entry, column, spin, ours.is_some()));
+            if moves && !self.output.is_empty() && state.in_flight().count() == 1 && is_in_flight(state, &entry) {
                 lines.push(Line::plain("     ").with(Ink::Dim, &self.output));
             }
-            if let Some(name) = &step.checkpoint {
-                let reached = state.checkpoints.iter().any(|point| point.step == step.id);
-                let ink = if reached { Ink::Good } else { Ink::Dim };
+            if let Some((name, reached)) = &entry.checkpoint {
+                let ink = if *reached { Ink::Good } else { Ink::Dim };
                 lines.push(Line::plain("   ").with(ink, format!("⚑ checkpoint {name}")));
             }
         }
@@ -169,26 +169,34 @@ fn joined(parts: Vec<Line>, width: usize) -> Vec<Line> {
 }
 
 /// Where the times begin: titles get up to half of the window.
-fn title_column(state: &RunState, width: usize) -> usize {
-    let longest = state.playbook().steps.iter().map(|step| Line::plain(&step.title).width()).max().unwrap_or(0);
+fn title_column(entries: &[Entry], width: usize) -> usize {
+    let long = |entry: &Entry| Line::plain(&entry.title).width() + 2 * entry.depth;
+    let longest = entries.iter().map(long).max().unwrap_or(0);
     let room = if width < 60 { width.saturating_sub(13) } else { width / 2 };
     3 + longest.min(room.max(8))
 }
 
-fn step_line(step: &Step, row: &Row, column: usize, spin: &str, in_hand: bool) -> Line {
+/// Whether it is what the run is doing now.
+fn is_in_flight(state: &RunState, entry: &Entry) -> bool {
+    state.in_flight().any(|(task, _)| task.doing() == entry.task)
+}
+
+fn step_line(entry: &Entry, column: usize, spin: &str, in_hand: bool) -> Line {
+    let row = &entry.row;
     let (mut glyph, ink) = row.mark.glyph();
     let mut ink = ink;
     if row.mark.moves() || (in_hand && row.mark == super::Mark::Pending) {
         glyph = spin;
         ink = Ink::Warn;
     }
-    let title = shorten(&visible::line(&step.title), column.saturating_sub(3));
+    let indent = 2 * entry.depth;
+    let title = shorten(&visible::line(&entry.title), column.saturating_sub(3 + indent));
     let title_ink = match row.mark {
         super::Mark::Pending if !in_hand => Ink::Dim,
         super::Mark::Skipped => Ink::Dim,
         _ => Ink::Plain,
     };
-    let line = Line::plain(" ").with(ink, glyph).with(Ink::Plain, " ").with(title_ink, title);
+    let line = Line::plain(" ".repeat(1 + indent)).with(ink, glyph).with(Ink::Plain, " ").with(title_ink, title);
     let line = match row.seconds {
         Some(seconds) => line.pad_to(column).with(Ink::Plain, format!("{:>9}", format_seconds(seconds))),
         None => line,

@@ -2,6 +2,7 @@
 //! JSON. Replays (`watch`) go through the same code as live runs. It never decides anything, and a closed output never
 //! stops a run.
 
+mod entries;
 mod frame;
 mod json;
 mod live;
@@ -15,7 +16,8 @@ use super::paste::Paste;
 use super::screen::Screen;
 use crate::engine::Observer;
 
-pub use rows::{Mark, row};
+pub use entries::{Entry, entries};
+pub use rows::Mark;
 
 /// An observer with an end.
 pub trait Reporter: Observer {

@@ -1,8 +1,7 @@
 //! How each step stands, in a row: a mark, how long it took, and the newest word about it. Pure.
 
 use crate::cli::text::Ink;
-use crate::playbook::Step;
-use crate::run::{Phase, RunState, Status, Task, TaskState, Time};
+use crate::run::{RunState, Status, Task, TaskState, Time};
 use crate::timeline::skip_reason;
 
 /// How a step stands.
@@ -58,20 +57,23 @@ pub struct Row {
 }
 
 impl Row {
-    fn new(mark: Mark, seconds: Option<f64>, message: impl Into<String>) -> Self {
+    pub(super) fn new(mark: Mark, seconds: Option<f64>, message: impl Into<String>) -> Self {
         Self { mark, seconds, message: message.into() }
     }
 }
 
-/// The row of a step.
-pub fn row(state: &RunState, step: &Step, now: Time) -> Row {
-    if let Some(row) = undo_row(state, step, now) {
+/// The row of a step, or of a step for one item.
+pub fn row(state: &RunState, task: &Task, now: Time) -> Row {
+    if let Some(row) = undo_row(state, task, now) {
         return row;
     }
-    if let Some(reason) = state.skipped.get(&step.id) {
+    if let Some(reason) = state.skipped.get(task) {
         return Row::new(Mark::Skipped, None, skip_reason(reason));
     }
-    let Some(task) = state.doing(&step.id) else { return Row::new(Mark::Pending, None, "") };
+    if state.skipped_around(task) {
+        return Row::new(Mark::Skipped, None, "");
+    }
+    let Some(task) = state.doing(task) else { return Row::new(Mark::Pending, None, "") };
     let taken = task.ended.map(|ended| ended.seconds_since(task.started).max(0.0));
     match task.status {
         Status::InFlight => {
@@ -93,10 +95,10 @@ fn running(task: &TaskState, now: Time) -> f64 {
 }
 
 /// The row of a step whose undo has begun.
-fn undo_row(state: &RunState, step: &Step, now: Time) -> Option<Row> {
-    let is_ours = |task: &&Task| task.step == step.id && matches!(task.phase, Phase::Undo(_));
-    let newest = state.tasks.iter().rfind(|(task, _)| is_ours(task)).map(|(_, task)| task)?;
-    if state.is_undone(step) {
+fn undo_row(state: &RunState, doing: &Task, now: Time) -> Option<Row> {
+    let parts = state.playbook().step(&doing.step).map_or(0, RunState::undo_parts);
+    let newest = (0..parts).rev().find_map(|part| state.tasks.get(&doing.undo(part)))?;
+    if state.is_undone(doing) {
         let taken = newest.ended.map(|ended| ended.seconds_since(newest.started).max(0.0));
         return Some(Row::new(
             Mark::Undone,

@@ -145,7 +145,7 @@ pub fn world_of(setup: &Setup, plan: &Plan) -> String {
     let mut text = StageText { environment: plan.environment.clone(), ..StageText::default() };
     text.title = format!("recorded from {}@{}", plan.playbook.name, plan.playbook.version);
     let mut lacking = Vec::new();
-    for (step, planned) in plan.playbook.steps.iter().zip(&plan.steps) {
+    for (step, planned) in plan.each_step() {
         let Some(action) = setup.actions.get(&step.action) else { continue };
         if matches!(planned.runs, Decided::No { .. }) {
             continue;

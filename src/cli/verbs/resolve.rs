@@ -53,7 +53,7 @@ fn asked_about(state: &RunState, task: Task) -> Result<Task, Failure> {
             .meaning("nothing was changed")
             .next(format!("playbook status {}", state.run)));
     };
-    if question.task == task || (!task.is_undo() && question.task.step == task.step) {
+    if question.task == task || (!task.is_undo() && question.task.doing() == task) {
         return Ok(question.task.clone());
     }
     let what = format!("run {} asks about {}, not about {task}: {}", state.run, question.task, question.message);

@@ -5,7 +5,7 @@ use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::follow::exit_of;
-use crate::cli::reporter::row;
+use crate::cli::reporter::{Entry, entries};
 use crate::cli::runs::{self, Doing};
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
@@ -48,20 +48,20 @@ pub fn status(setup: &Setup, args: &Status) -> Result<Exit, Failure> {
 }
 
 fn steps(state: &RunState, now: Time) -> Vec<Line> {
-    let steps = &state.playbook().steps;
-    let column = steps.iter().map(|step| step.id.as_str().len()).max().unwrap_or(0) + 6;
-    steps
-        .iter()
-        .map(|step| {
-            let row = row(state, step, now);
-            let (glyph, ink) = row.mark.glyph();
-            let time = row.seconds.map(format_seconds).unwrap_or_default();
-            Line::plain("  ")
+    let entries = entries(state, now);
+    let long = |entry: &Entry| entry.name.len() + 2 * entry.depth;
+    let column = entries.iter().map(long).max().unwrap_or(0) + 6;
+    entries
+        .into_iter()
+        .map(|entry| {
+            let (glyph, ink) = entry.row.mark.glyph();
+            let time = entry.row.seconds.map(format_seconds).unwrap_or_default();
+            Line::plain(" ".repeat(2 + 2 * entry.depth))
                 .with(ink, glyph)
-                .with(Ink::Plain, format!(" {}", step.id))
+                .with(Ink::Plain, format!(" {}", entry.name))
                 .pad_to(column)
                 .with(Ink::Plain, format!("{time:>9}  "))
-                .with(Ink::Dim, row.message)
+                .with(Ink::Dim, entry.row.message)
         })
         .collect()
 }

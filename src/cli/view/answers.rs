@@ -17,7 +17,7 @@ fn choice(flag: &'static str, leads_to: impl Into<String>) -> Choice {
 
 /// The answers that make sense, the likeliest first.
 pub fn choices(state: &RunState, question: &Question) -> Vec<Choice> {
-    let step = &question.task.step;
+    let step = question.task.doing();
     let undo = match state.point_of_no_return() {
         Some(point) => format!("everything after {point}, the point of no return, is undone; then the run waits again"),
         None => format!("{step} and everything before it is undone, back to the start"),

@@ -21,9 +21,9 @@ pub fn text(plan: &Plan, actions: &Table, inventory: &Inventory) -> String {
         let locks: Vec<&str> = plan.locks.iter().map(crate::ids::Resource::as_str).collect();
         lines.push(comment(&format!("Nobody else may work on: {}", locks.join(", "))));
     }
-    for (number, (step, planned)) in book.steps.iter().zip(&plan.steps).enumerate() {
+    for (number, (step, planned)) in plan.each_step().enumerate() {
         lines.push(String::new());
-        lines.push(comment(&format!("{}. {}: {}", number + 1, step.id, step.title)));
+        lines.push(comment(&format!("{}. {}: {}", number + 1, planned.name(), step.title)));
         lines.extend(of_step(step, planned, actions, inventory));
     }
     // A script keeps its line ends, or it would be another one when it is pasted.

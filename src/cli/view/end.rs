@@ -7,7 +7,6 @@ use crate::cli::runs::Doing;
 use crate::cli::text::{Ink, Line, wrap};
 use crate::cli::visible;
 use crate::engine::{Ending, EndingKind};
-use crate::playbook::Step;
 use crate::run::{QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict};
 use crate::timeline::verdict_words;
 use crate::value::format_seconds;
@@ -94,7 +93,7 @@ pub fn service_line(state: &RunState, now: Time) -> Option<Line> {
 
 fn world(state: &RunState, doing: Doing, now: Time, width: usize) -> Vec<Line> {
     let mut lines = vec![heading("How the world stands")];
-    let summary = match (&state.ended, state.in_flight()) {
+    let summary = match (&state.ended, state.in_flight().next()) {
         (Some((_, _, summary)), _) => summary.clone(),
         (None, Some((task, _))) if doing == Doing::Interrupted => format!(
             "{task} was under way when the run was left; its command may still run, and its outcome is looked into when \
@@ -129,22 +128,22 @@ fn indented(line: Line) -> Line {
 
 /// What was changed, and whether it stands: as each step reported it, not as it was foreseen.
 fn changed(state: &RunState, width: usize) -> Vec<Line> {
-    let steps = state.order.iter().filter_map(|id| Some((state.playbook().step(id)?, state.doing(id)?)));
-    let touched: Vec<(&Step, &TaskState)> = steps
-        .filter(|(step, task)| step.effect.changes() && (task.may_have_effect() || state.is_undone(step)))
-        .collect();
+    let changing = |task: &&Task| state.playbook().step(&task.step).is_some_and(|step| step.effect.changes());
+    let steps = state.order.iter().filter(changing).filter_map(|task| Some((task, state.doing(task)?)));
+    let touched: Vec<(&Task, &TaskState)> =
+        steps.filter(|(task, doing)| doing.may_have_effect() || state.is_undone(task)).collect();
     if touched.is_empty() {
         return Vec::new();
     }
-    let column = touched.iter().map(|(step, _)| step.id.as_str().len()).max().unwrap_or(0) + 6;
+    let column = touched.iter().map(|(task, _)| task.to_string().len()).max().unwrap_or(0) + 6;
     let mut lines = vec![heading("What was changed")];
-    for (step, task) in touched {
-        let (mark, ink, word) = standing(state, step, task);
-        let message = if state.is_undone(step) { "" } else { task.message() };
+    for (task, doing) in touched {
+        let (mark, ink, word) = standing(state, task, doing);
+        let message = if state.is_undone(task) { "" } else { doing.message() };
         let text = [word, message].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
         let clean = visible::line(&text);
         let mut texts = wrap(&clean, width.saturating_sub(column)).into_iter();
-        let head = Line::plain("  ").with(ink, mark).with(Ink::Plain, format!(" {}", step.id)).pad_to(column);
+        let head = Line::plain("  ").with(ink, mark).with(Ink::Plain, format!(" {task}")).pad_to(column);
         lines.push(head.with(Ink::Plain, texts.next().unwrap_or_default()));
         lines.extend(texts.map(|text| Line::new().pad_to(column).with(Ink::Plain, text)));
     }
@@ -153,14 +152,14 @@ fn changed(state: &RunState, width: usize) -> Vec<Line> {
 }
 
 /// Whether what a step did stands: a mark and words.
-pub fn standing(state: &RunState, step: &Step, task: &TaskState) -> (&'static str, Ink, &'static str) {
+pub fn standing(state: &RunState, task: &Task, doing: &TaskState) -> (&'static str, Ink, &'static str) {
     let undo_failed = |(other, undo): (&Task, &TaskState)| {
-        other.step == step.id && other.is_undo() && matches!(undo.status, Status::Failed { .. } | Status::Doubtful)
+        &other.doing() == task && other.is_undo() && matches!(undo.status, Status::Failed { .. } | Status::Doubtful)
     };
-    match task.status {
-        _ if state.is_undone(step) => ("↩", Ink::Dim, "undone"),
+    match doing.status {
+        _ if state.is_undone(task) => ("↩", Ink::Dim, "undone"),
         _ if state.tasks.iter().any(undo_failed) => ("✗", Ink::Bad, "its undo failed"),
-        Status::Done if task.verified == Some(false) => ("✗", Ink::Bad, "done, but what must hold after it does not"),
+        Status::Done if doing.verified == Some(false) => ("✗", Ink::Bad, "done, but what must hold after it does not"),
         Status::Done => ("✓", Ink::Good, ""),
         Status::Unknown | Status::Doubtful => ("?", Ink::Warn, "not known whether it took effect"),
         Status::InFlight => ("?", Ink::Warn, "under way"),

@@ -65,7 +65,7 @@ pub fn effect_word(effect: Effect) -> &'static str {
 }
 
 fn pairs(plan: &Plan) -> impl Iterator<Item = (&Step, &PlannedStep)> {
-    plan.steps.iter().filter_map(|planned| plan.playbook.step(&planned.id).map(|step| (step, planned)))
+    plan.each_step()
 }
 
 /// What must hold, and what the action itself would refuse.
@@ -122,7 +122,7 @@ pub fn short(value: &Value) -> String {
 fn step_lines(number: usize, step: &Step, planned: &PlannedStep, width: usize) -> Vec<Line> {
     let mut lines = vec![Line::new().with(Ink::Bold, format!("{number:>2}. {}", step.title))];
     let skipped = matches!(planned.runs, Decided::No { .. });
-    let words = format!("    {} · {} · {}", step.id, step.action, effect_word(step.effect));
+    let words = format!("    {} · {} · {}", planned.name(), step.action, effect_word(step.effect));
     let ink = if planned.fidelity >= Fidelity::Probed { Ink::Good } else { Ink::Warn };
     let head = Line::new().with(Ink::Dim, words);
     if skipped {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::runs::Doing;
-use crate::run::{RunState, Status, Time};
+use crate::playbook::Step;
+use crate::run::{RunState, Status, Task, Time};
 use crate::timeline::Entry;
 
 use super::asked::Sent;
@@ -53,29 +54,42 @@ impl Standing<'_> {
         })
     }
 
+    /// One entry a step; one for each item where it runs for several and its list is known.
     fn steps(&self) -> Vec<Value> {
         let state = self.state;
-        let steps = state.playbook().steps.iter();
-        steps
-            .map(|step| {
-                let task = state.doing(&step.id);
-                let word = match task {
-                    _ if state.is_undone(step) => "undone",
-                    Some(task) => task.word(),
-                    None if state.skipped.contains_key(&step.id) => "skipped",
-                    None => "pending",
-                };
-                let seconds = task.and_then(|task| {
-                    let ended = task.ended.filter(|_| task.status != Status::InFlight)?;
-                    Some(ended.seconds_since(task.started))
-                });
-                json!({
-                    "id": step.id, "title": step.title, "state": word, "attempts": task.map_or(0, |task| task.attempt),
-                    "seconds": seconds, "message": task.map(|task| task.message()),
-                    "outputs": task.map(|task| task.outputs()),
-                })
-            })
-            .collect()
+        let tasks = state.playbook().steps.iter().flat_map(|step| {
+            let each = state.playbook().each_around(step.group.as_ref());
+            let entered = each.and_then(|each| state.entered.get(&Task::of(&each.id)));
+            match entered {
+                Some(entered) => entered.items.iter().map(|item| (step, Task::at(&step.id, Some(&item.id)))).collect(),
+                None => vec![(step, Task::of(&step.id))],
+            }
+        });
+        tasks.map(|(step, task)| self.step(step, &task)).collect()
+    }
+
+    fn step(&self, step: &Step, task: &Task) -> Value {
+        let state = self.state;
+        let doing = state.doing(task);
+        let word = match doing {
+            _ if state.is_undone(task) => "undone",
+            Some(doing) => doing.word(),
+            None if state.skipped_around(task) => "skipped",
+            None => "pending",
+        };
+        let seconds = doing.and_then(|doing| {
+            let ended = doing.ended.filter(|_| doing.status != Status::InFlight)?;
+            Some(ended.seconds_since(doing.started))
+        });
+        let mut entry = json!({
+            "id": step.id, "title": step.title, "state": word, "attempts": doing.map_or(0, |doing| doing.attempt),
+            "seconds": seconds, "message": doing.map(|doing| doing.message()),
+            "outputs": doing.map(|doing| doing.outputs()),
+        });
+        if let Some(item) = &task.item {
+            entry["item"] = json!(item);
+        }
+        entry
     }
 
     fn question(&self) -> Option<Value> {
@@ -95,11 +109,15 @@ impl Standing<'_> {
 
 /// One line of a timeline.
 pub fn entry(run: &crate::ids::RunId, entry: &Entry, started: Time) -> Value {
-    json!({
+    let mut line = json!({
         "v": 1, "type": "record", "run": run, "seq": entry.seq, "time": clock::rfc3339(entry.time),
         "seconds": entry.time.seconds_since(started), "actor": entry.actor, "step": entry.step, "kind": entry.kind,
         "text": entry.text, "detail": entry.detail,
-    })
+    });
+    if let Some(item) = &entry.item {
+        line["item"] = json!(item);
+    }
+    line
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub const START: Time = Time(1_795_360_830_000);
 /// A step.
 pub fn step(id: &str, title: &str, action: &str, effect: Effect) -> Step {
     Step {
+        group: None,
         id: id.parse().unwrap(),
         span: Span::default(),
         title: title.to_owned(),
@@ -59,6 +60,8 @@ pub fn playbook() -> Playbook {
     repoint.service = Some(Service::Up);
     repoint.checkpoint = Some("traffic_on_new_primary".to_owned());
     Playbook {
+        max_targets: None,
+        groups: Vec::new(),
         name: "db-failover".to_owned(),
         version: "1.4.0".to_owned(),
         title: "Switch a PostgreSQL cluster to its standby".to_owned(),
@@ -84,6 +87,7 @@ pub fn playbook() -> Playbook {
 
 fn planned(step: &Step, fidelity: Fidelity, changes: Vec<Change>) -> PlannedStep {
     PlannedStep {
+        item: None,
         id: step.id.clone(),
         runs: Decided::Yes,
         arguments: json!({}),
@@ -121,6 +125,7 @@ pub fn plan() -> Plan {
     steps[3].arguments = json!({ "server": unknown("promote has not run yet") });
     steps[3].runs = Decided::Undecided { why: "steps.promote.outputs.timeline is not known yet".to_owned() };
     Plan {
+        groups: Vec::new(),
         format: 1,
         inputs: json!({ "cluster": "orders", "max_lag": 1_048_576, "note": null }),
         environment: "lab".to_owned(),
@@ -299,7 +304,7 @@ pub fn succeeded() -> Story {
     story.add(
         0.3,
         Event::Verified {
-            step: "promote".parse().unwrap(),
+            task: "promote".parse().unwrap(),
             passed: true,
             conditions: vec![crate::run::Condition {
                 source: "facts.primaries == 1".to_owned(),

@@ -159,6 +159,8 @@ pub fn three(actions: [&str; 3]) -> Playbook {
 
 pub fn book(steps: Vec<Step>) -> Playbook {
     Playbook {
+        max_targets: None,
+        groups: Vec::new(),
         name: "simulated".to_owned(),
         version: "1.0.0".to_owned(),
         title: "Set three values".to_owned(),
@@ -195,6 +197,7 @@ pub fn step(what: &str, action: &str) -> Step {
         _ => Rollback::Action,
     };
     Step {
+        group: None,
         id: what.parse().unwrap(),
         span: Span::default(),
         title: what.to_owned(),

@@ -1,0 +1,134 @@
+//! Going forward again: after everything back to the point of no return was undone, or after items of a `for_each` failed.
+//! What no longer stands is forgotten, so that it runs once more, and only that.
+
+use super::state::RunState;
+use super::task_state::{Status, TaskState};
+use super::{Phase, Task};
+
+impl RunState {
+    /// Everything back to the point of no return is undone, and a person wants to go forward again.
+    pub(super) fn forward_again(&mut self) {
+        self.rollback = None;
+        self.dealt_with = 0;
+        let undone: Vec<Task> = self.tasks.keys().filter(|task| !task.is_undo() && self.is_undone(task)).cloned().collect();
+        let groups: Vec<Task> = self.tasks.keys().filter(|task| self.is_group(task)).cloned().collect();
+        for (task, state) in &mut self.tasks {
+            let is_undone = undone.contains(&task.doing());
+            if is_undone || (task.phase == Phase::Do && !state.passed) {
+                state.allowed = state.counted + 1;
+                // What failed half-way and is not undone still counts: the point of no return stays crossed by it.
+                state.earlier_effect = !is_undone && state.may_have_effect();
+                state.round += u32::from(is_undone);
+                state.status = Status::Ready;
+                state.passed = false;
+                state.verified = None;
+            }
+        }
+        self.enter_again(&groups);
+        self.forget_what_is_gone();
+    }
+
+    /// The items of a `for_each` that failed are tried again.
+    pub(super) fn retry_items(&mut self, group: &Task) {
+        let Some(entered) = self.entered.get_mut(group) else { return };
+        let failed = std::mem::take(&mut entered.failed);
+        entered.dealt_with = 0;
+        let inside = |step: &crate::ids::StepId| {
+            let book = &self.plan.playbook;
+            book.step(step).is_some_and(|step| book.around(step.group.as_ref()).any(|around| around.id == group.step))
+        };
+        let again: Vec<Task> = self
+            .tasks
+            .iter()
+            .filter(|(task, state)| {
+                let of_it = task.item.as_ref().is_some_and(|item| failed.contains_key(item)) && inside(&task.step);
+                of_it && !task.is_undo() && !state.passed
+            })
+            .map(|(task, _)| task.clone())
+            .collect();
+        for task in again {
+            let Some(state) = self.tasks.get_mut(&task) else { continue };
+            state.allowed = state.counted + 1;
+            state.earlier_effect = state.may_have_effect();
+            state.status = Status::Ready;
+        }
+    }
+
+    fn is_group(&self, task: &Task) -> bool {
+        let book = self.playbook();
+        !task.is_undo() && task.item.is_none() && book.group(&task.step).is_some() && book.step(&task.step).is_none()
+            || self.entered.contains_key(task)
+    }
+
+    /// Lists that are frozen stay so; what failed of their items, and groups that were passed over, are gone over again.
+    fn enter_again(&mut self, groups: &[Task]) {
+        for entered in self.entered.values_mut() {
+            entered.failed.clear();
+            entered.dealt_with = 0;
+        }
+        for group in groups {
+            if let Some(state) = self.tasks.get_mut(group) {
+                state.passed = false;
+            }
+        }
+    }
+
+    /// What has no effect any more has no place in the order of intents, and the safe states that stood on it are gone.
+    fn forget_what_is_gone(&mut self) {
+        let stands: Vec<bool> =
+            self.order.iter().map(|task| self.doing(task).is_some_and(TaskState::may_have_effect)).collect();
+        let order = std::mem::take(&mut self.order);
+        let book = &self.plan.playbook;
+        // A checkpoint stands on its step, or on all that is in its group.
+        let holds = |step: &crate::ids::StepId| {
+            let mut of_it = order.iter().zip(&stands).filter(|(task, _)| {
+                let inside = book.step(&task.step).and_then(|step| step.group.as_ref());
+                &task.step == step || book.around(inside).any(|group| &group.id == step)
+            });
+            let mut any = false;
+            of_it.all(|(_, stands)| {
+                any = true;
+                *stands
+            }) && any
+        };
+        self.checkpoints.retain(|point| holds(&point.step));
+        for point in &mut self.checkpoints {
+            point.position = stands.iter().take(point.position).filter(|stands| **stands).count();
+        }
+        self.order = order.into_iter().zip(&stands).filter(|(_, stands)| **stands).map(|(task, _)| task).collect();
+        // What was skipped behind the first step that runs again was skipped for what is no longer true.
+        let first = self.first_open();
+        let place = |step: &crate::ids::StepId| {
+            let book = &self.plan.playbook;
+            let of_group = book.group(step).map(|group| group.first);
+            of_group.or_else(|| book.steps.iter().position(|other| &other.id == step)).unwrap_or(usize::MAX)
+        };
+        let gone: Vec<Task> = self.skipped.keys().filter(|task| place(&task.step) >= first).cloned().collect();
+        gone.iter().for_each(|task| {
+            self.skipped.remove(task);
+        });
+        // What was read behind it was read of a world that is gone.
+        let reads: Vec<crate::ids::StepId> = {
+            let steps = self.plan.playbook.steps.iter().skip(first);
+            steps.filter(|step| !step.effect.changes()).map(|step| step.id.clone()).collect()
+        };
+        for (_, state) in self.tasks.iter_mut().filter(|(task, _)| !task.is_undo() && reads.contains(&task.step)) {
+            state.allowed = state.counted + 1;
+            state.status = Status::Ready;
+            state.passed = false;
+            state.verified = None;
+        }
+    }
+
+    /// The place of the first step of which not all that was begun is passed.
+    fn first_open(&self) -> usize {
+        let passed = |id| {
+            let mut doings = self.doings(id).filter(|(task, _)| !self.is_group(task)).peekable();
+            let begun = doings.peek().is_some();
+            let skipped = self.skipped_around(&Task::of(id));
+            skipped || begun && doings.all(|(task, state)| state.passed || self.skipped.contains_key(task))
+        };
+        let steps = &self.plan.playbook.steps;
+        steps.iter().position(|step| !passed(&step.id)).unwrap_or(steps.len())
+    }
+}

@@ -1,0 +1,130 @@
+//! What becomes of a run when a step fails for good: what its `on_failure` says, or that of the nearest group around it
+//! that says something, or what the point of no return makes of it. An item of a `for_each` that fails is only counted.
+
+use super::decide::{Decision, record};
+use super::state::Entered;
+use super::walk::Next;
+use super::{Event, Question, QuestionKind, RunState, SkipReason, Task, TaskState, Time};
+use crate::playbook::{Child, Each, Group, OnFailure, Step};
+
+/// How long a person has to answer where a safe default stands behind the question, in seconds.
+pub(super) const ANSWER_WITHIN: f64 = 900.0;
+
+/// What failed.
+pub(super) struct Failure {
+    /// The step, or the group whose items failed.
+    pub task: Task,
+    /// How, for a person.
+    pub because: String,
+}
+
+impl Failure {
+    /// Of a step.
+    pub fn of(task: Task, state: &TaskState) -> Self {
+        let because = format!("{task} failed: {}", state.message());
+        Self { task, because }
+    }
+}
+
+/// How many items failed, and which.
+pub(super) fn of_items(task: &Task, entered: &Entered, each: &Each) -> String {
+    let named: Vec<&str> = entered.failed.values().take(5).map(String::as_str).collect();
+    let more = entered.failed.len().saturating_sub(named.len());
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!(
+        "{task} failed: {} of {} items failed, and {} may: {}{more}",
+        entered.failed.len(),
+        entered.items.len(),
+        each.max_failures,
+        named.join("; ")
+    )
+}
+
+/// A step failed for good.
+pub(super) fn step(run: &RunState, step: &Step, failure: Failure, now: Time) -> Next {
+    match &step.on_failure {
+        Some(policy) => apply(run, policy, Child::Step(step), &failure.task.clone(), failure, now),
+        None => around(run, step.group.as_ref(), failure, now),
+    }
+}
+
+/// A group failed as a whole: its list cannot be had, or too many of its items failed.
+pub(super) fn group(run: &RunState, group: &Group, failure: Failure, now: Time) -> Next {
+    match &group.on_failure {
+        Some(policy) => apply(run, policy, Child::Group(group), &failure.task.clone(), failure, now),
+        None => around(run, group.parent.as_ref(), failure, now),
+    }
+}
+
+/// What the groups around it say; the point of no return where they say nothing.
+fn around(run: &RunState, inside: Option<&crate::ids::StepId>, failure: Failure, now: Time) -> Next {
+    for group in run.playbook().around(inside) {
+        let own = run.group_task(group, failure.task.item.as_ref());
+        if let (Some(_), Some(item)) = (group.each(), &failure.task.item) {
+            let event = Event::ItemFailed { task: own, item: item.clone(), because: failure.because };
+            return Next::Now(record(event));
+        }
+        if let Some(policy) = &group.on_failure {
+            return apply(run, policy, Child::Group(group), &own, failure, now);
+        }
+    }
+    let default = if run.point_of_no_return().is_some() { OnFailure::Pause } else { OnFailure::Rollback };
+    match default {
+        OnFailure::Pause => Next::Rest(ask(run, failure, now)),
+        _ => Next::Rest(record(Event::RollbackStarted { to: None, because: failure.because })),
+    }
+}
+
+/// Does what a policy says; `whole` is what is passed over or left by it: the step itself, or a group around it.
+fn apply(run: &RunState, policy: &OnFailure, child: Child<'_>, whole: &Task, failure: Failure, now: Time) -> Next {
+    let because = failure.because.clone();
+    match policy {
+        OnFailure::Rollback => Next::Rest(record(Event::RollbackStarted { to: None, because })),
+        OnFailure::RollbackTo(name) => {
+            Next::Rest(record(Event::RollbackStarted { to: Some(name.clone()), because }))
+        }
+        // What is under way in a group is brought to its end before the group is left.
+        OnFailure::Continue if matches!(child, Child::Group(_)) => {
+            Next::Rest(record(Event::FailureAccepted { task: whole.clone(), because }))
+        }
+        OnFailure::Continue => Next::Now(record(Event::FailureAccepted { task: whole.clone(), because })),
+        OnFailure::Step(target) => Next::Rest(jump(run, child, whole, target, because)),
+        OnFailure::Pause => Next::Rest(ask(run, failure, now)),
+    }
+}
+
+fn ask(run: &RunState, failure: Failure, now: Time) -> Decision {
+    let behind = run.point_of_no_return().is_some();
+    record(Event::WaitStarted {
+        question: Question {
+            task: failure.task,
+            kind: QuestionKind::StepFailed,
+            message: failure.because,
+            deadline: (!behind).then(|| now.plus_seconds(ANSWER_WITHIN)),
+        },
+    })
+}
+
+/// Goes on at a later step of the same level: what lies between is skipped, one record each, then the failure is passed over.
+fn jump(run: &RunState, from: Child<'_>, whole: &Task, target: &crate::ids::StepId, because: String) -> Decision {
+    let book = run.playbook();
+    let level = match from {
+        Child::Step(step) => step.group.as_ref(),
+        Child::Group(group) => group.parent.as_ref(),
+    };
+    let level = level.and_then(|id| book.group(id));
+    let between = book
+        .level(level)
+        .skip_while(|child| child.id() != from.id())
+        .skip(1)
+        .take_while(|child| child.id() != target)
+        .map(|child| RunState::task_of(child, whole.item.as_ref()))
+        .find(|task| !run.skipped.contains_key(task));
+    match between {
+        Some(task) => record(Event::StepSkipped { task, reason: SkipReason::Jumped { from: from.id().clone() } }),
+        None => record(Event::FailureAccepted {
+            task: whole.clone(),
+            because: format!("{because}; going on at {target}"),
+        }),
+    }
+}

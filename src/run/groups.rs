@@ -1,0 +1,190 @@
+//! Which groups of a run are over, and what that makes of the run: how far it has come, and what may run side by side.
+
+use std::sync::Arc;
+
+use super::{RunState, Task, TaskState};
+use crate::ids::{ItemId, StepId};
+use crate::playbook::{Child, Group, GroupKind, Playbook, Step};
+
+impl RunState {
+    /// The task of something at one level of the playbook, in a round of a `for_each`.
+    pub fn task_of(child: Child<'_>, item: Option<&ItemId>) -> Task {
+        match child {
+            Child::Step(step) => Task::at(&step.id, item),
+            Child::Group(group) => Task::at(&group.id, item),
+        }
+    }
+
+    /// Whether a group has a beginning that is written down: a condition to be decided, or a list to be frozen.
+    pub fn has_entry(group: &Group) -> bool {
+        group.condition.is_some() || !group.needs.is_empty() || group.each().is_some()
+    }
+
+    /// Whether a task, or a group around it, does not run.
+    pub fn skipped_around(&self, task: &Task) -> bool {
+        if self.skipped.contains_key(task) {
+            return true;
+        }
+        let book = self.playbook();
+        let inside = book.step(&task.step).and_then(|step| step.group.as_ref());
+        book.around(inside).any(|group| self.skipped.contains_key(&self.group_task(group, task.item.as_ref())))
+    }
+
+    /// The task of a group, seen from inside: with the item only where it lies inside of that `for_each`.
+    pub fn group_task(&self, group: &Group, item: Option<&ItemId>) -> Task {
+        let inside = self.playbook().each_around(group.parent.as_ref()).is_some();
+        Task::at(&group.id, item.filter(|_| inside))
+    }
+
+    /// Whether a step is dealt with, for each item where it runs for several.
+    pub fn is_passed(&self, id: &StepId) -> bool {
+        let book = self.playbook();
+        let Some(step) = book.step(id) else { return false };
+        let groups = || book.around(step.group.as_ref());
+        let of_group = groups().any(|group| {
+            let task = self.group_task(group, None);
+            self.skipped.contains_key(&task)
+                || self.tasks.get(&task).is_some_and(|state| state.passed)
+                || group.each().is_some() && self.is_over(group, &task)
+        });
+        let own = Task::of(id);
+        of_group || self.skipped.contains_key(&own) || self.tasks.get(&own).is_some_and(|state| state.passed)
+    }
+
+    /// Whether a task is dealt with: done and held to its conditions, passed over, or skipped.
+    pub fn is_passed_for(&self, task: &Task) -> bool {
+        self.skipped_around(task) || self.tasks.get(task).is_some_and(|state| state.passed)
+    }
+
+    /// Whether a step is dealt with, checkpoint and all.
+    fn step_is_over(&self, step: &Step, task: &Task) -> bool {
+        self.skipped.contains_key(task)
+            || self.tasks.get(task).is_some_and(|state| state.passed)
+                && self.has_checkpoint(step.checkpoint.as_deref(), task)
+    }
+
+    /// Whether a group is dealt with, checkpoint and all.
+    fn group_is_over(&self, group: &Group, task: &Task) -> bool {
+        self.skipped.contains_key(task)
+            || self.is_over(group, task) && self.has_checkpoint(group.checkpoint.as_deref(), task)
+    }
+
+    fn child_is_over(&self, child: Child<'_>, item: Option<&ItemId>) -> bool {
+        let task = Self::task_of(child, item);
+        match child {
+            Child::Step(step) => self.step_is_over(step, &task),
+            Child::Group(group) => self.group_is_over(group, &task),
+        }
+    }
+
+    /// Whether nothing is left to be done in a group: all of it is, or its failure was passed over.
+    pub fn is_over(&self, group: &Group, task: &Task) -> bool {
+        if self.tasks.get(task).is_some_and(|state| state.passed) {
+            return true;
+        }
+        match &group.kind {
+            GroupKind::Each(each) => self.entered.get(task).is_some_and(|entered| {
+                entered.dealt_with == entered.items.len() && entered.failed.len() <= each.max_failures as usize
+            }),
+            GroupKind::Parallel | GroupKind::Nested(_) => {
+                (!Self::has_entry(group) || self.entered.contains_key(task))
+                    && self.playbook().level(Some(group)).all(|child| self.child_is_over(child, task.item.as_ref()))
+            }
+        }
+    }
+
+    /// Whether an item of a `for_each` is dealt with.
+    pub(super) fn round_is_over(&self, group: &Group, task: &Task, item: &ItemId) -> bool {
+        self.entered.get(task).is_some_and(|entered| entered.failed.contains_key(item))
+            || self.playbook().level(Some(group)).all(|child| self.child_is_over(child, Some(item)))
+    }
+
+    /// Whether the checkpoint that something makes once it is done is reached; what failed and was passed over makes none.
+    pub(super) fn has_checkpoint(&self, checkpoint: Option<&str>, task: &Task) -> bool {
+        checkpoint.is_none()
+            || self.word(task) != "done"
+            || self.checkpoints.iter().any(|point| point.step == task.step)
+    }
+
+    /// Counts on over what is dealt with by now: in the playbook, and in each `for_each`.
+    pub(super) fn count_on(&mut self) {
+        let plan = Arc::clone(&self.plan);
+        let book = &plan.playbook;
+        self.count_rounds(book);
+        let ahead = book.children(None, self.dealt_with..book.steps.len());
+        let over: usize = ahead.take_while(|child| self.child_is_over(*child, None)).map(Child::count).sum();
+        self.dealt_with += over;
+    }
+
+    fn count_rounds(&mut self, book: &Playbook) {
+        let open = self.entered.iter().filter(|(_, entered)| entered.dealt_with < entered.items.len());
+        let further: Vec<(Task, usize)> = open
+            .filter_map(|(task, entered)| {
+                let group = book.group(&task.step)?;
+                let left = entered.items.iter().skip(entered.dealt_with);
+                let over = left.take_while(|item| self.round_is_over(group, task, &item.id)).count();
+                (over > 0).then(|| (task.clone(), over))
+            })
+            .collect();
+        for (task, over) in further {
+            if let Some(entered) = self.entered.get_mut(&task) {
+                entered.dealt_with += over;
+            }
+        }
+    }
+
+    /// Whether two tasks may be under way at the same time: steps of one `parallel`, or rounds of one `for_each` in batches.
+    pub(super) fn may_meet(&self, one: &Task, other: &Task) -> bool {
+        if one.is_undo() || other.is_undo() {
+            return false;
+        }
+        let book = self.playbook();
+        let around = |task: &Task| {
+            let inside = book.step(&task.step).and_then(|step| step.group.as_ref());
+            book.around(inside).collect::<Vec<_>>()
+        };
+        let (mine, theirs) = (around(one), around(other));
+        mine.iter().filter(|group| theirs.iter().any(|their| their.id == group.id)).any(|group| match &group.kind {
+            GroupKind::Parallel => one.item == other.item && one.step != other.step,
+            GroupKind::Each(each) => each.size > 1 && one.item != other.item,
+            GroupKind::Nested(_) => false,
+        })
+    }
+
+    /// The groups around a task that its passing has brought to their end.
+    pub(super) fn ended_by<'a>(&'a self, task: &'a Task) -> impl Iterator<Item = &'a Group> {
+        let inside = self.playbook().step(&task.step).and_then(|step| step.group.as_ref());
+        self.playbook().around(inside).filter(|group| {
+            let own = self.group_task(group, task.item.as_ref());
+            match self.entered.get(&own).filter(|_| group.each().is_some()) {
+                // The rounds are counted after the fold: this one may be the last.
+                Some(entered) => entered
+                    .items
+                    .iter()
+                    .skip(entered.dealt_with)
+                    .all(|item| self.round_is_over(group, &own, &item.id)),
+                None => self.is_over(group, &own),
+            }
+        })
+    }
+
+    /// What is known of the doing of a step in the same round as a task.
+    pub fn beside(&self, task: &Task, step: &StepId) -> Task {
+        let book = self.playbook();
+        let group = match (book.group(step), book.step(step)) {
+            (Some(group), _) => group.parent.as_ref(),
+            (None, Some(step)) => step.group.as_ref(),
+            (None, None) => None,
+        };
+        Task::at(step, task.item.as_ref().filter(|_| book.each_around(group).is_some()))
+    }
+
+    /// Whether a step or group that another needs is done.
+    pub(super) fn is_done(&self, task: &Task) -> bool {
+        let group = self.playbook().group(&task.step).filter(|group| group.each().is_none() || task.item.is_none());
+        match group {
+            Some(_) => self.word(task) == "done",
+            None => self.tasks.get(task).is_some_and(|state: &TaskState| state.word() == "done"),
+        }
+    }
+}
