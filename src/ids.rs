@@ -149,6 +149,40 @@ pub fn is_identifier(text: &str) -> bool {
         && bytes.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
+/// A name of ours as a part of a file's name, of letters, digits and `. _ -` alone: no two have the same.
+pub fn file_name(name: &str) -> String {
+    let mut file = String::with_capacity(name.len() + 8);
+    for letter in name.chars() {
+        match letter {
+            '.' => file.push_str(".."),
+            '/' => file.push_str(".-"),
+            '@' => file.push_str("._"),
+            ':' => file.push_str(".c"),
+            other => file.push(other),
+        }
+    }
+    file
+}
+
+/// The name that a file's name stands for; nothing where `file_name` has not made it.
+pub fn of_file_name(file: &str) -> Option<String> {
+    let mut name = String::with_capacity(file.len());
+    let mut letters = file.chars();
+    while let Some(letter) = letters.next() {
+        name.push(match letter {
+            '.' => match letters.next()? {
+                '.' => '.',
+                '-' => '/',
+                '_' => '@',
+                'c' => ':',
+                _ => return None,
+            },
+            other => other,
+        });
+    }
+    Some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +199,14 @@ mod tests {
             assert!(bad.parse::<Resource>().is_err(), "{bad:?}");
         }
         assert!("../x".parse::<RunId>().is_err());
+    }
+
+    #[test]
+    fn a_file_s_name_stands_for_one_name() {
+        for name in ["a", "a/undo/1", "sub/a@1.2:3/undo/4", "a@x-undo", "a@._", "a@.-"] {
+            assert_eq!(of_file_name(&file_name(name)).as_deref(), Some(name));
+        }
+        assert_eq!(of_file_name("a.x"), None);
     }
 
     #[test]

@@ -242,10 +242,10 @@ impl Drive<'_> {
 
     /// What an action works with for a task of this run.
     pub(super) fn context(&self, task: &Task) -> Context {
-        let observer = Arc::clone(&self.tools.observer);
+        let observer = Arc::clone(self.tools.observer);
         let task = task.clone();
         Context {
-            inventory: Arc::clone(&self.tools.inventory),
+            inventory: Arc::clone(self.tools.inventory),
             spool: self.spool.clone(),
             output: Arc::new(move |stderr, bytes| observer.output(&task, stderr, bytes)),
         }

@@ -1,11 +1,13 @@
 //! Before an attempt: whether it is to run at all, with which arguments, and what is there now. Ends in one record: the
 //! intent, or why there is none.
 
-use super::drive::Drive;
 use super::EngineError;
+use super::drive::Drive;
 use crate::actions::ActionError;
 use crate::plan::check_requirements;
-use crate::playbook::{Expression, Rollback, Scope, Step, Truth, complete_arguments, decide_condition, explain, resolve_arguments};
+use crate::playbook::{
+    Expression, Rollback, Scope, Step, Truth, complete_arguments, decide_condition, explain, resolve_arguments,
+};
 use crate::run::{Event, Phase, RunState, SkipReason, Task, TaskState};
 use crate::spec::{ActionSpec, Effect, Prediction};
 use crate::value::{Value, contains_unknown};
@@ -122,9 +124,8 @@ impl Drive<'_> {
         }
         let Some(undo) = undo else { return Vec::new() };
         let outputs = doing.as_ref().map_or(Value::Null, TaskState::outputs);
-        let prepared = scope.and_then(|scope| {
-            self.prepare_part(&undo, &Scope { outputs, facts: before.clone(), ..scope })
-        });
+        let prepared =
+            scope.and_then(|scope| self.prepare_part(&undo, &Scope { outputs, facts: before.clone(), ..scope }));
         use crate::outcome::Report;
         let report = match prepared {
             Ok(Some(arguments)) => return vec![self.intent(task.clone(), attempt, &undo, arguments, before)],

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::drive::Drive;
 use super::EngineError;
+use super::drive::Drive;
 use crate::actions::ActionError;
 use crate::outcome::{Outcome, Report};
 use crate::playbook::{Scope, Step, Truth, Verify, decide_condition, explain};

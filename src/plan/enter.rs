@@ -61,13 +61,7 @@ impl Planner {
     }
 
     /// The items of a `for_each`, where its list is known by now.
-    fn items(
-        &self,
-        group: &Group,
-        each: &Each,
-        scope: &Scope,
-        runs: &Decided,
-    ) -> Result<Option<Vec<Item>>, PlanError> {
+    fn items(&self, group: &Group, each: &Each, scope: &Scope, runs: &Decided) -> Result<Option<Vec<Item>>, PlanError> {
         let evaluate = |error| PlanError::Evaluate { step: group.id.to_string(), error };
         let list = [("list".to_owned(), each.list.clone())];
         let resolved = resolve_arguments(&list, scope).map_err(evaluate)?;
@@ -126,7 +120,8 @@ impl Planner {
             let evaluate = |error| PlanError::Evaluate { step: "locks".to_owned(), error };
             let value = render(template, &scope).map_err(evaluate)?;
             if let Some(why) = why_unknown(&value) {
-                let message = format!("`{}` rests on {why}, and locks are taken before the first step", template.source);
+                let message =
+                    format!("`{}` rests on {why}, and locks are taken before the first step", template.source);
                 return Err(PlanError::Lock(message));
             }
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

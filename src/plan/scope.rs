@@ -98,7 +98,8 @@ fn steps(book: &Playbook, place: Place<'_>, each: Option<&Group>, said: &str, kn
     let inside = |group: Option<&StepId>| book.each_around(group).map(|each| &each.id);
     let ours = each.map(|each| &each.id);
     let written = book.steps.iter().filter(|step| here(&step.id)).map(|step| (step.id.local(), Child::Step(step)));
-    let groups = book.groups.iter().filter(|group| here(&group.id)).map(|group| (group.id.local(), Child::Group(group)));
+    let groups =
+        book.groups.iter().filter(|group| here(&group.id)).map(|group| (group.id.local(), Child::Group(group)));
     let mut map = serde_json::Map::new();
     for (name, child) in named_in(said, written.chain(groups)) {
         let value = match child {

@@ -315,10 +315,9 @@ pub fn bind_nested(nested: &Nested, given: Value) -> Result<Value, InputError> {
             Some(value) => {
                 let typed = match (&value, spec.kind.accept(&value)) {
                     (_, Ok(typed)) => typed,
-                    (Value::String(text), Err(_)) => spec
-                        .kind
-                        .parse(text)
-                        .map_err(|error| fault(name, format!("input `{name}`: {error}")))?,
+                    (Value::String(text), Err(_)) => {
+                        spec.kind.parse(text).map_err(|error| fault(name, format!("input `{name}`: {error}")))?
+                    }
                     (_, Err(error)) => return Err(fault(name, format!("input `{name}`: {error}"))),
                 };
                 hold(spec, &typed).map_err(|message| fault(name, format!("input `{name}` {message}")))?;

@@ -12,10 +12,11 @@ use crate::value::{Type, Value};
 use super::cel;
 use super::check::{Checker, Finding};
 use super::faults::Faults;
-use super::names::{Fields, Kind, Names, Seen};
+use super::names::{Around, Fields, Kind, Names, Seen};
 use super::secrets;
 use super::template::{self, Filler, Piece};
-use super::{Argument, Expression, InputSpec, Playbook, Rollback, Step, Template};
+use super::{Argument, Expression, GroupKind, Playbook, Rollback, Step, Template};
+use crate::ids::StepId;
 
 /// Reports what is wrong with a playbook whose parts have been read.
 pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], root: &Node, specs: &Specs) {
@@ -26,19 +27,15 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], r
     for (place, step) in playbook.steps.iter().enumerate() {
         all.entry(step.id.as_str()).or_insert(place);
     }
-    let mut lint = Lint { faults, specs, inputs: &playbook.inputs, all: &all, used: &used };
+    let mut lint = Lint { faults, specs, book: playbook, all: &all, used: &used };
     for lock in &playbook.locks {
-        lint.template(
-            lock,
-            &lint.names(&[], None, None, "only inputs are known when locks are taken"),
-            None,
-            Use::Text,
-        );
+        lint.template(lock, &lint.names(&[], None, 0, "only inputs are known when locks are taken"), None, Use::Text);
     }
     for (place, step) in playbook.steps.iter().enumerate() {
         if lint.faults.is_full() {
             return;
         }
+        lint.groups(place, seen.get(..place).unwrap_or_default());
         lint.step(step, step, seen.get(..place).unwrap_or_default());
         if let Rollback::Steps(undo) = &step.rollback {
             for part in undo {
@@ -46,6 +43,8 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], r
             }
         }
     }
+    // Nested playbooks may stand behind the last step.
+    lint.groups(playbook.steps.len(), &seen);
     lint.missing_locks(playbook, places);
     lint.unused_inputs(root);
     secrets::check(faults, playbook);
@@ -65,7 +64,7 @@ enum Use<'k> {
 struct Lint<'l, 'a> {
     faults: &'l mut Faults,
     specs: &'a Specs,
-    inputs: &'a [InputSpec],
+    book: &'a Playbook,
     all: &'a BTreeMap<&'a str, usize>,
     used: &'a RefCell<BTreeSet<String>>,
 }
@@ -76,11 +75,35 @@ impl<'a> Lint<'_, 'a> {
     fn names(
         &self,
         steps: &'a [Seen<'a>],
-        outputs: Option<Fields>,
-        facts: Option<Fields>,
+        inside: Option<&'a StepId>,
+        before: usize,
         why_not: &'static str,
     ) -> Names<'a> {
-        Names { inputs: self.inputs, steps, all: self.all, outputs, facts, why_not, used: self.used }
+        let around = Around { book: self.book, inside, before };
+        let (inputs, all, used) = (&self.book.inputs[..], self.all, self.used);
+        Names { inputs, steps, around, all, outputs: None, facts: None, why_not, used }
+    }
+
+    /// Checks the groups that begin with a step: their conditions, lists, and what nested playbooks are given.
+    fn groups(&mut self, place: usize, seen: &'a [Seen<'a>]) {
+        for group in self.book.groups.iter().filter(|group| group.first == place) {
+            let names = self.names(seen, group.parent.as_ref(), place, NOT_YET);
+            if let Some(condition) = &group.condition {
+                self.condition(condition, &names, None);
+            }
+            match &group.kind {
+                GroupKind::Parallel => {}
+                GroupKind::Each(each) => {
+                    let list = Type::List(Box::new(Type::Any));
+                    self.free_argument(&each.list, &names, Use::Value(&list));
+                }
+                GroupKind::Nested(nested) => {
+                    for (_, given) in &nested.given {
+                        self.free_argument(given, &names, Use::Value(&Type::Any));
+                    }
+                }
+            }
+        }
     }
 
     /// Checks one step; `owner` is the step of the playbook that it is, probes or undoes.
@@ -89,9 +112,11 @@ impl<'a> Lint<'_, 'a> {
         'a: 's,
     {
         let used: &'s RefCell<BTreeSet<String>> = self.used;
+        let around = Around { book: self.book, inside: owner.group.as_ref(), before: seen.len() };
         let names = |outputs, facts, why_not| Names {
-            inputs: self.inputs,
+            inputs: &self.book.inputs,
             steps: seen,
+            around,
             all: self.all,
             outputs,
             facts,
@@ -136,8 +161,9 @@ impl<'a> Lint<'_, 'a> {
             self.step(&probe.step, owner, seen);
             let fields = Fields::of_step(&probe.step, self.specs.get(&probe.step.action));
             let looked = Names {
-                inputs: self.inputs,
+                inputs: &self.book.inputs,
                 steps: seen,
+                around,
                 all: self.all,
                 outputs: Some(fields),
                 facts: None,
@@ -201,11 +227,20 @@ impl<'a> Lint<'_, 'a> {
     }
 
     fn argument(&mut self, argument: &Argument, names: &Names<'_>, owner: &Step, place: Use<'_>) {
+        self.argument_of(argument, names, Some(owner), place);
+    }
+
+    /// An argument of a group, which has no step of its own.
+    fn free_argument(&mut self, argument: &Argument, names: &Names<'_>, place: Use<'_>) {
+        self.argument_of(argument, names, None, place);
+    }
+
+    fn argument_of(&mut self, argument: &Argument, names: &Names<'_>, owner: Option<&Step>, place: Use<'_>) {
         match argument {
             Argument::Literal(_) => {}
-            Argument::Template(template) => self.template(template, names, Some(owner), place),
+            Argument::Template(template) => self.template(template, names, owner, place),
             Argument::Computed(expression) => {
-                let kind = self.expression(expression, names, Some(owner));
+                let kind = self.expression(expression, names, owner);
                 if place == Use::Line {
                     self.spliced(expression.span, "a computed value", None);
                 } else if let Use::Value(declared) = place {
@@ -217,10 +252,10 @@ impl<'a> Lint<'_, 'a> {
                     Use::Value(Type::List(item)) => Use::Value(item),
                     other => other,
                 };
-                items.iter().for_each(|item| self.argument(item, names, owner, inner));
+                items.iter().for_each(|item| self.argument_of(item, names, owner, inner));
             }
             Argument::Map(entries) => {
-                entries.iter().for_each(|(_, entry)| self.argument(entry, names, owner, Use::Value(&Type::Any)));
+                entries.iter().for_each(|(_, entry)| self.argument_of(entry, names, owner, Use::Value(&Type::Any)));
             }
         }
     }

@@ -9,8 +9,9 @@ use crate::spec::Specs;
 
 use super::faults::Faults;
 use super::inputs::read_inputs_section;
+use super::level::{Level, count, read_level};
 use super::reader::Reader;
-use super::step::{Defaults, Draft, read_retry, read_step};
+use super::step::{Defaults, read_retry};
 use super::words::{self, check_keys};
 use super::{Playbook, Template, lint, order, review};
 
@@ -65,14 +66,14 @@ fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> 
     let inputs = root.get("inputs").map(|node| read_inputs_section(reader, node)).unwrap_or_default();
     let locks = read_locks(reader, root);
     let defaults = read_defaults(reader, root);
-    let drafts = read_steps(reader, root, defaults);
+    let level = read_steps(reader, root, defaults);
     let text = |reader: &mut Reader<'_>, key: &str| root.get(key).and_then(|node| reader.text(node, key));
     let texts = |reader: &mut Reader<'_>, key: &str| {
         let list = root.get(key).map(|node| reader.texts(node, key)).unwrap_or_default();
         list.into_iter().map(|(text, _)| text).collect()
     };
-    order::check(&mut reader.faults, &drafts);
-    let places: Vec<Span> = drafts.iter().map(|draft| draft.id).collect();
+    order::check(&mut reader.faults, &level);
+    let places: Vec<Span> = level.drafts.iter().map(|draft| draft.id).collect();
     let title = text(reader, "title").unwrap_or_else(|| name.clone());
     let playbook = Playbook {
         title,
@@ -88,9 +89,9 @@ fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> 
         recovery_time: read_objective(reader, root),
         inputs,
         locks,
-        max_targets: None,
-        steps: drafts.into_iter().map(|draft| draft.step).collect(),
-        groups: Vec::new(),
+        max_targets: root.get("max_targets").and_then(|node| count(reader, node, "max_targets", 1)),
+        steps: level.drafts.into_iter().map(|draft| draft.step).collect(),
+        groups: level.groups.into_iter().map(|draft| draft.group).collect(),
         digest: Digest::of(source.text.as_bytes()),
     };
     lint::check(&mut reader.faults, &playbook, &places, root, reader.specs);
@@ -133,7 +134,7 @@ pub(crate) fn is_playbook_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
 }
 
-fn is_version(text: &str) -> bool {
+pub(super) fn is_version(text: &str) -> bool {
     let number = |part: &str| (1..=9).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
     text.split('.').count() <= 4 && text.split('.').all(number)
 }
@@ -183,26 +184,30 @@ fn read_objective(reader: &mut Reader<'_>, root: &Node) -> Option<f64> {
     node.get("recovery_time").and_then(|node| reader.duration(node, "recovery_time", 0.001))
 }
 
-fn read_steps(reader: &mut Reader<'_>, root: &Node, defaults: Defaults) -> Vec<Draft> {
+fn read_steps(reader: &mut Reader<'_>, root: &Node, defaults: Defaults) -> Level {
+    let mut level = Level::default();
     let Some(node) = root.get("steps") else {
         let start = Span { start: root.span.start, end: root.span.start };
         reader.faults.error("missing-key", start, "a playbook needs `steps`", None);
-        return Vec::new();
+        return level;
     };
     match node.items() {
-        Some(items) if items.len() > MAX_STEPS => {
-            let message = format!("a playbook has at most {MAX_STEPS} steps, and this has {}", items.len());
-            reader.faults.error("too-many-steps", node.span, message, None);
-            Vec::new()
+        Some(items) if items.len() > MAX_STEPS => too_many(reader, node, items.len()),
+        Some(items) if !items.is_empty() => {
+            read_level(reader, items, None, defaults, &mut level);
+            if level.drafts.len() > MAX_STEPS {
+                too_many(reader, node, level.drafts.len());
+            }
         }
-        Some(items) if !items.is_empty() => items.iter().filter_map(|item| read_step(reader, item, defaults)).collect(),
         Some(_) => {
             reader.faults.error("wrong-form", node.span, "a playbook has at least one step", None);
-            Vec::new()
         }
-        None => {
-            reader.wrong_form(node, "steps", "a list of steps");
-            Vec::new()
-        }
+        None => reader.wrong_form(node, "steps", "a list of steps"),
     }
+    level
+}
+
+fn too_many(reader: &mut Reader<'_>, node: &Node, found: usize) {
+    let message = format!("a playbook has at most {MAX_STEPS} steps, and this has {found}");
+    reader.faults.error("too-many-steps", node.span, message, None);
 }

@@ -17,6 +17,7 @@ mod head;
 mod inputs;
 #[cfg(test)]
 mod large_tests;
+mod level;
 mod lint;
 mod load;
 #[cfg(test)]

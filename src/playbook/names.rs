@@ -7,8 +7,9 @@ use crate::spec::{ActionSpec, FieldSpec};
 use crate::value::Type;
 
 use super::cel::{Part, Path};
-use super::{InputSpec, Step};
+use super::{Argument, Each, Group, GroupKind, InputSpec, Playbook, Step};
 use crate::diagnostic::nearest;
+use crate::ids::StepId;
 
 /// What is known of a value before it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,16 +93,27 @@ impl Fields {
     }
 }
 
-/// An earlier step, as later ones see it.
+/// A step, as the others see it.
 pub(super) struct Seen<'a> {
     pub step: &'a Step,
     pub fields: Fields,
+}
+
+/// Where an expression stands, and which groups there are.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    pub book: &'a Playbook,
+    /// The innermost group around it.
+    pub inside: Option<&'a StepId>,
+    /// How many steps come before it.
+    pub before: usize,
 }
 
 /// What may be named at one place.
 pub(super) struct Names<'a> {
     pub inputs: &'a [InputSpec],
     pub steps: &'a [Seen<'a>],
+    pub around: Around<'a>,
     /// All steps of the playbook and their places: one that comes later is another fault than one that does not exist.
     pub all: &'a BTreeMap<&'a str, usize>,
     /// `None` where there are none yet.
@@ -157,8 +169,9 @@ impl<'a> Names<'a> {
                     Err(wrong("unknown-name", format!("there is no `{path}`"), help))
                 }
             },
+            "item" => self.item(path),
             other => {
-                let roots = ["inputs", "steps", "outputs", "facts", "run"];
+                let roots = ["inputs", "steps", "outputs", "facts", "run", "item"];
                 let help = if self.inputs.iter().any(|input| input.name == other) {
                     format!("did you mean `inputs.{other}`?")
                 } else if self.all.contains_key(other) {
@@ -192,17 +205,90 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// The item of the `for_each` around the place.
+    fn item(&self, path: &Path) -> Result<Target<'a>, Wrong> {
+        let Some(each) = self.around.book.each_around(self.around.inside) else {
+            let help = Some("`item` is what a `for_each` has in hand; this step has none around it".to_owned());
+            return Err(wrong("unknown-name", "there is no `item` here".to_owned(), help));
+        };
+        let declared = each.each().and_then(|each| self.item_type(each)).unwrap_or(Type::Any);
+        below(target(declared), path, 0)
+    }
+
+    /// The type of the items, where the list is an input.
+    fn item_type(&self, each: &Each) -> Option<Type> {
+        let Argument::Template(template) = &each.list else { return None };
+        let name = template.source.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim().strip_prefix("inputs.")?;
+        match &self.inputs.iter().find(|input| input.name == name)?.kind {
+            Type::List(item) => Some((**item).clone()),
+            _ => None,
+        }
+    }
+
+    /// A group that is over, as later steps see it.
+    fn group(&self, group: &Group, path: &Path) -> Result<Target<'a>, Wrong> {
+        let (name, known): (&str, &[&str]) = match &group.kind {
+            GroupKind::Parallel => ("a group of parallel steps", &["outcome"]),
+            GroupKind::Each(_) => ("a `for_each`", &["outcome", "items", "done", "failed"]),
+            GroupKind::Nested(_) => ("a nested playbook", &["outcome", "steps"]),
+        };
+        match path.name(1) {
+            None if path.parts.len() == 1 => Ok(map()),
+            Some("outcome") => below(target(Type::Identifier), path, 2),
+            Some(part) if known.contains(&part) && path.parts.len() == 2 && part != "steps" => {
+                Ok(target(Type::List(Box::new(Type::Any))))
+            }
+            // What is in a list, or in another playbook, is not known by the text of this one.
+            Some(part) if known.contains(&part) => Ok(target(Type::Any)),
+            _ => {
+                let id = group.id.local();
+                let all: Vec<String> = known.iter().map(|part| format!("steps.{id}.{part}")).collect();
+                let help = Some(format!("of {name} there are {}", all.join(", ")));
+                Err(wrong("unknown-name", format!("there is no `{path}`"), help))
+            }
+        }
+    }
+
+    /// Why the outputs of an earlier step cannot be named here, if they cannot.
+    fn hidden(&self, step: &Step) -> Option<Wrong> {
+        let book = self.around.book;
+        let mine: Vec<&StepId> = book.around(self.around.inside).map(|group| &group.id).collect();
+        let common = book.around(step.group.as_ref()).find(|group| mine.contains(&&group.id));
+        if common.is_some_and(|group| group.kind == GroupKind::Parallel) {
+            let message =
+                format!("step `{}` runs at the same time as this one, so nothing of it is known here", step.id);
+            return Some(wrong("parallel-sibling", message, Some("move this step behind the group".to_owned())));
+        }
+        let each = book.each_around(step.group.as_ref()).filter(|each| !mine.contains(&&each.id))?;
+        let message = format!("step `{}` runs for each item of `{}`, and this is outside of it", step.id, each.id);
+        let help = format!("name what became of all: steps.{0}.items, steps.{0}.done, steps.{0}.failed", each.id);
+        Some(wrong("inside-for-each", message, Some(help)))
+    }
+
     fn step(&self, path: &Path) -> Result<Target<'a>, Wrong> {
         let Some(name) = path.name(0) else { return Ok(map()) };
+        let group = self.around.book.groups.iter().find(|group| group.id.as_str() == name);
+        let over = |group: &&Group| {
+            let mut around = self.around.book.around(self.around.inside);
+            group.first + group.count <= self.around.before && !around.any(|outer| outer.id == group.id)
+        };
+        if let Some(group) = group.filter(over) {
+            return self.group(group, path);
+        }
         let Some(seen) = self.all.get(name).and_then(|place| self.steps.get(*place)) else {
-            if self.all.contains_key(name) {
+            if self.all.contains_key(name) || group.is_some() {
                 let message = format!("step `{name}` has not run yet here");
                 let help = Some("only the outputs of earlier steps can be named; its own are `outputs`".to_owned());
                 return Err(wrong("later-step", message, help));
             }
-            let help = nearest(name, self.all.keys().copied()).map(|near| format!("did you mean `{near}`?"));
+            let groups = self.around.book.groups.iter().map(|group| group.id.as_str());
+            let help =
+                nearest(name, self.all.keys().copied().chain(groups)).map(|near| format!("did you mean `{near}`?"));
             return Err(wrong("unknown-step", format!("there is no step `{name}`"), help));
         };
+        if let Some(hidden) = self.hidden(seen.step) {
+            return Err(hidden);
+        }
         match path.name(1) {
             None if path.parts.len() == 1 => Ok(map()),
             Some("outcome") => below(target(Type::Identifier), path, 2),

@@ -1,5 +1,5 @@
-//! The order of steps: what they need, where they go on after a failure, what they roll back to, and the point of no
-//! return.
+//! The order of steps: what they need, where they go on after a failure, what they roll back to, what may stand in which
+//! group, and the point of no return.
 
 use std::collections::HashMap;
 
@@ -8,100 +8,201 @@ use crate::ids::{StepId, is_identifier};
 use crate::spec::Effect;
 
 use super::faults::Faults;
+use super::level::{GroupDraft, Level};
 use super::step::Draft;
-use super::{OnFailure, Rollback, Service};
+use super::{GroupKind, OnFailure, Rollback, Service};
 use crate::diagnostic::nearest;
 
-/// The steps, and where each id and checkpoint stands first: looking through thousands of steps for each would take long.
+/// A step or a group, as the others see it.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    id: &'a StepId,
+    /// The place of its first step, and the one behind its last.
+    first: usize,
+    end: usize,
+    /// The group around it.
+    inside: Option<&'a StepId>,
+}
+
+/// The steps and groups, and where each id and checkpoint stands first: looking through thousands for each would take long.
 struct Order<'a> {
-    drafts: &'a [Draft],
-    steps: HashMap<&'a str, usize>,
+    level: &'a Level,
+    groups: HashMap<&'a str, &'a GroupDraft>,
+    places: HashMap<&'a str, Place<'a>>,
     checkpoints: HashMap<&'a str, usize>,
 }
 
-pub(super) fn check(faults: &mut Faults, drafts: &[Draft]) {
-    let mut order = Order { drafts, steps: HashMap::new(), checkpoints: HashMap::new() };
-    for (place, draft) in drafts.iter().enumerate() {
-        order.steps.entry(draft.step.id.as_str()).or_insert(place);
-        if let Some(name) = &draft.step.checkpoint {
-            order.checkpoints.entry(name).or_insert(place);
-        }
-    }
-    let mut gate = None;
-    for (place, draft) in drafts.iter().enumerate() {
+/// What of a step or a group is checked against the others.
+struct Said<'a> {
+    place: Place<'a>,
+    id: Span,
+    needs: Vec<(&'a StepId, Span)>,
+    on_failure: Option<(&'a OnFailure, Span)>,
+    checkpoint: Option<(&'a str, Span)>,
+}
+
+pub(super) fn check(faults: &mut Faults, level: &Level) {
+    let said: Vec<Said<'_>> = level.groups.iter().map(of_group).chain(own_steps(level)).collect();
+    let order = Order::of(level, &said);
+    duplicates(faults, &said);
+    for said in &said {
         if faults.is_full() {
             return;
         }
-        duplicates(faults, &order, place, draft);
-        for (id, span) in draft.step.needs.iter().zip(&draft.needs) {
-            needed(faults, &order, place, id, *span);
+        for (id, span) in &said.needs {
+            needed(faults, &order, said.place, id, *span);
         }
-        let span = draft.on_failure.unwrap_or(draft.id);
-        match &draft.step.on_failure {
-            Some(OnFailure::Step(id)) => forward(faults, &order, place, id, span),
-            Some(OnFailure::RollbackTo(name)) => back(faults, &order, place, name, span),
+        match said.on_failure {
+            Some((OnFailure::Step(id), span)) => forward(faults, &order, said.place, id, span),
+            Some((OnFailure::RollbackTo(name), span)) => back(faults, &order, said.place.first, name, span),
             _ => {}
         }
+        in_group(faults, &order, said);
+    }
+    let mut gate = None;
+    for draft in &level.drafts {
         if let Some(gate) = gate {
-            forward_way(faults, gate, draft);
+            forward_way(faults, &order, gate, draft);
         }
         no_return(faults, draft);
         if draft.step.point_of_no_return {
+            parallel_gate(faults, &order, draft);
             gate = Some(draft);
         }
     }
 }
 
-fn duplicates(faults: &mut Faults, order: &Order<'_>, place: usize, draft: &Draft) {
-    if order.steps.get(draft.step.id.as_str()).is_some_and(|first| *first < place) {
-        let message = format!("a step `{}` is there already", draft.step.id);
-        faults.error("duplicate-step", draft.id, message, Some("give this one another id".to_owned()));
+fn of_group(draft: &GroupDraft) -> Said<'_> {
+    let group = &draft.group;
+    Said {
+        place: Place {
+            id: &group.id,
+            first: group.first,
+            end: group.first + group.count.max(1),
+            inside: group.parent.as_ref(),
+        },
+        id: draft.id,
+        needs: group.needs.iter().zip(draft.needs.iter().copied()).collect(),
+        on_failure: group.on_failure.as_ref().map(|policy| (policy, draft.on_failure.unwrap_or(draft.id))),
+        checkpoint: group.checkpoint.as_deref().zip(draft.checkpoint),
     }
-    if let (Some(name), Some(span)) = (&draft.step.checkpoint, draft.checkpoint) {
+}
+
+/// The steps but those whose `for_each` speaks for them.
+fn own_steps(level: &Level) -> impl Iterator<Item = Said<'_>> {
+    level.drafts.iter().enumerate().map(|(place, draft)| {
+        let step = &draft.step;
+        Said {
+            place: Place { id: &step.id, first: place, end: place + 1, inside: step.group.as_ref() },
+            id: draft.id,
+            needs: step.needs.iter().zip(draft.needs.iter().copied()).collect(),
+            on_failure: step.on_failure.as_ref().map(|policy| (policy, draft.on_failure.unwrap_or(draft.id))),
+            checkpoint: step.checkpoint.as_deref().zip(draft.checkpoint),
+        }
+    })
+}
+
+impl<'a> Order<'a> {
+    fn of(level: &'a Level, said: &[Said<'a>]) -> Self {
+        let groups = level.groups.iter().map(|draft| (draft.group.id.as_str(), draft)).collect();
+        let mut order = Self { level, groups, places: HashMap::new(), checkpoints: HashMap::new() };
+        for said in said {
+            order.places.entry(said.place.id.as_str()).or_insert(said.place);
+            if let Some((name, _)) = said.checkpoint {
+                order.checkpoints.entry(name).or_insert(said.place.end - 1);
+            }
+        }
+        order
+    }
+
+    /// The groups around a place, the innermost first.
+    fn around(&self, inside: Option<&StepId>) -> impl Iterator<Item = &'a GroupDraft> {
+        let mut next = inside.and_then(|id| self.groups.get(id.as_str()).copied());
+        std::iter::from_fn(move || {
+            let draft = next?;
+            next = draft.group.parent.as_ref().and_then(|id| self.groups.get(id.as_str()).copied());
+            Some(draft)
+        })
+    }
+
+    fn ids(&self) -> impl Iterator<Item = &'a str> {
+        let steps = self.level.drafts.iter().map(|draft| draft.step.id.as_str());
+        steps.chain(self.level.groups.iter().map(|draft| draft.group.id.as_str()))
+    }
+}
+
+fn duplicates(faults: &mut Faults, said: &[Said<'_>]) {
+    let mut steps: HashMap<&str, Place<'_>> = HashMap::new();
+    let mut checkpoints: Vec<&str> = Vec::new();
+    let mut ordered: Vec<&Said<'_>> = said.iter().collect();
+    ordered.sort_by_key(|said| said.place.first);
+    for said in ordered {
+        // A `for_each` around one step is that step.
+        let one = steps.get(said.place.id.as_str());
+        if one.is_some_and(|one| one.first != said.place.first || said.place.inside != Some(one.id)) {
+            let message = format!("a step `{}` is there already", said.place.id);
+            faults.error("duplicate-step", said.id, message, Some("give this one another id".to_owned()));
+        }
+        steps.entry(said.place.id.as_str()).or_insert(said.place);
+        let Some((name, span)) = said.checkpoint else { continue };
         if !is_identifier(name) {
             let help = Some("lower-case letters, digits and underscores, such as `traffic_moved`".to_owned());
             faults.error("bad-name", span, format!("`{name}` is no name of a checkpoint"), help);
         }
-        if order.checkpoints.get(name.as_str()).is_some_and(|first| *first < place) {
+        if checkpoints.contains(&name) {
             faults.error("duplicate-checkpoint", span, format!("a checkpoint `{name}` is there already"), None);
         }
+        checkpoints.push(name);
     }
 }
 
 fn unknown_step(faults: &mut Faults, order: &Order<'_>, id: &StepId, span: Span) {
-    let near = nearest(id.as_str(), order.drafts.iter().map(|draft| draft.step.id.as_str()));
-    let help = near.map(|near| format!("did you mean `{near}`?"));
+    let help = nearest(id.as_str(), order.ids()).map(|near| format!("did you mean `{near}`?"));
     faults.error("unknown-step", span, format!("there is no step `{id}`"), help);
 }
 
-fn needed(faults: &mut Faults, order: &Order<'_>, place: usize, id: &StepId, span: Span) {
-    match order.steps.get(id.as_str()).copied() {
-        None => unknown_step(faults, order, id, span),
-        Some(other) if other >= place => {
-            let help = Some("steps run in the order in which they are listed; move it".to_owned());
-            faults.error("later-step", span, format!("step `{id}` does not come before this one"), help);
-        }
-        Some(_) => {}
+fn needed(faults: &mut Faults, order: &Order<'_>, place: Place<'_>, id: &StepId, span: Span) {
+    let Some(other) = order.places.get(id.as_str()).copied() else { return unknown_step(faults, order, id, span) };
+    if other.end > place.first {
+        let help = Some("steps run in the order in which they are listed; move it".to_owned());
+        faults.error("later-step", span, format!("step `{id}` does not come before this one"), help);
+        return;
+    }
+    let mine: Vec<&StepId> = order.around(place.inside).map(|draft| &draft.group.id).collect();
+    let mut theirs = order.around(other.inside);
+    let common = theirs.find(|draft| mine.contains(&&draft.group.id));
+    if common.is_some_and(|draft| draft.group.kind == GroupKind::Parallel) {
+        let message = format!("step `{id}` runs at the same time as this one, so this one cannot need it");
+        faults.error("parallel-sibling", span, message, Some("move this step behind the group".to_owned()));
+        return;
+    }
+    let each = order.around(other.inside).find(|draft| draft.group.each().is_some());
+    if let Some(each) = each.filter(|each| !mine.contains(&&each.group.id)) {
+        let message = format!("step `{id}` runs for each item of `{}`, and this one is outside of it", each.group.id);
+        faults.error("inside-for-each", span, message, Some(format!("need `{}` as a whole", each.group.id)));
     }
 }
 
-fn forward(faults: &mut Faults, order: &Order<'_>, place: usize, id: &StepId, span: Span) {
-    match order.steps.get(id.as_str()).copied() {
-        None => unknown_step(faults, order, id, span),
-        Some(other) if other <= place => {
-            let help = Some("to go back, use `rollback_to: CHECKPOINT`; to try again, use `retry`".to_owned());
-            let message = format!("`on_failure` goes forward only, and step `{id}` does not come after this one");
-            faults.error("earlier-step", span, message, help);
-        }
-        Some(_) => {}
+fn forward(faults: &mut Faults, order: &Order<'_>, place: Place<'_>, id: &StepId, span: Span) {
+    let Some(other) = order.places.get(id.as_str()).copied() else { return unknown_step(faults, order, id, span) };
+    if other.first <= place.first {
+        let help = Some("to go back, use `rollback_to: CHECKPOINT`; to try again, use `retry`".to_owned());
+        let message = format!("`on_failure` goes forward only, and step `{id}` does not come after this one");
+        faults.error("earlier-step", span, message, help);
+        return;
+    }
+    let parallel = order.around(place.inside).next().is_some_and(|draft| draft.group.kind == GroupKind::Parallel);
+    if other.inside != place.inside || parallel {
+        let message = format!("step `{id}` stands in another group, and nothing goes on from here to there");
+        let help = Some("go on at a step of the same list, or give the whole group an `on_failure`".to_owned());
+        faults.error("other-group", span, message, help);
     }
 }
 
 fn back(faults: &mut Faults, order: &Order<'_>, place: usize, name: &str, span: Span) {
-    let drafts = order.drafts;
-    let checkpoints = || drafts.iter().filter_map(|draft| draft.step.checkpoint.as_deref());
+    let drafts = &order.level.drafts;
     let Some(found) = order.checkpoints.get(name).copied() else {
-        let help = nearest(name, checkpoints()).map(|near| format!("did you mean `{near}`?"));
+        let help = nearest(name, order.checkpoints.keys().copied()).map(|near| format!("did you mean `{near}`?"));
         faults.error("unknown-checkpoint", span, format!("there is no checkpoint `{name}`"), help);
         return;
     };
@@ -110,7 +211,7 @@ fn back(faults: &mut Faults, order: &Order<'_>, place: usize, name: &str, span: 
         faults.error("later-checkpoint", span, message, None);
         return;
     }
-    let service = drafts.iter().take(found + 1).rev().find_map(|draft| draft.step.service);
+    let service = service_at(order, found);
     if let Some(service) = service.filter(|service| *service != Service::Up) {
         let message = format!("the service is {} at checkpoint `{name}`, and the run would end there", service.word());
         let help = Some("go back to a checkpoint at which it is up, to the start (`rollback`), or `pause`".to_owned());
@@ -124,6 +225,45 @@ fn back(faults: &mut Faults, order: &Order<'_>, place: usize, name: &str, span: 
         let help =
             Some("behind it, use `pause`, `continue`, `{step: ID}`, or a checkpoint that lies behind it".to_owned());
         faults.error("crosses-no-return", span, message, help);
+    }
+}
+
+/// What the service is once the step at a place is done, as the last step or group before it that says so.
+fn service_at(order: &Order<'_>, place: usize) -> Option<Service> {
+    let steps = order.level.drafts.iter().enumerate().map(|(at, draft)| (at, draft.step.service));
+    let groups = order.level.groups.iter().map(|draft| &draft.group);
+    let groups = groups.map(|group| ((group.first + group.count.max(1)) - 1, group.service));
+    let said = steps.chain(groups).filter(|(at, service)| *at <= place && service.is_some());
+    said.max_by_key(|(at, _)| *at).and_then(|(_, service)| service)
+}
+
+/// What may not stand inside of a group.
+fn in_group(faults: &mut Faults, order: &Order<'_>, said: &Said<'_>) {
+    let repeated = |draft: &&GroupDraft| !matches!(draft.group.kind, GroupKind::Nested(_));
+    if let (Some((name, span)), Some(around)) = (said.checkpoint, order.around(said.place.inside).find(repeated)) {
+        let message =
+            format!("checkpoint `{name}` stands inside of `{}`, half of which may be done there", around.group.id);
+        let help = Some(format!("give it to `{}` as a whole", around.group.id));
+        faults.error("checkpoint-in-group", span, message, help);
+    }
+    let own = order.groups.get(said.place.id.as_str()).filter(|own| own.group.parent.as_ref() == said.place.inside);
+    if own.is_some_and(|own| own.group.each().is_some())
+        && let Some(outer) = order.around(said.place.inside).find(|draft| draft.group.each().is_some())
+    {
+        let message = format!("a `for_each` stands inside of another (`{}`)", outer.group.id);
+        let help = Some("make one list of both, or a nested playbook that is run twice".to_owned());
+        faults.error("nested-for-each", said.id, message, help);
+    }
+}
+
+/// What runs beside it may be done before or after it: nobody could say what its rollback leaves.
+fn parallel_gate(faults: &mut Faults, order: &Order<'_>, draft: &Draft) {
+    let mut around = order.around(draft.step.group.as_ref());
+    if let Some(parallel) = around.find(|around| around.group.kind == GroupKind::Parallel) {
+        let message =
+            format!("step `{}` is a point of no return inside of the parallel `{}`", draft.step.id, parallel.group.id);
+        let help = Some("move it before or behind the group".to_owned());
+        faults.error("parallel-no-return", draft.id, message, help);
     }
 }
 
@@ -143,9 +283,11 @@ fn no_return(faults: &mut Faults, draft: &Draft) {
 }
 
 /// Behind the point of no return there is no way back, so a step that cannot be tried again has to say how it goes on.
-fn forward_way(faults: &mut Faults, gate: &Draft, draft: &Draft) {
+fn forward_way(faults: &mut Faults, order: &Order<'_>, gate: &Draft, draft: &Draft) {
     let step = &draft.step;
-    let says = matches!(step.on_failure, Some(OnFailure::Pause | OnFailure::Continue | OnFailure::Step(_)));
+    let around = order.around(step.group.as_ref()).map(|around| around.group.on_failure.as_ref());
+    let policies = std::iter::once(step.on_failure.as_ref()).chain(around);
+    let says = matches!(policies.flatten().next(), Some(OnFailure::Pause | OnFailure::Continue | OnFailure::Step(_)));
     if step.effect != Effect::Once || says {
         return;
     }

@@ -58,11 +58,7 @@ impl Place<'_> {
 pub(super) fn read_step(reader: &mut Reader<'_>, node: &Node, defaults: Defaults) -> Option<Draft> {
     let step = read(reader, node, defaults, &Place::Main)?;
     let place = |key: &str| node.get(key).map(|node| node.span);
-    let needs = match node.get("needs") {
-        Some(Node { kind: NodeKind::Sequence(items), .. }) => items.iter().map(|item| item.span).collect(),
-        Some(node) => vec![node.span],
-        None => Vec::new(),
-    };
+    let needs = places_of_needs(node);
     Some(Draft {
         id: place("id").unwrap_or(node.span),
         needs,
@@ -71,6 +67,15 @@ pub(super) fn read_step(reader: &mut Reader<'_>, node: &Node, defaults: Defaults
         rollback: place("rollback"),
         step,
     })
+}
+
+/// Where each id of `needs` stands.
+pub(super) fn places_of_needs(node: &Node) -> Vec<Span> {
+    match node.get("needs") {
+        Some(Node { kind: NodeKind::Sequence(items), .. }) => items.iter().map(|item| item.span).collect(),
+        Some(node) => vec![node.span],
+        None => Vec::new(),
+    }
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, place: &Place<'_>) -> Option<Step> {
@@ -158,12 +163,12 @@ fn read_timeout(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, spec: 
     given.or(defaults.timeout).unwrap_or_else(|| spec.map_or(60.0, |spec| spec.timeout_seconds))
 }
 
-fn read_service(reader: &mut Reader<'_>, node: &Node) -> Option<Service> {
+pub(super) fn read_service(reader: &mut Reader<'_>, node: &Node) -> Option<Service> {
     let words = [("up", Service::Up), ("degraded", Service::Degraded), ("down", Service::Down)];
     reader.word(node, "service", &words)
 }
 
-fn read_id(reader: &mut Reader<'_>, node: &Node, place: &Place<'_>) -> Option<StepId> {
+pub(super) fn read_id(reader: &mut Reader<'_>, node: &Node, place: &Place<'_>) -> Option<StepId> {
     let made = match place {
         Place::Main => None,
         Place::Rollback { parent, part } => Some(format!("{parent}_undo_{part}")),
@@ -179,6 +184,11 @@ fn read_id(reader: &mut Reader<'_>, node: &Node, place: &Place<'_>) -> Option<St
         return None;
     };
     let text = reader.text(given, "id")?;
+    if text == "undo" {
+        let help = Some("the timeline calls the undo of a step so; name this one after what it does".to_owned());
+        reader.faults.error("bad-name", given.span, "`undo` is no id", help);
+        return None;
+    }
     if !is_identifier(&text) {
         let help = "an id is a lower-case letter, then lower-case letters, digits and underscores (at most 64)";
         reader.faults.error("bad-name", given.span, format!("`{text}` is no id"), Some(help.to_owned()));
@@ -271,7 +281,7 @@ fn read_probe(reader: &mut Reader<'_>, node: &Node, parent: &str, call: &Call, d
     Some(Probe { step: step?, took_effect: took_effect?, did_not })
 }
 
-fn read_needs(reader: &mut Reader<'_>, node: &Node) -> Vec<StepId> {
+pub(super) fn read_needs(reader: &mut Reader<'_>, node: &Node) -> Vec<StepId> {
     let texts = node.get("needs").map(|node| reader.texts(node, "needs")).unwrap_or_default();
     let mut needs = Vec::new();
     for (text, span) in texts {
@@ -346,7 +356,7 @@ pub(super) fn read_retry(reader: &mut Reader<'_>, node: &Node) -> Option<Retry> 
     Some(retry)
 }
 
-fn read_on_failure(reader: &mut Reader<'_>, node: &Node) -> Option<OnFailure> {
+pub(super) fn read_on_failure(reader: &mut Reader<'_>, node: &Node) -> Option<OnFailure> {
     let Some(entries) = node.entries() else {
         let text = reader.text(node, "on_failure")?;
         let found = match text.as_str() {

@@ -33,9 +33,10 @@ pub(super) const PLAYBOOK: Words = Words {
         "inputs",
         "locks",
         "defaults",
+        "max_targets",
         "steps",
     ],
-    later: &["invariants", "budgets", "max_targets", "triggers", "identity"],
+    later: &["invariants", "budgets", "triggers", "identity"],
 };
 
 pub(super) const STEP: Words = Words {
@@ -71,9 +72,37 @@ pub(super) const STEP: Words = Words {
         "point_of_no_return",
         "on_failure",
         "outputs",
+        "for_each",
+        "batch",
+        "max_targets",
+        "parallel",
+        "steps",
     ],
-    later: &["parallel", "for_each", "steps", "batch", "approval", "forward", "sensitive", "max_targets"],
+    later: &["approval", "forward", "sensitive"],
 };
+
+/// What may stand in every kind of group.
+macro_rules! group {
+    ($($key:literal),*) => {
+        &["id", "name", "if", "needs", "checkpoint", "service", "on_failure", $($key),*]
+    };
+}
+
+pub(super) const PARALLEL: Words =
+    Words { place: "a group of parallel steps", known: group!["parallel"], later: &["approval"] };
+pub(super) const BLOCK: Words = Words {
+    place: "a block of steps that runs for each item",
+    known: group!["for_each", "batch", "max_targets", "steps"],
+    later: &["approval"],
+};
+/// A step that is another playbook.
+pub(super) const CALL: Words =
+    Words { place: "a nested playbook", known: group!["uses", "with"], later: &["approval"] };
+/// What such a step is given.
+pub(super) const NESTED: Words =
+    Words { place: "the `with` of a nested playbook", known: &["name", "version", "inputs"], later: &[] };
+pub(super) const BATCH: Words =
+    Words { place: "a batch", known: &["size", "max_failures"], later: &["pause", "min_healthy", "spread"] };
 
 /// A step of a `rollback:` list: it cannot be undone, named or branched from.
 pub(super) const ROLLBACK_STEP: Words = Words {
@@ -183,6 +212,14 @@ const FOREIGN: &[(&str, &str)] = &[
     ("enum", "options (with `type: choice`)"),
     ("choices", "options (with `type: choice`)"),
     ("regex", "pattern"),
+    ("loop", "for_each"),
+    ("with_items", "for_each"),
+    ("foreach", "for_each"),
+    ("forEach", "for_each"),
+    ("matrix", "for_each"),
+    ("block", "steps (with `for_each`) or parallel"),
+    ("serial", "batch (such as `batch: {size: 2}`)"),
+    ("max_fail_percentage", "max_failures"),
 ];
 
 /// Says what is wrong with each key that may not stand there.

@@ -10,7 +10,8 @@ impl RunState {
     pub(super) fn forward_again(&mut self) {
         self.rollback = None;
         self.dealt_with = 0;
-        let undone: Vec<Task> = self.tasks.keys().filter(|task| !task.is_undo() && self.is_undone(task)).cloned().collect();
+        let undone: Vec<Task> =
+            self.tasks.keys().filter(|task| !task.is_undo() && self.is_undone(task)).cloned().collect();
         let groups: Vec<Task> = self.tasks.keys().filter(|task| self.is_group(task)).cloned().collect();
         for (task, state) in &mut self.tasks {
             let is_undone = undone.contains(&task.doing());

@@ -1,8 +1,8 @@
 //! What is to be done next. The order of the questions is the promise: what is under way or in doubt comes first, then
 //! what people asked for, then the undo, then the next step.
 
-use super::state::Asked;
 use super::failed::ANSWER_WITHIN;
+use super::state::Asked;
 use super::walk::{self, Next};
 use super::{Event, Question, QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict, undo, verdict};
 

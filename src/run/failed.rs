@@ -80,9 +80,7 @@ fn apply(run: &RunState, policy: &OnFailure, child: Child<'_>, whole: &Task, fai
     let because = failure.because.clone();
     match policy {
         OnFailure::Rollback => Next::Rest(record(Event::RollbackStarted { to: None, because })),
-        OnFailure::RollbackTo(name) => {
-            Next::Rest(record(Event::RollbackStarted { to: Some(name.clone()), because }))
-        }
+        OnFailure::RollbackTo(name) => Next::Rest(record(Event::RollbackStarted { to: Some(name.clone()), because })),
         // What is under way in a group is brought to its end before the group is left.
         OnFailure::Continue if matches!(child, Child::Group(_)) => {
             Next::Rest(record(Event::FailureAccepted { task: whole.clone(), because }))
@@ -122,9 +120,8 @@ fn jump(run: &RunState, from: Child<'_>, whole: &Task, target: &crate::ids::Step
         .find(|task| !run.skipped.contains_key(task));
     match between {
         Some(task) => record(Event::StepSkipped { task, reason: SkipReason::Jumped { from: from.id().clone() } }),
-        None => record(Event::FailureAccepted {
-            task: whole.clone(),
-            because: format!("{because}; going on at {target}"),
-        }),
+        None => {
+            record(Event::FailureAccepted { task: whole.clone(), because: format!("{because}; going on at {target}") })
+        }
     }
 }

@@ -139,16 +139,24 @@ impl RunState {
             return false;
         }
         let book = self.playbook();
-        let around = |task: &Task| {
-            let inside = book.step(&task.step).and_then(|step| step.group.as_ref());
-            book.around(inside).collect::<Vec<_>>()
-        };
-        let (mine, theirs) = (around(one), around(other));
-        mine.iter().filter(|group| theirs.iter().any(|their| their.id == group.id)).any(|group| match &group.kind {
-            GroupKind::Parallel => one.item == other.item && one.step != other.step,
-            GroupKind::Each(each) => each.size > 1 && one.item != other.item,
-            GroupKind::Nested(_) => false,
+        let inside = |task: &Task| book.step(&task.step).and_then(|step| step.group.as_ref());
+        let theirs: Vec<&Group> = book.around(inside(other)).collect();
+        book.around(inside(one)).filter(|group| theirs.iter().any(|their| their.id == group.id)).any(|group| {
+            let same_round = self.group_task(group, one.item.as_ref()) == self.group_task(group, other.item.as_ref());
+            match &group.kind {
+                GroupKind::Parallel => same_round && self.branch(group, one) != self.branch(group, other),
+                GroupKind::Each(each) => each.size > 1 && one.item != other.item,
+                GroupKind::Nested(_) => false,
+            }
         })
+    }
+
+    /// What stands directly in a group and holds a task, or is it.
+    fn branch<'a>(&'a self, group: &Group, task: &'a Task) -> &'a StepId {
+        let book = self.playbook();
+        let inside = book.step(&task.step).and_then(|step| step.group.as_ref());
+        let below = book.around(inside).take_while(|around| around.id != group.id).last();
+        below.map_or(&task.step, |around| &around.id)
     }
 
     /// The groups around a task that its passing has brought to their end.
@@ -158,11 +166,9 @@ impl RunState {
             let own = self.group_task(group, task.item.as_ref());
             match self.entered.get(&own).filter(|_| group.each().is_some()) {
                 // The rounds are counted after the fold: this one may be the last.
-                Some(entered) => entered
-                    .items
-                    .iter()
-                    .skip(entered.dealt_with)
-                    .all(|item| self.round_is_over(group, &own, &item.id)),
+                Some(entered) => {
+                    entered.items.iter().skip(entered.dealt_with).all(|item| self.round_is_over(group, &own, &item.id))
+                }
                 None => self.is_over(group, &own),
             }
         })

@@ -2,11 +2,11 @@
 //! (`decide`). Live runs, resumed runs, replays, simulations and the timeline share them. Pure: no task, file, network or
 //! clock; the time is an argument.
 
+mod again;
 mod apply;
 mod decide;
 mod event;
 mod failed;
-mod again;
 mod groups;
 mod known;
 mod record;

@@ -5,7 +5,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{InvalidName, ItemId, StepId};
+use crate::ids::{Digest, InvalidName, ItemId, StepId, file_name};
+
+/// The longest part of a file's name: what comes before and after it fits beside it.
+const LONGEST: usize = 120;
 
 /// A step's doing, or one part of its undoing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,9 +58,16 @@ impl Task {
         self.phase != Phase::Do
     }
 
-    /// As a part of a file's name: no two tasks have the same.
+    /// As a part of a file's name, of letters, digits and `. _ -` alone: no two tasks have the same. One that is too long
+    /// for that ends in a digest of the whole.
     pub fn file_name(&self) -> String {
-        self.to_string().replace('/', "+")
+        let whole = self.to_string();
+        let name = file_name(&whole);
+        if name.len() <= LONGEST {
+            return name;
+        }
+        let digest = Digest::of(whole.as_bytes());
+        format!("{}.d{}", name.get(..LONGEST - 14).unwrap_or_default(), digest.short())
     }
 }
 
@@ -125,7 +135,9 @@ mod tests {
 
     #[test]
     fn a_task_is_read_as_it_is_written() {
-        for text in ["a", "a/undo", "a/undo/2", "a@web1", "a@web-1.x:2/undo", "sub/b", "sub/b@3/undo/1", "sub/undo_all/undo"] {
+        for text in
+            ["a", "a/undo", "a/undo/2", "a@web1", "a@web-1.x:2/undo", "sub/b", "sub/b@3/undo/1", "sub/undo_all/undo"]
+        {
             let task: Task = text.parse().unwrap();
             assert_eq!(task.to_string(), text);
         }
@@ -139,6 +151,9 @@ mod tests {
         let undone: Task = "a@x/undo".parse().unwrap();
         let named: Task = "a@x-undo".parse().unwrap();
         assert_ne!(undone.file_name(), named.file_name());
+        let long: Task = format!("{}@{}/undo", "a".repeat(64), "b.".repeat(32)).parse().unwrap();
+        let other: Task = format!("{}@{}/undo/1", "a".repeat(64), "b.".repeat(32)).parse().unwrap();
+        assert!(long.file_name().len() <= LONGEST && long.file_name() != other.file_name());
         assert!(undone.is_undo() && !named.is_undo());
     }
 }

@@ -43,14 +43,7 @@ fn crossing(run: &RunState, now: Time) -> Option<Decision> {
 
 /// A step whose outcome is unknown is looked into before it is undone; where nothing can be seen, it is undone without
 /// asking if its undo works from observation.
-fn doubt(
-    run: &RunState,
-    step: &Step,
-    task: &Task,
-    covered: bool,
-    state: &TaskState,
-    now: Time,
-) -> Option<Decision> {
+fn doubt(run: &RunState, step: &Step, task: &Task, covered: bool, state: &TaskState, now: Time) -> Option<Decision> {
     match state.status {
         Status::Unknown => Some(settle(run, task, state, now)),
         Status::Doubtful if !covered && RunState::undo_parts(step) > 0 => {

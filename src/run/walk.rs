@@ -130,9 +130,7 @@ fn rounds(run: &RunState, group: &Group, each: &Each, task: &Task, now: Time) ->
 
 fn checkpoint(run: &RunState, name: Option<&String>, task: &Task) -> Next {
     match name.filter(|name| !run.has_checkpoint(Some(name), task)) {
-        Some(name) => {
-            Next::Now(record(Event::CheckpointReached { name: name.clone(), step: task.step.clone() }))
-        }
+        Some(name) => Next::Now(record(Event::CheckpointReached { name: name.clone(), step: task.step.clone() })),
         None => Next::Over,
     }
 }

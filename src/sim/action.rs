@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{Fault, World};
 use crate::actions::{Action, ActionError, Call, Context, Table};
+use crate::ids::of_file_name;
 use crate::outcome::{Finding, Report};
 use crate::spec::{ActionSpec, Change, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
 use crate::value::{Type, Value};
@@ -141,16 +142,20 @@ impl Simulated {
     }
 }
 
-/// The task and the number of an attempt, from its name: `RUN-step-2`, `RUN-step+undo-1`.
+/// The task and the number of an attempt, from its name: `RUN-step-2`, `RUN-step.-undo-1`.
 pub(super) fn task_of(call: &Call) -> (String, u32) {
     if let Some(step) = call.attempt.strip_prefix("plan-") {
         // A reading command that is run for a plan.
-        return (step.replace('+', "/"), 1);
+        return (named(step), 1);
     }
     // The run's name has two hyphens, and an item's may have any number.
     let task = call.attempt.splitn(4, '-').nth(3).unwrap_or_default();
     let (task, attempt) = task.rsplit_once('-').unwrap_or((task, ""));
-    (task.replace('+', "/"), attempt.parse().unwrap_or(0))
+    (named(task), attempt.parse().unwrap_or(0))
+}
+
+fn named(file: &str) -> String {
+    of_file_name(file).unwrap_or_else(|| file.to_owned())
 }
 
 fn text(arguments: &Value, name: &str) -> Option<String> {

@@ -67,14 +67,7 @@ fn of_step(state: &RunState, step: &Step, item: Option<&ItemId>, depth: usize, n
     }
 }
 
-fn of_group(
-    state: &RunState,
-    group: &Group,
-    item: Option<&ItemId>,
-    depth: usize,
-    now: Time,
-    list: &mut Vec<Entry>,
-) {
+fn of_group(state: &RunState, group: &Group, item: Option<&ItemId>, depth: usize, now: Time, list: &mut Vec<Entry>) {
     let task = Task::at(&group.id, item);
     let gates: Vec<&Step> = state.playbook().steps.iter().skip(group.first).take(group.count).collect();
     let crossed = state.point_of_no_return().is_some_and(|crossed| gates.iter().any(|step| step.id == crossed.step));
@@ -147,7 +140,9 @@ fn group_row(state: &RunState, group: &Group, task: &Task, now: Time) -> Row {
     let own = state.tasks.get(task).filter(|_| group.each().is_none() || task.item.is_none());
     match own {
         Some(own) if own.passed => Row::new(Mark::Failed, seconds, "failed, and passed over"),
-        Some(own) if !state.entered.contains_key(task) && begun.is_empty() => Row::new(Mark::Failed, None, own.message()),
+        Some(own) if !state.entered.contains_key(task) && begun.is_empty() => {
+            Row::new(Mark::Failed, None, own.message())
+        }
         _ if undone > 0 && state.in_flight().next().is_none() && state.ended.is_some() => {
             Row::new(Mark::Undone, seconds, "undone")
         }

@@ -72,8 +72,7 @@ impl Scene {
                 lines
                     .push(Line::plain(" ").with(if crossed { Ink::Warn } else { Ink::Dim }, format!("▲── {words} ──")));
             }
-            let ours =
-                self.current.as_ref().filter(|(task, ..)| task.doing() == entry.task && state.ended.is_none());
+            let ours = self.current.as_ref().filter(|(task, ..)| task.doing() == entry.task && state.ended.is_none());
             if let Some((_, words, until)) = ours.filter(|_| !entry.row.mark.moves() || entry.row.message.is_empty()) {
                 current = lines.len();
                 self.hint(&mut entry.row, words, *until, now);

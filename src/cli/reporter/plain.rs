@@ -58,6 +58,8 @@ pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
             Outcome::Unknown => ("?", Ink::Warn),
             Outcome::NoEffect | Outcome::Failed => ("✗", Ink::Bad),
         },
+        Event::GroupEntered { .. } => ("·", Ink::Plain),
+        Event::ItemFailed { .. } => ("✗", Ink::Bad),
         Event::StepSkipped { .. } => ("↷", Ink::Dim),
         Event::StepRefused { .. } | Event::Verified { passed: false, .. } => ("✗", Ink::Bad),
         Event::Verified { .. } => ("✓", Ink::Good),
