@@ -2,6 +2,7 @@
 //! runner killed at every write and around every effect.
 
 mod crashes;
+mod groups;
 mod harness;
 mod outcomes;
 mod people;
