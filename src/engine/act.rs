@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::drive::{Drive, TICK};
+use super::secrets::{Mask, Ready};
 use super::{EndingKind, EngineError, outputs, prepare};
 use crate::actions::{Action, Call};
 use crate::outcome::{Finding, Outcome, Report};
@@ -24,7 +25,15 @@ impl Drive<'_> {
         };
         // The last look before the first byte leaves. What is left is the time from here to the target.
         self.parts.journal.check(&self.lease)?;
-        let context = self.context(task);
+        let ready = match self.ready(task, action.as_ref(), call) {
+            Ok(ready) => ready,
+            Err(why) => {
+                let report = Report::no_effect(format!("nothing was sent: {why}"));
+                self.append(vec![Event::Outcome { task: task.clone(), attempt, report }])?;
+                return Ok(None);
+            }
+        };
+        let Ready { context, call, mask } = ready;
         let undo = self.state.is_own_undo(task);
         let limit = Duration::from_secs_f64(call.timeout.as_secs_f64() + GRACE);
         tracing::debug!(task = %task, attempt = call.attempt, timeout = ?call.timeout, "acting");
@@ -39,7 +48,7 @@ impl Drive<'_> {
         let Some(report) = self.attend(acting).await? else {
             return Ok(Some(EndingKind::Left));
         };
-        let report = self.judge(task, report);
+        let report = self.judge(task, mask.report(report));
         let Some(report) = self.hold_undo(task, report).await? else { return Ok(Some(EndingKind::Left)) };
         self.append(vec![Event::Outcome { task: task.clone(), attempt, report }])?;
         Ok(None)
@@ -60,6 +69,12 @@ impl Drive<'_> {
                 return Ok(None);
             }
         }
+    }
+
+    /// An attempt with its secrets in it: they are read this late, and never written down.
+    fn ready(&self, task: &Task, action: &dyn Action, call: Call) -> Result<Ready, String> {
+        let step = self.state.step_of(task).ok_or_else(|| format!("there is no step {}", task.step))?;
+        Ready::of(action, step, &self.state.playbook().inputs, call, self.context(task))
     }
 
     /// The action, and what it is called with, for the newest attempt of a task.
@@ -112,10 +127,8 @@ impl Drive<'_> {
         } else if self.state.is_own_undo(task) {
             (Settlement::RunAgain, "an undo works from what it observes, so it runs again".to_owned())
         } else {
-            let context = self.context(task);
             tracing::debug!(task = %task, attempt = call.attempt, "looking what became of it");
-            let looking = async move { action.probe(&context, &call).await };
-            let Some(mut finding) = self.attend(looking).await? else {
+            let Some(mut finding) = self.look_into(task, action, call).await? else {
                 return Ok(Some(EndingKind::Left));
             };
             // That it failed is known; what is asked is whether its effect is there all the same.
@@ -138,6 +151,27 @@ impl Drive<'_> {
         };
         self.append(vec![Event::Settled { task: task.clone(), attempt, settlement, evidence }])?;
         Ok(None)
+    }
+
+    /// The action's own look at an attempt. What became of a command its recorder knows without any secret; another target
+    /// cannot be asked without.
+    async fn look_into(
+        &mut self,
+        task: &Task,
+        action: Arc<dyn Action>,
+        call: Call,
+    ) -> Result<Option<Finding>, EngineError> {
+        let command = matches!(action.spec().name, "shell" | "ssh");
+        let ready = match self.ready(task, action.as_ref(), call.clone()) {
+            Ok(ready) => ready,
+            Err(_) if command => Ready { context: self.context(task), call, mask: Mask::default() },
+            Err(why) => {
+                return Ok(Some(Finding::CannotTell { evidence: format!("it could not be looked into: {why}") }));
+            }
+        };
+        let Ready { context, call, mask } = ready;
+        let looking = async move { action.probe(&context, &call).await };
+        Ok(self.attend(looking).await?.map(|finding| mask.finding(finding)))
     }
 
     /// What was found of a part of an undo, held to its conditions.
@@ -201,10 +235,15 @@ impl Drive<'_> {
             kill_on_timeout: true,
             effect: Effect::Read,
         };
-        let context = self.context(task);
+        let inputs = &self.state.playbook().inputs;
+        let Ready { context, call, mask } =
+            match Ready::of(action.as_ref(), &probe.step, inputs, call, self.context(task)) {
+                Ok(ready) => ready,
+                Err(why) => return cannot(format!("the probe cannot be prepared: {why}")),
+            };
         let running = async move { action.run(&context, &call).await };
         let Some(report) = self.attend(running).await? else { return Ok(None) };
-        let report = outputs::finish(&probe.step, report);
+        let report = outputs::finish(&probe.step, mask.report(report));
         // A probe may well end with another exit code than 0: its conditions say what that means.
         if !matches!(report.outcome, Outcome::Done | Outcome::Failed) || report.outputs.is_null() {
             return cannot(format!("the probe did not answer: {}", report.message));

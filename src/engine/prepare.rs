@@ -2,7 +2,7 @@
 //! intent, or why there is none.
 
 use super::drive::Drive;
-use super::{EndingKind, EngineError};
+use super::{EndingKind, EngineError, secrets};
 use crate::actions::ActionError;
 use crate::ids::StepId;
 use crate::plan::check_requirements;
@@ -103,9 +103,11 @@ impl Drive<'_> {
         }
         let context = self.context(&Task::of(&step.id));
         let limit = std::time::Duration::from_secs_f64(step.timeout.clamp(1.0, 60.0));
-        let looking = async { tokio::time::timeout(limit, action.plan(&context, &arguments)).await };
+        let inputs = &self.state.playbook().inputs;
+        let revealed = secrets::reveal(action.as_ref(), step, inputs, &arguments).map_err(Refusal::no)?;
+        let looking = async { tokio::time::timeout(limit, action.plan(&context, &revealed.arguments)).await };
         let answer = self.attend(looking).await.map_err(Not::Failed)?.ok_or(Not::Left)?;
-        let prediction = match answer {
+        let prediction = match answer.map(|answer| revealed.mask.look(answer)) {
             Ok(Ok(prediction)) => prediction,
             Ok(Err(ActionError::Unreachable(why))) => return Err(Refusal::not_now(why).into()),
             Ok(Err(ActionError::Invalid(why))) => return Err(Refusal::no(why).into()),

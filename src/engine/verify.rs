@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::drive::Drive;
+use super::secrets::{self, Revealed};
 use super::{EndingKind, EngineError};
 use crate::actions::ActionError;
 use crate::outcome::{Outcome, Report};
@@ -55,7 +56,7 @@ impl Drive<'_> {
     ) -> Result<Option<Vec<Condition>>, EngineError> {
         let begun = Instant::now();
         loop {
-            let looking = self.facts(task, &step.action);
+            let looking = self.facts(task, step);
             let Some(facts) = self.attend(looking).await? else { return Ok(None) };
             let scope = Scope {
                 outputs: outputs.clone(),
@@ -84,13 +85,20 @@ impl Drive<'_> {
     }
 
     /// A look at the step's target, which holds on to nothing of this drive: requests are taken up while it lasts.
-    fn facts(&self, task: &Task, action: &str) -> impl Future<Output = Result<Value, String>> + use<> {
-        let action = self.parts.actions.get(action).cloned().ok_or("this binary does not have the action");
+    fn facts(&self, task: &Task, step: &Step) -> impl Future<Output = Result<Value, String>> + use<> {
+        let action = self.parts.actions.get(&step.action).cloned().ok_or("this binary does not have the action");
         let intent = self.state.tasks.get(task).and_then(|state| state.intent.as_ref());
         let arguments = intent.map_or(Value::Null, |intent| intent.arguments.clone());
         let context = self.context(task);
+        let inputs = &self.state.playbook().inputs;
+        let ready = action.map_err(str::to_owned).and_then(|action| {
+            let revealed = secrets::reveal(action.as_ref(), step, inputs, &arguments)?;
+            Ok((action, revealed))
+        });
         async move {
-            match tokio::time::timeout(Duration::from_secs(15), action?.plan(&context, &arguments)).await {
+            let (action, Revealed { arguments, mask }) = ready?;
+            let looking = action.plan(&context, &arguments);
+            match tokio::time::timeout(Duration::from_secs(15), looking).await.map(|answer| mask.look(answer)) {
                 Ok(Ok(prediction)) => Ok(prediction.facts),
                 Ok(Err(ActionError::Unreachable(why) | ActionError::Invalid(why))) => Err(why),
                 Err(_) => Err("the target did not answer within 15 s".to_owned()),

@@ -13,9 +13,9 @@ use super::cel;
 use super::check::{Checker, Finding};
 use super::faults::Faults;
 use super::names::{Fields, Kind, Names, Seen};
-use super::secrets;
 use super::template::{self, Filler, Piece};
 use super::{Argument, Expression, InputSpec, Playbook, Rollback, Step, Template};
+use super::{secrets, sensitive};
 
 /// Reports what is wrong with a playbook whose parts have been read.
 pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], root: &Node, specs: &Specs) {
@@ -49,6 +49,7 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], r
     lint.missing_locks(playbook, places);
     lint.unused_inputs(root);
     secrets::check(faults, playbook);
+    sensitive::check(faults, playbook, specs);
 }
 
 /// Where a template stands.
