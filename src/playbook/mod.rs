@@ -30,6 +30,7 @@ mod said;
 mod schema;
 mod secrets;
 mod sensitive;
+mod signatures;
 mod skeleton;
 mod step;
 mod template;
