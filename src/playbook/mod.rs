@@ -13,6 +13,7 @@ mod evaluate_tests;
 mod faults;
 mod format;
 mod head;
+mod idle;
 mod inputs;
 #[cfg(test)]
 mod large_tests;
