@@ -236,8 +236,9 @@ pub struct Rehearse {
     /// A YAML file with inputs
     #[arg(long, value_name = "FILE")]
     pub inputs_file: Option<PathBuf>,
-    /// The world [default: worlds/NAME.yaml or fixtures/worlds/NAME.yaml beside the playbooks]
-    #[arg(long, value_name = "FILE")]
+    /// The world: a file, or VARIANT for NAME.VARIANT.yaml [default: of NAME.yaml and NAME.VARIANT.yaml, in worlds or
+    /// fixtures/worlds beside the playbooks, the one whose `inputs` fit best]
+    #[arg(long, value_name = "FILE|VARIANT")]
     pub world: Option<PathBuf>,
     /// A step that fails (STEP), or that nobody answers though it was done (STEP=unknown); may be given again
     #[arg(long, value_name = "STEP[=unknown]")]

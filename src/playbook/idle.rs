@@ -168,9 +168,7 @@ mod tests {
             format!("{{ run: x, effect: idempotent, host: web, {UNDO}, kill_on_timeout: true }}"),
             "{ run: x, effect: read, retry: { attempts: 3, delay: 60s, max_delay: 2m } }".to_owned(),
             "{ run: x, effect: read, rollback: none, because: it only looks, retry: { attempts: 1 } }".to_owned(),
-            format!(
-                "{{ uses: assert, with: {{ that: true }}, name: 'it holds, {{so}} far', retry: {{ attempts: 2 }} }}"
-            ),
+            "{ uses: assert, with: { that: true }, name: 'it holds, {so} far', retry: { attempts: 2 } }".to_owned(),
         ] {
             let found = faults(&step);
             assert!(
