@@ -12,7 +12,7 @@ use crate::playbook::{
     resolve_arguments,
 };
 use crate::spec::{ActionSpec, Fidelity, Prediction, Specs, UndoSpec};
-use crate::value::{Value, contains_unknown, unknown};
+use crate::value::{Value, contains_unknown, is_unknown, unknown};
 
 /// The form of a plan that this version writes.
 const FORMAT: u32 = 1;
@@ -227,10 +227,19 @@ impl Planner {
         if let Some(needed) = step.needs.iter().find(|id| outcome(id) == Some("skipped")) {
             return Ok(Decided::No { why: format!("it needs {needed}, which is skipped") });
         }
-        let Some(condition) = &step.condition else { return Ok(Decided::Yes) };
+        // Whoever needs a step that may not run may not run either.
+        let doubt = step.needs.iter().find(|id| {
+            let known = self.known.get(id.as_str());
+            known.and_then(|known| known.get("outcome")).is_some_and(is_unknown)
+        });
+        let else_runs = || match doubt {
+            Some(needed) => Decided::Undecided { why: format!("it needs {needed}, which may not run") },
+            None => Decided::Yes,
+        };
+        let Some(condition) = &step.condition else { return Ok(else_runs()) };
         let evaluate = |error| PlanError::Evaluate { step: step.id.to_string(), error };
         Ok(match decide_condition(condition, &self.scope(&self.known, Some(step))).map_err(evaluate)? {
-            Truth::True => Decided::Yes,
+            Truth::True => else_runs(),
             Truth::False => Decided::No { why: format!("`{}` does not hold", condition.source) },
             Truth::Undecided(why) => Decided::Undecided { why },
         })
