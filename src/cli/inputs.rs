@@ -1,11 +1,13 @@
 //! What a playbook is told, from wherever it was told: typed, a file, the environment. The nearer word wins, and a value
-//! that is refused says where it came from. It never reads a secret: a reference stays one.
+//! that is refused says where it came from. A reference to a secret stays one: it is looked at, and not kept.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::nearest;
+use crate::inventory::{SecretRef, resolve_secret};
+use crate::plan::{Decided, Plan};
 use crate::playbook::{self, InputSpec, Playbook};
 use crate::value::Value;
 
@@ -106,6 +108,26 @@ fn of_environment(
         }
     }
     Ok((given, warnings))
+}
+
+/// Holds the references of sensitive inputs to leading somewhere before a run begins: in the middle of it, or of its undo,
+/// a secret that is not there leaves things half done.
+///
+/// # Errors
+/// The first that leads nowhere.
+pub fn hold_secrets(plan: &Plan) -> Result<(), Failure> {
+    let steps = plan.playbook.steps.iter().zip(&plan.steps);
+    for (step, _) in steps.filter(|(_, planned)| !matches!(planned.runs, Decided::No { .. })) {
+        for name in playbook::secrets_named(step, &plan.playbook.inputs) {
+            let Some(reference) = plan.inputs.get(name).and_then(Value::as_str) else { continue };
+            resolve_secret(&SecretRef(reference.to_owned())).map_err(|error| {
+                Failure::new(Exit::Invalid, format!("input `{name}`, which step {} needs: {error}", step.id))
+                    .meaning("nothing was started or changed")
+                    .next(format!("say where it is: -i {name}=env:NAME or -i {name}=file:/PATH"))
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// `NAME=VALUE` pairs.

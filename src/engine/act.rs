@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::drive::{Drive, TICK};
-use super::secrets::{Mask, Ready};
+use super::secrets::{self, Ready};
 use super::{EndingKind, EngineError, outputs, prepare};
 use crate::actions::{Action, Call};
 use crate::outcome::{Finding, Outcome, Report};
@@ -164,7 +164,12 @@ impl Drive<'_> {
         let command = matches!(action.spec().name, "shell" | "ssh");
         let ready = match self.ready(task, action.as_ref(), call.clone()) {
             Ok(ready) => ready,
-            Err(_) if command => Ready { context: self.context(task), call, mask: Mask::default() },
+            Err(why) if command => {
+                let (context, step) = (self.context(task), self.state.step_of(task).cloned());
+                let looking = async move { action.probe(&context, &call).await };
+                let found = self.attend(looking).await?;
+                return Ok(found.map(|finding| secrets::withhold(finding, step.as_ref(), &why)));
+            }
             Err(why) => {
                 return Ok(Some(Finding::CannotTell { evidence: format!("it could not be looked into: {why}") }));
             }

@@ -71,6 +71,31 @@ pub(super) fn prove(step: &Step, inputs: &[InputSpec], given: &Value) -> (Vec<St
     (good, bad)
 }
 
+/// What a command's recorder knows of an attempt whose secret cannot be read now: how it ended, and nothing that it
+/// printed, as the secret could not be taken out of that.
+pub(super) fn withhold(finding: Finding, step: Option<&Step>, why: &str) -> Finding {
+    let told = |what: &str| format!("{what}; what it printed is withheld: {why}, so it could not be taken out of that");
+    match finding {
+        // What its outputs are read from must not be kept, so how it ended is not enough.
+        Finding::Ended(_) if step.is_some_and(|step| step.ok_if.is_some() || !step.outputs.is_empty()) => {
+            Finding::CannotTell { evidence: told("it has ended") }
+        }
+        Finding::Ended(report) => {
+            let code = report.outputs.get("exit_code").cloned().unwrap_or_default();
+            let end = code.as_i64().map_or_else(|| "it has ended".to_owned(), |code| format!("exit code {code}"));
+            let outputs = serde_json::json!({ "stdout": "", "stderr": "", "exit_code": code });
+            Finding::Ended(Report { outcome: report.outcome, message: told(&end), outputs, output: None })
+        }
+        Finding::StillRunning { .. } => Finding::StillRunning { evidence: told("it still runs") },
+        Finding::CannotTell { .. } => Finding::CannotTell { evidence: told("its recorder cannot say how it ended") },
+        // Nothing was printed, or nothing of it is told.
+        Finding::DidNot { evidence } => Finding::DidNot { evidence },
+        Finding::TookEffect { .. } => {
+            Finding::TookEffect { evidence: told("its effect was seen"), outputs: serde_json::json!({}) }
+        }
+    }
+}
+
 /// An attempt ready for its action.
 pub(super) struct Ready {
     pub(super) context: Context,

@@ -209,11 +209,73 @@ fn only_a_reference_is_taken_and_what_was_given_is_not_repeated() {
     // A dry-run finds out that nothing is there, and so does a run, before anything is sent.
     let shown = place.expect(1, &["plan", "secretive", "-i", "password=env:PLAYBOOK_NO_SUCH"]);
     assert!(shown.contains("PLAYBOOK_NO_SUCH is not set"), "{shown}");
-    place.expect(1, &["run", "secretive", "-y", "-i", "password=env:PLAYBOOK_NO_SUCH"]);
+    let shown = place.expect(65, &["run", "secretive", "-y", "-i", "password=env:PLAYBOOK_NO_SUCH"]);
+    assert!(shown.contains("input `password`, which step look needs") && shown.contains("is not set"), "{shown}");
     assert!(!place.path().join("started").exists());
     // A rehearsal has no world of secrets: the reference need not lead anywhere.
     let shown = place.run(&["rehearse", "secretive", "-i", "password=env:PLAYBOOK_NO_SUCH"]).1;
     assert!(!shown.contains("is not set"), "{shown}");
+}
+
+const VANISHING: &str = r#"name: vanishing
+version: 1.0.0
+title: Loses its secret on the way
+inputs: { password: { type: string, sensitive: true, required: true } }
+steps:
+  - id: change
+    run: rm secret; touch changed
+    effect: idempotent
+    rollback:
+      - { id: back, run: 'test "$PW" = "$(cat secret)" && rm -f changed', effect: idempotent, env: { PW: "{{inputs.password}}" } }
+  - id: more
+    run: 'touch more; echo "$PW"'
+    effect: idempotent
+    env: { PW: "{{inputs.password}}" }
+    rollback: none
+    because: it does nothing
+"#;
+
+#[test]
+fn a_secret_that_is_gone_stops_before_anything_is_sent_and_an_undo_is_tried_again_once_it_is_back() {
+    let place = Place::new();
+    std::fs::write(place.path().join("playbooks/vanishing.yaml"), VANISHING).unwrap();
+    let shown = place.expect(11, &["run", "vanishing", "-y", "--no-wait", "-i", &place.reference()]);
+    assert!(shown.contains("nothing was sent: the secret"), "{shown}");
+    assert!(!place.path().join("more").exists() && place.path().join("changed").exists(), "{shown}");
+    std::fs::write(place.path().join("secret"), format!("{CANARY}\n")).unwrap();
+    let shown = place.expect(10, &["resolve", "latest", "change/undo", "--retry", "--reason", "it is back"]);
+    assert!(!place.path().join("changed").exists() && !shown.contains(CANARY), "{shown}");
+}
+
+#[test]
+fn a_recorder_is_asked_without_the_secret_and_what_was_printed_is_withheld_then() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["run", "secretive", "-y", "-i", &place.reference()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    await_file(&place.path().join("started"), &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::remove_file(place.path().join("secret")).unwrap();
+    std::fs::write(place.path().join("go"), "").unwrap();
+    let shown = place.expect(11, &["resume", "latest", "--no-wait"]);
+    assert!(shown.contains("exit code 0; what it printed is withheld"), "{shown}");
+    let mut files = Vec::new();
+    files_below(&place.path().join("state"), &mut files);
+    // The spool of a run that has not ended is the one place that the documents name.
+    let telling: Vec<_> =
+        files.iter().filter(|path| !path.to_string_lossy().contains("/spool/") && holds(path, CANARY)).collect();
+    assert!(telling.is_empty() && !shown.contains(CANARY), "{telling:?} {shown}");
+
+    std::fs::write(place.path().join("secret"), format!("{CANARY}\n")).unwrap();
+    place.expect(10, &["resolve", "latest", "change/undo", "--retry", "--reason", "it is back"]);
+    files.clear();
+    files_below(&place.path().join("state"), &mut files);
+    let telling: Vec<_> = files.iter().filter(|path| holds(path, CANARY)).collect();
+    assert!(telling.is_empty(), "the run has ended, and yet: {telling:?}");
 }
 
 #[test]
