@@ -109,6 +109,34 @@ steps:
 "#;
 
     #[test]
+    fn what_a_command_will_read_after_another_has_acted_is_not_known() {
+        const BOOK: &str = r#"
+name: x
+version: 1.0.0
+steps:
+  - { id: before, run: cat state, effect: read, outputs: { n: { regex: '(\d+)', type: integer } } }
+  - { id: change, run: echo 2 > state, rollback: none, because: a test }
+  - { id: after, run: cat state, effect: read, outputs: { n: { regex: '(\d+)', type: integer } } }
+  - { id: sure, if: steps.before.outputs.n == 1, run: x, effect: read }
+  - { id: unsure, if: steps.after.outputs.n == 1, run: x, effect: read }
+"#;
+        let specs = Specs::of(Table::builtin().specs());
+        let book = crate::playbook::load(&Source::new("x.yaml", BOOK), &specs);
+        let mut planner = Planner::new(book.playbook.unwrap(), Value::Null, "none", &specs).unwrap();
+        let mut looked = Vec::new();
+        while let Some(lookup) = planner.look_up().unwrap() {
+            looked.push(lookup.step.to_string());
+            let outputs = serde_json::json!({ "n": 1 });
+            planner.answer(Prediction { outputs, ..Prediction::probed(serde_json::json!({})) });
+        }
+        let plan = planner.finish();
+        assert_eq!(looked, ["before", "change"], "what is read now says nothing of what will be read then");
+        let runs = |id: &str| plan.steps.iter().find(|step| step.id.as_str() == id).unwrap().runs.clone();
+        assert_eq!(runs("sure"), Decided::Yes);
+        assert!(matches!(runs("unsure"), Decided::Undecided { .. }), "{:?}", runs("unsure"));
+    }
+
+    #[test]
     fn each_step_behind_one_that_is_skipped_says_what_becomes_of_it() {
         let specs = Specs::of(Table::builtin().specs());
         let book = crate::playbook::load(&Source::new("x.yaml", BOOK), &specs);

@@ -151,7 +151,12 @@ impl Planner {
         self.known.insert(step.id.to_string(), serde_json::json!({ "outputs": outputs, "outcome": outcome(&runs) }));
         self.steady.insert(step.id.to_string(), serde_json::json!({ "outputs": steady, "outcome": outcome(&runs) }));
         if step.effect.changes() {
-            for subject in subjects(&spec, &arguments) {
+            let mut about = subjects(&spec, &arguments);
+            // A command that names no target may change anything that another such command looks at.
+            if about.is_empty() {
+                about.push(String::new());
+            }
+            for subject in about {
                 self.changed.entry(subject).or_insert_with(|| step.id.clone());
             }
         }
