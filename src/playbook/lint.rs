@@ -48,7 +48,7 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], r
     }
     lint.missing_locks(playbook, places);
     lint.unused_inputs(root);
-    secrets::check(faults, playbook);
+    secrets::check(faults, playbook, root);
     sensitive::check(faults, playbook, specs);
 }
 
