@@ -279,6 +279,45 @@ fn a_recorder_is_asked_without_the_secret_and_what_was_printed_is_withheld_then(
 }
 
 #[test]
+fn a_header_gets_the_secret_and_an_answer_that_repeats_it_is_masked() {
+    use std::io::{Read as _, Write as _};
+    let place = Place::new();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap();
+    // It answers with the header that it got, once for the plan and once for the run, and ends.
+    let (asked, seen) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut stream, _) = server.accept().unwrap();
+            let mut text = String::new();
+            let mut piece = [0_u8; 1024];
+            while !text.contains("\r\n\r\n") {
+                let read = stream.read(&mut piece).unwrap();
+                text.push_str(&String::from_utf8_lossy(&piece[..read]));
+            }
+            let header = text.lines().find(|line| line.to_lowercase().starts_with("x-token")).unwrap().to_owned();
+            let body = format!("{{\"got\": \"{header}\"}}");
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n", body.len());
+            write!(stream, "{head}X-Echo: {header}\r\n\r\n{body}").unwrap();
+            asked.send(text).unwrap();
+        }
+    });
+    let book = format!(
+        "name: asks\nversion: 1.0.0\ntitle: Asks with a token\ninputs: {{ token: {{ type: string, sensitive: true, required: true }} }}\n\
+         steps:\n  - {{ id: ask, uses: http, with: {{ url: 'http://{address}/', headers: {{ X-Token: \"{{{{inputs.token}}}}\" }} }} }}\n"
+    );
+    std::fs::write(place.path().join("playbooks/asks.yaml"), book).unwrap();
+    let token = place.reference().replace("password=", "token=");
+    let shown = place.expect(0, &["run", "asks", "--output", "json", "-i", &token]);
+    let timeline = place.expect(0, &["timeline", "--output", "json"]);
+    for _ in 0..2 {
+        let request = seen.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(request.contains(CANARY), "the server did not get it: {request}");
+    }
+    assert!(timeline.contains("***") && !timeline.contains(CANARY) && !shown.contains(CANARY), "{timeline}{shown}");
+}
+
+#[test]
 fn a_text_that_looks_like_a_reference_stays_a_text() {
     let place = Place::new();
     std::fs::write(place.path().join("go"), "").unwrap();
