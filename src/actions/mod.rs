@@ -49,6 +49,11 @@ pub trait Action: Send + Sync {
         Report::done("there is nothing to undo", Value::Null)
     }
 
+    /// Whether it is given the secrets that its arguments refer to; one that only plays gets the references.
+    fn takes_secrets(&self) -> bool {
+        true
+    }
+
     /// What a person types and looks at to do the same without the runner: lines for a shell, with comments. It looks at
     /// nothing; what is not known yet stands as `<WHY>`.
     fn by_hand(&self, inventory: &Inventory, arguments: &Value) -> Vec<String> {

@@ -143,10 +143,10 @@ pub struct Subject {
     /// The playbook's name, NAME@VERSION, or a file (with a / or ending in .yaml)
     #[arg(value_name = "NAME|FILE")]
     pub name: Option<String>,
-    /// An input; may be given again
+    /// An input; may be given again. Wins over --inputs-file, and that over $PLAYBOOK_INPUT_NAME
     #[arg(short, long = "input", value_name = "NAME=VALUE")]
     pub input: Vec<String>,
-    /// A YAML file with inputs; -i wins over it
+    /// A YAML file with inputs
     #[arg(long, value_name = "FILE")]
     pub inputs_file: Option<PathBuf>,
     /// Exit with 1 if a changing step's prediction is founded less well
@@ -230,14 +230,15 @@ pub struct Rehearse {
     /// The playbook's name, NAME@VERSION, or a file
     #[arg(value_name = "NAME|FILE")]
     pub name: String,
-    /// An input; may be given again
+    /// An input; may be given again. Wins over --inputs-file, and that over $PLAYBOOK_INPUT_NAME
     #[arg(short, long = "input", value_name = "NAME=VALUE")]
     pub input: Vec<String>,
-    /// A YAML file with inputs; -i wins over it
+    /// A YAML file with inputs
     #[arg(long, value_name = "FILE")]
     pub inputs_file: Option<PathBuf>,
-    /// The world [default: worlds/NAME.yaml or fixtures/worlds/NAME.yaml beside the playbooks]
-    #[arg(long, value_name = "FILE")]
+    /// The world: a file, or VARIANT for NAME.VARIANT.yaml [default: of NAME.yaml and NAME.VARIANT.yaml, in worlds or
+    /// fixtures/worlds beside the playbooks, the one whose `inputs` fit best]
+    #[arg(long, value_name = "FILE|VARIANT")]
     pub world: Option<PathBuf>,
     /// A step that fails (STEP), or that nobody answers though it was done (STEP=unknown); may be given again
     #[arg(long, value_name = "STEP[=unknown]")]

@@ -1,7 +1,6 @@
 //! What a command works with: the settings, the state, the inventory, the playbooks; where each was said, and what it is
 //! where nothing was said.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::paste::Paste;
 use super::screen::Screen;
+use super::text::{Ink, Line};
 use super::view::faults;
 
 /// What a command works with.
@@ -179,45 +179,17 @@ impl Setup {
         Err(Failure::of_faults(what, errors).meaning("nothing was started"))
     }
 
-    /// A playbook with its inputs: those of the file, and over them those that were typed.
+    /// A playbook with its inputs; a slip in a variable that was to give one is said.
     ///
     /// # Errors
     /// When the playbook or an input is invalid.
     pub fn chosen(&self, name: &str, typed: &[String], file: Option<&Path>) -> Result<Chosen, Failure> {
         let playbook = self.playbook(name)?;
-        let mut given = match file {
-            Some(path) => playbook::read_inputs(&read(path, "inputs file")?).map_err(|errors| {
-                Failure::of_faults(format!("{} cannot be read: {}", path.display(), faults::count(&errors)), errors)
-                    .meaning("nothing was started")
-            })?,
-            None => BTreeMap::new(),
-        };
-        given.extend(parse_inputs(typed)?);
-        let inputs = playbook::bind_inputs(&playbook, &given).map_err(|errors| {
-            let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            Failure::new(Exit::Invalid, format!("the inputs do not fit {}:\n{}", playbook.name, all.join("\n")))
-                .meaning("nothing was started")
-                .next(format!("playbook show {}     (what it takes)", super::paste::quote(name)))
-        })?;
+        let (inputs, warnings) = super::inputs::bind(&playbook, name, typed, file)?;
+        let lines = warnings.into_iter().map(|text| Line::new().with(Ink::Warn, format!("warning: {text}")));
+        self.screen.warn(&lines.collect::<Vec<_>>());
         Ok(Chosen { playbook, inputs })
     }
-}
-
-/// `NAME=VALUE` pairs.
-///
-/// # Errors
-/// When one is no such pair, or is given twice.
-pub fn parse_inputs(typed: &[String]) -> Result<BTreeMap<String, String>, Failure> {
-    let mut given = BTreeMap::new();
-    for pair in typed {
-        let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-            return Err(Failure::new(Exit::Usage, format!("`{pair}` is no input: write -i NAME=VALUE")));
-        };
-        if given.insert(name.to_owned(), value.to_owned()).is_some() {
-            return Err(Failure::new(Exit::Usage, format!("the input `{name}` is given twice")));
-        }
-    }
-    Ok(given)
 }
 
 /// A path that was really named: an empty variable names nothing.
@@ -309,15 +281,5 @@ mod tests {
         let meant = folder.path().join("inp.yaml").display().to_string();
         assert_eq!(files_like(&folder.path().join("inp.yml")), [meant]);
         assert!(files_like(&folder.path().join("other.txt")).is_empty());
-    }
-
-    #[test]
-    fn inputs_are_pairs() {
-        let typed = |list: &[&str]| parse_inputs(&list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>());
-        assert_eq!(typed(&["a=b=c"]).unwrap().get("a").map(String::as_str), Some("b=c"));
-        assert_eq!(typed(&["a="]).unwrap().get("a").map(String::as_str), Some(""));
-        for bad in [&["a"][..], &["=b"], &["a=1", "a=2"]] {
-            assert_eq!(typed(bad).unwrap_err().exit, Exit::Usage, "{bad:?}");
-        }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::drive::Drive;
+use super::secrets::{self, Ready};
 use super::{EngineError, outputs, prepare};
 use crate::actions::{Action, Call};
 use crate::outcome::{Finding, Outcome, Report};
@@ -24,7 +25,14 @@ impl Drive<'_> {
         };
         // The last look before the first byte leaves. What is left is the time from here to the target.
         self.journal.borrow_mut().check(&self.lease)?;
-        let context = self.context(task);
+        let ready = match self.ready(task, action.as_ref(), call) {
+            Ok(ready) => ready,
+            Err(why) => {
+                let report = Report::no_effect(format!("nothing was sent: {why}"));
+                return self.append(vec![Event::Outcome { task: task.clone(), attempt, report }]);
+            }
+        };
+        let Ready { context, call, mask } = ready;
         let undo = self.state().is_own_undo(task);
         let limit = Duration::from_secs_f64(call.timeout.as_secs_f64() + GRACE);
         tracing::debug!(task = %task, attempt = call.attempt, timeout = ?call.timeout, "acting");
@@ -33,9 +41,16 @@ impl Drive<'_> {
             Ok(report) => report,
             Err(_) => overdue(call.effect, limit),
         };
-        let report = self.judge(task, report);
+        let report = self.judge(task, mask.report(report));
         let report = self.hold_undo(task, report).await;
         self.append(vec![Event::Outcome { task: task.clone(), attempt, report }])
+    }
+
+    /// An attempt with its secrets in it: they are read this late, and never written down.
+    fn ready(&self, task: &Task, action: &dyn Action, call: Call) -> Result<Ready, String> {
+        let state = self.state();
+        let step = state.step_of(task).ok_or_else(|| format!("there is no step {}", task.step))?;
+        Ready::of(action, step, state.playbook().inputs_of(&task.step), call, self.context(task))
     }
 
     /// The action, and what it is called with, for the newest attempt of a task.
@@ -90,9 +105,8 @@ impl Drive<'_> {
         } else if self.state().is_own_undo(task) {
             (Settlement::RunAgain, "an undo works from what it observes, so it runs again".to_owned())
         } else {
-            let context = self.context(task);
             tracing::debug!(task = %task, attempt = call.attempt, "looking what became of it");
-            let mut finding = action.probe(&context, &call).await;
+            let mut finding = self.look_into(task, action, call).await;
             // That it failed is known; what is asked is whether its effect is there all the same.
             if ended && matches!(finding, Finding::Ended(_)) {
                 finding = Finding::CannotTell { evidence: "its own end is known; its effect is not".to_owned() };
@@ -107,6 +121,21 @@ impl Drive<'_> {
             (self.hold_settled(task, settlement, &evidence).await, evidence)
         };
         self.append(vec![Event::Settled { task: task.clone(), attempt, settlement, evidence }])
+    }
+
+    /// The action's own look at an attempt. What became of a command its recorder knows without any secret; another target
+    /// cannot be asked without.
+    async fn look_into(&self, task: &Task, action: Arc<dyn Action>, call: Call) -> Finding {
+        let command = matches!(action.spec().name, "shell" | "ssh");
+        match self.ready(task, action.as_ref(), call.clone()) {
+            Ok(Ready { context, call, mask }) => mask.finding(action.probe(&context, &call).await),
+            Err(why) if command => {
+                let step = self.state().step_of(task).cloned();
+                let context = self.context(task);
+                secrets::withhold(action.probe(&context, &call).await, step.as_ref(), &why)
+            }
+            Err(why) => Finding::CannotTell { evidence: format!("it could not be looked into: {why}") },
+        }
     }
 
     /// What was found of a part of an undo, held to its conditions.
@@ -166,8 +195,16 @@ impl Drive<'_> {
             kill_on_timeout: true,
             effect: Effect::Read,
         };
-        let context = self.context(task);
-        let report = outputs::finish(&probe.step, action.run(&context, &call).await);
+        let ready = {
+            let state = self.state();
+            let inputs = state.playbook().inputs_of(&task.step);
+            Ready::of(action.as_ref(), &probe.step, inputs, call, self.context(task))
+        };
+        let Ready { context, call, mask } = match ready {
+            Ok(ready) => ready,
+            Err(why) => return cannot(format!("the probe cannot be prepared: {why}")),
+        };
+        let report = outputs::finish(&probe.step, mask.report(action.run(&context, &call).await));
         // A probe may well end with another exit code than 0: its conditions say what that means.
         if !matches!(report.outcome, Outcome::Done | Outcome::Failed) || report.outputs.is_null() {
             return cannot(format!("the probe did not answer: {}", report.message));

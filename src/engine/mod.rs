@@ -11,6 +11,7 @@ mod outputs;
 mod people;
 mod planning;
 mod prepare;
+mod secrets;
 mod start;
 mod verify;
 

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::secrets::{self, Mask, Revealed};
 use super::{Engine, EngineError, outputs};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::outcome::Outcome;
-use crate::plan::{Lookup, Plan, Planner};
-use crate::playbook::{Playbook, Step};
+use crate::plan::{Decided, Lookup, Plan, Planner};
+use crate::playbook::{InputSpec, Playbook, Step};
 use crate::run::Task;
 use crate::spec::{Effect, Prediction, Specs};
 use crate::value::Value;
@@ -24,13 +25,13 @@ impl Engine {
     pub async fn plan(&mut self, playbook: Playbook, inputs: Value) -> Result<Plan, EngineError> {
         let specs = Specs::of(self.parts.actions.specs());
         let environment = self.parts.inventory.environment.clone();
-        let steps = playbook.steps.clone();
+        let book = playbook.clone();
         let failed = |error: crate::plan::PlanError| EngineError::Plan(error.to_string());
         let mut planner = Planner::new(playbook, inputs, &environment, &specs);
         let spool = Spool::new(&self.parts.state)?;
         while let Some(lookup) = planner.look_up().map_err(failed)? {
             self.parts.observer.planning(&lookup.step);
-            let step = steps.iter().find(|step| step.id == lookup.step);
+            let step = book.step(&lookup.step);
             let action = self.parts.actions.get(&lookup.action).cloned();
             let prediction = match (step, action) {
                 (Some(step), Some(action)) => {
@@ -39,14 +40,40 @@ impl Engine {
                         spool: spool.0.clone(),
                         output: Arc::new(|_, _| {}),
                     };
-                    look(action.as_ref(), &context, step, &lookup).await
+                    look(action.as_ref(), &context, step, &lookup, book.inputs_of(&step.id)).await
                 }
                 _ => Prediction::unknown("this binary does not have the action"),
             };
             tracing::debug!(step = %lookup.step, fidelity = ?prediction.fidelity, refusals = ?prediction.refusals, "looked");
             planner.answer(prediction);
         }
-        Ok(planner.finish())
+        let mut plan = planner.finish();
+        self.prove_secrets(&mut plan);
+        Ok(plan)
+    }
+
+    /// Says of each step that may run whether the secrets are there that it, its probe and its undo refer to: what a run
+    /// would stumble over half-way is known before it begins.
+    fn prove_secrets(&self, plan: &mut Plan) {
+        for planned in &mut plan.steps {
+            let Some(step) = plan.playbook.step(&planned.id) else { continue };
+            let plays = self.parts.actions.get(&step.action).is_none_or(|action| !action.takes_secrets());
+            if plays || matches!(planned.runs, Decided::No { .. }) {
+                continue;
+            }
+            let inputs = plan.playbook.inputs_of(&step.id);
+            let (good, bad) = match self.parts.actions.get(&step.action) {
+                // What a nested playbook is given is known by what its steps are.
+                Some(action) if step.id.frame().is_some() => {
+                    let revealed = secrets::reveal(action.as_ref(), step, inputs, &planned.arguments);
+                    (Vec::new(), revealed.err().into_iter().collect())
+                }
+                _ => secrets::prove(step, inputs, &plan.inputs),
+            };
+            planned.prediction.notes.extend(good);
+            let new = bad.into_iter().filter(|why| !planned.prediction.refusals.contains(why)).collect::<Vec<_>>();
+            planned.prediction.refusals.extend(new);
+        }
     }
 }
 
@@ -69,12 +96,23 @@ impl Drop for Spool {
 }
 
 /// One look, in its time. A target that does not answer leaves an unknown, and says so as something that would stop the run.
-async fn look(action: &dyn Action, context: &Context, step: &Step, lookup: &Lookup) -> Prediction {
+async fn look(
+    action: &dyn Action,
+    context: &Context,
+    step: &Step,
+    lookup: &Lookup,
+    inputs: &[InputSpec],
+) -> Prediction {
     let limit = Duration::from_secs(LOOK_SECONDS).min(Duration::from_secs_f64(step.timeout.clamp(1.0, 3600.0)));
+    let Revealed { arguments, mask } = match secrets::reveal(action, step, inputs, &lookup.arguments) {
+        Ok(revealed) => revealed,
+        Err(why) => return refused(why),
+    };
     if lookup.run {
-        return run(action, context, step, lookup, limit).await;
+        let name = format!("plan-{}", Task::at(&step.id, lookup.item.as_ref()).file_name());
+        return run(action, context, step, name, arguments, &mask, limit).await;
     }
-    match tokio::time::timeout(limit, action.plan(context, &lookup.arguments)).await {
+    match tokio::time::timeout(limit, action.plan(context, &arguments)).await.map(|answer| mask.look(answer)) {
         Ok(Ok(prediction)) => prediction,
         Ok(Err(ActionError::Unreachable(why) | ActionError::Invalid(why))) => refused(why),
         Err(_) => refused(format!("no answer within {} s", limit.as_secs())),
@@ -86,19 +124,26 @@ fn refused(why: String) -> Prediction {
 }
 
 /// A command whose effect is `read` is run: what it prints is what is known.
-async fn run(action: &dyn Action, context: &Context, step: &Step, lookup: &Lookup, limit: Duration) -> Prediction {
-    let name = format!("plan-{}", Task::at(&step.id, lookup.item.as_ref()).file_name());
+async fn run(
+    action: &dyn Action,
+    context: &Context,
+    step: &Step,
+    name: String,
+    arguments: Value,
+    mask: &Mask,
+    limit: Duration,
+) -> Prediction {
     let call = Call {
         key: name.clone(),
         attempt: name,
-        arguments: lookup.arguments.clone(),
+        arguments,
         before: Value::Null,
         outputs: Value::Null,
         timeout: limit,
         kill_on_timeout: true,
         effect: Effect::Read,
     };
-    let report = outputs::finish(step, action.run(context, &call).await);
+    let report = outputs::finish(step, mask.report(action.run(context, &call).await));
     match report.outcome {
         Outcome::Done => Prediction { outputs: report.outputs, ..Prediction::probed(serde_json::json!({})) },
         _ => refused(report.message),

@@ -3,6 +3,7 @@
 
 use super::EngineError;
 use super::drive::Drive;
+use super::secrets;
 use crate::actions::ActionError;
 use crate::plan::check_requirements;
 use crate::playbook::{
@@ -81,7 +82,13 @@ impl Drive<'_> {
         }
         let context = self.context(task);
         let limit = std::time::Duration::from_secs_f64(step.timeout.clamp(1.0, 60.0));
-        let prediction = match tokio::time::timeout(limit, action.plan(&context, &arguments)).await {
+        let revealed = {
+            let state = self.state();
+            let inputs = state.playbook().inputs_of(&task.step);
+            secrets::reveal(action.as_ref(), step, inputs, &arguments).map_err(Refusal::no)?
+        };
+        let looking = tokio::time::timeout(limit, action.plan(&context, &revealed.arguments));
+        let prediction = match looking.await.map(|answer| revealed.mask.look(answer)) {
             Ok(Ok(prediction)) => prediction,
             Ok(Err(ActionError::Unreachable(why))) => return Err(Refusal::not_now(why)),
             Ok(Err(ActionError::Invalid(why))) => return Err(Refusal::no(why)),

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::EngineError;
 use super::drive::Drive;
+use super::secrets::{self, Revealed};
 use crate::actions::ActionError;
 use crate::outcome::{Outcome, Report};
 use crate::playbook::{Scope, Step, Truth, Verify, decide_condition, explain};
@@ -45,7 +46,7 @@ impl Drive<'_> {
     async fn until_they_hold(&self, task: &Task, step: &Step, outputs: &Value) -> Vec<Condition> {
         let begun = Instant::now();
         loop {
-            let facts = self.facts(task, &step.action).await;
+            let facts = self.facts(task, step).await;
             let scope = self.state().scope(task).map(|scope| Scope {
                 outputs: outputs.clone(),
                 // What could not be read is not known: `!has(facts.x)` must not hold because nobody answered.
@@ -65,14 +66,21 @@ impl Drive<'_> {
     }
 
     /// A look at the step's target, which holds on to nothing of this drive: requests are taken up while it lasts.
-    fn facts(&self, task: &Task, action: &str) -> impl Future<Output = Result<Value, String>> + use<> {
-        let action = self.tools.actions.get(action).cloned().ok_or("this binary does not have the action");
+    fn facts(&self, task: &Task, step: &Step) -> impl Future<Output = Result<Value, String>> + use<> {
+        let action = self.tools.actions.get(&step.action).cloned().ok_or("this binary does not have the action");
         let state = self.state();
         let intent = state.tasks.get(task).and_then(|state| state.intent.as_ref());
         let arguments = intent.map_or(Value::Null, |intent| intent.arguments.clone());
         let context = self.context(task);
+        let inputs = state.playbook().inputs_of(&task.step);
+        let ready = action.map_err(str::to_owned).and_then(|action| {
+            let revealed = secrets::reveal(action.as_ref(), step, inputs, &arguments)?;
+            Ok((action, revealed))
+        });
         async move {
-            match tokio::time::timeout(Duration::from_secs(15), action?.plan(&context, &arguments)).await {
+            let (action, Revealed { arguments, mask }) = ready?;
+            let looking = action.plan(&context, &arguments);
+            match tokio::time::timeout(Duration::from_secs(15), looking).await.map(|answer| mask.look(answer)) {
                 Ok(Ok(prediction)) => Ok(prediction.facts),
                 Ok(Err(ActionError::Unreachable(why) | ActionError::Invalid(why))) => Err(why),
                 Err(_) => Err("the target did not answer within 15 s".to_owned()),

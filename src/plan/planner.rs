@@ -12,7 +12,7 @@ use crate::playbook::{
     EvaluateError, Expression, Playbook, Scope, Step, Truth, complete_arguments, decide_condition, resolve_arguments,
 };
 use crate::spec::{ActionSpec, Fidelity, Prediction, Specs, UndoSpec};
-use crate::value::{Value, contains_unknown, unknown};
+use crate::value::{Value, contains_unknown, is_unknown, unknown};
 
 /// The form of a plan that this version writes.
 const FORMAT: u32 = 1;
@@ -192,7 +192,12 @@ impl Planner {
         self.known.insert(key.clone(), serde_json::json!({ "outputs": outputs, "outcome": outcome(&runs) }));
         self.steady.insert(key, serde_json::json!({ "outputs": steady, "outcome": outcome(&runs) }));
         if step.effect.changes() {
-            for subject in subjects(&spec, &arguments) {
+            let mut about = subjects(&spec, &arguments);
+            // A command that names no target may change anything that another such command looks at.
+            if about.is_empty() {
+                about.push(String::new());
+            }
+            for subject in about {
                 self.changed.entry(subject).or_insert_with(|| step.id.clone());
             }
         }
@@ -261,10 +266,23 @@ impl Planner {
         if let Some(needed) = needs.iter().find(skipped) {
             return Ok(Decided::No { why: format!("it needs {needed}, which is skipped") });
         }
-        let Some(condition) = condition else { return Ok(Decided::Yes) };
+        // Whoever needs a step that may not run may not run either.
+        let doubt = needs.iter().find(|needed| {
+            let known = self.known.get(&((*needed).clone(), item.cloned())).or_else(|| {
+                self.known.get(&((*needed).clone(), None))
+            });
+            let group = self.groups.iter().find(|planned| &planned.id == *needed);
+            known.and_then(|known| known.get("outcome")).is_some_and(is_unknown)
+                || group.is_some_and(|planned| matches!(planned.runs, Decided::Undecided { .. }))
+        });
+        let else_runs = || match doubt {
+            Some(needed) => Decided::Undecided { why: format!("it needs {needed}, which may not run") },
+            None => Decided::Yes,
+        };
+        let Some(condition) = condition else { return Ok(else_runs()) };
         let evaluate = |error| PlanError::Evaluate { step: id.to_string(), error };
         Ok(match decide_condition(condition, scope).map_err(evaluate)? {
-            Truth::True => Decided::Yes,
+            Truth::True => else_runs(),
             Truth::False => Decided::No { why: format!("`{}` does not hold", condition.source) },
             Truth::Undecided(why) => Decided::Undecided { why },
         })

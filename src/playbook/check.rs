@@ -6,32 +6,9 @@ use regex::Regex;
 
 use super::cel::{Path, each_child, path_of};
 use super::names::{Kind, Names, Target};
+use super::signatures::check_call;
 use crate::diagnostic::nearest;
 use crate::value::Type;
-
-/// The functions that there are.
-const FUNCTIONS: &[&str] = &[
-    "size",
-    "contains",
-    "startsWith",
-    "endsWith",
-    "matches",
-    "int",
-    "uint",
-    "double",
-    "string",
-    "bool",
-    "type",
-    "dyn",
-    "max",
-    "min",
-    "has",
-    "all",
-    "exists",
-    "exists_one",
-    "map",
-    "filter",
-];
 
 /// One fault, and the word of the expression that it is about.
 pub(super) struct Finding {
@@ -44,17 +21,19 @@ pub(super) struct Finding {
 /// Walks an expression and notes what is wrong with it.
 pub(super) struct Checker<'n, 'a> {
     names: &'n Names<'a>,
-    bound: Vec<String>,
+    /// The names that macros bind, with the type of what they go through where it is declared.
+    bound: Vec<(String, Option<Type>)>,
     pub findings: Vec<Finding>,
     /// The paths that lead to a step which may be skipped.
     pub skippable: Vec<(Path, &'a super::Step)>,
 }
 
 /// A part of an expression: its kind, and what is declared of it.
-struct Typed {
-    kind: Kind,
+pub(super) struct Typed {
+    pub kind: Kind,
     declared: Option<Type>,
-    word: Option<String>,
+    /// The path that it is.
+    pub word: Option<String>,
     literal: Option<String>,
 }
 
@@ -96,8 +75,10 @@ impl<'n, 'a> Checker<'n, 'a> {
 
     fn typed(&mut self, expression: &IdedExpr) -> Typed {
         if let Some(path) = path_of(&expression.expr) {
-            if self.bound.contains(&path.root) {
-                return Typed::of(Kind::Any);
+            if let Some((_, declared)) = self.bound.iter().rev().find(|(name, _)| *name == path.root) {
+                let declared = declared.clone().filter(|_| path.parts.is_empty());
+                let kind = declared.as_ref().map_or(Kind::Any, Kind::of);
+                return Typed { kind, declared, word: Some(path.to_string()), literal: None };
             }
             let target = self.path(&path);
             return Typed {
@@ -111,7 +92,7 @@ impl<'n, 'a> Checker<'n, 'a> {
             Expr::Literal(literal) => Self::literal(literal),
             Expr::Call(call) => Typed::of(self.call(call)),
             Expr::Select(select) if select.test => {
-                if let Some(mut path) = path_of(&select.operand.expr).filter(|path| !self.bound.contains(&path.root)) {
+                if let Some(mut path) = path_of(&select.operand.expr).filter(|path| !self.is_bound(&path.root)) {
                     path.parts.push(super::cel::Part::Name(select.field.clone()));
                     // It asks whether it is there: a skipped step is an answer. A name that can never be is a slip.
                     if let Err(wrong) = self.names.resolve(&path) {
@@ -130,8 +111,14 @@ impl<'n, 'a> Checker<'n, 'a> {
                     self.find("type-mismatch", message, None, range.word);
                 }
                 let before = self.bound.len();
-                self.bound.extend([inner.iter_var.clone(), inner.accu_var.clone()]);
-                self.bound.extend(inner.iter_var2.clone());
+                let item = match range.declared {
+                    Some(Type::List(item)) => Some(*item),
+                    _ => None,
+                };
+                // With two names the first is the place, and the second what stands there.
+                let (first, second) = if inner.iter_var2.is_some() { (None, item) } else { (item, None) };
+                self.bound.extend([(inner.iter_var.clone(), first), (inner.accu_var.clone(), None)]);
+                self.bound.extend(inner.iter_var2.clone().map(|name| (name, second)));
                 self.typed(&inner.loop_step);
                 self.bound.truncate(before);
                 // `all` and `exists` begin with true or false, `map` and `filter` with a list.
@@ -158,7 +145,10 @@ impl<'n, 'a> Checker<'n, 'a> {
     fn literal(literal: &LiteralValue) -> Typed {
         let kind = match literal {
             LiteralValue::Boolean(_) => Kind::Bool,
-            LiteralValue::Double(_) | LiteralValue::Int(_) | LiteralValue::UInt(_) => Kind::Number,
+            LiteralValue::Double(_) => {
+                return Typed { declared: Some(Type::Number), ..Typed::of(Kind::Number) };
+            }
+            LiteralValue::Int(_) | LiteralValue::UInt(_) => Kind::Number,
             LiteralValue::Null => Kind::Null,
             LiteralValue::String(text) => {
                 let literal = Some(text.inner().to_owned());
@@ -195,18 +185,25 @@ impl<'n, 'a> Checker<'n, 'a> {
                 Kind::Bool
             }
             (operators::ADD, [left, right]) => self.arithmetic(left, right, &[Kind::Number, Kind::Text, Kind::List]),
-            (operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE | operators::MODULO, [left, right]) => {
+            (operators::MODULO, [left, right]) => self.remainder(left, right),
+            (operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE, [left, right]) => {
                 self.arithmetic(left, right, &[Kind::Number])
             }
-            (operators::NEGATE, [_]) => Kind::Number,
-            (operators::IN, [_, right]) => {
-                if matches!(right.kind, Kind::Bool | Kind::Number | Kind::Text | Kind::Null) {
-                    let message = format!("`in` needs a list or a map behind it, not {}", right.kind.describe());
-                    self.find("type-mismatch", message, None, right.word.clone());
+            (operators::NEGATE, [part]) => {
+                if !matches!(part.kind, Kind::Number | Kind::Any) {
+                    let message = format!("`-` needs a number behind it, and this is {}", part.kind.describe());
+                    self.find("type-mismatch", message, None, part.word.clone());
                 }
+                Kind::Number
+            }
+            (operators::IN, [left, right]) => {
+                self.membership(left, right, call.args.get(1));
                 Kind::Bool
             }
-            (operators::INDEX, _) => Kind::Any,
+            (operators::INDEX, [whole, place]) => {
+                self.index(whole, place);
+                Kind::Any
+            }
             (name, parts) => self.function(name, target.as_ref(), parts),
         }
     }
@@ -236,6 +233,71 @@ impl<'n, 'a> Checker<'n, 'a> {
         if !open(left.kind) && !open(right.kind) && left.kind != right.kind {
             self.mismatch(left, right);
         }
+    }
+
+    fn membership(&mut self, left: &Typed, right: &Typed, written: Option<&IdedExpr>) {
+        match (right.kind, &right.declared, written.map(|written| &written.expr)) {
+            (Kind::Any, ..) => {}
+            (Kind::List, Some(Type::List(item)), _) => {
+                let item = Typed { declared: Some(item.as_ref().clone()), ..Typed::of(Kind::of(item)) };
+                self.equality(left, &item);
+            }
+            (Kind::List, _, Some(Expr::List(list))) => {
+                for element in &list.elements {
+                    if let Expr::Literal(literal) = &element.expr {
+                        self.equality(left, &Self::literal(literal));
+                    }
+                }
+            }
+            (Kind::List, ..) => {}
+            (Kind::Map, ..) if matches!(left.kind, Kind::Text | Kind::Any) => {}
+            (Kind::Map, ..) => {
+                let message = format!("the keys of a map are strings, and this is {}", left.kind.describe());
+                self.find("type-mismatch", message, None, left.word.clone());
+            }
+            _ => {
+                let message = format!("`in` needs a list or a map behind it, not {}", right.kind.describe());
+                self.find("type-mismatch", message, None, right.word.clone());
+            }
+        }
+    }
+
+    fn index(&mut self, whole: &Typed, place: &Typed) {
+        let fits = match whole.kind {
+            Kind::Any => true,
+            Kind::List => matches!(place.kind, Kind::Number | Kind::Any),
+            Kind::Map => matches!(place.kind, Kind::Text | Kind::Any),
+            _ => {
+                let message = format!("{} has no parts", whole.kind.describe());
+                self.find("type-mismatch", message, None, whole.word.clone());
+                return;
+            }
+        };
+        if !fits {
+            let by = if whole.kind == Kind::List { "numbers" } else { "strings" };
+            let message = format!(
+                "the parts of {} are found by {by}, and this is {}",
+                whole.kind.describe(),
+                place.kind.describe()
+            );
+            self.find("type-mismatch", message, None, place.word.clone());
+        }
+    }
+
+    /// `%` is of whole numbers alone; a duration is a fraction.
+    fn remainder(&mut self, left: &Typed, right: &Typed) -> Kind {
+        let fraction = |part: &&Typed| matches!(part.declared, Some(Type::Number | Type::Duration));
+        if let Some(part) = [left, right].into_iter().find(fraction) {
+            let message = "`%` is for whole numbers, and this may be a fraction".to_owned();
+            let help = Some("`int(…)` makes a whole number of it".to_owned());
+            self.find("type-mismatch", message, help, part.word.clone());
+            return Kind::Number;
+        }
+        self.arithmetic(left, right, &[Kind::Number])
+    }
+
+    fn is_bound(&self, name: &str) -> bool {
+        self.bound.iter().any(|(bound, _)| bound == name)
     }
 
     fn ordering(&mut self, left: &Typed, right: &Typed) {
@@ -274,34 +336,12 @@ impl<'n, 'a> Checker<'n, 'a> {
         {
             self.find("bad-pattern", format!("`{pattern}` is no regular expression"), None, None);
         }
-        if matches!(name, "contains" | "startsWith" | "endsWith" | "matches")
-            && let Some(subject) = target.filter(|subject| !matches!(subject.kind, Kind::Text | Kind::Any))
-            && !(name == "contains" && subject.kind == Kind::List)
-        {
-            let message = format!("`{name}` is for strings, and this is {}", subject.kind.describe());
-            self.find("type-mismatch", message, None, subject.word.clone());
+        // What macros are written out to.
+        if name.starts_with('@') {
+            return Kind::Any;
         }
-        match name {
-            "size" | "int" | "uint" | "double" => Kind::Number,
-            "contains" | "startsWith" | "endsWith" | "matches" | "bool" => Kind::Bool,
-            "string" => Kind::Text,
-            "type" | "dyn" | "max" | "min" => Kind::Any,
-            // What macros are written out to.
-            other if other.starts_with('@') => Kind::Any,
-            other => {
-                let near = nearest(other, FUNCTIONS.iter().copied());
-                let help = near.map_or_else(
-                    || format!("there are {}", FUNCTIONS.join(", ")),
-                    |near| format!("did you mean `{near}`?"),
-                );
-                self.find(
-                    "unknown-function",
-                    format!("there is no function `{other}`"),
-                    Some(help),
-                    Some(other.to_owned()),
-                );
-                Kind::Any
-            }
-        }
+        let (gives, finding) = check_call(name, target, parts);
+        self.findings.extend(finding);
+        gives
     }
 }

@@ -229,6 +229,7 @@ fn of_input(input: &InputSpec) -> Fields {
     let mut add = |name: &str, text: Option<String>| fields.extend(text.map(|text| (name.to_owned(), text)));
     add("default", input.default.as_ref().filter(|value| !value.is_null()).map(|value| of_kind(value, &input.kind)));
     add("required", input.required.then(|| "true".to_owned()));
+    add("sensitive", input.sensitive.then(|| "true".to_owned()));
     add("pattern", input.pattern.clone());
     add("min", input.min.map(|number| number.to_string()));
     add("max", input.max.map(|number| number.to_string()));

@@ -136,6 +136,14 @@ impl Playbook {
         self.groups.iter().find(|group| &group.id == id)
     }
 
+    /// The inputs of the playbook in which a step is written: of this one, or of a nested one.
+    pub fn inputs_of(&self, step: &StepId) -> &[InputSpec] {
+        let nested = step.frame().and_then(|frame| {
+            self.groups.iter().find(|group| group.id.as_str() == frame).and_then(Group::nested)
+        });
+        nested.map_or(&self.inputs, |nested| &nested.inputs)
+    }
+
     /// The groups around a place, from the innermost to the outermost, beginning with `innermost` itself.
     pub fn around<'a>(&'a self, innermost: Option<&StepId>) -> impl Iterator<Item = &'a Group> + use<'a> {
         let mut next = innermost.and_then(|id| self.group(id));

@@ -11,6 +11,7 @@ use crate::ids::is_identifier;
 use crate::value::{Type, Value, contains_unknown};
 
 use super::reader::Reader;
+use super::sensitive::no_reference;
 use super::words::{self, check_keys};
 use super::{InputSpec, Nested, Playbook};
 use crate::diagnostic::nearest;
@@ -69,6 +70,10 @@ fn read_input(reader: &mut Reader<'_>, entry: &Entry) -> Option<InputSpec> {
     let kind = read_type(reader, &entry.value, entry).unwrap_or(Type::Any);
     let get = |key: &str| entry.value.get(key);
     let required = get("required").and_then(|node| reader.boolean(node, "required")).unwrap_or(false);
+    let sensitive = get("sensitive").and_then(|node| reader.boolean(node, "sensitive")).unwrap_or(false);
+    if sensitive {
+        check_sensitive(reader, &entry.value, &kind);
+    }
     let pattern = get("pattern").and_then(|node| read_pattern(reader, node, &kind));
     let min = get("min").and_then(|node| read_bound(reader, node, "min", &kind));
     let max = get("max").and_then(|node| read_bound(reader, node, "max", &kind));
@@ -78,7 +83,7 @@ fn read_input(reader: &mut Reader<'_>, entry: &Entry) -> Option<InputSpec> {
         reader.faults.error("out-of-range", node.span, "`max` is less than `min`", None);
     }
     let description = get("description").and_then(|node| reader.text(node, "description")).unwrap_or_default();
-    let mut spec = InputSpec { name, kind, default: None, required, pattern, min, max, description };
+    let mut spec = InputSpec { name, kind, default: None, required, sensitive, pattern, min, max, description };
     if let Some(node) = get("default").filter(|node| !node.scalar().is_some_and(document::Scalar::is_null)) {
         if required {
             let help = Some("leave out `required` or `default`".to_owned());
@@ -87,6 +92,20 @@ fn read_input(reader: &mut Reader<'_>, entry: &Entry) -> Option<InputSpec> {
         spec.default = read_default(reader, node, &spec);
     }
     Some(spec)
+}
+
+/// A secret is a text, and nothing of it is known that could be held to a pattern or a length.
+fn check_sensitive(reader: &mut Reader<'_>, node: &Node, kind: &Type) {
+    if let (Some(word), false) = (node.get("type"), matches!(kind, Type::String | Type::Any)) {
+        let message = format!("`sensitive` goes with `type: string`, not with a {kind}");
+        reader.faults.error("wrong-key", word.span, message, Some("write `type: string`".to_owned()));
+    }
+    for key in ["pattern", "min", "max"] {
+        if let Some(extra) = node.get(key) {
+            let message = format!("`{key}` has no meaning for a sensitive input: what is given is a reference");
+            reader.faults.error("wrong-key", extra.span, message, Some(format!("leave out `{key}`")));
+        }
+    }
 }
 
 fn read_type(reader: &mut Reader<'_>, node: &Node, entry: &Entry) -> Option<Type> {
@@ -197,6 +216,11 @@ fn read_default(reader: &mut Reader<'_>, node: &Node, spec: &InputSpec) -> Optio
         }
         _ => reader.typed(node, "default", &spec.kind)?,
     };
+    if let (true, Some(why)) = (spec.sensitive, value.as_str().and_then(no_reference)) {
+        let message = format!("the default of `{}`, which is sensitive, is no reference: {why}", spec.name);
+        reader.faults.error("sensitive-default", node.span, message, None);
+        return None;
+    }
     if let Err(message) = hold(spec, &value) {
         reader.faults.error("bad-default", node.span, format!("the default of `{}` {message}", spec.name), None);
     }
@@ -272,6 +296,14 @@ pub fn bind_inputs(playbook: &Playbook, given: &BTreeMap<String, String>) -> Res
     for spec in &playbook.inputs {
         let name = &spec.name;
         let value = match given.get(name) {
+            // Nothing of it is repeated: it may be the secret itself.
+            Some(text) if spec.sensitive => match no_reference(text) {
+                None => Value::from(text.as_str()),
+                Some(why) => {
+                    error(name, format!("input `{name}` is sensitive: {why}"));
+                    continue;
+                }
+            },
             Some(text) => match spec.kind.parse(text).map_err(|error| error.to_string()) {
                 Ok(value) => match hold(spec, &value) {
                     Ok(()) => value,
@@ -287,7 +319,8 @@ pub fn bind_inputs(playbook: &Playbook, given: &BTreeMap<String, String>) -> Res
             },
             None if spec.required => {
                 let what = if spec.description.is_empty() { spec.kind.to_string() } else { spec.description.clone() };
-                error(name, format!("input `{name}` must be given ({what}): --input {name}=…"));
+                let form = if spec.sensitive { "env:NAME or file:/PATH" } else { "…" };
+                error(name, format!("input `{name}` must be given ({what}): --input {name}={form}"));
                 continue;
             }
             None => spec.default.clone().unwrap_or(Value::Null),

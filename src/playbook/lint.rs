@@ -13,10 +13,10 @@ use super::cel;
 use super::check::{Checker, Finding};
 use super::faults::Faults;
 use super::names::{Around, Fields, Kind, Names, Seen};
-use super::secrets;
 use super::template::{self, Filler, Piece};
 use super::{Argument, Expression, GroupKind, Playbook, Rollback, Step, Template};
 use crate::ids::StepId;
+use super::{secrets, sensitive};
 
 /// Reports what is wrong with a playbook whose parts have been read.
 pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], root: &Node, specs: &Specs) {
@@ -47,7 +47,8 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], r
     lint.groups(playbook.steps.len(), &seen);
     lint.missing_locks(playbook, places);
     lint.unused_inputs(root);
-    secrets::check(faults, playbook);
+    secrets::check(faults, playbook, root);
+    sensitive::check(faults, playbook, specs);
 }
 
 /// Where a template stands.

@@ -13,7 +13,7 @@ use super::level::{Level, count, read_level};
 use super::reader::Reader;
 use super::step::{Defaults, read_retry};
 use super::words::{self, check_keys};
-use super::{Playbook, Template, lint, order, review};
+use super::{Playbook, Template, idle, lint, order, review};
 
 /// The most steps: far above what anybody can follow at night, and what lint reads in a moment.
 pub(super) const MAX_STEPS: usize = 5_000;
@@ -63,6 +63,7 @@ fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> 
     let name = required(reader, root, "name").unwrap_or_default();
     let version = required(reader, root, "version").unwrap_or_default();
     check_head(reader, root, &name, &version);
+    idle::no_template(reader, root, "title");
     let inputs = root.get("inputs").map(|node| read_inputs_section(reader, node)).unwrap_or_default();
     let locks = read_locks(reader, root);
     let defaults = read_defaults(reader, root);

@@ -62,6 +62,9 @@ pub struct InputSpec {
     pub default: Option<Value>,
     /// Whether it must be given.
     pub required: bool,
+    /// Whether it is a secret: its value here is a reference, which is resolved right before an action gets it.
+    #[serde(default)]
+    pub sensitive: bool,
     /// A regular expression that the whole text must match.
     pub pattern: Option<String>,
     /// The least value, or length of a text or list.

@@ -5,7 +5,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::value::Value;
+use crate::document::Node;
+use crate::value::{Type, Value};
 
 use super::faults::Faults;
 use super::template::{self, Piece};
@@ -29,8 +30,22 @@ static REFERENCE: LazyLock<Option<Regex>> =
 const HELP: &str = "give it through the environment: `env: { NAME: \"{{…}}\" }`, and \"$NAME\" in the script, or have the \
                     program read it from a file that only it can read";
 
-/// Looks through every command of a playbook.
-pub(super) fn check(faults: &mut Faults, playbook: &Playbook) {
+/// Looks through the inputs and every command of a playbook.
+pub(super) fn check(faults: &mut Faults, playbook: &Playbook, root: &Node) {
+    for entry in root.get("inputs").and_then(Node::entries).unwrap_or_default() {
+        let plain = playbook.inputs.iter().any(|input| {
+            input.name == entry.key.value
+                && !input.sensitive
+                && matches!(input.kind, Type::String)
+                && is_secret(&input.name)
+        });
+        if plain {
+            let message = format!("`{}` looks like a secret, and is kept and shown as it is given", entry.key.value);
+            let help =
+                "add `sensitive: true`: then it takes a reference (env:NAME, file:/PATH) and is never written down";
+            faults.warn("plain-secret", entry.key.span, message, Some(help.to_owned()));
+        }
+    }
     for step in &playbook.steps {
         command(faults, &playbook.inputs, step);
         if let Rollback::Steps(parts) = &step.rollback {

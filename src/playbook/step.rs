@@ -7,6 +7,7 @@ use crate::spec::{ActionSpec, Effect};
 use crate::value::Value;
 
 use super::command::{self, Call};
+use super::idle;
 use super::reader::Reader;
 use super::undo::read_rollback;
 use super::words::{self, Words, check_keys};
@@ -99,6 +100,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
     let text = |reader: &mut Reader<'_>, key: &str| optional(key).and_then(|node| reader.text(node, key));
     let title = text(reader, "name").unwrap_or_else(|| name.clone());
     check_misplaced(reader, node, &call, effect);
+    idle::check(reader, node, &call, effect);
     let step = Step {
         span: node.span,
         group: None,

@@ -156,8 +156,8 @@ pub(super) const PROBE: Words = Words {
 
 pub(super) const INPUT: Words = Words {
     place: "an input",
-    known: &["type", "options", "items", "required", "default", "pattern", "min", "max", "description"],
-    later: &["sensitive"],
+    known: &["type", "options", "items", "required", "default", "sensitive", "pattern", "min", "max", "description"],
+    later: &[],
 };
 
 pub(super) const OBJECTIVE: Words = Words { place: "an objective", known: &["recovery_time"], later: &[] };

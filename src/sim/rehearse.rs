@@ -76,6 +76,11 @@ impl Action for Played {
         &self.spec
     }
 
+    /// Where a rehearsal is held, the secrets of the real world need not be there.
+    fn takes_secrets(&self) -> bool {
+        false
+    }
+
     async fn plan(&self, _: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
         let (known, scene) = self.stage.scene(&self.spec, arguments, None);
         let now = self.stage.facts(&self.spec, arguments, &scene);

@@ -19,6 +19,9 @@ pub struct StageText {
     pub title: String,
     /// The environment that it stands for.
     pub environment: String,
+    /// The inputs that it is for, each with the value that it wants; for any inputs where empty.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub inputs: Map,
     /// What is found and given, by action and then by what it acts on (`database/orders/pg1`, `database/orders`, or `*`
     /// for anything), the more exact one going before.
     pub actions: BTreeMap<String, BTreeMap<String, Scene>>,
@@ -89,6 +92,19 @@ impl Stage {
     /// The environment that it stands for.
     pub fn environment(&self) -> &str {
         if self.text.environment.is_empty() { "rehearsal" } else { &self.text.environment }
+    }
+
+    /// How many inputs it asks for, where the given ones are those; else the first that is another one.
+    ///
+    /// # Errors
+    /// The input's name, and the value that this world is for.
+    pub fn fits(&self, inputs: &Value) -> Result<usize, (String, String)> {
+        let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let given = |name: &str| inputs.get(name).map(plain).unwrap_or_default();
+        match self.text.inputs.iter().find(|(name, wanted)| plain(wanted) != given(name)) {
+            Some((name, wanted)) => Err((name.clone(), plain(wanted))),
+            None => Ok(self.text.inputs.len()),
+        }
     }
 
     /// Lets a step go wrong.

@@ -224,21 +224,45 @@ fn shipped() -> Vec<String> {
     yaml.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
 }
 
+/// The worlds that are shipped: each with its playbook and the inputs that it is for.
+fn worlds() -> Vec<(std::path::PathBuf, String, Vec<String>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/worlds");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
+            let world: Value = serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            let inputs = world["inputs"].as_object().into_iter().flatten();
+            let words = inputs.flat_map(|(name, value)| {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                ["-i".to_owned(), format!("{name}={text}")]
+            });
+            (path, name, words.collect())
+        })
+        .collect()
+}
+
 #[test]
-fn every_shipped_playbook_is_rehearsed_with_a_failure_at_each_step() {
+fn every_shipped_playbook_is_rehearsed_in_each_of_its_worlds_with_a_failure_at_each_step() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let place = Place::new();
     let playbooks = root.join("playbooks").display().to_string();
     for name in shipped() {
         let world = root.join(format!("fixtures/worlds/{name}.yaml"));
         assert!(world.is_file(), "{name} has no world to be rehearsed in: write {}", world.display());
+    }
+    for (world, name, inputs) in worlds() {
+        assert!(shipped().contains(&name), "{} is the world of no playbook", world.display());
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
         let rehearse = |more: &[&str]| {
             let words = ["rehearse", &name, "--playbooks", &playbooks, "--output", "json"];
             let begun = std::time::Instant::now();
-            let output = place.run(&[&words[..], more].concat());
+            let output = place.run(&[&words[..], &inputs, more].concat());
             let took = begun.elapsed();
             let text = said(&output);
             assert!(text.contains("REHEARSAL"), "{text}");
+            // The inputs alone lead to it.
+            assert!(text.contains(&world.display().to_string()), "{}: {text}", world.display());
             assert!(took < std::time::Duration::from_secs(2), "{name} {more:?} took {took:?}");
             let end: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
             assert_eq!(end["exit"].as_i64().map(|code| code as i32), output.status.code(), "{text}");
@@ -262,6 +286,30 @@ fn every_shipped_playbook_is_rehearsed_with_a_failure_at_each_step() {
         }
     }
     assert!(!place.path().join("state").exists(), "a rehearsal left something behind");
+}
+
+#[test]
+fn a_world_is_found_by_its_inputs_or_by_its_variant() {
+    let place = Place::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).display().to_string();
+    let playbooks = format!("{root}/playbooks");
+    let rehearse = |code: i32, more: &[&str]| {
+        place.expect(code, &[&["rehearse", "db-failover", "--playbooks", &playbooks][..], more].concat())
+    };
+    assert!(rehearse(0, &[]).contains("fixtures/worlds/db-failover.yaml"));
+    assert!(rehearse(0, &["-i", "mode=unplanned"]).contains("fixtures/worlds/db-failover.unplanned.yaml"));
+    let said = rehearse(0, &["-i", "mode=unplanned", "--world", "unplanned"]);
+    assert!(
+        said.contains("fixtures/worlds/db-failover.unplanned.yaml") && !said.contains("this world is for"),
+        "{said}"
+    );
+    let file = format!("{root}/fixtures/worlds/db-failover.unplanned.yaml");
+    assert!(rehearse(0, &["-i", "mode=unplanned", "--world", &file]).contains("db-failover.unplanned.yaml"));
+    // In the wrong world it stops where reality would stop it, and says why that is no wonder.
+    let said = rehearse(1, &["--world", "unplanned"]);
+    assert!(said.contains("this world is for mode = unplanned, and the rehearsal has mode = planned"), "{said}");
+    let said = rehearse(66, &["--world", "unplaned"]);
+    assert!(said.contains("there are: unplanned"), "{said}");
 }
 
 #[test]

@@ -20,3 +20,4 @@ pub mod status;
 pub mod timeline;
 pub mod verify;
 pub mod watch;
+mod world;

@@ -15,6 +15,7 @@ use crate::cli::args::{Output, Run};
 use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::inputs;
 use crate::cli::paste::quote;
 use crate::cli::setup::{self, Setup, is_file_name};
 use crate::cli::view;
@@ -148,13 +149,17 @@ fn same_inputs(args: &Run, path: &Path, plan: &Plan) -> Result<(), Failure> {
             .meaning("nothing was started or changed")
             .next(format!("playbook plan {} -i NAME=VALUE -o FILE     (makes one)", quote(&plan.playbook.name))))
     };
-    for (name, text) in setup::parse_inputs(&args.subject.input)? {
+    for (name, text) in inputs::pairs(&args.subject.input)? {
         let Some(input) = plan.playbook.inputs.iter().find(|input| input.name == name) else {
             return refused(format!("its playbook has no input `{name}`"));
         };
         let is = plan.inputs.get(&name).cloned().unwrap_or_default();
         match input.kind.parse(&text) {
             Ok(value) if value == is => {}
+            // What was given may be the secret itself.
+            _ if input.sensitive => {
+                return refused(format!("it was made for {name} = {}, not for what was given", view::plan::short(&is)));
+            }
             _ => return refused(format!("it was made for {name} = {}, not for {text}", view::plan::short(&is))),
         }
     }

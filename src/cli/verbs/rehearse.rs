@@ -1,7 +1,7 @@
 //! `rehearse`: the same engine in a simulated world, with a journal in memory. Nothing real is looked at, changed or called.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::inventory::Inventory;
@@ -15,9 +15,11 @@ use crate::cli::args::Rehearse;
 use crate::cli::drive::{Drive, Place};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::setup::{self, Setup};
+use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::plan::sum;
+
+use super::world;
 
 /// Rehearses a playbook; it ends as a run does.
 ///
@@ -25,7 +27,7 @@ use crate::cli::view::plan::sum;
 /// When the playbook, the inputs or the world cannot be read.
 pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
     let mut chosen = setup.chosen(&args.name, &args.input, args.inputs_file.as_deref())?;
-    let (stage, from) = stage(setup, args, &chosen.playbook.name)?;
+    let (stage, from) = world::find(setup, args.world.as_deref(), &chosen.playbook.name, &chosen.inputs)?;
     for word in &args.fail {
         mishap(&chosen.playbook, &stage, word)?;
     }
@@ -59,26 +61,6 @@ pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
         .screen
         .warn(&[Line::new().with(Ink::Warn, "That was a rehearsal: there is no such run, and nothing was changed.")]);
     result
-}
-
-/// The world: the one that is named, else the one beside the playbooks, else one that says nothing.
-fn stage(setup: &Setup, args: &Rehearse, name: &str) -> Result<(Stage, String), Failure> {
-    let beside = || {
-        let folders = setup.folders();
-        let above = folders.iter().map(|folder| folder.parent().map_or_else(PathBuf::new, Path::to_path_buf));
-        let mut files = above.flat_map(|above| ["worlds", "fixtures/worlds"].map(|place| above.join(place)));
-        files.find_map(|place| Some(place.join(format!("{name}.yaml"))).filter(|path| path.is_file()))
-    };
-    let Some(path) = args.world.clone().or_else(beside) else {
-        return Ok((Stage::default(), "a world that says nothing".to_owned()));
-    };
-    let source = setup::read(&path, "world")?;
-    let stage = Stage::read(&source.text).map_err(|error| {
-        Failure::new(Exit::Invalid, format!("the world {} cannot be read: {error}", path.display()))
-            .meaning("nothing was started")
-    })?;
-    let title = if stage.title().is_empty() { String::new() } else { format!(" ({})", stage.title()) };
-    Ok((stage, format!("the world {}{title}", path.display())))
 }
 
 fn mishap(book: &Playbook, stage: &Stage, word: &str) -> Result<(), Failure> {

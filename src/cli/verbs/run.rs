@@ -9,6 +9,7 @@ use crate::cli::args::{Output, Run};
 use crate::cli::drive::{Drive, say_state};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::inputs;
 use crate::cli::paste::quote;
 use crate::cli::setup::{Chosen, Setup};
 use crate::cli::text::{Ink, Line};
@@ -88,6 +89,7 @@ fn go(
     if !weak.is_empty() {
         return Err(weak_failure(&weak));
     }
+    inputs::hold_secrets(&plan)?;
     let screen = &setup.screen;
     if must_ask {
         let width = screen.text_width();

@@ -4,8 +4,9 @@ use crate::actions::Table;
 use crate::cli::visible;
 use crate::inventory::Inventory;
 use crate::plan::{Decided, Plan, PlannedStep};
-use crate::playbook::{Rollback, Step};
+use crate::playbook::{InputSpec, Rollback, Step, fill_secrets};
 use crate::spec::UndoSpec;
+use crate::value::unknown;
 
 /// The text.
 pub fn text(plan: &Plan, actions: &Table, inventory: &Inventory) -> String {
@@ -24,7 +25,7 @@ pub fn text(plan: &Plan, actions: &Table, inventory: &Inventory) -> String {
     for (number, (step, planned)) in plan.each_step().enumerate() {
         lines.push(String::new());
         lines.push(comment(&format!("{}. {}: {}", number + 1, planned.name(), step.title)));
-        lines.extend(of_step(step, planned, actions, inventory));
+        lines.extend(of_step(step, planned, book.inputs_of(&step.id), actions, inventory));
     }
     // A script keeps its line ends, or it would be another one when it is pasted.
     let shown = lines
@@ -33,7 +34,13 @@ pub fn text(plan: &Plan, actions: &Table, inventory: &Inventory) -> String {
     shown.map(|line| line + "\n").collect()
 }
 
-fn of_step(step: &Step, planned: &PlannedStep, actions: &Table, inventory: &Inventory) -> Vec<String> {
+fn of_step(
+    step: &Step,
+    planned: &PlannedStep,
+    inputs: &[InputSpec],
+    actions: &Table,
+    inventory: &Inventory,
+) -> Vec<String> {
     let mut lines = Vec::new();
     if step.point_of_no_return {
         lines.push("# POINT OF NO RETURN: what comes now is not undone.".to_owned());
@@ -46,7 +53,11 @@ fn of_step(step: &Step, planned: &PlannedStep, actions: &Table, inventory: &Inve
     let when = if step.effect.changes() { "before it" } else { "of what it shows" };
     lines.extend(step.require.iter().map(|need| comment(&format!("must hold {when}: {}", need.source))));
     let action = actions.get(&step.action);
-    lines.extend(action.map(|action| action.by_hand(inventory, &planned.arguments)).unwrap_or_default());
+    // Typed as it is, a reference would be taken for the secret.
+    let mut named = |reference: &str| Ok(unknown(format!("the secret {reference}")));
+    let arguments = fill_secrets(step, inputs, &planned.arguments, &mut named);
+    let arguments = arguments.unwrap_or_else(|_| planned.arguments.clone());
+    lines.extend(action.map(|action| action.by_hand(inventory, &arguments)).unwrap_or_default());
     lines
         .extend(step.verify.iter().map(|verify| comment(&format!("must hold after it: {}", verify.expression.source))));
     match (&step.rollback, action.map(|action| action.spec().undo)) {

@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod asked;
+pub mod branches;
 pub mod by_hand;
 pub mod command;
 pub mod diff;

@@ -153,7 +153,8 @@ fn inputs(book: &Playbook, width: usize) -> Vec<Line> {
             (Some(Value::Null) | None, false) => "optional".to_owned(),
             (Some(value), false) => format!("default {}", of_kind(value, &input.kind)),
         };
-        let notes = format!("  {}, {given}", input.kind);
+        let secret = if input.sensitive { ", sensitive: env:NAME or file:/PATH" } else { "" };
+        let notes = format!("  {}, {given}{secret}", input.kind);
         lines.push(Line::plain("  ").with(Ink::Good, &input.name).with(Ink::Dim, notes));
         if !input.description.is_empty() {
             lines.extend(paragraph(&input.description, 6, width, Ink::Plain));

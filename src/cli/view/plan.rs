@@ -9,6 +9,7 @@ use crate::playbook::{OnFailure, Rollback, Service, Step};
 use crate::spec::{Change, Effect, Fidelity};
 use crate::value::{format_seconds, why_unknown};
 
+use super::branches;
 use super::command::{Command, undo_lines};
 use super::{heading, paragraph};
 
@@ -95,7 +96,7 @@ pub fn lines(plan: &Plan, width: usize) -> Vec<Line> {
             lines
                 .push(Line::new().with(Ink::Warn, "▲ point of no return: what this step does is not undone by itself"));
         }
-        lines.extend(step_lines(index + 1, step, planned, width));
+        lines.extend(step_lines(plan, index + 1, step, planned, width));
     }
     lines.push(Line::new());
     lines.extend(reach(plan, width));
@@ -119,7 +120,7 @@ pub fn short(value: &Value) -> String {
     }
 }
 
-fn step_lines(number: usize, step: &Step, planned: &PlannedStep, width: usize) -> Vec<Line> {
+fn step_lines(plan: &Plan, number: usize, step: &Step, planned: &PlannedStep, width: usize) -> Vec<Line> {
     let mut lines = vec![Line::new().with(Ink::Bold, format!("{number:>2}. {}", step.title))];
     let skipped = matches!(planned.runs, Decided::No { .. });
     let words = format!("    {} · {} · {}", planned.name(), step.action, effect_word(step.effect));
@@ -131,15 +132,21 @@ fn step_lines(number: usize, step: &Step, planned: &PlannedStep, width: usize) -
         lines.push(head.with(Ink::Dim, " · prediction ").with(ink, fidelity_word(planned.fidelity)));
     }
     match &planned.runs {
-        Decided::Yes => {}
+        Decided::Yes => lines.extend(what_it_does(step, planned, width)),
         Decided::No { why } => {
             lines.extend(paragraph(&format!("↷ does not run: {why}"), 4, width, Ink::Dim));
-            return lines;
         }
         Decided::Undecided { why } => {
-            lines.extend(paragraph(&format!("? may not run, that cannot be told yet: {why}"), 4, width, Ink::Warn));
+            let runs = what_it_does(step, planned, width.saturating_sub(2));
+            lines.extend(branches::lines(plan, step, why, runs, width));
         }
     }
+    lines
+}
+
+/// What a step does if it runs, what must hold before, and how it is undone.
+fn what_it_does(step: &Step, planned: &PlannedStep, width: usize) -> Vec<Line> {
+    let mut lines = Vec::new();
     // What is filled in already is shown as it will be sent.
     let command = Command::of_arguments(&step.action, &planned.arguments).or_else(|| Command::of_step(step));
     if let Some(command) = command {
@@ -311,11 +318,11 @@ pub fn json(plan: &Plan, exit: u8) -> Value {
         "environment": plan.environment, "inputs": known(&plan.inputs), "targets": plan.targets, "locks": plan.locks,
         "digest": plan.digest, "facts_digest": plan.facts_digest,
         "violated": sum.violated, "changing": sum.changing,
-        "steps": pairs(plan).map(|(step, planned)| step_json(step, planned)).collect::<Vec<_>>(),
+        "steps": pairs(plan).map(|(step, planned)| step_json(plan, step, planned)).collect::<Vec<_>>(),
     })
 }
 
-fn step_json(step: &Step, planned: &PlannedStep) -> Value {
+fn step_json(plan: &Plan, step: &Step, planned: &PlannedStep) -> Value {
     let rollback = match &step.rollback {
         Rollback::Action => json!({ "by": "action" }),
         Rollback::None { because } => json!({ "by": "none", "because": because }),
@@ -328,7 +335,7 @@ fn step_json(step: &Step, planned: &PlannedStep) -> Value {
         "runs": planned.runs, "arguments": known(&planned.arguments), "requirements": requirements(planned),
         "changes": planned.prediction.changes, "notes": planned.prediction.notes, "fidelity": planned.fidelity,
         "rollback": rollback, "checkpoint": step.checkpoint, "service": step.service,
-        "point_of_no_return": step.point_of_no_return,
+        "point_of_no_return": step.point_of_no_return, "otherwise": branches::json(plan, step, planned),
     })
 }
 

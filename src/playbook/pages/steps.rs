@@ -60,6 +60,28 @@ pub(super) const PAGES: &[Page] = &[
         "- id: mark\n  run: touch /tmp/x\n  effect: idempotent\n  rollback: none\n  because: a file more does no harm\n",
     ),
     page_of(
+        "idle-key",
+        "A key that does nothing where it stands, or not what it seems to do.",
+        "Whoever wrote it believes that it does something, and would find out in the outage.",
+        "- { id: look, argv: [uptime], effect: read, kill_on_timeout: true }\n",
+        "- { id: look, argv: [uptime], effect: read }\n",
+    ),
+    page_of(
+        "idle-retry",
+        "A step that may run only once has a `retry`.",
+        "After a failure nobody knows how much of it has happened, so it is not tried again: only where certainly nothing was sent \
+         (its host was not reachable).",
+        "- { id: mark, run: touch /tmp/x, retry: { attempts: 3 }, rollback: none, because: a file more does no harm }\n",
+        "- { id: mark, run: touch /tmp/x, effect: idempotent, retry: { attempts: 3 }, rollback: none, because: a file more does no harm }\n",
+    ),
+    page_of(
+        "template-in-name",
+        "`{{…}}` stands in a name, a title or a reason.",
+        "These are shown as they are written, everywhere and before any input is known; brackets would be shown too.",
+        "- { id: look, name: \"How {{inputs.cluster}} is\", argv: [uptime], effect: read }\n",
+        "- { id: look, name: How the cluster is, argv: [uptime], effect: read }\n",
+    ),
+    page_of(
         "probe-changes",
         "The probe is an action that changes something.",
         "A probe only looks: it runs when nobody knows how things stand.",

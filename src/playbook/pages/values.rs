@@ -46,6 +46,29 @@ pub(super) const PAGES: &[Page] = &[
         "inputs: { count: { type: integer, min: 2, default: 2 } }\n",
     ),
     page_of(
+        "plain-secret",
+        "An input has the name of a secret and is not `sensitive`.",
+        "What is given for it stands in the plan, the journal and the timeline. A sensitive input takes a reference, and the \
+         secret is read when an action gets it.",
+        "inputs: { password: { type: string } }\nsteps:\n  - { id: look, run: psql --list, effect: read, env: { PGPASSWORD: \"{{inputs.password}}\" } }\n",
+        "inputs: { password: { type: string, sensitive: true } }\nsteps:\n  - { id: look, run: psql --list, effect: read, env: { PGPASSWORD: \"{{inputs.password}}\" } }\n",
+    ),
+    page_of(
+        "sensitive-default",
+        "The default of a sensitive input is not a reference.",
+        "A secret in a playbook's file is one for everybody who can read it. `env:NAME` and `file:/PATH` say where it is.",
+        "inputs: { password: { type: string, sensitive: true, default: hunter2 } }\n",
+        "inputs: { password: { type: string, sensitive: true, default: 'env:DB_PASSWORD' } }\n",
+    ),
+    page_of(
+        "sensitive-use",
+        "A sensitive input stands where its value would be shown, decide something, or become part of a longer text.",
+        "It is a reference until an action gets it, so a condition cannot see the secret; and what is spliced into a text or \
+         a command line could not be taken out again of what is shown and written down.",
+        "inputs: { password: { type: string, sensitive: true } }\nsteps:\n  - { id: look, argv: [psql, \"{{inputs.password}}\"], effect: read }\n",
+        "inputs: { password: { type: string, sensitive: true } }\nsteps:\n  - { id: look, argv: [psql, --list], effect: read, env: { PGPASSWORD: \"{{inputs.password}}\" } }\n",
+    ),
+    page_of(
         "required-default",
         "An input is required and has a default.",
         "One of the two is never used.",
@@ -141,7 +164,7 @@ pub(super) const PAGES: &[Page] = &[
         "What looks like a secret stands in a command line, or a reference to one that nobody resolves there.",
         "Everybody on the host sees the command lines of all processes, and the journal keeps them. It is a guess from the names, so it is a warning.",
         "inputs: { password: { type: string, required: true } }\nsteps:\n  - { id: login, argv: [login, \"{{inputs.password}}\"], effect: read }\n",
-        "inputs: { password: { type: string, required: true } }\nsteps:\n  - { id: login, run: 'login --from-env PW', env: { PW: \"{{inputs.password}}\" }, effect: read }\n",
+        "inputs: { password: { type: string, sensitive: true, required: true } }\nsteps:\n  - { id: login, run: 'login --from-env PW', env: { PW: \"{{inputs.password}}\" }, effect: read }\n",
     ),
     page_of(
         "no-value",

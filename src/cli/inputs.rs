@@ -1,0 +1,204 @@
+//! What a playbook is told, from wherever it was told: typed, a file, the environment. The nearer word wins, and a value
+//! that is refused says where it came from. A reference to a secret stays one: it is looked at, and not kept.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::nearest;
+use crate::inventory::{SecretRef, resolve_secret};
+use crate::plan::{Decided, Plan};
+use crate::playbook::{self, InputSpec, Playbook};
+use crate::value::Value;
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::setup::read;
+use super::view::faults;
+
+/// What a variable that gives an input begins with.
+const PREFIX: &str = "PLAYBOOK_INPUT_";
+
+/// Where a value was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Origin {
+    Typed,
+    File(PathBuf),
+    Environment(String),
+}
+
+impl Origin {
+    fn describe(&self) -> String {
+        match self {
+            Origin::Typed => "given with -i".to_owned(),
+            Origin::File(path) => format!("given in {}", path.display()),
+            Origin::Environment(variable) => format!("given by the environment variable {variable}"),
+        }
+    }
+}
+
+type Given = BTreeMap<String, (String, Origin)>;
+
+/// The inputs of a playbook, bound, and what is to be said on standard error: those that were typed go before those of the
+/// file, these before those of the environment, and the defaults come last.
+///
+/// # Errors
+/// All inputs that do not fit, each with where it was given.
+pub fn bind(
+    playbook: &Playbook,
+    name: &str,
+    typed: &[String],
+    file: Option<&Path>,
+) -> Result<(Value, Vec<String>), Failure> {
+    let (mut given, warnings) = of_environment(&playbook.inputs, std::env::vars_os(), &playbook.name)?;
+    if let Some(path) = file {
+        let texts = playbook::read_inputs(&read(path, "inputs file")?).map_err(|errors| {
+            Failure::of_faults(format!("{} cannot be read: {}", path.display(), faults::count(&errors)), errors)
+                .meaning("nothing was started")
+        })?;
+        given.extend(texts.into_iter().map(|(name, text)| (name, (text, Origin::File(path.to_path_buf())))));
+    }
+    given.extend(pairs(typed)?.into_iter().map(|(name, text)| (name, (text, Origin::Typed))));
+    let texts = given.iter().map(|(name, (text, _))| (name.clone(), text.clone())).collect();
+    let inputs = playbook::bind_inputs(playbook, &texts).map_err(|errors| {
+        let all: Vec<String> = errors
+            .iter()
+            .map(|error| match given.get(&error.name) {
+                Some((_, origin)) => format!("{error}; {}", origin.describe()),
+                None => error.to_string(),
+            })
+            .collect();
+        Failure::new(Exit::Invalid, format!("the inputs do not fit {}:\n{}", playbook.name, all.join("\n")))
+            .meaning("nothing was started")
+            .next(format!("playbook show {}     (what it takes)", super::paste::quote(name)))
+    })?;
+    Ok((inputs, warnings))
+}
+
+/// The inputs that variables give. One that names no input is another playbook's; one that nearly names an input is most
+/// likely a slip, and is said. An empty one gives nothing, as with every variable of ours.
+fn of_environment(
+    inputs: &[InputSpec],
+    variables: impl Iterator<Item = (OsString, OsString)>,
+    playbook: &str,
+) -> Result<(Given, Vec<String>), Failure> {
+    let mut given = Given::new();
+    let mut warnings = Vec::new();
+    for (variable, value) in variables {
+        let Some(variable) = variable.to_str() else { continue };
+        let Some(word) = variable.strip_prefix(PREFIX) else { continue };
+        let Some(input) = inputs.iter().find(|input| input.name.to_ascii_uppercase() == word) else {
+            if let Some(near) = nearest(&word.to_ascii_lowercase(), inputs.iter().map(|input| input.name.as_str())) {
+                warnings.push(format!(
+                    "the environment variable {variable} names no input of {playbook} and is ignored; did you mean \
+                     {PREFIX}{}?",
+                    near.to_ascii_uppercase()
+                ));
+            }
+            continue;
+        };
+        let Some(text) = value.to_str() else {
+            let what = format!("the environment variable {variable} is not valid UTF-8, so it gives no input");
+            return Err(Failure::new(Exit::Invalid, what)
+                .meaning("nothing was started")
+                .next(format!("unset {variable}     (or give it another value, or -i {}=VALUE)", input.name)));
+        };
+        if !text.is_empty() {
+            given.insert(input.name.clone(), (text.to_owned(), Origin::Environment(variable.to_owned())));
+        }
+    }
+    Ok((given, warnings))
+}
+
+/// Holds the references of sensitive inputs to leading somewhere before a run begins: in the middle of it, or of its undo,
+/// a secret that is not there leaves things half done.
+///
+/// # Errors
+/// The first that leads nowhere.
+pub fn hold_secrets(plan: &Plan) -> Result<(), Failure> {
+    let steps = plan.playbook.steps.iter().zip(&plan.steps);
+    for (step, _) in steps.filter(|(_, planned)| !matches!(planned.runs, Decided::No { .. })) {
+        for name in playbook::secrets_named(step, &plan.playbook.inputs) {
+            let Some(reference) = plan.inputs.get(name).and_then(Value::as_str) else { continue };
+            resolve_secret(&SecretRef(reference.to_owned())).map_err(|error| {
+                Failure::new(Exit::Invalid, format!("input `{name}`, which step {} needs: {error}", step.id))
+                    .meaning("nothing was started or changed")
+                    .next(format!("say where it is: -i {name}=env:NAME or -i {name}=file:/PATH"))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// `NAME=VALUE` pairs.
+///
+/// # Errors
+/// When one is no such pair, or is given twice.
+pub fn pairs(typed: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut given = BTreeMap::new();
+    for pair in typed {
+        let Some((name, value)) = pair.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            return Err(Failure::new(Exit::Usage, format!("`{pair}` is no input: write -i NAME=VALUE")));
+        };
+        if given.insert(name.to_owned(), value.to_owned()).is_some() {
+            return Err(Failure::new(Exit::Usage, format!("the input `{name}` is given twice")));
+        }
+    }
+    Ok(given)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Type;
+
+    fn inputs() -> Vec<InputSpec> {
+        let input = |name: &str| InputSpec {
+            name: name.to_owned(),
+            kind: Type::String,
+            default: None,
+            required: false,
+            sensitive: false,
+            pattern: None,
+            min: None,
+            max: None,
+            description: String::new(),
+        };
+        vec![input("cluster"), input("max_lag")]
+    }
+
+    fn environment(variables: &[(&str, &str)]) -> (Vec<(String, String)>, Vec<String>) {
+        let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let (given, warnings) = of_environment(&inputs(), variables, "switch").unwrap();
+        (given.into_iter().map(|(name, (text, _))| (name, text)).collect(), warnings)
+    }
+
+    #[test]
+    fn variables_give_inputs_by_their_names_in_capitals() {
+        let (given, warnings) =
+            environment(&[("PLAYBOOK_INPUT_MAX_LAG", "a=b"), ("PLAYBOOK_INPUT_CLUSTER", ""), ("CLUSTER", "x")]);
+        assert_eq!(given, [("max_lag".to_owned(), "a=b".to_owned())]);
+        assert!(warnings.is_empty(), "{warnings:?}");
+    }
+
+    #[test]
+    fn a_near_name_is_said_and_a_far_one_is_another_playbooks() {
+        for near in ["PLAYBOOK_INPUT_CLUSTR", "PLAYBOOK_INPUT_cluster", "PLAYBOOK_INPUT_MAXLAG"] {
+            let (given, warnings) = environment(&[(near, "x")]);
+            assert!(given.is_empty() && warnings.len() == 1, "{near}: {warnings:?}");
+            assert!(warnings[0].contains(near) && warnings[0].contains("did you mean PLAYBOOK_INPUT_"), "{warnings:?}");
+        }
+        let (given, warnings) = environment(&[("PLAYBOOK_INPUT_REPLICAS", "3")]);
+        assert!(given.is_empty() && warnings.is_empty(), "{warnings:?}");
+    }
+
+    #[test]
+    fn inputs_are_pairs() {
+        let typed = |list: &[&str]| pairs(&list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>());
+        assert_eq!(typed(&["a=b=c"]).unwrap().get("a").map(String::as_str), Some("b=c"));
+        assert_eq!(typed(&["a="]).unwrap().get("a").map(String::as_str), Some(""));
+        for bad in [&["a"][..], &["=b"], &["a=1", "a=2"]] {
+            assert_eq!(typed(bad).unwrap_err().exit, Exit::Usage, "{bad:?}");
+        }
+    }
+}

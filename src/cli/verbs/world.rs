@@ -1,0 +1,101 @@
+//! Which world a rehearsal is held in: the one that is named, else the one beside the playbooks that fits the inputs best,
+//! else one that says nothing. A playbook may have several: `NAME.yaml`, and `NAME.VARIANT.yaml` for other inputs.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::setup::{self, Setup, is_file_name};
+use crate::cli::text::{Ink, Line};
+use crate::sim::Stage;
+use crate::value::Value;
+
+/// A world, and what it is called in the first line of a rehearsal.
+///
+/// # Errors
+/// When the one that is named does not exist, or one cannot be read.
+pub fn find(setup: &Setup, named: Option<&Path>, name: &str, inputs: &Value) -> Result<(Stage, String), Failure> {
+    let Some(named) = named else { return best(setup, name, inputs) };
+    let variant = named.to_str().filter(|word| !is_file_name(word));
+    let path = match variant {
+        Some(word) if !named.exists() => of_variant(setup, name, word)?,
+        _ => named.to_path_buf(),
+    };
+    let stage = read(&path)?;
+    if let Err((input, wanted)) = stage.fits(inputs) {
+        let given = inputs.get(&input).map(crate::cli::view::plan::short).unwrap_or_default();
+        let text = format!("this world is for {input} = {wanted}, and the rehearsal has {input} = {given}");
+        setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
+    }
+    Ok((stage.clone(), describe(&path, &stage)))
+}
+
+/// Of the worlds that fit the inputs, the one that asks for most of them.
+fn best(setup: &Setup, name: &str, inputs: &Value) -> Result<(Stage, String), Failure> {
+    let mut found: Option<(usize, PathBuf, Stage)> = None;
+    for (_, path) in worlds(setup, name) {
+        let stage = read(&path)?;
+        if let Ok(fitting) = stage.fits(inputs)
+            && found.as_ref().is_none_or(|(most, ..)| fitting > *most)
+        {
+            found = Some((fitting, path, stage));
+        }
+    }
+    Ok(match found {
+        Some((_, path, stage)) => {
+            let text = describe(&path, &stage);
+            (stage, text)
+        }
+        None => (Stage::default(), "a world that says nothing".to_owned()),
+    })
+}
+
+fn of_variant(setup: &Setup, name: &str, word: &str) -> Result<PathBuf, Failure> {
+    let mut worlds = worlds(setup, name);
+    if let Some(place) = worlds.iter().position(|(variant, _)| variant == word) {
+        return Ok(worlds.swap_remove(place).1);
+    }
+    let variants: Vec<&str> =
+        worlds.iter().map(|(variant, _)| variant.as_str()).filter(|word| !word.is_empty()).collect();
+    let known = if variants.is_empty() { "none".to_owned() } else { variants.join(", ") };
+    let what = format!("{name} has no world `{word}`; there are: {known}");
+    Err(Failure::new(Exit::NotFound, what)
+        .meaning("nothing was started")
+        .next(format!("playbook rehearse {} --world FILE     (a file of any name)", crate::cli::paste::quote(name))))
+}
+
+/// The worlds of a playbook with their variants: the plain one first, then by name. A folder that comes earlier hides
+/// worlds of the same name in later ones.
+fn worlds(setup: &Setup, name: &str) -> Vec<(String, PathBuf)> {
+    let folders = setup.folders();
+    let above = folders.iter().map(|folder| folder.parent().map_or_else(PathBuf::new, Path::to_path_buf));
+    let places = above.flat_map(|above| ["worlds", "fixtures/worlds"].map(|place| above.join(place)));
+    let mut found: Vec<(String, PathBuf)> = Vec::new();
+    for place in places {
+        // One that is not there holds no worlds.
+        for entry in std::fs::read_dir(&place).into_iter().flatten().flatten() {
+            let file = entry.file_name().to_string_lossy().into_owned();
+            let Some(rest) = file.strip_prefix(name).and_then(|rest| rest.strip_suffix(".yaml")) else { continue };
+            // The names of playbooks have no dots: `db.yaml` and `db-failover.yaml` are worlds of two.
+            let variant = rest.strip_prefix('.').unwrap_or(rest);
+            if (rest.is_empty() || rest.starts_with('.')) && !found.iter().any(|(known, _)| known == variant) {
+                found.push((variant.to_owned(), entry.path()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn read(path: &Path) -> Result<Stage, Failure> {
+    let source = setup::read(path, "world")?;
+    Stage::read(&source.text).map_err(|error| {
+        Failure::new(Exit::Invalid, format!("the world {} cannot be read: {error}", path.display()))
+            .meaning("nothing was started")
+    })
+}
+
+fn describe(path: &Path, stage: &Stage) -> String {
+    let title = if stage.title().is_empty() { String::new() } else { format!(" ({})", stage.title()) };
+    format!("the world {}{title}", path.display())
+}
