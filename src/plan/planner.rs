@@ -268,9 +268,10 @@ impl Planner {
         }
         // Whoever needs a step that may not run may not run either.
         let doubt = needs.iter().find(|needed| {
-            let known = self.known.get(&((*needed).clone(), item.cloned())).or_else(|| {
-                self.known.get(&((*needed).clone(), None))
-            });
+            let known = self
+                .known
+                .get(&((*needed).clone(), item.cloned()))
+                .or_else(|| self.known.get(&((*needed).clone(), None)));
             let group = self.groups.iter().find(|planned| &planned.id == *needed);
             known.and_then(|known| known.get("outcome")).is_some_and(is_unknown)
                 || group.is_some_and(|planned| matches!(planned.runs, Decided::Undecided { .. }))

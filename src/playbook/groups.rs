@@ -138,9 +138,9 @@ impl Playbook {
 
     /// The inputs of the playbook in which a step is written: of this one, or of a nested one.
     pub fn inputs_of(&self, step: &StepId) -> &[InputSpec] {
-        let nested = step.frame().and_then(|frame| {
-            self.groups.iter().find(|group| group.id.as_str() == frame).and_then(Group::nested)
-        });
+        let nested = step
+            .frame()
+            .and_then(|frame| self.groups.iter().find(|group| group.id.as_str() == frame).and_then(Group::nested));
         nested.map_or(&self.inputs, |nested| &nested.inputs)
     }
 

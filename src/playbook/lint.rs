@@ -15,8 +15,8 @@ use super::faults::Faults;
 use super::names::{Around, Fields, Kind, Names, Seen};
 use super::template::{self, Filler, Piece};
 use super::{Argument, Expression, GroupKind, Playbook, Rollback, Step, Template};
-use crate::ids::StepId;
 use super::{secrets, sensitive};
+use crate::ids::StepId;
 
 /// Reports what is wrong with a playbook whose parts have been read.
 pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], root: &Node, specs: &Specs) {

@@ -133,6 +133,18 @@ impl RunState {
         }
     }
 
+    /// Whether other tasks may be under way at the same time as this one.
+    pub fn runs_beside_others(&self, task: &Task) -> bool {
+        let book = self.playbook();
+        let inside = book.step(&task.step).and_then(|step| step.group.as_ref());
+        !task.is_undo()
+            && book.around(inside).any(|group| match &group.kind {
+                GroupKind::Parallel => true,
+                GroupKind::Each(each) => each.size > 1,
+                GroupKind::Nested(_) => false,
+            })
+    }
+
     /// Whether two tasks may be under way at the same time: steps of one `parallel`, or rounds of one `for_each` in batches.
     pub(super) fn may_meet(&self, one: &Task, other: &Task) -> bool {
         if one.is_undo() || other.is_undo() {

@@ -1,6 +1,7 @@
 //! A run off a terminal: one line a record, with its time, and what commands print.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Reporter, interrupt_words};
 use crate::cli::clock;
@@ -18,24 +19,45 @@ const LINE_BYTES: usize = 64 * 1024;
 /// Shows a run as lines.
 pub struct Plain {
     screen: Screen,
-    partial: Mutex<Vec<u8>>,
+    printed: Mutex<Printed>,
+}
+
+/// What commands have printed and not ended yet.
+#[derive(Default)]
+struct Printed {
+    partial: BTreeMap<Task, Vec<u8>>,
+    /// Those that may be under way beside others: each line says whose it is.
+    beside: BTreeSet<Task>,
 }
 
 impl Plain {
     /// Lines on stderr.
     pub fn new(screen: Screen) -> Self {
-        Self { screen, partial: Mutex::new(Vec::new()) }
+        Self { screen, printed: Mutex::default() }
     }
 
+    fn printed(&self) -> MutexGuard<'_, Printed> {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Printed {
     /// The lines of a command that are complete, or all that there is.
-    fn output_lines(&self, bytes: &[u8], all: bool) -> Vec<Line> {
-        let mut partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+    fn lines(&mut self, task: &Task, bytes: &[u8], all: bool) -> Vec<Line> {
+        let partial = self.partial.entry(task.clone()).or_default();
         partial.extend_from_slice(bytes);
         let end = partial.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         let end = if all || partial.len() > LINE_BYTES { partial.len() } else { end };
         let complete: Vec<u8> = partial.drain(..end).collect();
+        if partial.is_empty() {
+            self.partial.remove(task);
+        }
+        let whose = if self.beside.contains(task) { format!("{task} ") } else { String::new() };
         let text = String::from_utf8_lossy(&complete).into_owned();
-        text.lines().map(|line| Line::plain("                        | ").with(Ink::Dim, line)).collect()
+        let shown = text.lines().map(|line| {
+            Line::plain("                        ").with(Ink::Plain, format!("{whose}| ")).with(Ink::Dim, line)
+        });
+        shown.collect()
     }
 }
 
@@ -88,7 +110,17 @@ fn wait_line(decision: &Decision, now: Time) -> Option<Line> {
 
 impl Observer for Plain {
     fn record(&self, record: &Record, state: &RunState) {
-        let mut lines = self.output_lines(b"", true);
+        let mut lines = Vec::new();
+        let mut printed = self.printed();
+        if let Event::Outcome { task, .. } | Event::Settled { task, .. } = &record.event {
+            lines.extend(printed.lines(task, b"", true));
+        }
+        if let Event::Intent { task, .. } = &record.event
+            && state.runs_beside_others(task)
+        {
+            printed.beside.insert(task.clone());
+        }
+        drop(printed);
         lines.extend(line(record, state));
         self.screen.say(&lines);
     }
@@ -99,8 +131,8 @@ impl Observer for Plain {
         }
     }
 
-    fn output(&self, _task: &Task, _stderr: bool, bytes: &[u8]) {
-        let lines = self.output_lines(bytes, false);
+    fn output(&self, task: &Task, _stderr: bool, bytes: &[u8]) {
+        let lines = self.printed().lines(task, bytes, false);
         if !lines.is_empty() {
             self.screen.say(&lines);
         }

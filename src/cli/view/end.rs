@@ -93,15 +93,19 @@ pub fn service_line(state: &RunState, now: Time) -> Option<Line> {
 
 fn world(state: &RunState, doing: Doing, now: Time, width: usize) -> Vec<Line> {
     let mut lines = vec![heading("How the world stands")];
-    let summary = match (&state.ended, state.in_flight().next()) {
-        (Some((_, _, summary)), _) => summary.clone(),
-        (None, Some((task, _))) if doing == Doing::Interrupted => format!(
-            "{task} was under way when the run was left; its command may still run, and its outcome is looked into when \
-             the run is resumed"
-        ),
-        (None, Some((task, _))) => format!("{task} is under way"),
-        (None, None) if state.touched() => "what is listed below was changed and stands as it is".to_owned(),
-        (None, None) => "nothing was changed".to_owned(),
+    let busy: Vec<String> = state.in_flight().map(|(task, _)| task.to_string()).collect();
+    let (names, are, their) = match busy.as_slice() {
+        [_] => (busy.join(""), ["is", "was"], "its command may still run, and its outcome is"),
+        _ => (busy.join(", "), ["are", "were"], "their commands may still run, and their outcomes are"),
+    };
+    let summary = match &state.ended {
+        Some((_, _, summary)) => summary.clone(),
+        None if !busy.is_empty() && doing == Doing::Interrupted => {
+            format!("{names} {} under way when the run was left; {their} looked into when the run is resumed", are[1])
+        }
+        None if !busy.is_empty() => format!("{names} {} under way", are[0]),
+        None if state.touched() => "what is listed below was changed and stands as it is".to_owned(),
+        None => "nothing was changed".to_owned(),
     };
     lines.extend(paragraph(&summary, 2, width, Ink::Plain));
     if let Some(service) = service_line(state, now) {
