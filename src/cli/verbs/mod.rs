@@ -10,6 +10,7 @@ pub mod list;
 pub mod new;
 pub mod plan;
 pub mod plan_file;
+pub mod prove;
 pub mod rehearse;
 pub mod resolve;
 pub mod resume;

@@ -8,7 +8,7 @@ use crate::inventory::Inventory;
 use crate::journal::MemoryJournal;
 use crate::plan::{Decided, Plan};
 use crate::playbook::{Playbook, Rollback, Step};
-use crate::sim::{Mishap, Scene, Stage, StageText, keys, rehearsed};
+use crate::sim::{Fault, Scene, Stage, StageText, keys, rehearsed};
 use crate::value::{Value, contains_unknown};
 
 use crate::cli::args::Rehearse;
@@ -25,7 +25,7 @@ use crate::cli::view::plan::sum;
 /// When the playbook, the inputs or the world cannot be read.
 pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
     let mut chosen = setup.chosen(&args.name, &args.input, args.inputs_file.as_deref())?;
-    let (stage, from) = stage(setup, args, &chosen.playbook.name)?;
+    let (stage, from) = stage(setup, args.world.as_deref(), &chosen.playbook.name)?;
     for word in &args.fail {
         mishap(&chosen.playbook, &stage, word)?;
     }
@@ -62,14 +62,17 @@ pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
 }
 
 /// The world: the one that is named, else the one beside the playbooks, else one that says nothing.
-fn stage(setup: &Setup, args: &Rehearse, name: &str) -> Result<(Stage, String), Failure> {
+///
+/// # Errors
+/// When it does not exist or cannot be read.
+pub fn stage(setup: &Setup, world: Option<&Path>, name: &str) -> Result<(Stage, String), Failure> {
     let beside = || {
         let folders = setup.folders();
         let above = folders.iter().map(|folder| folder.parent().map_or_else(PathBuf::new, Path::to_path_buf));
         let mut files = above.flat_map(|above| ["worlds", "fixtures/worlds"].map(|place| above.join(place)));
         files.find_map(|place| Some(place.join(format!("{name}.yaml"))).filter(|path| path.is_file()))
     };
-    let Some(path) = args.world.clone().or_else(beside) else {
+    let Some(path) = world.map(Path::to_path_buf).or_else(beside) else {
         return Ok((Stage::default(), "a world that says nothing".to_owned()));
     };
     let source = setup::read(&path, "world")?;
@@ -84,8 +87,8 @@ fn stage(setup: &Setup, args: &Rehearse, name: &str) -> Result<(Stage, String), 
 fn mishap(book: &Playbook, stage: &Stage, word: &str) -> Result<(), Failure> {
     let (step, kind) = word.split_once('=').unwrap_or((word, "failed"));
     let kind = match kind {
-        "failed" => Mishap::Failed,
-        "unknown" => Mishap::Unknown,
+        "failed" => Fault::FailedBefore,
+        "unknown" => Fault::UnknownAfter,
         other => {
             return Err(Failure::new(Exit::Usage, format!("`{other}` is no way to fail: write STEP or STEP=unknown")));
         }
@@ -95,7 +98,7 @@ fn mishap(book: &Playbook, stage: &Stage, word: &str) -> Result<(), Failure> {
         let what = format!("{} has no step `{step}`; it has {}", book.name, steps.join(", "));
         return Err(Failure::new(Exit::Usage, what).meaning("nothing was started"));
     }
-    stage.fail(step, kind);
+    stage.fail(step, None, kind);
     Ok(())
 }
 
@@ -120,7 +123,7 @@ fn hasten_step(step: &mut Step) {
 }
 
 /// A folder of the rehearsal's own, gone afterwards.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -129,7 +132,11 @@ impl Drop for Folder {
     }
 }
 
-fn tempdir() -> Result<Folder, Failure> {
+/// Names a folder that nobody else has.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub fn tempdir() -> Result<Folder, Failure> {
     let mut bytes = [0_u8; 8];
     getrandom::fill(&mut bytes)
         .map_err(|error| Failure::new(Exit::Fault, format!("there are no random numbers: {error}")))?;
@@ -154,7 +161,7 @@ pub fn world_of(setup: &Setup, plan: &Plan) -> String {
         let scene = Scene {
             facts: known(&planned.prediction.facts),
             outputs: known(&planned.prediction.outputs),
-            after: serde_json::Map::new(),
+            ..Scene::default()
         };
         let missing = spec.outputs.iter().filter(|field| !scene.outputs.contains_key(field.name));
         let missing = missing.filter(|field| spec.effect.changes() || !scene.facts.contains_key(field.name));
