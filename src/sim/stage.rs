@@ -256,6 +256,12 @@ impl Stage {
             }
         }
         add(task.and_then(|task| self.text.steps.get(task)));
+        // Commands act on one and the same machine: what the world says of it beside one step holds beside all of them.
+        if task.is_some() && keys(spec, arguments).len() == 1 {
+            for (fact, value) in self.text.steps.values().flat_map(|other| &other.facts) {
+                scene.facts.entry(fact.clone()).or_insert_with(|| value.clone());
+            }
+        }
         (known, scene)
     }
 

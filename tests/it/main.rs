@@ -19,3 +19,4 @@ mod lab;
 mod plans;
 mod postgres_actions;
 mod processes;
+mod prove;
