@@ -41,7 +41,11 @@ pub fn prove(setup: &Setup, args: &Prove) -> Result<Exit, Failure> {
     match args.output {
         ProofFormat::Json => setup.screen.json(&view::prove::json::object(&shown)),
         ProofFormat::Junit => setup.screen.data(&view::prove::junit::report(&shown)),
-        ProofFormat::Human => setup.screen.print(&shown.lines(setup.screen.out.width.unwrap_or(100).clamp(60, 200))),
+        ProofFormat::Human => {
+            let width = setup.screen.out.width.unwrap_or(100).clamp(60, 200);
+            let quiet = setup.screen.quiet && shown.holds();
+            setup.screen.print(&if quiet { shown.result(width) } else { shown.lines(width) });
+        }
     }
     Ok(if shown.holds() { Exit::Success } else { Exit::Failed })
 }

@@ -108,7 +108,7 @@ impl Shown<'_> {
     }
 
     /// The figures.
-    fn result(&self, width: usize) -> Vec<Line> {
+    pub fn result(&self, width: usize) -> Vec<Line> {
         let proof = self.proof;
         let (covered, tried) = proof.covered();
         let found = proof.findings().count();

@@ -10,8 +10,9 @@ pub fn object(shown: &Shown<'_>) -> Value {
     let proof = shown.proof;
     let (covered, tried) = proof.covered();
     let asks = proof.points.iter().filter(|point| point.doubt).count();
+    let (name, version) = shown.title.split_once('@').unwrap_or((shown.title, ""));
     json!({
-        "v": 1, "type": "proof", "playbook": shown.title, "world": shown.world, "exit": shown.exit().code(),
+        "v": 1, "type": "proof", "playbook": name, "version": version, "world": shown.world, "exit": shown.exit().code(),
         "seconds": shown.seconds,
         "coverage": { "percent": proof.coverage(), "without_a_person": covered, "tried": tried, "wanted": shown.wanted },
         "faults": proof.of(Group::Fault).count(), "crashes": tried, "asks_a_person": asks,
