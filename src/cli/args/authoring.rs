@@ -57,6 +57,19 @@ pub struct Prove {
     /// How the proof is given
     #[arg(long, value_enum, default_value_t = ProofFormat::Human)]
     pub output: ProofFormat,
+    /// Run it for real, again and again, on what the inventory names: a child process is killed (kill -9) once a record is
+    /// durable, and the run is resumed. For a lab: never with a production inventory. Needs -y
+    #[arg(long, conflicts_with = "world")]
+    pub real: bool,
+    /// With --real: at how many records it is killed, spread over the run
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "real", value_parser = clap::value_parser!(u16).range(1..))]
+    pub points: u16,
+    /// With --real: a command (for /bin/sh) that brings the world back; it is run before every run
+    #[arg(long, value_name = "COMMAND", requires = "real")]
+    pub reset: Option<String>,
+    /// With --real: start without asking
+    #[arg(short, long, requires = "real")]
+    pub yes: bool,
 }
 
 /// How a proof is given.

@@ -11,6 +11,7 @@ pub mod new;
 pub mod plan;
 pub mod plan_file;
 pub mod prove;
+mod prove_real;
 pub mod rehearse;
 pub mod resolve;
 pub mod resume;

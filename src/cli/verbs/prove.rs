@@ -16,6 +16,9 @@ use super::rehearse::{stage, tempdir};
 /// # Errors
 /// When the playbook, the inputs or the world cannot be read, or it does not succeed in that world at all.
 pub fn prove(setup: &Setup, args: &Prove) -> Result<Exit, Failure> {
+    if args.real {
+        return super::prove_real::prove(setup, args);
+    }
     let chosen = setup.chosen(&args.name, &args.input, args.inputs_file.as_deref())?;
     let title = format!("{}@{}", chosen.playbook.name, chosen.playbook.version);
     let (stage, from) = stage(setup, args.world.as_deref(), &chosen.playbook.name)?;
@@ -31,23 +34,23 @@ pub fn prove(setup: &Setup, args: &Prove) -> Result<Exit, Failure> {
     };
     let begun = std::time::Instant::now();
     let proof = all(subject).map_err(failure)?;
-    let shown = view::prove::Shown {
-        proof: &proof,
-        title: &title,
-        world: &from,
-        seconds: begun.elapsed().as_secs_f64(),
-        wanted: args.min_coverage,
-    };
+    let seconds = begun.elapsed().as_secs_f64();
+    let shown = view::prove::Shown { proof: &proof, title: &title, world: &from, seconds, wanted: args.min_coverage };
+    Ok(show(setup, args, &shown))
+}
+
+/// Shows a proof; what the process returns.
+pub fn show(setup: &Setup, args: &Prove, shown: &view::prove::Shown<'_>) -> Exit {
     match args.output {
-        ProofFormat::Json => setup.screen.json(&view::prove::json::object(&shown)),
-        ProofFormat::Junit => setup.screen.data(&view::prove::junit::report(&shown)),
+        ProofFormat::Json => setup.screen.json(&view::prove::json::object(shown)),
+        ProofFormat::Junit => setup.screen.data(&view::prove::junit::report(shown)),
         ProofFormat::Human => {
             let width = setup.screen.out.width.unwrap_or(100).clamp(60, 200);
             let quiet = setup.screen.quiet && shown.holds();
             setup.screen.print(&if quiet { shown.result(width) } else { shown.lines(width) });
         }
     }
-    Ok(if shown.holds() { Exit::Success } else { Exit::Failed })
+    shown.exit()
 }
 
 fn failure(error: ProveError) -> Failure {

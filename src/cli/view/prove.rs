@@ -48,16 +48,8 @@ impl Shown<'_> {
 
     /// All of it.
     pub fn lines(&self, width: usize) -> Vec<Line> {
-        let mut lines = vec![heading("When a step goes wrong"), Line::new()];
-        lines.extend(table::faults(self.proof, width));
-        lines.extend(paragraph(
-            "= the world is as before the run · + as after a success · ~ neither · * depends on whether its effect is there \
-             · asks: a person is asked, see below · once only: it goes wrong at the first attempt alone",
-            2,
-            width,
-            Ink::Dim,
-        ));
-        lines.extend([Line::new(), heading("When the runner is killed"), Line::new()]);
+        let mut lines = if self.proof.of(Group::Fault).next().is_some() { self.faults(width) } else { Vec::new() };
+        lines.extend([heading("When the runner is killed"), Line::new()]);
         lines.extend(table::crashes(self.proof, width));
         let meaning = "points after which the run comes to its end without asking more than it does anyway, and what it \
                        says is true; `2 of 4`: the others ask a person";
@@ -68,6 +60,20 @@ impl Shown<'_> {
         lines.extend(self.findings(width));
         lines.push(Line::new());
         lines.extend(self.result(width));
+        lines
+    }
+
+    fn faults(&self, width: usize) -> Vec<Line> {
+        let mut lines = vec![heading("When a step goes wrong"), Line::new()];
+        lines.extend(table::faults(self.proof, width));
+        lines.extend(paragraph(
+            "= the world is as before the run · + as after a success · ~ neither · * depends on whether its effect is there \
+             · asks: a person is asked, see below · once only: it goes wrong at the first attempt alone",
+            2,
+            width,
+            Ink::Dim,
+        ));
+        lines.push(Line::new());
         lines
     }
 
@@ -116,14 +122,17 @@ impl Shown<'_> {
         let (mark, ink) = if self.holds() { ("✓", Ink::Good) } else { ("✗", Ink::Bad) };
         let head = format!(" {}: {}, tried in {:.1} s", self.title, count(proof.points.len(), "point"), self.seconds);
         let mut lines = vec![Line::new().with(ink, mark).with(Ink::Bold, head)];
-        let texts = [
+        let faults = proof.of(Group::Fault).count();
+        let mut texts = vec![
             count(found, "finding"),
             format!(
                 "crash coverage {:.1} %: {covered} of {tried} kills are survived without asking a person",
                 proof.coverage()
             ),
-            format!("{asks} of {} faults of steps end in a question to a person", proof.of(Group::Fault).count()),
         ];
+        if faults > 0 {
+            texts.push(format!("{asks} of {faults} faults of steps end in a question to a person"));
+        }
         for text in texts {
             lines.extend(paragraph(&text, 2, width, Ink::Plain));
         }
