@@ -225,3 +225,40 @@ fn what_cannot_be_proved_is_refused_with_the_reason() {
         assert!(said(&human).contains(part), "{part}: {}", said(&human));
     }
 }
+
+#[test]
+fn for_real_a_killed_process_is_resumed_and_each_step_is_done_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let step = |name: &str| {
+        let undo = format!("rollback: [{{ id: un{name}, run: rm -f {name}, effect: idempotent }}]");
+        format!("  - {{ id: {name}, run: \"sleep 0.1; echo {name} >> {name}; sleep 0.1\", effect: once, {undo} }}\n")
+    };
+    let head = "name: lines\nversion: 1.0.0\ntitle: Write lines\nsteps:\n";
+    std::fs::write(at.join("lines.yaml"), format!("{head}{}{}", step("one"), step("two"))).unwrap();
+    std::fs::write(at.join("inventory.yaml"), "environment: lab\n").unwrap();
+    std::fs::write(at.join("production.yaml"), "environment: production\n").unwrap();
+    let refused = |words: &[&str], part: &str| {
+        let output = run(at, &[&["prove", "./lines.yaml", "--real"][..], words].concat());
+        assert_eq!(output.status.code(), Some(77), "{words:?}: {}", said(&output));
+        assert!(said(&output).contains(part), "{words:?}: {}", said(&output));
+    };
+    refused(&[], "wants -y");
+    refused(&["-y", "--inventory", "production.yaml"], "production");
+    assert!(!at.join("one").exists(), "it was run all the same");
+
+    let words = ["prove", "./lines.yaml", "--real", "-y", "--points", "4", "--output", "json"];
+    let output = run(at, &[&words[..], &["--reset", "echo again >> resets"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let proof: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let points = proof["points"].as_array().unwrap();
+    // A kill that came too late is told and not counted; not all of them can have come too late.
+    assert!(!points.is_empty() && points.len() <= 4, "{proof}");
+    assert!(points.iter().all(|point| point["end"] == "succeeded"), "{proof}");
+    let lines = |name: &str| std::fs::read_to_string(at.join(name)).unwrap().lines().count();
+    assert_eq!((lines("one"), lines("two")), (5, 5), "a step was done twice or not at all: {proof}");
+    assert_eq!(lines("resets"), 6, "before each of the five runs, and after the last");
+    // A world that cannot be brought back ends it before anything is run.
+    let output = run(at, &[&words[..], &["--reset", "false"]].concat());
+    assert_eq!((output.status.code(), lines("one")), (Some(1), 5), "{}", said(&output));
+}

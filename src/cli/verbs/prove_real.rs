@@ -16,7 +16,7 @@ use crate::ids::RunId;
 use crate::inventory::Inventory;
 use crate::journal::{Journal, SqliteJournal};
 use crate::outcome::Outcome;
-use crate::plan::{Plan, drift};
+use crate::plan::{Drift, DriftKind, Plan, drift};
 use crate::playbook::Rollback;
 use crate::run::{Answer, Event, Record, RunState, Settlement, Task, TaskState, Verdict};
 use crate::sim::prove::{Asked, Column, End, Point, Proof, World};
@@ -32,18 +32,19 @@ const MOST_QUESTIONS: usize = 4;
 /// # Errors
 /// When it must not be run here, or does not succeed even when nothing goes wrong.
 pub fn prove(setup: &Setup, args: &Prove) -> Result<Exit, Failure> {
-    let inventory = setup.inventory()?;
-    allowed(args, &inventory)?;
-    let mut lab = Lab { setup, args, inventory, journal: setup.journal()? };
+    let inventory = allowed(setup, args)?;
+    let mut lab = Lab { setup, args, journal: setup.journal()? };
     let begun = Instant::now();
     let (title, proof) = lab.all()?;
-    let world = format!("the targets of {}", lab.inventory.environment);
+    let world = format!("the targets of {}", inventory.environment);
     let seconds = begun.elapsed().as_secs_f64();
     let shown = view::prove::Shown { proof: &proof, title: &title, world: &world, seconds, wanted: args.min_coverage };
     Ok(super::prove::show(setup, args, &shown))
 }
 
-fn allowed(args: &Prove, inventory: &Inventory) -> Result<(), Failure> {
+/// The inventory, if a run may be killed on it.
+fn allowed(setup: &Setup, args: &Prove) -> Result<Arc<Inventory>, Failure> {
+    let inventory = setup.inventory()?;
     if inventory.environment == "production" {
         let what = "the inventory's environment is production: nothing is killed there on purpose";
         return Err(Failure::new(Exit::NotAllowed, what)
@@ -54,14 +55,13 @@ fn allowed(args: &Prove, inventory: &Inventory) -> Result<(), Failure> {
         let what = "--real runs the playbook for real, again and again, and kills it: that wants -y";
         return Err(Failure::new(Exit::NotAllowed, what).meaning("nothing was started or changed"));
     }
-    Ok(())
+    Ok(inventory)
 }
 
 /// What is run, and on what.
 struct Lab<'a> {
     setup: &'a Setup,
     args: &'a Prove,
-    inventory: Arc<Inventory>,
     journal: SqliteJournal,
 }
 
@@ -90,9 +90,10 @@ impl Lab<'_> {
         let mut proof = Proof::default();
         for at in spread(u64::from(self.args.points), records) {
             self.reset()?;
+            let own = self.look()?;
             let (run, killed) = self.life(Some(at))?;
             if let Some(died) = killed {
-                let point = self.point(&run, at, died, &looks)?;
+                let point = self.point(&run, (at, died), &own, &looks)?;
                 self.tell(&format!("killed at record {at} of about {records}: run {run}"));
                 proof.points.push(point);
             } else {
@@ -122,7 +123,9 @@ impl Lab<'_> {
     /// What the targets look like now.
     fn look(&self) -> Result<Plan, Failure> {
         let chosen = self.setup.chosen(&self.args.name, &self.args.input, self.args.inputs_file.as_deref())?;
-        Ok(super::plan::make(self.setup, chosen, Arc::clone(&self.inventory), Output::Json)?.plan)
+        // What brings the world back may have written the inventory anew.
+        let inventory = allowed(self.setup, self.args)?;
+        Ok(super::plan::make(self.setup, chosen, inventory, Output::Json)?.plan)
     }
 
     /// One run, killed once so many records are durable: its name, and how many there were when it died.
@@ -166,7 +169,7 @@ impl Lab<'_> {
     }
 
     /// Resumes a run that was killed, answers what it asks, and holds what it says against the targets.
-    fn point(&mut self, run: &RunId, at: u64, died: u64, looks: &Looks) -> Result<Point, Failure> {
+    fn point(&mut self, run: &RunId, (at, died): (u64, u64), own: &Plan, looks: &Looks) -> Result<Point, Failure> {
         let row = self.records(run)?.last().map_or_else(|| "run".to_owned(), row_of);
         let mut asked = Vec::new();
         self.child(&["resume", run.as_str(), "--no-wait"])?;
@@ -196,11 +199,13 @@ impl Lab<'_> {
             }
         };
         let now = self.look()?;
-        let differs = |then: &Plan| -> Vec<String> {
-            let list = drift(then, &now, &self.setup.specs()).into_iter();
-            list.map(|drift| format!("{} is {}, was {}", drift.what, drift.is_text(), drift.was_text())).collect()
-        };
-        let (before, after) = (differs(&looks.before), differs(&looks.after));
+        let specs = self.setup.specs();
+        // A world that was made anew is another one in some things (its identity) before anything is done to it.
+        let anew: Vec<DriftKind> = drift(&looks.before, own, &specs).into_iter().map(|drift| drift.what).collect();
+        let told = |drift: &Drift| format!("{} is {}, was {}", drift.what, drift.is_text(), drift.was_text());
+        let before: Vec<String> = drift(own, &now, &specs).iter().map(told).collect();
+        let after = drift(&looks.after, &now, &specs);
+        let after: Vec<String> = after.iter().filter(|drift| !anew.contains(&drift.what)).map(told).collect();
         findings.extend(lie(end, if leaves(&state) { &[] } else { &before }, &after));
         let world = match end {
             End::Ended(Verdict::Succeeded | Verdict::SucceededWithExceptions) if after.is_empty() => World::AsAfter,
