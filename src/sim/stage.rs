@@ -136,6 +136,12 @@ impl Stage {
         Ok(Self { text: Arc::new(text), state: Arc::default(), struck: Arc::default() })
     }
 
+    /// The same world for somebody else: what is done to the one is not done to the other.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { text: Arc::clone(&self.text), state: Arc::new(Mutex::new(self.save())), struck: Arc::default() }
+    }
+
     /// What it shows.
     pub fn title(&self) -> &str {
         &self.text.title

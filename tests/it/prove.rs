@@ -212,7 +212,7 @@ fn what_cannot_be_proved_is_refused_with_the_reason() {
     std::fs::write(at.join("asks.yaml"), asks).unwrap();
     expect(1, &["prove", "./asks.yaml"], "does not succeed in this world even when nothing goes wrong");
     // What a world does not say is followed by what was done alone, and that is said.
-    expect(0, &["prove", "./page.yaml"], "This world shows nothing of what stop, count change");
+    expect(0, &["prove", "./page.yaml"], "This world shows nothing of the changes of stop, count");
     let human = run(at, &["prove", "./page.yaml", "--world", "world.yaml"]);
     assert_eq!(human.status.code(), Some(0));
     for part in [

@@ -48,7 +48,8 @@ impl Shown<'_> {
 
     /// All of it.
     pub fn lines(&self, width: usize) -> Vec<Line> {
-        let mut lines = if self.proof.of(Group::Fault).next().is_some() { self.faults(width) } else { Vec::new() };
+        let mut lines = vec![Line::new()];
+        lines.extend(if self.proof.of(Group::Fault).next().is_some() { self.faults(width) } else { Vec::new() });
         lines.extend([heading("When the runner is killed"), Line::new()]);
         lines.extend(table::crashes(self.proof, width));
         let meaning = "points after which the run comes to its end without asking more than it does anyway, and what it \
@@ -68,7 +69,7 @@ impl Shown<'_> {
         lines.extend(table::faults(self.proof, width));
         lines.extend(paragraph(
             "= the world is as before the run · + as after a success · ~ neither · * depends on whether its effect is there \
-             · asks: a person is asked, see below · once only: it goes wrong at the first attempt alone",
+             · asks: a person is asked, see below · once only: it goes wrong at the first attempt alone · exceptions: succeeded with exceptions",
             2,
             width,
             Ink::Dim,
@@ -83,8 +84,8 @@ impl Shown<'_> {
             return Vec::new();
         }
         let text = format!(
-            "This world shows nothing of what {} change: whether that came back is told by what was done alone. `after:` in \
-             the world says what a step changes.",
+            "This world shows nothing of the changes of {}: whether they came back is told by what was done alone. `after:` \
+             in the world says what a step changes.",
             self.proof.blind.join(", ")
         );
         let mut lines = vec![Line::new()];

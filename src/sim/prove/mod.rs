@@ -58,29 +58,58 @@ pub struct Subject {
     pub folder: PathBuf,
 }
 
-/// Proves a playbook. All time in it is virtual.
+/// Proves a playbook. All time in it is virtual; two threads work on it, each in a world of its own.
 ///
 /// # Errors
 /// When no plan can be made, or the playbook does not succeed in this world even when nothing goes wrong.
-pub fn prove(subject: Subject) -> Result<Proof, ProveError> {
+pub fn prove(mut subject: Subject) -> Result<Proof, ProveError> {
+    subject.playbook.steps.iter_mut().for_each(hasten);
+    for step in &subject.playbook.steps {
+        subject.stage.has_parts(step.id.as_str(), RunState::undo_parts(step).max(1));
+    }
+    let own = Subject {
+        playbook: subject.playbook.clone(),
+        inputs: subject.inputs.clone(),
+        actions: subject.actions.clone(),
+        stage: subject.stage.detached(),
+        folder: subject.folder.join("crashes"),
+    };
+    std::thread::scope(|scope| {
+        let forward = scope.spawn(|| alone(crashes(own)));
+        let mut proof = alone(rest(subject))?;
+        let crashes = forward.join().unwrap_or_else(|payload| std::panic::resume_unwind(payload))?;
+        // What is done to the way forward comes before what is done to the undo.
+        let forward = proof.points.iter().take_while(|point| point.story == story::FORWARD).count();
+        proof.points.splice(forward..forward, crashes.points);
+        Ok(proof)
+    })
+}
+
+/// A runtime of its own, whose clock moves on when everything stands still.
+fn alone(work: impl Future<Output = Result<Proof, ProveError>>) -> Result<Proof, ProveError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .map_err(ProveError::Runtime)?;
-    runtime.block_on(all(subject))
+    runtime.block_on(work)
 }
 
-async fn all(mut subject: Subject) -> Result<Proof, ProveError> {
-    subject.playbook.steps.iter_mut().for_each(hasten);
-    for step in &subject.playbook.steps {
-        subject.stage.has_parts(step.id.as_str(), RunState::undo_parts(step).max(1));
-    }
+/// The runner is killed on its way forward.
+async fn crashes(subject: Subject) -> Result<Proof, ProveError> {
+    let stand = Stand::new(subject).await?;
+    let forward = Story::forward(&stand).await?;
+    let mut proof = Proof::default();
+    crash::everywhere(&stand, &forward, &mut proof).await;
+    Ok(proof)
+}
+
+/// Steps go wrong; and everything that is done to an undo.
+async fn rest(subject: Subject) -> Result<Proof, ProveError> {
     let stand = Stand::new(subject).await?;
     let forward = Story::forward(&stand).await?;
     let mut proof = Proof { blind: blind(&stand, &forward), ..Proof::default() };
     fault::of_steps(&stand, &forward, &mut proof).await;
-    crash::everywhere(&stand, &forward, &mut proof).await;
     for story in Story::undoing(&stand, &forward, &proof).await {
         fault::of_undo(&stand, &story, &mut proof).await;
         crash::everywhere(&stand, &story, &mut proof).await;

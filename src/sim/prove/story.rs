@@ -11,6 +11,9 @@ use crate::journal::{Failure, MemoryJournal};
 use crate::run::{Event, Record, Task, Verdict};
 use crate::sim::{Fault, Moved};
 
+/// What the run is called in which nothing else goes wrong than what is done to it.
+pub(super) const FORWARD: &str = "on its way forward";
+
 /// How the world stands after a run at which nothing goes wrong: what all others are held against.
 #[derive(Debug, Default)]
 pub(super) struct Reference {
@@ -58,7 +61,7 @@ impl Story {
         if !well {
             return Err(ProveError::Baseline(why_not(stand, &outcome)));
         }
-        let title = "nothing goes wrong".to_owned();
+        let title = FORWARD.to_owned();
         let (asked, records) = (outcome.asked, records_of(&journal));
         Ok(Self { title, setup: Setup::Nothing, asked, records, reference: Arc::new(reference) })
     }
