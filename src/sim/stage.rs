@@ -336,3 +336,35 @@ pub(super) fn complete(names: impl Iterator<Item = &'static str>, known: Map, wh
     all.extend(known);
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moved(stage: &Stage) -> Vec<(String, String)> {
+        stage.moved().into_iter().map(|moved| (moved.was, moved.is)).collect()
+    }
+
+    #[test]
+    fn what_was_moved_and_put_back_is_as_before() {
+        let specs = crate::actions::Table::builtin();
+        let spec = specs.get("shell").unwrap().spec();
+        let text = "steps: { a: { facts: { page: off_ } }, b: { facts: { lines: 0 } } }";
+        let stage = Stage::read(text).unwrap();
+        let (_, scene) = stage.scene(spec, &Value::Null, Some("a"));
+        // What the world says beside one command holds beside the others.
+        let mut facts = stage.facts(spec, &Value::Null, &scene);
+        assert_eq!(facts.get("lines"), Some(&Value::from(0)));
+        let saved = stage.save();
+        facts.insert("page".to_owned(), "on_".into());
+        stage.set_facts(spec, &Value::Null, &scene, facts.clone(), "a");
+        assert_eq!(moved(&stage), [("\"off_\"".to_owned(), "\"on_\"".to_owned())]);
+        assert!(!stage.save().is_like(&saved));
+        let other = stage.detached();
+        facts.insert("page".to_owned(), "off_".into());
+        stage.set_facts(spec, &Value::Null, &scene, facts, "a/undo");
+        assert_eq!((moved(&stage).len(), moved(&other).len()), (0, 1));
+        stage.restore(&saved);
+        assert!(stage.save().is_like(&saved) && stage.movers().is_empty());
+    }
+}

@@ -170,3 +170,68 @@ fn world(world: &World) -> &'static str {
         World::Differs(_) => "~",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::text::Look;
+    use crate::run::QuestionKind;
+    use crate::sim::prove::{Asked, Column};
+
+    fn point(row: &str, column: Column, end: End, world: World) -> Point {
+        Point {
+            row: row.to_owned(),
+            column,
+            story: "on its way forward".to_owned(),
+            place: "at every attempt".to_owned(),
+            first_only: false,
+            asked: Vec::new(),
+            end,
+            world,
+            branches: Vec::new(),
+            findings: Vec::new(),
+            doubt: false,
+        }
+    }
+
+    fn proof() -> Proof {
+        let rolled = |column| point("hold", column, End::Ended(Verdict::RolledBack), World::AsBefore);
+        let question = Asked {
+            task: "hold".to_owned(),
+            kind: QuestionKind::UnknownOutcome,
+            message: "nobody can tell".to_owned(),
+            answer: None,
+        };
+        let asks = Point { doubt: true, asked: vec![question], ..rolled(Column::Record) };
+        let lies = Point { findings: vec!["hold took effect 2 times".to_owned()], ..rolled(Column::Effect) };
+        let late = point("hold", Column::TimedOut, End::Ended(Verdict::Succeeded), World::AsAfter);
+        let points = vec![rolled(Column::Failed), rolled(Column::TimedOut), late, rolled(Column::Record), asks, lies];
+        Proof { points, blind: Vec::new() }
+    }
+
+    fn shown(proof: &Proof, width: usize) -> Vec<String> {
+        let shown = Shown { proof, title: "x@1", world: "w", seconds: 0.1, wanted: None };
+        let look = Look { color: false, unicode: true, width: None };
+        shown.lines(width).iter().map(|line| line.render(&look)).collect()
+    }
+
+    #[test]
+    fn cells_show_the_worst_and_the_figures_add_up() {
+        let (proof, all) = (proof(), shown(&proof(), 100).join("\n"));
+        for part in
+            ["rolled back=  ", "rolled back=*", "1 of 2", "✗ 1 of 1", "hold took effect 2 times", "33.3 %: 1 of 3"]
+        {
+            assert!(all.contains(part), "{part}:\n{all}");
+        }
+        assert_eq!((proof.covered(), proof.coverage()), ((1, 3), 33.3));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        for width in [60, 80, 100] {
+            for line in shown(&proof(), width) {
+                assert!(unicode_width::UnicodeWidthStr::width(line.as_str()) <= width, "{width}: {line}");
+            }
+        }
+    }
+}

@@ -138,7 +138,7 @@ fn lines(columns: &[Column], rows: &[(String, Vec<Cell>)], width: usize) -> Vec<
     let gap = if least + wide.len() * 2 > width { 1 } else { 2 };
     let room = width.saturating_sub(2 + first + wide.len() * gap);
     while wide.iter().sum::<usize>() > room
-        && let Some(widest) = wide.iter_mut().max().filter(|widest| **widest > 8)
+        && let Some(widest) = wide.iter_mut().max().filter(|widest| **widest > 6)
     {
         *widest -= 1;
     }
