@@ -8,7 +8,7 @@ use super::screen::Color;
 
 mod authoring;
 
-pub use authoring::{Explain, Fmt, Lint, LintFormat, New};
+pub use authoring::{Explain, Fmt, Lint, LintFormat, New, ProofFormat, Prove};
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
 #[derive(Debug, Parser)]
@@ -62,6 +62,8 @@ pub enum Verb {
     Plan(Plan),
     /// Run a playbook in a simulated world: nothing real is looked at or changed
     Rehearse(Rehearse),
+    /// Let every step go wrong and kill the runner everywhere, in a simulated world, and show what becomes of the run
+    Prove(Prove),
     /// Check playbooks without looking at any target
     Lint(Lint),
     /// What a code of lint means, why it matters, and how it is mended

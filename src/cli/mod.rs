@@ -30,7 +30,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser};
 
 use crate::actions::recorder;
-use args::{Arguments, Format, LintFormat, Output, Verb};
+use args::{Arguments, Format, LintFormat, Output, ProofFormat, Verb};
 use exit::Exit;
 use failure::Failure;
 use screen::Screen;
@@ -107,6 +107,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Run(args) => verbs::run::run(setup, args),
         Verb::Plan(args) => verbs::plan::plan(setup, args),
         Verb::Rehearse(args) => verbs::rehearse::rehearse(setup, args),
+        Verb::Prove(args) => verbs::prove::prove(setup, args),
         Verb::Lint(args) => verbs::lint::lint(setup, args),
         Verb::Explain(args) => verbs::explain::explain(setup, args),
         Verb::Fmt(args) => verbs::fmt::fmt(setup, args),
@@ -142,6 +143,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Resolve(args) => args.output != Output::Human,
         Verb::Timeline(args) => args.output != Output::Human,
         Verb::Plan(args) => args.output == Format::Json,
+        Verb::Prove(args) => args.output == ProofFormat::Json,
         Verb::Lint(args) => matches!(args.output, LintFormat::Json | LintFormat::Sarif),
         Verb::List(args) => args.output == Format::Json,
         Verb::Status(args) => args.output == Format::Json,

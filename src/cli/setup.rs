@@ -72,6 +72,16 @@ impl Setup {
         })
     }
 
+    /// The flags that another process of this binary needs to act on the same things.
+    pub fn flags(&self) -> Vec<std::ffi::OsString> {
+        let mut flags: Vec<std::ffi::OsString> = vec!["--state".into(), self.state.clone().into()];
+        for (flag, path) in [("--inventory", &self.global.inventory), ("--config", &self.global.config)] {
+            flags.extend(path.iter().flat_map(|path| [flag.into(), path.clone().into()]));
+        }
+        flags.extend(self.global.playbooks.iter().flat_map(|path| ["--playbooks".into(), path.clone().into()]));
+        flags
+    }
+
     /// The specs of all actions.
     pub fn specs(&self) -> Specs {
         Specs::of(self.actions.specs())

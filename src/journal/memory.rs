@@ -32,7 +32,7 @@ pub enum Failure {
     Unacknowledged(u64),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Content {
     runs: BTreeMap<RunId, Run>,
     locks: BTreeMap<Resource, (RunId, Time)>,
@@ -41,9 +41,11 @@ struct Content {
     boots: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Run {
     records: Vec<Stored>,
+    /// The same as they are read: a proof reads them thousands of times.
+    read: Vec<Record>,
     projection: Projection,
     epoch: u64,
     holder: Holder,
@@ -63,6 +65,12 @@ impl MemoryJournal {
     #[must_use]
     pub fn reopen(&self) -> Self {
         Self { content: Arc::clone(&self.content), failure: None, writes: 0, dead: false }
+    }
+
+    /// A journal of its own with the same content: what is written to the one is not in the other.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self { content: Arc::new(Mutex::new(self.content().clone())), failure: None, writes: 0, dead: false }
     }
 
     /// Lets it die after so many successful writes, counted from when this view was opened.
@@ -171,6 +179,7 @@ impl Content {
 impl Run {
     fn add(&mut self, batch: Batch) -> Vec<Record> {
         self.records.extend(batch.stored);
+        self.read.extend(batch.records.iter().cloned());
         self.projection = batch.projection;
         batch.records
     }
@@ -198,6 +207,7 @@ impl Journal for MemoryJournal {
             content.locks.extend(locks.into_iter().map(|lock| (lock, (run.clone(), at))));
             let begun = Run {
                 records: batch.stored,
+                read: batch.records.clone(),
                 projection: batch.projection,
                 epoch: 1,
                 holder: holder.clone(),
@@ -297,8 +307,8 @@ impl Journal for MemoryJournal {
 
     fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError> {
         self.read(|content| {
-            let records = content.run(run)?.records.iter().filter(|stored| stored.seq > after);
-            records.map(|stored| stored.clone().read(run)).collect()
+            let records = content.run(run)?.read.iter().filter(|record| record.seq > after);
+            Ok(records.cloned().collect())
         })
     }
 

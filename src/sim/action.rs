@@ -129,7 +129,7 @@ impl Simulated {
     async fn faulty(&self, call: &Call, act: &(dyn Fn() + Sync), done: impl FnOnce() -> Report) -> Report {
         let (task, attempt) = task_of(call);
         let fault = self.world.fault(&task, attempt);
-        if matches!(fault, None | Some(Fault::FailedAfter | Fault::UnknownAfter | Fault::KilledAfter)) {
+        if fault.is_none_or(Fault::has_effect) {
             act();
         }
         match fault {
@@ -137,7 +137,8 @@ impl Simulated {
             Some(Fault::NoEffect) => Report::no_effect("the simulated target was not reachable"),
             Some(Fault::FailedBefore | Fault::FailedAfter) => Report::failed("the simulated target failed"),
             Some(Fault::UnknownBefore | Fault::UnknownAfter) => Report::unknown("no answer of the simulated target"),
-            Some(Fault::KilledBefore | Fault::KilledAfter) => std::future::pending().await,
+            // Whoever waits for it decides how long.
+            Some(_) => std::future::pending().await,
         }
     }
 }

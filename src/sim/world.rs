@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What goes wrong with one attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// It certainly changes nothing.
     NoEffect,
@@ -20,6 +20,24 @@ pub enum Fault {
     KilledBefore,
     /// The same after the effect.
     KilledAfter,
+    /// The machine is lost before the effect, and with the runner whoever would have kept how it ended.
+    LostBefore,
+    /// The same after the effect.
+    LostAfter,
+    /// The target takes it and never says anything; it changed nothing.
+    SilentBefore,
+    /// The target takes it and never says anything; it changed something.
+    SilentAfter,
+}
+
+impl Fault {
+    /// Whether the target is changed all the same.
+    pub fn has_effect(self) -> bool {
+        matches!(
+            self,
+            Fault::FailedAfter | Fault::UnknownAfter | Fault::KilledAfter | Fault::LostAfter | Fault::SilentAfter
+        )
+    }
 }
 
 /// A simulated world. Clones are views of the same one.

@@ -40,7 +40,23 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "value",
         ],
     ),
-    ("sim", &["actions", "inventory", "journal", "ids", "diagnostic", "value", "outcome", "spec"]),
+    (
+        "sim",
+        &[
+            "actions",
+            "engine",
+            "inventory",
+            "journal",
+            "plan",
+            "playbook",
+            "run",
+            "ids",
+            "diagnostic",
+            "value",
+            "outcome",
+            "spec",
+        ],
+    ),
     (
         "cli",
         &[

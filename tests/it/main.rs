@@ -19,4 +19,5 @@ mod lab;
 mod plans;
 mod postgres_actions;
 mod processes;
+mod prove;
 mod sensitive;

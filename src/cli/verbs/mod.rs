@@ -10,6 +10,8 @@ pub mod list;
 pub mod new;
 pub mod plan;
 pub mod plan_file;
+pub mod prove;
+mod prove_real;
 pub mod rehearse;
 pub mod resolve;
 pub mod resume;

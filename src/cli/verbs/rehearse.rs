@@ -8,7 +8,7 @@ use crate::inventory::Inventory;
 use crate::journal::MemoryJournal;
 use crate::plan::{Decided, Plan};
 use crate::playbook::{Playbook, Rollback, Step};
-use crate::sim::{Mishap, Scene, Stage, StageText, keys, rehearsed};
+use crate::sim::{Fault, Scene, Stage, StageText, keys, rehearsed};
 use crate::value::{Value, contains_unknown};
 
 use crate::cli::args::Rehearse;
@@ -66,8 +66,8 @@ pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
 fn mishap(book: &Playbook, stage: &Stage, word: &str) -> Result<(), Failure> {
     let (step, kind) = word.split_once('=').unwrap_or((word, "failed"));
     let kind = match kind {
-        "failed" => Mishap::Failed,
-        "unknown" => Mishap::Unknown,
+        "failed" => Fault::FailedBefore,
+        "unknown" => Fault::UnknownAfter,
         other => {
             return Err(Failure::new(Exit::Usage, format!("`{other}` is no way to fail: write STEP or STEP=unknown")));
         }
@@ -77,7 +77,7 @@ fn mishap(book: &Playbook, stage: &Stage, word: &str) -> Result<(), Failure> {
         let what = format!("{} has no step `{step}`; it has {}", book.name, steps.join(", "));
         return Err(Failure::new(Exit::Usage, what).meaning("nothing was started"));
     }
-    stage.fail(step, kind);
+    stage.fail(step, None, kind);
     Ok(())
 }
 
@@ -102,7 +102,7 @@ fn hasten_step(step: &mut Step) {
 }
 
 /// A folder of the rehearsal's own, gone afterwards.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -111,7 +111,11 @@ impl Drop for Folder {
     }
 }
 
-fn tempdir() -> Result<Folder, Failure> {
+/// Names a folder that nobody else has.
+///
+/// # Errors
+/// When the system has no random numbers.
+pub fn tempdir() -> Result<Folder, Failure> {
     let mut bytes = [0_u8; 8];
     getrandom::fill(&mut bytes)
         .map_err(|error| Failure::new(Exit::Fault, format!("there are no random numbers: {error}")))?;
@@ -136,7 +140,7 @@ pub fn world_of(setup: &Setup, plan: &Plan) -> String {
         let scene = Scene {
             facts: known(&planned.prediction.facts),
             outputs: known(&planned.prediction.outputs),
-            after: serde_json::Map::new(),
+            ..Scene::default()
         };
         let missing = spec.outputs.iter().filter(|field| !scene.outputs.contains_key(field.name));
         let missing = missing.filter(|field| spec.effect.changes() || !scene.facts.contains_key(field.name));

@@ -12,6 +12,7 @@ pub mod end;
 pub mod faults;
 pub mod page;
 pub mod plan;
+pub mod prove;
 pub mod run_json;
 #[cfg(test)]
 pub mod samples;

@@ -51,7 +51,7 @@ fn said(fault: &Diagnostic) -> String {
 }
 
 /// XML 1.0 cannot hold control characters in any form.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
