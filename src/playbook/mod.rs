@@ -12,8 +12,11 @@ mod evaluate;
 mod evaluate_tests;
 mod faults;
 mod format;
+#[cfg(test)]
+mod group_tests;
 mod groups;
 mod head;
+mod index;
 mod inputs;
 #[cfg(test)]
 mod large_tests;
@@ -22,6 +25,7 @@ mod lint;
 mod load;
 #[cfg(test)]
 mod load_tests;
+mod locks;
 mod model;
 mod names;
 mod order;
