@@ -262,3 +262,37 @@ fn groups_are_nested_as_deep_as_a_document_may_be() {
     assert_eq!(found.playbook.unwrap().groups.len(), 20);
     assert_eq!(codes(&read(&nested(40))), ["too-deep"]);
 }
+
+fn file(path: &str) -> String {
+    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+#[test]
+fn the_good_documents_are_without_a_fault() {
+    for name in ["at-the-same-time", "for-each", "nested-playbook"] {
+        let loaded = read(&file(&format!("fixtures/good/{name}.yaml")));
+        let found: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+        assert_eq!(found, Vec::<String>::new(), "{name}");
+    }
+}
+
+/// What the manual shows is what was tried.
+#[test]
+fn the_examples_of_the_manual_are_those_of_the_good_documents() {
+    let manual = file("docs/writing-playbooks.md");
+    let good = file("fixtures/good/at-the-same-time.yaml") + &file("fixtures/good/for-each.yaml");
+    let mut count = 0;
+    for section in ["\n## At the same time\n", "\n## For each\n"] {
+        let text = manual.split(section).nth(1).unwrap().split("\n## ").next().unwrap();
+        for example in text.split("```yaml\n").skip(1) {
+            let example = example.split("```").next().unwrap();
+            let indented: String = example
+                .lines()
+                .map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") })
+                .collect();
+            assert!(good.contains(&indented), "{indented}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 4);
+}
