@@ -197,19 +197,20 @@ pub fn how_many(plan: &Plan) -> String {
     }
 }
 
-/// All targets by name; of many of a kind, the kind is said once.
+/// All targets by name; of several of a kind, the kind is said once.
 fn targets(targets: &[String]) -> String {
     let mut kinds: Vec<(&str, Vec<&str>)> = Vec::new();
     for target in targets {
-        let (kind, name) = target.split_once(' ').unwrap_or(("", target));
+        let (kind, name) = target.split_once(['/', ' ']).unwrap_or(("", target));
         match kinds.iter_mut().find(|(known, _)| *known == kind) {
             Some((_, names)) => names.push(name),
             None => kinds.push((kind, vec![name])),
         }
     }
-    let between = if kinds.iter().any(|(_, names)| names.len() > 1) { "; " } else { ", " };
-    let parts: Vec<String> = kinds.iter().map(|(kind, names)| format!("{kind} {}", names.join(", "))).collect();
-    if parts.is_empty() { "none".to_owned() } else { parts.join(between) }
+    if kinds.iter().all(|(_, names)| names.len() == 1) {
+        return list_or_none(targets);
+    }
+    kinds.iter().map(|(kind, names)| format!("{kind} {}", names.join(", "))).collect::<Vec<_>>().join("; ")
 }
 
 fn list_or_none(list: &[String]) -> String {
@@ -271,6 +272,14 @@ mod tests {
             lines.extend(verdict_lines(&plan, width));
             insta::assert_snapshot!(format!("groups_at_{width}"), shown(&lines));
         }
+    }
+
+    #[test]
+    fn targets_are_listed_by_name_and_their_kind_is_said_once() {
+        let said = |names: &[&str]| targets(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(said(&[]), "none");
+        assert_eq!(said(&["database/orders", "proxy/orders"]), "database/orders, proxy/orders");
+        assert_eq!(said(&["host/a", "proxy/x", "host/b"]), "host a, b; proxy x");
     }
 
     #[test]

@@ -109,7 +109,7 @@ pub fn grouped_plan(hosts: usize) -> Plan {
         format: 1,
         inputs: json!({ "hosts": names }),
         environment: "lab".to_owned(),
-        targets: names.iter().map(|name| format!("host {name}")).collect(),
+        targets: names.iter().map(|name| format!("host/{name}")).collect(),
         locks: vec!["service/web".parse().unwrap()],
         steps,
         digest: Digest::of(b"plan"),
