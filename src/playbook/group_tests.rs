@@ -296,3 +296,32 @@ fn the_examples_of_the_manual_are_those_of_the_good_documents() {
     }
     assert_eq!(count, 4);
 }
+
+mod survival {
+    use super::*;
+    use proptest::prelude::*;
+
+    const GROUPS: &str = include_str!("../../fixtures/good/for-each.yaml");
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(crate::fuzz_cases(256)))]
+
+        /// Whatever is cut out of a playbook with groups and put into it, it is read or refused, and its groups hold together.
+        #[test]
+        fn broken_groups_are_survived(
+            at in 0..GROUPS.len(),
+            cut in 0..60_usize,
+            put in "(parallel: |for_each: |steps:\n      - |id: drain\n|item|\\{\\{|\\[\\]|[-:{}\\[\\]\n a]){0,4}",
+        ) {
+            let text = format!("{}{put}{}", &GROUPS[..at], &GROUPS[(at + cut).min(GROUPS.len())..]);
+            let loaded = read(&text);
+            if let Some(book) = loaded.playbook {
+                for group in &book.groups {
+                    prop_assert!(group.range().end <= book.steps.len(), "{text}");
+                    let inside = book.steps.iter().filter(|step| book.around(step.group.as_ref()).any(|one| one.id == group.id));
+                    prop_assert_eq!(inside.count(), group.count, "{}", text);
+                }
+            }
+        }
+    }
+}
