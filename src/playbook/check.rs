@@ -5,7 +5,7 @@ use ::cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 use regex::Regex;
 
 use super::cel::{Path, each_child, path_of};
-use super::names::{Kind, Names, Target};
+use super::names::{Guard, Kind, Names, Target};
 use super::signatures::check_call;
 use crate::diagnostic::nearest;
 use crate::value::Type;
@@ -24,8 +24,8 @@ pub(super) struct Checker<'n, 'a> {
     /// The names that macros bind, with the type of what they go through where it is declared.
     bound: Vec<(String, Option<Type>)>,
     pub findings: Vec<Finding>,
-    /// The paths that lead to a step which may be skipped.
-    pub skippable: Vec<(Path, &'a super::Step)>,
+    /// The paths that lead to a step or group which may be skipped.
+    pub skippable: Vec<(Path, Guard<'a>)>,
 }
 
 /// A part of an expression: its kind, and what is declared of it.
@@ -61,8 +61,8 @@ impl<'n, 'a> Checker<'n, 'a> {
     pub fn path(&mut self, path: &Path) -> Option<Target<'a>> {
         match self.names.resolve(path) {
             Ok(target) => {
-                if let Some(step) = target.may_be_skipped {
-                    self.skippable.push((path.clone(), step));
+                if let Some(guard) = target.may_be_skipped {
+                    self.skippable.push((path.clone(), guard));
                 }
                 Some(target)
             }

@@ -4,6 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+#[path = "difference_groups.rs"]
+mod groups;
+
+use groups::{groups, in_its_group};
+
 use super::{Argument, InputSpec, OnFailure, OutputSource, Playbook, Rollback, Step};
 use crate::ids::StepId;
 use crate::value::{Type, Value, format_seconds, format_size};
@@ -33,6 +38,8 @@ pub enum Part {
     Lock,
     /// A step.
     Step,
+    /// A group of steps.
+    Group,
     /// What becomes of the rollback and the point of no return.
     WayBack,
 }
@@ -81,10 +88,11 @@ pub fn differences(from: &Playbook, to: &Playbook) -> Vec<Difference> {
     };
     list.extend(named(Part::Lock, &locks(from), &locks(to)));
     let steps = |book: &Playbook| -> Vec<(String, Fields)> {
-        book.steps.iter().map(|step| (step.id.to_string(), of_step(step))).collect()
+        book.steps.iter().map(|step| (step.id.to_string(), in_its_group(book, step))).collect()
     };
     list.extend(named(Part::Step, &steps(from), &steps(to)));
     list.extend(moved(from, to));
+    list.extend(named(Part::Group, &groups(from), &groups(to)));
     list.extend(way_back(from, to));
     list
 }
@@ -285,16 +293,7 @@ fn of_step(step: &Step) -> Fields {
     add("checkpoint", step.checkpoint.clone());
     add("service", step.service.map(|service| service.word().to_owned()));
     add("point_of_no_return", step.point_of_no_return.then(|| "true".to_owned()));
-    add(
-        "on_failure",
-        step.on_failure.as_ref().map(|failure| match failure {
-            OnFailure::Rollback => "rollback".to_owned(),
-            OnFailure::RollbackTo(name) => format!("rollback_to {name}"),
-            OnFailure::Pause => "pause".to_owned(),
-            OnFailure::Continue => "continue".to_owned(),
-            OnFailure::Step(id) => format!("step {id}"),
-        }),
-    );
+    add("on_failure", step.on_failure.as_ref().map(of_failure));
     for output in &step.outputs {
         let from = match &output.from {
             OutputSource::Json(path) => format!("json {path}"),
@@ -303,6 +302,16 @@ fn of_step(step: &Step) -> Fields {
         add(&format!("outputs.{}", output.name), Some(format!("{from}, {}", output.kind)));
     }
     fields
+}
+
+fn of_failure(failure: &OnFailure) -> String {
+    match failure {
+        OnFailure::Rollback => "rollback".to_owned(),
+        OnFailure::RollbackTo(name) => format!("rollback_to {name}"),
+        OnFailure::Pause => "pause".to_owned(),
+        OnFailure::Continue => "continue".to_owned(),
+        OnFailure::Step(id) => format!("step {id}"),
+    }
 }
 
 /// A step of a rollback or a probe, in a line.

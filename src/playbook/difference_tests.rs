@@ -128,3 +128,62 @@ fn what_becomes_of_the_way_back_is_said() {
     let list = said(ONE, &left);
     assert!(list[1].contains("two, when the run fails: is undone by its action → is left as it is"), "{list:?}");
 }
+
+const GROUPED: &str = "
+name: p
+version: 1.3.0
+title: t
+inputs: { a: { type: list, items: identifier, default: [x] } }
+steps:
+  - id: both
+    parallel:
+      - { id: one, uses: set, with: { to: x } }
+      - { id: two, uses: set }
+  - { id: three, uses: set, for_each: \"{{inputs.a}}\", batch: { size: 2 }, with: { to: \"{{item}}\" } }
+  - id: all
+    for_each: [x]
+    steps:
+      - { id: four, uses: set }
+  - { id: five, uses: set }
+";
+
+#[test]
+fn groups_are_compared_by_what_they_mean() {
+    assert_eq!(
+        said(GROUPED, &GROUPED.replace("\n      - { id: two", "\n      # aside\n      - { id: two")),
+        Vec::<String>::new()
+    );
+    let other =
+        GROUPED.replace("batch: { size: 2 }", "batch: { size: 3, max_failures: 1 }").replace("[x]\n", "[x, y]\n");
+    assert_eq!(
+        said(GROUPED, &other),
+        [
+            "step changed three batch.size: 2 → 3; batch.max_failures: 0 → 1",
+            "group changed all for_each: [\"x\"] → [\"x\",\"y\"]",
+        ]
+    );
+    // A step that begins to run for each item is the same step.
+    let other = GROUPED.replace("{ id: five, uses: set }", "{ id: five, uses: set, for_each: [z], checkpoint: end }");
+    assert_eq!(
+        said(GROUPED, &other),
+        ["step changed five for_each: – → [\"z\"]; batch.size: – → 1; batch.max_failures: – → 0; checkpoint: – → end"]
+    );
+}
+
+#[test]
+fn steps_that_go_into_a_group_or_out_of_it_are_told() {
+    let other = GROUPED.replace("  - { id: five, uses: set }\n", "").replace(
+        "      - { id: four, uses: set }\n",
+        "      - { id: four, uses: set }\n      - { id: five, uses: set }\n",
+    );
+    assert_eq!(said(GROUPED, &other), ["step changed five in: – → all"]);
+    let apart = GROUPED.replace(
+        "  - id: both\n    parallel:\n      - { id: one, uses: set, with: { to: x } }\n      - { id: two, uses: set }\n",
+        "  - { id: one, uses: set, with: { to: x } }\n  - { id: two, uses: set }\n",
+    );
+    assert_eq!(
+        said(GROUPED, &apart),
+        ["step changed one in: both → –", "step changed two in: both → –", "group removed both"]
+    );
+    assert_eq!(said(&apart, GROUPED).last().map(String::as_str), Some("group added both"));
+}

@@ -27,9 +27,26 @@ fn many(count: usize, salt: &str) -> String {
     text
 }
 
+/// The same number of steps, all of them in groups: each third of them is a group of one or two.
+fn grouped(count: usize, salt: &str) -> String {
+    let mut text = "name: x\nversion: 1.0.0\nowner: me\ninputs:\n  hosts: { type: list, items: identifier, default: [a] }\nsteps:\n".to_string();
+    let mut step = 0;
+    while step < count {
+        text.push_str(&format!(
+            "  - id: g{step}\n    name: Both, number {step} of {salt}\n    parallel:\n      - {{ id: a{step}, argv: [echo, \"{salt}{step}\"], effect: read }}\n      - id: b{step}\n        for_each: \"{{{{inputs.hosts}}}}\"\n        run: |\n          echo \"$ITEM\" {salt}{step}\n        env: {{ ITEM: \"{{{{item}}}} {salt}{step}\" }}\n        effect: idempotent\n        rollback: [{{ argv: [rm, \"{{{{item}}}}{salt}{step}\"], effect: idempotent }}]\n  - id: c{step}\n    for_each: {{ expr: \"steps.b{step}.done.filter(x, x != '{salt}{step}')\" }}\n    needs: [g{step}]\n    steps:\n      - {{ id: d{step}, argv: [echo, \"{{{{steps.a{step}.outputs.stdout}}}}{salt}\", \"{{{{item}}}}\"], effect: read }}\n"
+        ));
+        step += 3;
+    }
+    text
+}
+
 fn time(count: usize, salt: &str) -> Duration {
+    time_of(many(count, salt))
+}
+
+fn time_of(text: String) -> Duration {
     let specs = Specs::of(Table::builtin().specs());
-    let source = Source::new("x.yaml", many(count, salt));
+    let source = Source::new("x.yaml", text);
     let start = Instant::now();
     let loaded = load(&source, &specs);
     let taken = start.elapsed();
@@ -45,6 +62,18 @@ fn time_grows_with_the_text_and_not_with_its_square() {
     let (few, lots) = (least(200).unwrap(), least(2000).unwrap());
     println!("200 steps: {few:?}, 2000 steps: {lots:?}");
     assert!(lots < few * 15, "200 steps: {few:?}, 2000 steps: {lots:?}");
+}
+
+/// The same of steps in groups: a group is found, and not looked for among all of them.
+#[test]
+fn time_grows_with_the_groups_and_not_with_their_square() {
+    let least = |count: usize| {
+        let times = ["s", "t", "u"].map(|salt| time_of(grouped(count, &format!("{salt}{count}"))));
+        times.into_iter().min().unwrap_or_default()
+    };
+    let (few, lots) = (least(201), least(2001));
+    println!("201 steps: {few:?}, 2001 steps in groups: {lots:?}");
+    assert!(lots < few * 15, "201 steps: {few:?}, 2001 steps in groups: {lots:?}");
 }
 
 #[test]

@@ -245,6 +245,12 @@ fn read_list(reader: &mut Reader<'_>, node: &Node) -> Option<Each> {
             reader.faults.error("wrong-form", given.span, "the list of `for_each` is empty", None);
             return None;
         }
+        // One text could be meant as a list of one, as `a,b`, or as the name of an input: none of it is guessed.
+        NodeKind::Scalar(scalar) if !super::template::is_template(&scalar.text) => {
+            let help = format!("write a list, `[{}]`, or name one: `\"{{{{inputs.hosts}}}}\"`", scalar.text);
+            reader.faults.error("wrong-form", given.span, "`for_each` goes over a list, not a text", Some(help));
+            return None;
+        }
         _ => reader.argument(given, "for_each", &Type::List(Box::new(Type::Any)))?,
     };
     let mut each = Each { list, size: 1, max_failures: 0, max_targets: None };

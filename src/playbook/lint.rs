@@ -6,16 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::Span;
 use crate::document::Node;
-use crate::spec::{ActionSpec, Specs};
+use crate::spec::Specs;
 use crate::value::{Type, Value};
 
 use super::cel;
 use super::check::{Checker, Finding};
 use super::faults::Faults;
-use super::names::{Around, Fields, Kind, Names, Seen};
+use super::index::Groups;
+use super::names::{Around, Fields, Guard, Kind, Names, Seen};
 use super::template::{self, Filler, Piece};
-use super::{Argument, Expression, GroupKind, Playbook, Rollback, Step, Template};
-use super::{secrets, sensitive};
+use super::{Argument, Expression, Group, GroupKind, Playbook, Rollback, Step, Template};
+use super::{locks, secrets, sensitive};
 use crate::ids::StepId;
 
 /// Reports what is wrong with a playbook whose parts have been read.
@@ -27,7 +28,8 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], r
     for (place, step) in playbook.steps.iter().enumerate() {
         all.entry(step.id.as_str()).or_insert(place);
     }
-    let mut lint = Lint { faults, specs, book: playbook, all: &all, used: &used };
+    let groups = Groups::of(playbook);
+    let mut lint = Lint { faults, specs, book: playbook, groups: &groups, all: &all, used: &used };
     for lock in &playbook.locks {
         lint.template(lock, &lint.names(&[], None, 0, "only inputs are known when locks are taken"), None, Use::Text);
     }
@@ -45,8 +47,8 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], r
     }
     // Nested playbooks may stand behind the last step.
     lint.groups(playbook.steps.len(), &seen);
-    lint.missing_locks(playbook, places);
     lint.unused_inputs(root);
+    locks::check(faults, playbook, &groups, places, specs);
     secrets::check(faults, playbook, root);
     sensitive::check(faults, playbook, specs);
 }
@@ -66,8 +68,30 @@ struct Lint<'l, 'a> {
     faults: &'l mut Faults,
     specs: &'a Specs,
     book: &'a Playbook,
+    groups: &'a Groups<'a>,
     all: &'a BTreeMap<&'a str, usize>,
     used: &'a RefCell<BTreeSet<String>>,
+}
+
+/// Who says an expression or template: a step or a group.
+#[derive(Clone, Copy)]
+struct Owner<'o> {
+    id: &'o StepId,
+    needs: &'o [StepId],
+    condition: Option<&'o Expression>,
+    /// The group around it.
+    inside: Option<&'o StepId>,
+}
+
+impl<'o> Owner<'o> {
+    fn step(step: &'o Step) -> Self {
+        Self { id: &step.id, needs: &step.needs, condition: step.condition.as_ref(), inside: step.group.as_ref() }
+    }
+
+    fn group(group: &'o Group) -> Self {
+        let condition = group.condition.as_ref();
+        Self { id: &group.id, needs: &group.needs, condition, inside: group.parent.as_ref() }
+    }
 }
 
 const NOT_YET: &str = "the step has not run yet";
@@ -80,27 +104,29 @@ impl<'a> Lint<'_, 'a> {
         before: usize,
         why_not: &'static str,
     ) -> Names<'a> {
-        let around = Around { book: self.book, inside, before };
+        let around = Around { groups: self.groups, inside, before };
         let (inputs, all, used) = (&self.book.inputs[..], self.all, self.used);
         Names { inputs, steps, around, all, outputs: None, facts: None, why_not, used }
     }
 
     /// Checks the groups that begin with a step: their conditions, lists, and what nested playbooks are given.
     fn groups(&mut self, place: usize, seen: &'a [Seen<'a>]) {
-        for group in self.book.groups.iter().filter(|group| group.first == place) {
+        let groups = self.groups;
+        for group in groups.at(place) {
+            let owner = Some(Owner::group(group));
             let names = self.names(seen, group.parent.as_ref(), place, NOT_YET);
             if let Some(condition) = &group.condition {
-                self.condition(condition, &names, None);
+                self.condition(condition, &names, owner);
             }
             match &group.kind {
                 GroupKind::Parallel => {}
                 GroupKind::Each(each) => {
                     let list = Type::List(Box::new(Type::Any));
-                    self.free_argument(&each.list, &names, Use::Value(&list));
+                    self.argument(&each.list, &names, owner, Use::Value(&list));
                 }
                 GroupKind::Nested(nested) => {
                     for (_, given) in &nested.given {
-                        self.free_argument(given, &names, Use::Value(&Type::Any));
+                        self.argument(given, &names, owner, Use::Value(&Type::Any));
                     }
                 }
             }
@@ -113,7 +139,7 @@ impl<'a> Lint<'_, 'a> {
         'a: 's,
     {
         let used: &'s RefCell<BTreeSet<String>> = self.used;
-        let around = Around { book: self.book, inside: owner.group.as_ref(), before: seen.len() };
+        let around = Around { groups: self.groups, inside: owner.group.as_ref(), before: seen.len() };
         let names = |outputs, facts, why_not| Names {
             inputs: &self.book.inputs,
             steps: seen,
@@ -128,19 +154,20 @@ impl<'a> Lint<'_, 'a> {
         let outputs = || Some(Fields::of_step(step, spec));
         let facts = || Some(spec.map_or_else(Fields::open, |spec| Fields::of(&spec.facts)));
         let before = names(None, None, NOT_YET);
+        let by = Some(Owner::step(owner));
         if let Some(condition) = &step.condition {
-            self.condition(condition, &before, Some(owner));
+            self.condition(condition, &before, by);
         }
         for (name, argument) in &step.arguments {
             let command = matches!(step.action.as_str(), "shell" | "ssh");
             let kind = spec.and_then(|spec| spec.input(name)).map_or(&Type::Any, |field| &field.kind);
             match (name.as_str(), argument) {
-                ("script" | "shell", _) if command => self.argument(argument, &before, owner, Use::Line),
-                ("argv", Argument::List(items)) if command => self.argv(items, &before, owner),
-                _ => self.argument(argument, &before, owner, Use::Value(kind)),
+                ("script" | "shell", _) if command => self.argument(argument, &before, by, Use::Line),
+                ("argv", Argument::List(items)) if command => self.argv(items, &before, by),
+                _ => self.argument(argument, &before, by, Use::Value(kind)),
             }
         }
-        step.key.iter().for_each(|key| self.template(key, &before, Some(owner), Use::Text));
+        step.key.iter().for_each(|key| self.template(key, &before, by, Use::Text));
         // What may be named is put together only where something is: of thousands of steps, few have all of this.
         if !step.require.is_empty() {
             let require = if step.effect.changes() {
@@ -148,15 +175,15 @@ impl<'a> Lint<'_, 'a> {
             } else {
                 names(outputs(), facts(), NOT_YET)
             };
-            step.require.iter().for_each(|expression| self.condition(expression, &require, Some(owner)));
+            step.require.iter().for_each(|expression| self.condition(expression, &require, by));
         }
         if !step.verify.is_empty() {
             let after = names(outputs(), facts(), NOT_YET);
-            step.verify.iter().for_each(|verify| self.condition(&verify.expression, &after, Some(owner)));
+            step.verify.iter().for_each(|verify| self.condition(&verify.expression, &after, by));
         }
         if let Some(expression) = &step.ok_if {
             let ended = names(outputs(), None, "`ok_if` looks at what the command printed");
-            self.condition(expression, &ended, Some(owner));
+            self.condition(expression, &ended, by);
         }
         if let Some(probe) = &step.probe {
             self.step(&probe.step, owner, seen);
@@ -171,12 +198,12 @@ impl<'a> Lint<'_, 'a> {
                 why_not: "a probe is judged by its outputs",
                 used,
             };
-            self.condition(&probe.took_effect, &looked, Some(owner));
-            probe.did_not.iter().for_each(|expression| self.condition(expression, &looked, Some(owner)));
+            self.condition(&probe.took_effect, &looked, by);
+            probe.did_not.iter().for_each(|expression| self.condition(expression, &looked, by));
         }
     }
 
-    fn condition(&mut self, expression: &Expression, names: &Names<'_>, owner: Option<&Step>) {
+    fn condition(&mut self, expression: &Expression, names: &Names<'_>, owner: Option<Owner<'_>>) {
         let kind = self.expression(expression, names, owner);
         if !matches!(kind, Kind::Bool | Kind::Any) {
             let message = format!("a condition is true or false, and this is {}", kind.describe());
@@ -184,16 +211,16 @@ impl<'a> Lint<'_, 'a> {
         }
     }
 
-    fn expression(&mut self, expression: &Expression, names: &Names<'_>, owner: Option<&Step>) -> Kind {
+    fn expression(&mut self, expression: &Expression, names: &Names<'_>, owner: Option<Owner<'_>>) -> Kind {
         // One that cannot be compiled is reported already.
         let Ok(tree) = cel::compile(&expression.source) else { return Kind::Any };
         let mut checker = Checker::new(names);
         let kind = checker.kind(&tree);
-        let skippable: Vec<(String, &Step)> =
-            checker.skippable.iter().map(|(path, s)| (path.to_string(), *s)).collect();
+        let skippable: Vec<(String, Guard<'_>)> =
+            checker.skippable.iter().map(|(path, guard)| (path.to_string(), *guard)).collect();
         self.report(checker.findings, expression.span, &expression.source);
-        for (path, step) in skippable {
-            self.may_be_skipped(&path, step, owner, expression.span, &expression.source);
+        for (path, guard) in skippable {
+            self.may_be_skipped(&path, guard, owner, expression.span, &expression.source);
         }
         kind
     }
@@ -205,38 +232,30 @@ impl<'a> Lint<'_, 'a> {
         }
     }
 
-    fn may_be_skipped(&mut self, path: &str, step: &Step, owner: Option<&Step>, span: Span, text: &str) {
-        let asks = format!("steps.{}.outcome", step.id);
-        let has = format!("has(steps.{}", step.id);
-        let same_guard = |owner: &Step| {
-            let condition = owner.condition.as_ref().map(|condition| condition.source.as_str());
-            owner.id == step.id
-                || owner.needs.contains(&step.id)
-                || condition.is_some_and(|source| source.contains(&asks))
-                || condition == step.condition.as_ref().map(|condition| condition.source.as_str())
+    fn may_be_skipped(&mut self, path: &str, guard: Guard<'_>, owner: Option<Owner<'_>>, span: Span, text: &str) {
+        let id = guard.id;
+        let asks = format!("steps.{id}.outcome");
+        let has = format!("has(steps.{id}");
+        let same_guard = |owner: Owner<'_>| {
+            let condition = owner.condition.map(|condition| condition.source.as_str());
+            owner.id == id
+                || owner.needs.contains(id)
+                || condition.is_some_and(|source| source.contains(&asks) || source == guard.condition.source)
         };
-        if text.contains(&asks) || text.contains(&has) || owner.is_some_and(same_guard) {
+        let guarded = |owner: Owner<'_>| {
+            same_guard(owner) || self.groups.around(owner.inside).any(|group| same_guard(Owner::group(group)))
+        };
+        if text.contains(&asks) || text.contains(&has) || owner.is_some_and(guarded) {
             return;
         }
         let place = self.faults.word(span, text, path);
-        let message = format!("step `{}` may be skipped, and `{path}` is not there then", step.id);
-        let help = format!(
-            "give this step the same `if`, or `needs: [{}]`, or in a template {{{{default {path} …}}}}",
-            step.id
-        );
+        let message = format!("step `{id}` may be skipped, and `{path}` is not there then");
+        let help =
+            format!("give this step the same `if`, or `needs: [{id}]`, or in a template {{{{default {path} …}}}}");
         self.faults.warn("may-be-skipped", place, message, Some(help));
     }
 
-    fn argument(&mut self, argument: &Argument, names: &Names<'_>, owner: &Step, place: Use<'_>) {
-        self.argument_of(argument, names, Some(owner), place);
-    }
-
-    /// An argument of a group, which has no step of its own.
-    fn free_argument(&mut self, argument: &Argument, names: &Names<'_>, place: Use<'_>) {
-        self.argument_of(argument, names, None, place);
-    }
-
-    fn argument_of(&mut self, argument: &Argument, names: &Names<'_>, owner: Option<&Step>, place: Use<'_>) {
+    fn argument(&mut self, argument: &Argument, names: &Names<'_>, owner: Option<Owner<'_>>, place: Use<'_>) {
         match argument {
             Argument::Literal(_) => {}
             Argument::Template(template) => self.template(template, names, owner, place),
@@ -253,16 +272,16 @@ impl<'a> Lint<'_, 'a> {
                     Use::Value(Type::List(item)) => Use::Value(item),
                     other => other,
                 };
-                items.iter().for_each(|item| self.argument_of(item, names, owner, inner));
+                items.iter().for_each(|item| self.argument(item, names, owner, inner));
             }
             Argument::Map(entries) => {
-                entries.iter().for_each(|(_, entry)| self.argument_of(entry, names, owner, Use::Value(&Type::Any)));
+                entries.iter().for_each(|(_, entry)| self.argument(entry, names, owner, Use::Value(&Type::Any)));
             }
         }
     }
 
     /// Each item is one argument and may hold anything, unless an interpreter reads it as a program: `sh -c "…"`.
-    fn argv(&mut self, items: &[Argument], names: &Names<'_>, owner: &Step) {
+    fn argv(&mut self, items: &[Argument], names: &Names<'_>, owner: Option<Owner<'_>>) {
         let mut interpreter = false;
         let mut program = false;
         for item in items {
@@ -276,18 +295,18 @@ impl<'a> Lint<'_, 'a> {
         }
     }
 
-    fn template(&mut self, given: &Template, names: &Names<'_>, owner: Option<&Step>, place: Use<'_>) {
+    fn template(&mut self, given: &Template, names: &Names<'_>, owner: Option<Owner<'_>>, place: Use<'_>) {
         let Ok(pieces) = template::compile(&given.source) else { return };
         let mut checker = Checker::new(names);
-        let mut skippable: Vec<(String, &Step)> = Vec::new();
+        let mut skippable: Vec<(String, Guard<'_>)> = Vec::new();
         let mut spliced: Vec<(String, Option<Type>)> = Vec::new();
         let mut single = None;
         for piece in pieces.iter() {
             let Piece::Value(filler) = piece else { continue };
             filler.each_path(false, &mut |path, guarded| {
                 let Some(target) = checker.path(path) else { return };
-                if let Some(step) = target.may_be_skipped.filter(|_| !guarded) {
-                    skippable.push((path.to_string(), step));
+                if let Some(guard) = target.may_be_skipped.filter(|_| !guarded) {
+                    skippable.push((path.to_string(), guard));
                 }
                 if !target.declared.as_ref().is_some_and(Type::is_safe_in_a_line) {
                     spliced.push((path.to_string(), target.declared.clone()));
@@ -296,8 +315,8 @@ impl<'a> Lint<'_, 'a> {
             });
         }
         self.report(std::mem::take(&mut checker.findings), given.span, &given.source);
-        for (path, step) in skippable {
-            self.may_be_skipped(&path, step, owner, given.span, &given.source);
+        for (path, guard) in skippable {
+            self.may_be_skipped(&path, guard, owner, given.span, &given.source);
         }
         match place {
             Use::Line => {
@@ -333,21 +352,6 @@ impl<'a> Lint<'_, 'a> {
         }
     }
 
-    fn missing_locks(&mut self, playbook: &Playbook, places: &[Span]) {
-        let bare = |text: &str| text.split_whitespace().collect::<String>();
-        let held: Vec<String> = playbook.locks.iter().map(|lock| bare(&lock.source)).collect();
-        for (step, place) in playbook.steps.iter().zip(places).filter(|(step, _)| step.effect.changes()) {
-            let Some(resource) = self.specs.get(&step.action).and_then(|spec| resource_of(step, spec)) else {
-                continue;
-            };
-            if !held.contains(&bare(&resource)) {
-                let message = format!("step `{}` changes {resource}, which the playbook does not lock", step.id);
-                let help = Some(format!("add \"{resource}\" to `locks:`, so that two runs do not meet there"));
-                self.faults.warn("missing-lock", *place, message, help);
-            }
-        }
-    }
-
     fn unused_inputs(&mut self, root: &Node) {
         let used = self.used.borrow();
         for entry in root.get("inputs").and_then(Node::entries).unwrap_or_default() {
@@ -363,24 +367,4 @@ fn is_interpreter(program: &str) -> bool {
     let name = program.rsplit('/').next().unwrap_or(program);
     let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     ["sh", "bash", "dash", "ash", "ksh", "zsh", "fish", "python", "perl", "ruby", "node", "psql"].contains(&name)
-}
-
-/// The resource that a step changes, as a lock would be written; `None` where that cannot be said beforehand.
-fn resource_of(step: &Step, spec: &ActionSpec) -> Option<String> {
-    let mut rest = spec.resource?;
-    let mut text = String::new();
-    while let Some((before, tail)) = rest.split_once('{') {
-        let (name, after) = tail.split_once('}')?;
-        text.push_str(before);
-        let given = step.arguments.iter().find(|(known, _)| known == name).map(|(_, argument)| argument);
-        match given {
-            Some(Argument::Literal(Value::String(value))) => text.push_str(value),
-            Some(Argument::Template(template)) => text.push_str(&template.source),
-            Some(_) => return None,
-            None => text.push_str(spec.input(name)?.default.as_ref()?.as_str()?),
-        }
-        rest = after;
-    }
-    text.push_str(rest);
-    Some(text)
 }

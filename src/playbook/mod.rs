@@ -12,9 +12,12 @@ mod evaluate;
 mod evaluate_tests;
 mod faults;
 mod format;
+#[cfg(test)]
+mod group_tests;
 mod groups;
 mod head;
 mod idle;
+mod index;
 mod inputs;
 #[cfg(test)]
 mod large_tests;
@@ -23,6 +26,7 @@ mod lint;
 mod load;
 #[cfg(test)]
 mod load_tests;
+mod locks;
 mod model;
 mod names;
 mod order;

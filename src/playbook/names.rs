@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::spec::{ActionSpec, FieldSpec};
-use crate::value::Type;
+use crate::value::{Type, Value};
 
 use super::cel::{Part, Path};
-use super::{Argument, Each, Group, GroupKind, InputSpec, Playbook, Step};
+use super::index::Groups;
+use super::{Argument, Each, Expression, Group, GroupKind, InputSpec, Step};
 use crate::diagnostic::nearest;
 use crate::ids::StepId;
 
@@ -102,7 +103,7 @@ pub(super) struct Seen<'a> {
 /// Where an expression stands, and which groups there are.
 #[derive(Clone, Copy)]
 pub(super) struct Around<'a> {
-    pub book: &'a Playbook,
+    pub groups: &'a Groups<'a>,
     /// The innermost group around it.
     pub inside: Option<&'a StepId>,
     /// How many steps come before it.
@@ -129,8 +130,15 @@ pub(super) struct Names<'a> {
 pub(super) struct Target<'a> {
     pub kind: Kind,
     pub declared: Option<Type>,
-    /// The step whose output it is, if that step may be skipped.
-    pub may_be_skipped: Option<&'a Step>,
+    /// What may be skipped, so that it is not there then.
+    pub may_be_skipped: Option<Guard<'a>>,
+}
+
+/// A step or group that runs only if something holds.
+#[derive(Clone, Copy)]
+pub(super) struct Guard<'a> {
+    pub id: &'a StepId,
+    pub condition: &'a Expression,
 }
 
 /// Why a path leads nowhere.
@@ -207,7 +215,7 @@ impl<'a> Names<'a> {
 
     /// The item of the `for_each` around the place.
     fn item(&self, path: &Path) -> Result<Target<'a>, Wrong> {
-        let Some(each) = self.around.book.each_around(self.around.inside) else {
+        let Some(each) = self.around.groups.each_around(self.around.inside) else {
             let help = Some("`item` is what a `for_each` has in hand; this step has none around it".to_owned());
             return Err(wrong("unknown-name", "there is no `item` here".to_owned(), help));
         };
@@ -215,10 +223,15 @@ impl<'a> Names<'a> {
         below(target(declared), path, 0)
     }
 
-    /// The type of the items, where the list is an input.
+    /// The type of the items, where the list is an input or written out.
     fn item_type(&self, each: &Each) -> Option<Type> {
-        let Argument::Template(template) = &each.list else { return None };
-        let name = template.source.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim().strip_prefix("inputs.")?;
+        let path = match &each.list {
+            Argument::Template(template) => template.source.trim().strip_prefix("{{")?.strip_suffix("}}")?,
+            Argument::Computed(expression) => expression.source.as_str(),
+            Argument::Literal(Value::Array(items)) => return type_of_all(items),
+            _ => return None,
+        };
+        let name = path.trim().strip_prefix("inputs.")?;
         match &self.inputs.iter().find(|input| input.name == name)?.kind {
             Type::List(item) => Some((**item).clone()),
             _ => None,
@@ -226,20 +239,21 @@ impl<'a> Names<'a> {
     }
 
     /// A group that is over, as later steps see it.
-    fn group(&self, group: &Group, path: &Path) -> Result<Target<'a>, Wrong> {
+    fn group(&self, group: &'a Group, path: &Path) -> Result<Target<'a>, Wrong> {
         let (name, known): (&str, &[&str]) = match &group.kind {
             GroupKind::Parallel => ("a group of parallel steps", &["outcome"]),
             GroupKind::Each(_) => ("a `for_each`", &["outcome", "items", "done", "failed"]),
             GroupKind::Nested(_) => ("a nested playbook", &["outcome", "steps"]),
         };
+        let guard = self.guard(group.condition.as_ref().map(|condition| (&group.id, condition)), group.parent.as_ref());
         match path.name(1) {
             None if path.parts.len() == 1 => Ok(map()),
             Some("outcome") => below(target(Type::Identifier), path, 2),
             Some(part) if known.contains(&part) && path.parts.len() == 2 && part != "steps" => {
-                Ok(target(Type::List(Box::new(Type::Any))))
+                Ok(Target { may_be_skipped: guard, ..target(Type::List(Box::new(Type::Any))) })
             }
             // What is in a list, or in another playbook, is not known by the text of this one.
-            Some(part) if known.contains(&part) => Ok(target(Type::Any)),
+            Some(part) if known.contains(&part) => Ok(Target { may_be_skipped: guard, ..target(Type::Any) }),
             _ => {
                 let id = group.id.local();
                 let all: Vec<String> = known.iter().map(|part| format!("steps.{id}.{part}")).collect();
@@ -249,17 +263,26 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// What may be skipped of a step or group, with the groups around it that are not around this place too.
+    fn guard(&self, own: Option<(&'a StepId, &'a Expression)>, inside: Option<&StepId>) -> Option<Guard<'a>> {
+        let groups = self.around.groups;
+        let ours = |group: &Group| groups.around(self.around.inside).any(|mine| mine.id == group.id);
+        let around = groups.around(inside).take_while(|group| !ours(group));
+        let around = around.filter_map(|group| Some((&group.id, group.condition.as_ref()?)));
+        own.into_iter().chain(around).map(|(id, condition)| Guard { id, condition }).next()
+    }
+
     /// Why the outputs of an earlier step cannot be named here, if they cannot.
     fn hidden(&self, step: &Step) -> Option<Wrong> {
-        let book = self.around.book;
-        let mine: Vec<&StepId> = book.around(self.around.inside).map(|group| &group.id).collect();
-        let common = book.around(step.group.as_ref()).find(|group| mine.contains(&&group.id));
+        let groups = self.around.groups;
+        let mine: Vec<&StepId> = groups.around(self.around.inside).map(|group| &group.id).collect();
+        let common = groups.around(step.group.as_ref()).find(|group| mine.contains(&&group.id));
         if common.is_some_and(|group| group.kind == GroupKind::Parallel) {
             let message =
                 format!("step `{}` runs at the same time as this one, so nothing of it is known here", step.id);
             return Some(wrong("parallel-sibling", message, Some("move this step behind the group".to_owned())));
         }
-        let each = book.each_around(step.group.as_ref()).filter(|each| !mine.contains(&&each.id))?;
+        let each = groups.each_around(step.group.as_ref()).filter(|each| !mine.contains(&&each.id))?;
         let message = format!("step `{}` runs for each item of `{}`, and this is outside of it", step.id, each.id);
         let help = format!("name what became of all: steps.{0}.items, steps.{0}.done, steps.{0}.failed", each.id);
         Some(wrong("inside-for-each", message, Some(help)))
@@ -267,9 +290,9 @@ impl<'a> Names<'a> {
 
     fn step(&self, path: &Path) -> Result<Target<'a>, Wrong> {
         let Some(name) = path.name(0) else { return Ok(map()) };
-        let group = self.around.book.groups.iter().find(|group| group.id.as_str() == name);
+        let group = self.around.groups.get(name);
         let over = |group: &&Group| {
-            let mut around = self.around.book.around(self.around.inside);
+            let mut around = self.around.groups.around(self.around.inside);
             group.first + group.count <= self.around.before && !around.any(|outer| outer.id == group.id)
         };
         if let Some(group) = group.filter(over) {
@@ -281,7 +304,7 @@ impl<'a> Names<'a> {
                 let help = Some("only the outputs of earlier steps can be named; its own are `outputs`".to_owned());
                 return Err(wrong("later-step", message, help));
             }
-            let groups = self.around.book.groups.iter().map(|group| group.id.as_str());
+            let groups = self.around.groups.ids();
             let help =
                 nearest(name, self.all.keys().copied().chain(groups)).map(|near| format!("did you mean `{near}`?"));
             return Err(wrong("unknown-step", format!("there is no step `{name}`"), help));
@@ -295,7 +318,8 @@ impl<'a> Names<'a> {
             Some("outputs") if path.parts.len() == 2 => Ok(map()),
             Some("outputs") => {
                 let mut found = field(&seen.fields, path, 2, &format!("step `{name}`"))?;
-                found.may_be_skipped = seen.step.condition.is_some().then_some(seen.step);
+                let own = seen.step.condition.as_ref().map(|condition| (&seen.step.id, condition));
+                found.may_be_skipped = self.guard(own, seen.step.group.as_ref());
                 Ok(found)
             }
             _ => {
@@ -321,6 +345,18 @@ impl<'a> Names<'a> {
         }
         field(fields, path, 0, "the action")
     }
+}
+
+/// What all items of a list are, if they are one thing.
+fn type_of_all(items: &[Value]) -> Option<Type> {
+    let all = |kind: &Type| {
+        let is = |item: &Value| kind.parse(item.as_str().unwrap_or("")).is_ok();
+        items.iter().all(is)
+    };
+    if items.iter().all(|item| item.as_i64().is_some()) {
+        return Some(Type::Integer);
+    }
+    [Type::Identifier, Type::String].into_iter().find(|kind| items.iter().all(Value::is_string) && all(kind))
 }
 
 fn field<'a>(fields: &Fields, path: &Path, place: usize, owner: &str) -> Result<Target<'a>, Wrong> {

@@ -147,6 +147,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::super::check::Checker;
+    use super::super::index::Groups;
     use super::super::names::{Around, Names};
     use super::super::{Expression, InputSpec, Playbook, Scope, cel, compute};
     use crate::diagnostic::{Source, Span};
@@ -186,7 +187,8 @@ mod tests {
     fn faults(source: &str) -> Vec<(&'static str, String)> {
         let (inputs, all, used) = (inputs(), BTreeMap::new(), RefCell::new(BTreeSet::new()));
         let book = book();
-        let around = Around { book: &book, inside: None, before: 0 };
+        let groups = Groups::of(&book);
+        let around = Around { groups: &groups, inside: None, before: 0 };
         let (outputs, facts, why_not) = (None, None, "");
         let names = Names { inputs: &inputs, steps: &[], around, all: &all, outputs, facts, why_not, used: &used };
         let mut checker = Checker::new(&names);

@@ -38,6 +38,8 @@ steps:
     require:
       - "outputs.exit_code == 0"
 
+  # For the same on several hosts: `for_each: "{{inputs.hosts}}"` with `{{item}}`; for things at once: `parallel: [steps]`.
+  #
   # Then change. It says how often it may run (idempotent: twice is the same as once), how it is undone, and how one knows
   # that it worked. Add `host: NAME` to run it on a host of the inventory.
   - id: restart

@@ -193,3 +193,48 @@ fn the_hooks_call_verbs_that_there_are() {
         assert_eq!(code(&playbook(folder.path(), &[words[1], "--help"])), 0, "{hook}");
     }
 }
+
+const GROUPED: &str = "name: roll
+version: 1.0.0
+owner: me
+inputs: { hosts: { type: list, items: identifier, default: [web1, web2] } }
+steps:
+  - id: look
+    parallel:
+      - { id: left, argv: [echo, left], effect: read }
+      - { id: right, argv: [echo, right], effect: read }
+  - id: restart
+    for_each: \"{{inputs.hosts}}\"
+    batch: { size: 2 }
+    argv: [echo, \"{{item}}\"]
+    effect: idempotent
+    rollback: none
+    because: nothing is left behind
+";
+
+#[test]
+fn groups_are_planned_shown_and_compared_through_the_binary() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("roll.yaml"), GROUPED).unwrap();
+    let many: Vec<String> = (1..=300).map(|number| format!("web{number}")).collect();
+    let hosts = format!("hosts={}", many.join(","));
+    let plan = playbook(folder.path(), &["plan", "./roll.yaml", "-i", &hosts]);
+    assert_eq!(code(&plan), 0, "{}", err(&plan));
+    let text = out(&plan) + &err(&plan);
+    assert!(text.contains("1–2. at the same time (look)"), "{text}");
+    assert!(text.contains("for each of web1, web2, web3 … web300 (300), 2 at a time"), "{text}");
+    assert!(text.contains("3 in all, 302 with each of their items"), "{text}");
+    assert!(text.lines().count() < 45, "{} lines", text.lines().count());
+    let json = playbook(folder.path(), &["plan", "./roll.yaml", "--output", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
+    let items = json["groups"][1]["items"].as_array().unwrap();
+    assert_eq!(items.iter().map(|item| item["id"].as_str().unwrap()).collect::<Vec<_>>(), ["web1", "web2"]);
+    assert_eq!((json["steps"][3]["id"].as_str(), json["steps"][3]["item"].as_str()), (Some("restart"), Some("web2")));
+    let hand = out(&playbook(folder.path(), &["show", "./roll.yaml", "--by-hand"]));
+    assert!(hand.contains("# -- for web1\n") && hand.contains("\necho web2\n"), "{hand}");
+    let page = playbook(folder.path(), &["show", "./roll.yaml"]);
+    assert!((out(&page) + &err(&page)).contains("3. for each of {{inputs.hosts}}, 2 at a time"));
+    std::fs::write(folder.path().join("other.yaml"), GROUPED.replace("size: 2", "size: 1")).unwrap();
+    let diff = playbook(folder.path(), &["diff", "./roll.yaml", "./other.yaml"]);
+    assert!((out(&diff) + &err(&diff)).contains("batch.size: 2 → 1"), "{}{}", out(&diff), err(&diff));
+}

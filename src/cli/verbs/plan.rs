@@ -74,7 +74,7 @@ pub fn show(setup: &Setup, made: &Made, subject: &Subject, output: Output) -> Ex
         () => Exit::Success,
     };
     if output != Output::Human {
-        setup.screen.json(&view::plan::json(plan, exit.code()));
+        setup.screen.json(&view::plan_json::json(plan, exit.code()));
         return exit;
     }
     let width = setup.screen.text_width();

@@ -106,12 +106,13 @@ fn go(
 }
 
 fn place(plan: &Plan) -> String {
-    if plan.targets.is_empty() { "this machine".to_owned() } else { plan.targets.join(", ") }
+    if plan.targets.is_empty() { "this machine".to_owned() } else { view::groups::some(&plan.targets) }
 }
 
 /// The plan in two lines.
 fn brief(plan: &Plan) -> Vec<Line> {
     let sum = view::plan::sum(plan);
+    // What runs: a step of which there are three items is three.
     let steps = count(plan.steps.len(), "step");
     let change = if sum.changing == 1 { "changes" } else { "change" };
     let line = Line::new().with(

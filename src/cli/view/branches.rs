@@ -9,13 +9,17 @@ use crate::playbook::{OnFailure, Step};
 
 use super::paragraph;
 
-/// Both branches: why it cannot be told, what happens if it runs (the lines that are given), and what if it does not.
-pub fn lines(plan: &Plan, step: &Step, why: &str, runs: Vec<Line>, width: usize) -> Vec<Line> {
+/// Why it cannot be told whether a step runs; what is foreseen of it if it does follows on that.
+pub fn if_it_runs(step: &Step, why: &str, width: usize) -> Vec<Line> {
     let mut lines = paragraph(&format!("? whether it runs cannot be told yet: {why}"), 4, width, Ink::Warn);
     let condition = step.condition.as_ref().map(|condition| format!(" ({})", condition.source)).unwrap_or_default();
     lines.extend(paragraph(&format!("▸ if it runs{condition}:"), 4, width, Ink::Bold));
-    lines.extend(runs.into_iter().map(|line| Line::plain("  ").followed_by(line)));
-    lines.push(Line::plain("    ").with(Ink::Bold, "▸ if it does not:"));
+    lines
+}
+
+/// The other branch.
+pub fn if_skipped(plan: &Plan, step: &Step, width: usize) -> Vec<Line> {
+    let mut lines = vec![Line::plain("    ").with(Ink::Bold, "▸ if it does not:")];
     lines.extend(skipped(plan, step).into_iter().flat_map(|(ink, text)| paragraph(&text, 6, width, ink)));
     lines
 }
@@ -122,7 +126,7 @@ steps:
 
     #[test]
     fn programs_get_both_branches_too() {
-        let whole = super::super::plan::json(&plan(), 0);
+        let whole = super::super::plan_json::json(&plan(), 0);
         let grow = whole["steps"].as_array().unwrap().iter().find(|step| step["id"] == "grow").unwrap();
         insta::assert_json_snapshot!(grow);
         assert_eq!(whole["steps"][0]["otherwise"], Value::Null);

@@ -2,11 +2,14 @@
 
 use crate::actions::Table;
 use crate::cli::visible;
+use crate::ids::{ItemId, StepId};
 use crate::inventory::Inventory;
 use crate::plan::{Decided, Plan, PlannedStep};
 use crate::playbook::{InputSpec, Rollback, Step, fill_secrets};
 use crate::spec::UndoSpec;
 use crate::value::unknown;
+
+use super::groups;
 
 /// The text.
 pub fn text(plan: &Plan, actions: &Table, inventory: &Inventory) -> String {
@@ -22,9 +25,12 @@ pub fn text(plan: &Plan, actions: &Table, inventory: &Inventory) -> String {
         let locks: Vec<&str> = plan.locks.iter().map(crate::ids::Resource::as_str).collect();
         lines.push(comment(&format!("Nobody else may work on: {}", locks.join(", "))));
     }
-    for (number, (step, planned)) in plan.each_step().enumerate() {
+    let mut inside = Inside::default();
+    for (step, planned) in plan.each_step() {
+        let number = book.steps.iter().position(|one| one.id == step.id).unwrap_or(0) + 1;
+        lines.extend(inside.go_on(plan, step, planned));
         lines.push(String::new());
-        lines.push(comment(&format!("{}. {}: {}", number + 1, planned.name(), step.title)));
+        lines.push(comment(&format!("{number}. {}: {}", planned.name(), step.title)));
         lines.extend(of_step(step, planned, book.inputs_of(&step.id), actions, inventory));
     }
     // A script keeps its line ends, or it would be another one when it is pasted.
@@ -32,6 +38,40 @@ pub fn text(plan: &Plan, actions: &Table, inventory: &Inventory) -> String {
         .iter()
         .flat_map(|line| if line.is_empty() { vec![String::new()] } else { visible::lines(line).collect() });
     shown.map(|line| line + "\n").collect()
+}
+
+/// Within which groups the lines stand that were written last.
+#[derive(Default)]
+struct Inside<'a> {
+    groups: Vec<&'a StepId>,
+    item: Option<&'a ItemId>,
+}
+
+impl<'a> Inside<'a> {
+    /// What is said where a step stands elsewhere than the one before it: that a group begins, or the next item.
+    fn go_on(&mut self, plan: &'a Plan, step: &'a Step, planned: &'a PlannedStep) -> Vec<String> {
+        let around = groups::around(&plan.playbook, step);
+        let item = planned.item.as_ref();
+        let mut same = around.iter().zip(&self.groups).take_while(|(group, known)| &group.id == **known).count();
+        let each = around.iter().position(|group| group.each().is_some());
+        let other_item = each.is_some_and(|each| each < same) && item != self.item;
+        if let Some(each) = each.filter(|_| other_item) {
+            same = each + 1;
+        }
+        let mut lines = Vec::new();
+        let mut say = |text: String| lines.extend([String::new(), comment(&text)]);
+        for (depth, group) in around.iter().enumerate() {
+            if depth >= same {
+                say(format!("== {}. {}", groups::numbers(group), groups::words(group, groups::items(plan, group))));
+            }
+            if let Some(item) = item.filter(|_| Some(depth) == each && (depth >= same || other_item)) {
+                say(format!("-- for {item}"));
+            }
+        }
+        self.groups = around.iter().map(|group| &group.id).collect();
+        self.item = item;
+        lines
+    }
 }
 
 fn of_step(
@@ -86,6 +126,12 @@ mod tests {
     #[test]
     fn every_step_is_there_and_nothing_of_it_runs_by_itself() {
         let text = text(&samples::plan(), &Table::builtin(), &Inventory::default());
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn groups_say_what_is_done_at_the_same_time_and_for_which_item() {
+        let text = text(&samples::grouped_plan(2), &Table::builtin(), &Inventory::default());
         insta::assert_snapshot!(text);
     }
 }

@@ -70,7 +70,7 @@ fn word(value: &Value) -> Option<String> {
 }
 
 /// An argument with what is filled in later as the playbook writes it.
-fn source(argument: &Argument) -> Value {
+pub(super) fn source(argument: &Argument) -> Value {
     match argument {
         Argument::Literal(value) => value.clone(),
         Argument::Template(template) => json!(template.source),

@@ -21,6 +21,7 @@ pub fn lines(from: &Playbook, to: &Playbook, list: &[Difference], width: usize) 
         (Part::Input, "Inputs"),
         (Part::Lock, "Locks"),
         (Part::Step, "Steps"),
+        (Part::Group, "Groups of steps"),
         (Part::WayBack, "Way back"),
     ] {
         let here: Vec<&Difference> = list.iter().filter(|difference| difference.part == part).collect();

@@ -1,6 +1,7 @@
 //! What is shown when nothing moves: plans, end screens, timelines, faults, pages. Each makes lines (or JSON) from data and
 //! writes nothing, so that snapshots can hold them.
 
+pub mod alike;
 pub mod answers;
 pub mod asked;
 pub mod branches;
@@ -10,8 +11,11 @@ pub mod diff;
 pub mod drift;
 pub mod end;
 pub mod faults;
+pub mod groups;
 pub mod page;
 pub mod plan;
+pub mod plan_json;
+mod plan_steps;
 pub mod prove;
 pub mod run_json;
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! The page of an action, which is its spec and not a second text; and the page of a playbook.
 
 use crate::cli::text::{Ink, Line, wrap};
+use crate::ids::StepId;
 use crate::playbook::Playbook;
 use crate::spec::{ActionSpec, Effect, FieldSpec, UndoSpec};
 use crate::value::{Type, Value, format_seconds, format_size};
 
 use super::command::{Command, undo_lines};
 use super::plan::{effect_word, fidelity_word, short};
-use super::{heading, paragraph};
+use super::{groups, heading, paragraph};
 
 /// The page of an action.
 pub fn action(spec: &ActionSpec, width: usize) -> Vec<Line> {
@@ -166,11 +167,23 @@ fn inputs(book: &Playbook, width: usize) -> Vec<Line> {
 fn steps(book: &Playbook, width: usize) -> Vec<Line> {
     let mut lines = vec![Line::new(), heading("Steps")];
     let column = book.steps.iter().map(|step| step.id.as_str().len()).max().unwrap_or(0) + 7;
+    let mut inside: Vec<&StepId> = Vec::new();
     for (index, step) in book.steps.iter().enumerate() {
-        if step.point_of_no_return {
-            lines.push(Line::plain("      ").with(Ink::Warn, "▲ point of no return"));
+        let around = groups::around(book, step);
+        // Where a group begins, it is told what it is.
+        for (depth, group) in around.iter().enumerate().filter(|(depth, group)| inside.get(*depth) != Some(&&group.id))
+        {
+            let text = format!("{}. {}", groups::numbers(group), groups::words(group, None));
+            lines.extend(paragraph(&text, 2 + 2 * depth, width, Ink::Bold));
         }
-        let head = Line::plain(format!("  {:>2}. ", index + 1)).with(Ink::Good, step.id.as_str()).pad_to(column);
+        inside = around.iter().map(|group| &group.id).collect();
+        let indent = " ".repeat(2 * around.len());
+        let column = column + indent.len();
+        if step.point_of_no_return {
+            lines.push(Line::plain(format!("{indent}      ")).with(Ink::Warn, "▲ point of no return"));
+        }
+        let number = format!("{indent}  {:>2}. ", index + 1);
+        let head = Line::plain(number).with(Ink::Good, step.id.as_str()).pad_to(column);
         let notes = format!("  ({}, {})", step.action, effect_word(step.effect));
         lines.push(head.with(Ink::Plain, format!(" {}", step.title)).with(Ink::Dim, notes));
         let command = Command::of_step(step).map(|command| command.line());
@@ -178,9 +191,25 @@ fn steps(book: &Playbook, width: usize) -> Vec<Line> {
         for text in command.into_iter().chain(undo) {
             lines.extend(paragraph(&text, column + 1, width, Ink::Dim));
         }
-        if let Some(name) = &step.checkpoint {
+        let ending = book.groups.iter().filter(|group| group.range().end == index + 1);
+        let checkpoints = step.checkpoint.iter().chain(ending.filter_map(|group| group.checkpoint.as_ref()));
+        for name in checkpoints {
             lines.push(Line::plain("      ").with(Ink::Good, format!("⚑ checkpoint {name}")));
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::text::Look;
+    use crate::cli::view::samples;
+
+    #[test]
+    fn the_page_of_a_playbook_has_its_groups() {
+        let look = Look { color: false, unicode: true, width: None };
+        let lines = steps(&samples::grouped_plan(2).playbook, 80);
+        insta::assert_snapshot!(lines.iter().map(|line| line.render(&look) + "\n").collect::<String>());
+    }
 }

@@ -1,17 +1,19 @@
-//! A plan for people and for programs: what each step would change, what must hold, how well that is founded, and how far
+//! A plan for people: what each step would change, what must hold, how well that is founded, and how far
 //! the way back reaches.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::cli::text::{Ink, Line, wrap};
 use crate::plan::{Decided, Plan, PlannedStep, Requirement};
-use crate::playbook::{OnFailure, Rollback, Service, Step};
-use crate::spec::{Change, Effect, Fidelity};
+use crate::playbook::{Rollback, Service, Step};
+use crate::spec::{Effect, Fidelity};
 use crate::value::{format_seconds, why_unknown};
 
-use super::branches;
-use super::command::{Command, undo_lines};
-use super::{heading, paragraph};
+use super::groups::some;
+use super::{heading, paragraph, plan_steps};
+
+/// How many requirements that do not hold are listed at the end.
+const MOST_VIOLATED: usize = 20;
 
 /// What a plan comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub fn sum(plan: &Plan) -> Sum {
         }
         if planned.runs == Decided::Yes {
             let broken = requirements(planned).into_iter().filter(|need| matches!(need.decided, Decided::No { .. }));
-            sum.violated.extend(broken.map(|need| format!("{}: {}", step.id, need.source)));
+            sum.violated.extend(broken.map(|need| format!("{}: {}", planned.name(), need.source)));
         }
         if step.effect.changes() {
             sum.by_fidelity[planned.fidelity as usize] += 1;
@@ -70,7 +72,7 @@ fn pairs(plan: &Plan) -> impl Iterator<Item = (&Step, &PlannedStep)> {
 }
 
 /// What must hold, and what the action itself would refuse.
-fn requirements(planned: &PlannedStep) -> Vec<Requirement> {
+pub(super) fn requirements(planned: &PlannedStep) -> Vec<Requirement> {
     let mut all = planned.requirements.clone();
     for refusal in &planned.prediction.refusals {
         let said = |need: &Requirement| {
@@ -89,25 +91,23 @@ pub fn lines(plan: &Plan, width: usize) -> Vec<Line> {
     let mut lines = vec![heading(&format!("{}@{}  {}", book.name, book.version, book.title))];
     let environment = if plan.environment.is_empty() { "none" } else { &plan.environment };
     lines.push(Line::new().with(Ink::Dim, format!("environment {environment}")));
-    lines.extend(inputs(plan));
-    for (index, (step, planned)) in pairs(plan).enumerate() {
-        lines.push(Line::new());
-        if step.point_of_no_return {
-            lines
-                .push(Line::new().with(Ink::Warn, "▲ point of no return: what this step does is not undone by itself"));
-        }
-        lines.extend(step_lines(plan, index + 1, step, planned, width));
-    }
+    lines.extend(inputs(plan, width));
+    lines.extend(plan_steps::lines(plan, width));
     lines.push(Line::new());
     lines.extend(reach(plan, width));
     lines.extend(tail(plan, width));
     lines
 }
 
-fn inputs(plan: &Plan) -> Vec<Line> {
+fn inputs(plan: &Plan, width: usize) -> Vec<Line> {
     let Some(map) = plan.inputs.as_object().filter(|map| !map.is_empty()) else { return Vec::new() };
-    let all: Vec<String> = map.iter().map(|(name, value)| format!("{name} = {}", short(value))).collect();
-    vec![Line::new().with(Ink::Dim, format!("inputs {}", all.join(", ")))]
+    let one = |value: &Value| match value {
+        Value::Array(items) if items.len() > 1 => some(&items.iter().map(short).collect::<Vec<_>>()),
+        other => short(other),
+    };
+    let all: Vec<String> = map.iter().map(|(name, value)| format!("{name} = {}", one(value))).collect();
+    let between = if map.values().any(Value::is_array) { "; " } else { ", " };
+    paragraph(&format!("inputs {}", all.join(between)), 0, width, Ink::Dim)
 }
 
 /// A value in a line; an unknown one says why it is not known.
@@ -120,61 +120,6 @@ pub fn short(value: &Value) -> String {
     }
 }
 
-fn step_lines(plan: &Plan, number: usize, step: &Step, planned: &PlannedStep, width: usize) -> Vec<Line> {
-    let mut lines = vec![Line::new().with(Ink::Bold, format!("{number:>2}. {}", step.title))];
-    let skipped = matches!(planned.runs, Decided::No { .. });
-    let words = format!("    {} · {} · {}", planned.name(), step.action, effect_word(step.effect));
-    let ink = if planned.fidelity >= Fidelity::Probed { Ink::Good } else { Ink::Warn };
-    let head = Line::new().with(Ink::Dim, words);
-    if skipped {
-        lines.push(head);
-    } else {
-        lines.push(head.with(Ink::Dim, " · prediction ").with(ink, fidelity_word(planned.fidelity)));
-    }
-    match &planned.runs {
-        Decided::Yes => lines.extend(what_it_does(step, planned, width)),
-        Decided::No { why } => {
-            lines.extend(paragraph(&format!("↷ does not run: {why}"), 4, width, Ink::Dim));
-        }
-        Decided::Undecided { why } => {
-            let runs = what_it_does(step, planned, width.saturating_sub(2));
-            lines.extend(branches::lines(plan, step, why, runs, width));
-        }
-    }
-    lines
-}
-
-/// What a step does if it runs, what must hold before, and how it is undone.
-fn what_it_does(step: &Step, planned: &PlannedStep, width: usize) -> Vec<Line> {
-    let mut lines = Vec::new();
-    // What is filled in already is shown as it will be sent.
-    let command = Command::of_arguments(&step.action, &planned.arguments).or_else(|| Command::of_step(step));
-    if let Some(command) = command {
-        lines.extend(paragraph(&command.line(), 4, width, Ink::Plain));
-    }
-    for need in requirements(planned) {
-        lines.extend(requirement_lines(&need, width));
-    }
-    lines.extend(planned.prediction.changes.iter().map(change_line));
-    if planned.prediction.changes.is_empty() && step.effect.changes() {
-        let text =
-            if planned.fidelity >= Fidelity::Probed { "= nothing to change" } else { "~ what it changes is not known" };
-        lines.push(Line::plain("    ").with(Ink::Dim, text));
-    }
-    for note in &planned.prediction.notes {
-        lines.extend(paragraph(note, 4, width, Ink::Dim));
-    }
-    lines.extend(way_back(step, width));
-    if let Some(service) = step.service {
-        lines
-            .push(Line::plain("    service ").with(service_ink(service), service.word()).with(Ink::Plain, " after it"));
-    }
-    if let Some(name) = &step.checkpoint {
-        lines.push(Line::plain("    ").with(Ink::Good, format!("⚑ checkpoint {name}")));
-    }
-    lines
-}
-
 /// How urgent a state of the service is.
 pub fn service_ink(service: Service) -> Ink {
     match service {
@@ -182,58 +127,6 @@ pub fn service_ink(service: Service) -> Ink {
         Service::Degraded => Ink::Warn,
         Service::Down => Ink::Bad,
     }
-}
-
-fn requirement_lines(need: &Requirement, width: usize) -> Vec<Line> {
-    let (mark, ink, why) = match &need.decided {
-        Decided::Yes => ("✓", Ink::Good, ""),
-        Decided::No { why } => ("✗", Ink::Bad, why.as_str()),
-        Decided::Undecided { why } => ("?", Ink::Warn, why.as_str()),
-    };
-    let mut lines = vec![Line::plain("    ").with(ink, mark).with(Ink::Plain, format!(" {}", need.source))];
-    if !why.is_empty() && why != need.source {
-        lines.extend(paragraph(why, 6, width, ink));
-    }
-    lines
-}
-
-/// One difference: `+` comes into being, `-` goes, `~` becomes another, `=` stays.
-fn change_line(change: &Change) -> Line {
-    let (mark, ink) = match (&change.before, &change.after) {
-        (None, Some(_)) => ("+", Ink::Good),
-        (Some(_), None) => ("-", Ink::Bad),
-        (Some(before), Some(after)) if before == after => ("=", Ink::Dim),
-        _ => ("~", Ink::Warn),
-    };
-    let line = Line::plain("    ").with(ink, mark).with(Ink::Plain, format!(" {}", change.what));
-    match (&change.before, &change.after) {
-        (None, None) => line,
-        (None, Some(after)) => line.with(Ink::Plain, format!(": {after}")),
-        (Some(before), None) => line.with(Ink::Plain, format!(": {before} → gone or not known")),
-        (Some(before), Some(after)) if before == after => line.with(Ink::Dim, format!(": {after}")),
-        (Some(before), Some(after)) => line.with(Ink::Plain, format!(": {before} → {after}")),
-    }
-}
-
-fn way_back(step: &Step, width: usize) -> Vec<Line> {
-    if !step.effect.changes() {
-        return Vec::new();
-    }
-    let texts = match &step.rollback {
-        Rollback::Action => vec!["↩ undone by the action itself, from what it found before".to_owned()],
-        Rollback::None { because } => vec![format!("↩ not undone: {because}")],
-        Rollback::Steps(_) => undo_lines(step).into_iter().map(|text| format!("↩ undone by: {text}")).collect(),
-    };
-    let mut lines: Vec<Line> = texts.iter().flat_map(|text| paragraph(text, 4, width, Ink::Dim)).collect();
-    let failure = match &step.on_failure {
-        None | Some(OnFailure::Rollback) => None,
-        Some(OnFailure::RollbackTo(name)) => Some(format!("if it fails: back to checkpoint {name}")),
-        Some(OnFailure::Pause) => Some("if it fails: a person is called".to_owned()),
-        Some(OnFailure::Continue) => Some("if it fails: the run goes on, with exceptions".to_owned()),
-        Some(OnFailure::Step(to)) => Some(format!("if it fails: the run goes on at {to}")),
-    };
-    lines.extend(failure.map(|text| Line::plain("    ").with(Ink::Dim, text)));
-    lines
 }
 
 /// How far rollback reaches.
@@ -252,11 +145,14 @@ fn reach(plan: &Plan, width: usize) -> Vec<Line> {
     };
     let mut lines = vec![heading("Way back")];
     lines.extend(paragraph(&text, 2, width, Ink::Plain));
-    let left: Vec<&str> = running()
-        .take_while(|step| !step.point_of_no_return)
-        .filter(|step| step.effect.changes() && matches!(step.rollback, Rollback::None { .. }))
-        .map(|step| step.id.as_str())
-        .collect();
+    let mut left: Vec<&str> = Vec::new();
+    for step in running().take_while(|step| !step.point_of_no_return) {
+        let stays = step.effect.changes() && matches!(step.rollback, Rollback::None { .. });
+        // A step that runs for several items is one.
+        if stays && !left.contains(&step.id.as_str()) {
+            left.push(step.id.as_str());
+        }
+    }
     if !left.is_empty() {
         lines.extend(paragraph(&format!("Left as they are on purpose: {}.", left.join(", ")), 2, width, Ink::Plain));
     }
@@ -281,14 +177,40 @@ fn tail(plan: &Plan, width: usize) -> Vec<Line> {
         }
     }
     let founded = if founded.is_empty() { String::new() } else { format!(": {}", founded.join(", ")) };
-    field("steps", format!("{} in all, {changing} that can change something{founded}", plan.steps.len()));
-    field("targets", list_or_none(&plan.targets));
+    field("steps", format!("{}, {changing} that can change something{founded}", how_many(plan)));
+    field("targets", targets(&plan.targets));
     field("locks", list_or_none(&plan.locks.iter().map(ToString::to_string).collect::<Vec<_>>()));
     if let Some(objective) = plan.playbook.recovery_time {
         field("objective", format!("back within {}", format_seconds(objective)));
     }
     field("digest", plan.digest.short().to_owned());
     lines
+}
+
+/// How many steps there are: `3 in all`, and with the items of each list.
+pub fn how_many(plan: &Plan) -> String {
+    let all = plan.playbook.steps.len();
+    if plan.steps.iter().any(|planned| planned.item.is_some()) {
+        format!("{all} in all, {} with each of their items", plan.steps.len())
+    } else {
+        format!("{all} in all")
+    }
+}
+
+/// All targets by name; of several of a kind, the kind is said once.
+fn targets(targets: &[String]) -> String {
+    let mut kinds: Vec<(&str, Vec<&str>)> = Vec::new();
+    for target in targets {
+        let (kind, name) = target.split_once(['/', ' ']).unwrap_or(("", target));
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, names)) => names.push(name),
+            None => kinds.push((kind, vec![name])),
+        }
+    }
+    if kinds.iter().all(|(_, names)| names.len() == 1) {
+        return list_or_none(targets);
+    }
+    kinds.iter().map(|(kind, names)| format!("{kind} {}", names.join(", "))).collect::<Vec<_>>().join("; ")
 }
 
 fn list_or_none(list: &[String]) -> String {
@@ -305,50 +227,12 @@ pub fn verdict_lines(plan: &Plan, width: usize) -> Vec<Line> {
     }
     let mut lines =
         vec![Line::new().with(Ink::Bad, "✗ ").with(Ink::Plain, "a run would fail now; what does not hold:")];
-    sum.violated.iter().for_each(|text| lines.extend(paragraph(text, 4, width, Ink::Bad)));
-    lines
-}
-
-/// A plan for programs.
-pub fn json(plan: &Plan, exit: u8) -> Value {
-    let sum = sum(plan);
-    json!({
-        "v": 1, "type": "plan", "exit": exit,
-        "playbook": plan.playbook.name, "version": plan.playbook.version, "title": plan.playbook.title,
-        "environment": plan.environment, "inputs": known(&plan.inputs), "targets": plan.targets, "locks": plan.locks,
-        "digest": plan.digest, "facts_digest": plan.facts_digest,
-        "violated": sum.violated, "changing": sum.changing,
-        "steps": pairs(plan).map(|(step, planned)| step_json(plan, step, planned)).collect::<Vec<_>>(),
-    })
-}
-
-fn step_json(plan: &Plan, step: &Step, planned: &PlannedStep) -> Value {
-    let rollback = match &step.rollback {
-        Rollback::Action => json!({ "by": "action" }),
-        Rollback::None { because } => json!({ "by": "none", "because": because }),
-        Rollback::Steps(steps) => {
-            json!({ "by": "steps", "steps": steps.iter().map(|step| &step.title).collect::<Vec<_>>() })
-        }
-    };
-    json!({
-        "id": step.id, "title": step.title, "action": step.action, "effect": step.effect,
-        "runs": planned.runs, "arguments": known(&planned.arguments), "requirements": requirements(planned),
-        "changes": planned.prediction.changes, "notes": planned.prediction.notes, "fidelity": planned.fidelity,
-        "rollback": rollback, "checkpoint": step.checkpoint, "service": step.service,
-        "point_of_no_return": step.point_of_no_return, "otherwise": branches::json(plan, step, planned),
-    })
-}
-
-/// A value for programs: what is not known yet is `{"unknown": WHY}`.
-fn known(value: &Value) -> Value {
-    match (value, why_unknown(value)) {
-        (_, Some(why)) => json!({ "unknown": why }),
-        (Value::Object(map), None) => {
-            Value::Object(map.iter().map(|(name, value)| (name.clone(), known(value))).collect())
-        }
-        (Value::Array(items), None) => Value::Array(items.iter().map(known).collect()),
-        (other, None) => other.clone(),
+    sum.violated.iter().take(MOST_VIOLATED).for_each(|text| lines.extend(paragraph(text, 4, width, Ink::Bad)));
+    if let Some(more) = sum.violated.len().checked_sub(MOST_VIOLATED).filter(|more| *more > 0) {
+        let text = format!("… and {more} more, each named above with its step");
+        lines.extend(paragraph(&text, 4, width, Ink::Bad));
     }
+    lines
 }
 
 #[cfg(test)]
@@ -381,16 +265,45 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_unknown_in_json_and_nothing_of_ours_leaks() {
-        let text = json(&samples::plan(), 0).to_string();
-        assert!(text.contains(r#""server":{"unknown":"promote has not run yet"}"#), "{text}");
-        assert!(!text.contains("\\u0000"), "{text}");
+    fn groups_have_a_heading_and_items_that_are_alike_are_shown_once() {
+        for (width, hosts) in [(80, 4), (160, 200)] {
+            let plan = samples::grouped_plan(hosts);
+            let mut lines = lines(&plan, width);
+            lines.extend(verdict_lines(&plan, width));
+            insta::assert_snapshot!(format!("groups_at_{width}"), shown(&lines));
+        }
+    }
+
+    #[test]
+    fn targets_are_listed_by_name_and_their_kind_is_said_once() {
+        let said = |names: &[&str]| targets(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(said(&[]), "none");
+        assert_eq!(said(&["database/orders", "proxy/orders"]), "database/orders, proxy/orders");
+        assert_eq!(said(&["host/a", "proxy/x", "host/b"]), "host a, b; proxy x");
+    }
+
+    #[test]
+    fn a_plan_of_many_hosts_stays_readable() {
+        let text = shown(&lines(&samples::grouped_plan(200), 80));
+        assert!(text.lines().count() < 90, "{} lines", text.lines().count());
+        // What differs is told with its name, whatever else is folded.
+        assert!(text.contains("patch@web2\n") && text.contains("patch@web3\n"), "{text}");
+        assert!(text.contains("✗ facts.free > 10"), "{text}");
+        assert_eq!(text.matches("undrain").count(), 3, "its id, its command, and once as left: {text}");
+        let mut odd = samples::grouped_plan(40);
+        for planned in odd.steps.iter_mut().filter(|planned| planned.id.as_str() == "patch") {
+            planned.prediction.notes =
+                vec![format!("{} has its own story", planned.name().len() * 7 + planned.name().as_bytes()[9] as usize)];
+        }
+        let text = shown(&lines(&odd, 80));
+        assert!(text.contains("more that differ: "), "{text}");
+        assert!(text.find("patch@web3\n") < text.find("more that differ"), "what does not hold is always shown");
     }
 
     #[test]
     fn no_line_is_wider_than_asked_for() {
         for width in [40, 80] {
-            for line in lines(&samples::plan(), width) {
+            for line in lines(&samples::plan(), width).into_iter().chain(lines(&samples::grouped_plan(30), width)) {
                 assert!(line.width() <= width + 40, "{line:?}");
             }
         }

@@ -1,5 +1,10 @@
 //! Hand-made plans, runs and records for the snapshots of this room.
 
+#[path = "samples_grouped.rs"]
+mod grouped;
+
+pub use grouped::grouped_plan;
+
 use serde_json::json;
 
 use crate::diagnostic::Span;
@@ -83,6 +88,11 @@ pub fn playbook() -> Playbook {
         ],
         digest: Digest::of(b"playbook"),
     }
+}
+
+/// A step as it is foreseen for one item.
+pub fn planned_for(step: &Step, item: &str) -> PlannedStep {
+    PlannedStep { item: Some(item.parse().unwrap()), ..planned(step, Fidelity::Unknown, Vec::new()) }
 }
 
 fn planned(step: &Step, fidelity: Fidelity, changes: Vec<Change>) -> PlannedStep {

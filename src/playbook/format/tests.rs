@@ -42,6 +42,14 @@ fn texts_over_several_lines_keep_what_they_say() {
 }
 
 #[test]
+fn lists_of_steps_in_steps_are_set() {
+    let before = "steps:\n- id: both\n  parallel:\n  # the left\n  - {id: a,run: x}\n\n\n  -   id: rest # why\n      for_each:   [a ,b]\n      batch: {size:   2}\n      steps:\n           - id: b\n             run: |\n                 one\n                   two\n           # behind b\n- id: last\n  run: y\n";
+    let after = "steps:\n  - id: both\n    parallel:\n      # the left\n      - { id: a, run: x }\n\n      - id: rest # why\n        for_each: [a, b]\n        batch: { size: 2 }\n        steps:\n          - id: b\n            run: |\n              one\n                two\n          # behind b\n  - id: last\n    run: y\n";
+    assert_eq!(set(before), after);
+    assert_eq!(set(after), after);
+}
+
+#[test]
 fn what_cannot_be_set_is_refused() {
     for (text, code) in [("a: [\n", "not-yaml"), ("", "empty-document"), ("? a\n: b\n", "cannot-format")] {
         let faults = format(&Source::new("x.yaml", text)).unwrap_err();
@@ -51,10 +59,12 @@ fn what_cannot_be_set_is_refused() {
 
 #[test]
 fn what_is_shipped_is_formatted() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
-        assert_eq!(set(&text), text);
+    for folder in ["playbooks", "fixtures/good"] {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            assert_eq!(set(&text), text);
+        }
     }
 }
 
@@ -117,6 +127,28 @@ fn comment_strategy() -> impl Strategy<Value = &'static str> {
     prop_oneof![6 => Just(""), 1 => Just("@# c\n"), 1 => Just("\n@   # d\n"), 1 => Just("\n\n\n")]
 }
 
+/// Lists of steps within steps, each as far in as its author liked.
+fn step_lists() -> impl Strategy<Value = String> {
+    let single = prop_oneof![
+        Just("run: |\n@    one\n@      two\n".to_owned()),
+        Just("{run:  x, env: {A: b}}\n".to_owned()),
+        Just("run: x # why\n@  # inside\n@  effect:   read\n".to_owned()),
+    ];
+    let lists = single.prop_recursive(4, 24, 3, |inner| {
+        let steps = prop::collection::vec((comment_strategy(), inner), 1..4);
+        (steps, 0..4_usize, prop_oneof![Just("parallel"), Just("for_each: [a,  b]\n@  steps")]).prop_map(
+            |(steps, indent, key)| {
+                let place = format!("@  {}", " ".repeat(indent));
+                let steps = steps.iter().map(|(comment, step)| {
+                    format!("{}{place}- {}", comment.replace('@', &place), step.replace('@', &place))
+                });
+                format!("{key}:\n{}", steps.collect::<String>())
+            },
+        )
+    });
+    lists.prop_map(|list| format!("steps:\n  - {}", list.replace('@', "  ")))
+}
+
 const WHOLE: &str = include_str!("../../../playbooks/db-failover.yaml");
 
 fn floor(mut byte: usize) -> usize {
@@ -132,6 +164,11 @@ proptest! {
     #[test]
     fn generated_documents_keep_what_they_say(text in documents()) {
         holds(&text);
+    }
+
+    #[test]
+    fn lists_of_steps_keep_what_they_say(text in step_lists()) {
+        prop_assert!(holds(&text), "{text}");
     }
 
     #[test]

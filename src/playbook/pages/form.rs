@@ -126,7 +126,7 @@ pub(super) const PAGES: &[Page] = &[
         "not-yet",
         "A word of the format that this version does not do yet.",
         "It is refused rather than ignored: a playbook must not promise what does not happen.",
-        "- { id: ask, uses: playbook, with: { name: other } }\n",
+        "- { id: look, argv: [uptime], effect: read, approval: { roles: [dba] } }\n",
         "- { id: look, argv: [uptime], effect: read }\n",
     ),
     page_of(

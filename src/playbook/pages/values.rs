@@ -134,7 +134,7 @@ pub(super) const PAGES: &[Page] = &[
     page_of(
         "unknown-name",
         "An expression or template begins with a name that there is not.",
-        "A name begins with `inputs`, `steps`, `outputs`, `facts` or `run`.",
+        "A name begins with `inputs`, `steps`, `outputs`, `facts` or `run`; inside of a `for_each` with `item` too.",
         "- { id: look, argv: [uptime], effect: read, if: \"run.number == 1\" }\n",
         "- { id: look, argv: [uptime], effect: read, if: \"run.incident != null\" }\n",
     ),

@@ -24,7 +24,11 @@ pub fn schema(specs: &Specs) -> Value {
     }
     definitions.insert("input".to_owned(), input());
     definitions.insert("retry".to_owned(), object(&words::RETRY, retry_key, &[]));
-    definitions.insert("step".to_owned(), step::step(&words::STEP, specs, &["id"]));
+    definitions.insert("step".to_owned(), step::any());
+    definitions.insert("single_step".to_owned(), step::single(specs));
+    definitions.insert("parallel".to_owned(), step::group(&words::PARALLEL, &["id", "parallel"]));
+    definitions.insert("block".to_owned(), step::group(&words::BLOCK, &["id", "for_each", "steps"]));
+    definitions.insert("nested_playbook".to_owned(), step::nested());
     definitions.insert("rollback_step".to_owned(), step::step(&words::ROLLBACK_STEP, specs, &[]));
     definitions.insert("probe".to_owned(), step::step(&words::PROBE, specs, &["took_effect"]));
     if let Some(root) = root.as_object_mut() {
@@ -78,9 +82,16 @@ fn head_key(word: &str) -> Value {
         "locks" => json!({ "type": "array", "items": { "type": "string", "pattern": "/" },
             "description": "the resources that it holds while it runs, as KIND/NAME" }),
         "defaults" => object(&words::DEFAULTS, step::key, &[]),
+        "max_targets" => counted("the most hosts, databases and the like that a plan may touch", 1),
         "steps" => json!({ "type": "array", "minItems": 1, "maxItems": MAX_STEPS, "items": refer("step") }),
         _ => Value::Null,
     }
+}
+
+/// A whole number of things.
+fn counted(description: &str, least: u32) -> Value {
+    json!({ "description": description, "type": ["integer", "string"], "pattern": "^[0-9]+$", "minimum": least,
+        "maximum": 10_000 })
 }
 
 fn retry_key(word: &str) -> Value {

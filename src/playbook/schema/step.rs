@@ -1,13 +1,65 @@
-//! The schema of a step, of a step of a rollback, and of a probe: they share their keys' meanings.
+//! The schema of a step, of a group of steps, of a step of a rollback, and of a probe: they share their keys' meanings.
 
 use serde_json::{Value, json};
 
 use crate::spec::{ActionSpec, Specs};
 
-use super::{about, object, refer, values};
+use super::{about, counted, object, refer, values};
 use crate::playbook::command::COMMAND_KEYS;
 use crate::playbook::step::is_open;
 use crate::playbook::words::{self, Words};
+
+/// What may stand in a list of steps. One kind is chosen by its keys, so that a fault in it is told as a fault of that kind.
+pub(super) fn any() -> Value {
+    let has = |keys: &[&str]| json!({ "required": keys });
+    let nested = json!({ "properties": { "uses": { "const": "playbook" } }, "required": ["uses"],
+        "not": { "required": ["for_each"] } });
+    json!({
+        "if": has(&["parallel"]), "then": refer("parallel"),
+        "else": { "if": has(&["for_each", "steps"]), "then": refer("block"),
+            "else": { "if": nested, "then": refer("nested_playbook"), "else": refer("single_step") } },
+    })
+}
+
+/// A step that does one thing, once or for each item of a list.
+pub(super) fn single(specs: &Specs) -> Value {
+    let mut single = step(&words::STEP, specs, &["id"]);
+    single["not"] = without(&["parallel", "steps"])["not"].clone();
+    single["dependencies"] = json!({ "batch": ["for_each"], "max_targets": ["for_each"] });
+    single
+}
+
+/// Steps that belong together.
+pub(super) fn group(words: &Words, required: &[&str]) -> Value {
+    object(words, key, required)
+}
+
+/// A step that is another playbook.
+pub(super) fn nested() -> Value {
+    let mut nested = object(&words::CALL, key, &["id", "uses", "with"]);
+    nested["properties"]["uses"] = json!({ "const": "playbook" });
+    nested["properties"]["with"] = object(&words::NESTED, nested_key, &["name", "version"]);
+    nested
+}
+
+fn nested_key(word: &str) -> Value {
+    match word {
+        "name" => json!({ "type": "string", "pattern": "^[a-z][a-z0-9_-]{0,63}$",
+            "description": "the name of the playbook" }),
+        "version" => json!({ "type": ["string", "number"], "pattern": "^[0-9]{1,9}(\\.[0-9]{1,9}){0,3}$",
+            "description": "which version: \"1.4\" is the newest that begins so" }),
+        "inputs" => json!({ "type": "object", "description": "what it is told" }),
+        _ => Value::Null,
+    }
+}
+
+fn batch_key(word: &str) -> Value {
+    match word {
+        "size" => counted("how many items are under way at the same time", 1),
+        "max_failures" => counted("how many items may fail before the whole is failed", 0),
+        _ => Value::Null,
+    }
+}
 
 /// A step with the keys of a word list.
 pub(super) fn step(words: &Words, specs: &Specs, required: &[&str]) -> Value {
@@ -93,10 +145,24 @@ pub(super) fn key(word: &str) -> Value {
         "point_of_no_return" => about("boolean", "the run cannot go back past it by itself"),
         "on_failure" => about("on_failure", "what happens when it fails"),
         "outputs" => about("outputs", "what is read from what the command printed"),
+        "for_each" => json!({ "description": "a list; `item` is what is in hand",
+            "anyOf": [refer("template"), refer("computed"), { "type": "array", "minItems": 1 }] }),
+        "batch" => {
+            let mut batch = object(&words::BATCH, batch_key, &[]);
+            batch["description"] = json!("how the list is gone over; one item after the other where it is absent");
+            batch
+        }
+        "max_targets" => counted("the most items that the list may have", 1),
+        "parallel" => steps("steps that run at the same time; when one fails, the others finish"),
+        "steps" => steps("steps that run one after the other, once for each item"),
         "took_effect" => about("condition", "the effect is there"),
         "did_not" => about("condition", "the effect is certainly not there"),
         _ => Value::Null,
     }
+}
+
+fn steps(description: &str) -> Value {
+    json!({ "type": "array", "minItems": 1, "items": refer("step"), "description": description })
 }
 
 /// The parts of steps that have a form of their own.

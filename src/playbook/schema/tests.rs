@@ -92,7 +92,12 @@ fn the_keys_are_those_of_the_reader() {
         ("/properties/defaults/properties", &words::DEFAULTS),
         ("/definitions/input/properties", &words::INPUT),
         ("/definitions/retry/properties", &words::RETRY),
-        ("/definitions/step/properties", &words::STEP),
+        ("/definitions/single_step/properties", &words::STEP),
+        ("/definitions/parallel/properties", &words::PARALLEL),
+        ("/definitions/block/properties", &words::BLOCK),
+        ("/definitions/block/properties/batch/properties", &words::BATCH),
+        ("/definitions/nested_playbook/properties", &words::CALL),
+        ("/definitions/nested_playbook/properties/with/properties", &words::NESTED),
         ("/definitions/rollback_step/properties", &words::ROLLBACK_STEP),
         ("/definitions/probe/properties", &words::PROBE),
         ("/definitions/verification/anyOf/1/properties", &words::VERIFY),
@@ -123,7 +128,7 @@ fn the_keys_are_those_of_the_reader() {
 #[test]
 fn actions_are_known_with_their_arguments() {
     let schema = built();
-    let names: BTreeSet<&str> = schema["definitions"]["step"]["properties"]["uses"]["enum"]
+    let names: BTreeSet<&str> = schema["definitions"]["single_step"]["properties"]["uses"]["enum"]
         .as_array()
         .unwrap()
         .iter()

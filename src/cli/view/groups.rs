@@ -1,0 +1,85 @@
+//! Groups of steps in words, and the steps in their groups: for plans, pages and instructions by hand alike.
+
+use crate::plan::{Item, Plan};
+use crate::playbook::{Argument, Each, Group, GroupKind, Playbook, Step};
+
+use super::command::source;
+use super::plan::short;
+
+/// How many names are listed before the rest is counted.
+const LISTED: usize = 8;
+
+/// What a group is, in a line: `at the same time: Look at both sides`.
+pub fn words(group: &Group, items: Option<&[Item]>) -> String {
+    let what = match &group.kind {
+        GroupKind::Parallel => "at the same time".to_owned(),
+        GroupKind::Each(each) => for_each(each, items),
+        GroupKind::Nested(nested) => format!("playbook {}@{}", nested.playbook, nested.version),
+    };
+    if group.title == group.id.local() { format!("{what} ({})", group.id) } else { format!("{what}: {}", group.title) }
+}
+
+fn for_each(each: &Each, items: Option<&[Item]>) -> String {
+    let list = match (items, &each.list) {
+        (Some(items), _) => some(&items.iter().map(|item| item.id.to_string()).collect::<Vec<_>>()),
+        (None, Argument::Literal(serde_json::Value::Array(values))) => {
+            some(&values.iter().map(short).collect::<Vec<_>>())
+        }
+        (None, Argument::Template(template)) => template.source.clone(),
+        (None, list) => short(&source(list)),
+    };
+    let batch = match each.size {
+        1 => "one after the other".to_owned(),
+        size => format!("{size} at a time"),
+    };
+    let failures = match each.max_failures {
+        0 => String::new(),
+        1 => ", 1 may fail".to_owned(),
+        most => format!(", {most} may fail"),
+    };
+    format!("for each of {list}, {batch}{failures}")
+}
+
+/// Names in a line: all of a few, else the first ones, the last one and how many there are.
+pub fn some(names: &[String]) -> String {
+    match (names, names.last()) {
+        (_, Some(last)) if names.len() > LISTED => {
+            let first = names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
+            format!("{first} … {last} ({})", names.len())
+        }
+        _ => names.join(", "),
+    }
+}
+
+/// The numbers of a group's steps, as the playbook lists them from 1.
+pub fn numbers(group: &Group) -> String {
+    let (first, last) = (group.first + 1, group.first + group.count);
+    if last > first { format!("{first}–{last}") } else { first.to_string() }
+}
+
+/// The groups around a step, the outermost first.
+pub fn around<'a>(book: &'a Playbook, step: &Step) -> Vec<&'a Group> {
+    let mut around: Vec<&Group> = book.around(step.group.as_ref()).collect();
+    around.reverse();
+    around
+}
+
+/// The items of a `for_each`, where the plan knows them.
+pub fn items<'a>(plan: &'a Plan, group: &Group) -> Option<&'a [Item]> {
+    let planned = plan.groups.iter().find(|planned| planned.id == group.id && planned.items.is_some())?;
+    planned.items.as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_names_are_listed_and_many_are_counted() {
+        let names = |count: usize| some(&(1..=count).map(|n| format!("web{n}")).collect::<Vec<_>>());
+        assert_eq!(names(0), "");
+        assert_eq!(names(2), "web1, web2");
+        assert!(names(8).ends_with("web7, web8"));
+        assert_eq!(names(200), "web1, web2, web3 … web200 (200)");
+    }
+}

@@ -1,0 +1,109 @@
+//! A plan for programs: names are added to it, never renamed or removed.
+
+use serde_json::{Value, json};
+
+use crate::plan::{Plan, PlannedStep};
+use crate::playbook::{Group, GroupKind, Rollback, Step};
+use crate::value::why_unknown;
+
+use super::branches;
+use super::groups::items;
+use super::plan::{requirements, sum};
+
+/// A plan for programs.
+pub fn json(plan: &Plan, exit: u8) -> Value {
+    let sum = sum(plan);
+    json!({
+        "v": 1, "type": "plan", "exit": exit,
+        "playbook": plan.playbook.name, "version": plan.playbook.version, "title": plan.playbook.title,
+        "environment": plan.environment, "inputs": known(&plan.inputs), "targets": plan.targets, "locks": plan.locks,
+        "digest": plan.digest, "facts_digest": plan.facts_digest,
+        "violated": sum.violated, "changing": sum.changing,
+        "groups": plan.playbook.groups.iter().map(|group| group_json(plan, group)).collect::<Vec<_>>(),
+        "steps": plan.each_step().map(|(step, planned)| step_json(plan, step, planned)).collect::<Vec<_>>(),
+    })
+}
+
+fn group_json(plan: &Plan, group: &Group) -> Value {
+    let mut json = json!({
+        "id": group.id, "title": group.title, "group": group.parent,
+        "steps": plan.playbook.steps.get(group.range()).unwrap_or_default().iter().map(|step| &step.id).collect::<Vec<_>>(),
+        "checkpoint": group.checkpoint, "service": group.service,
+        "rounds": rounds(plan, group),
+    });
+    match &group.kind {
+        GroupKind::Parallel => json["kind"] = json!("parallel"),
+        GroupKind::Each(each) => {
+            json["kind"] = json!("for_each");
+            json["batch"] = json!({ "size": each.size, "max_failures": each.max_failures });
+            json["items"] = items(plan, group).map_or(Value::Null, |items| json!(items));
+        }
+        GroupKind::Nested(nested) => {
+            json["kind"] = json!("playbook");
+            json["playbook"] = json!(nested.playbook);
+            json["version"] = json!(nested.version);
+        }
+    }
+    json
+}
+
+/// Whether a group will run: once, or for each item of the `for_each` around it.
+fn rounds(plan: &Plan, group: &Group) -> Vec<Value> {
+    let planned = plan.groups.iter().filter(|planned| planned.id == group.id);
+    planned.map(|planned| json!({ "item": planned.item, "runs": planned.runs })).collect()
+}
+
+fn step_json(plan: &Plan, step: &Step, planned: &PlannedStep) -> Value {
+    let rollback = match &step.rollback {
+        Rollback::Action => json!({ "by": "action" }),
+        Rollback::None { because } => json!({ "by": "none", "because": because }),
+        Rollback::Steps(steps) => {
+            json!({ "by": "steps", "steps": steps.iter().map(|step| &step.title).collect::<Vec<_>>() })
+        }
+    };
+    json!({
+        "id": step.id, "item": planned.item, "group": step.group, "title": step.title, "action": step.action, "effect": step.effect,
+        "runs": planned.runs, "arguments": known(&planned.arguments), "requirements": requirements(planned),
+        "changes": planned.prediction.changes, "notes": planned.prediction.notes, "fidelity": planned.fidelity,
+        "rollback": rollback, "checkpoint": step.checkpoint, "service": step.service,
+        "point_of_no_return": step.point_of_no_return, "otherwise": branches::json(plan, step, planned),
+    })
+}
+
+/// A value for programs: what is not known yet is `{"unknown": WHY}`.
+fn known(value: &Value) -> Value {
+    match (value, why_unknown(value)) {
+        (_, Some(why)) => json!({ "unknown": why }),
+        (Value::Object(map), None) => {
+            Value::Object(map.iter().map(|(name, value)| (name.clone(), known(value))).collect())
+        }
+        (Value::Array(items), None) => Value::Array(items.iter().map(known).collect()),
+        (other, None) => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::view::samples;
+
+    #[test]
+    fn what_is_not_known_is_unknown_in_json_and_nothing_of_ours_leaks() {
+        let text = json(&samples::plan(), 0).to_string();
+        assert!(text.contains(r#""server":{"unknown":"promote has not run yet"}"#), "{text}");
+        assert!(!text.contains("\\u0000"), "{text}");
+    }
+
+    #[test]
+    fn groups_have_their_steps_and_items() {
+        let json = json(&samples::grouped_plan(3), 0);
+        insta::assert_json_snapshot!(json["groups"]);
+        let named: Vec<String> = json["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|step| format!("{} {} {}", step["id"], step["item"], step["group"]))
+            .collect();
+        insta::assert_snapshot!(named.join("\n"));
+    }
+}
