@@ -8,7 +8,7 @@ use super::screen::Color;
 
 mod authoring;
 
-pub use authoring::{Explain, Fmt, Lint, LintFormat, New};
+pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New};
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
 #[derive(Debug, Parser)]
@@ -68,6 +68,8 @@ pub enum Verb {
     Explain(Explain),
     /// Set the spaces of playbooks; comments stay
     Fmt(Fmt),
+    /// Pin what the nested playbooks are, in playbook.lock
+    Lock(Lock),
     /// Write the skeleton of a new playbook
     New(New),
     /// Print a JSON Schema of playbooks, for editors

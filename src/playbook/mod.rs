@@ -14,6 +14,7 @@ mod faults;
 mod format;
 mod groups;
 mod head;
+mod inline;
 mod inputs;
 #[cfg(test)]
 mod large_tests;
@@ -32,6 +33,7 @@ mod said;
 mod schema;
 mod secrets;
 mod skeleton;
+mod splice;
 mod step;
 mod template;
 mod undo;
@@ -44,6 +46,7 @@ pub use evaluate::{EvaluateError, Scope, Truth, compute, decide_condition, expla
 pub use format::format;
 pub use groups::{Child, Each, Group, GroupKind, Nested};
 pub use head::{Head, read_head};
+pub use inline::{Found, Library, NotFound, inline};
 pub use inputs::{InputError, bind_inputs, bind_nested, read_inputs};
 pub(crate) use load::is_playbook_name;
 pub use load::{Loaded, load, load_as_of};

@@ -2,6 +2,7 @@
 //! no code is without a page, and that the examples do what the pages say.
 
 mod form;
+mod nested;
 mod order;
 mod steps;
 #[cfg(test)]
@@ -35,7 +36,8 @@ const fn page_of(
 
 /// All pages, by their codes.
 pub fn pages() -> Vec<&'static Page> {
-    let mut all: Vec<&Page> = [form::PAGES, values::PAGES, steps::PAGES, order::PAGES].into_iter().flatten().collect();
+    let mut all: Vec<&Page> =
+        [form::PAGES, values::PAGES, steps::PAGES, order::PAGES, nested::PAGES].into_iter().flatten().collect();
     all.sort_by_key(|page| page.code);
     all
 }
