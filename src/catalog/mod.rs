@@ -182,8 +182,8 @@ impl Catalog {
                 format!(" (there are {})", all.join(", "))
             }
         };
-        let folders: Vec<String> =
-            self.beside.iter().chain(&self.folders).map(|folder| folder.display().to_string()).collect();
+        let folders = self.beside.iter().filter(|folder| !self.folders.contains(folder)).chain(&self.folders);
+        let folders: Vec<String> = folders.map(|folder| folder.display().to_string()).collect();
         let folders = if folders.is_empty() { "no folder".to_owned() } else { folders.join(", ") };
         CatalogError::NotFound { what: what.to_owned(), near, folders }
     }

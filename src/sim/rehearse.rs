@@ -108,12 +108,14 @@ impl Action for Played {
 
     async fn run(&self, _: &Context, call: &Call) -> Report {
         let (task, _) = task_of(call);
-        let step = task.split('/').next().unwrap_or_default().to_owned();
+        let step = step_of(&task).to_owned();
         if let Some(missing) = missing(&call.arguments) {
             self.stage.note_lacking(format!("{step}: {missing}"));
             return Report::no_effect(format!("it cannot be rehearsed: {missing}"));
         }
-        let mishap = self.stage.mishap(&task).or_else(|| (task == step).then(|| self.stage.mishap(&step)).flatten());
+        // What goes wrong in a step goes wrong for each of its items, and not in its undo.
+        let whole = || self.stage.mishap(step.split('@').next().unwrap_or_default());
+        let mishap = self.stage.mishap(&task).or_else(|| (task == step).then(whole).flatten());
         let (_, scene) = self.stage.scene(&self.spec, &call.arguments, Some(&step));
         let now = self.stage.facts(&self.spec, &call.arguments, &scene);
         if mishap == Some(Mishap::Failed) {
@@ -156,6 +158,14 @@ impl Action for Played {
         facts.extend(before.into_iter().filter(|(_, value)| !contains_unknown(value)));
         self.stage.set_facts(&self.spec, &call.arguments, facts);
         Report::done("rehearsed: it is as it was", Value::Null)
+    }
+}
+
+/// The step of a task, with its item: `switch/promote@web1` of `switch/promote@web1/undo/1`.
+fn step_of(task: &str) -> &str {
+    match task.split_once("/undo/") {
+        Some((step, _)) => step,
+        None => task.strip_suffix("/undo").unwrap_or(task),
     }
 }
 

@@ -126,7 +126,9 @@ impl Stage {
                 add(by_target.get(&key));
             }
         }
-        add(step.and_then(|step| self.text.steps.get(step)));
+        let of = |step: &str| self.text.steps.get(step);
+        add(step.and_then(|step| step.split_once('@')).and_then(|(step, _)| of(step)));
+        add(step.and_then(of));
         (known, scene)
     }
 

@@ -84,6 +84,10 @@ fn pins(setup: &Setup, folder: &Path) -> Result<std::collections::BTreeSet<Pin>,
     let mut errors: Vec<Diagnostic> = Vec::new();
     for file in &files {
         let source = read(file, "playbook")?;
+        if matches!(crate::playbook::read_head(&source), Err((head, _)) if head.name.is_none()) {
+            // No playbook: an inventory, a world. Whether it should be one is for lint.
+            continue;
+        }
         let beside = file.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
         let catalog = crate::catalog::Catalog::new(with_first(folder, setup.folders())).beside(beside);
         // No lock holds here: what is there now is what is to be pinned.
