@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Catalog, Lock, Pin};
 use crate::diagnostic::Severity;
-use crate::playbook::{Found, Library, NotFound, load};
+use crate::playbook::{Differs, Found, Library, NotFound, load};
 use crate::spec::Specs;
 
 /// Nested playbooks by name and version.
@@ -67,14 +67,14 @@ impl Shelf {
             });
         };
         if let Some((lock, pin)) = pin.as_ref().filter(|(_, pin)| pin.digest != playbook.digest) {
-            return Err(NotFound::Differs {
+            return Err(NotFound::Differs(Box::new(Differs {
                 name: name.to_owned(),
                 version: pin.version.clone(),
                 pinned: pin.digest.clone(),
                 there: playbook.digest,
                 lock: lock.path.display().to_string(),
                 folder: lock.folder().display().to_string(),
-            });
+            })));
         }
         Ok(Found { playbook: Arc::new(playbook), pinned: pin.is_some() })
     }

@@ -58,27 +58,32 @@ pub enum NotFound {
         file: String,
     },
     /// It is not what the lock says.
-    #[error(
-        "{lock} pins `{name}` {version} to {}, and what is there now is {}: it was changed since it was pinned",
-        .pinned.short(), .there.short()
-    )]
-    Differs {
-        /// Its name.
-        name: String,
-        /// Its version.
-        version: String,
-        /// The digest that is pinned.
-        pinned: Digest,
-        /// The digest that it has.
-        there: Digest,
-        /// The lock's file.
-        lock: String,
-        /// The folder of the lock.
-        folder: String,
-    },
+    #[error("{0}")]
+    Differs(Box<Differs>),
     /// The lock cannot be read.
     #[error("{0}")]
     Lock(String),
+}
+
+/// A nested playbook that is not what its lock says.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{lock} pins `{name}` {version} to {}, and what is there now is {}: it was changed since it was pinned",
+    .pinned.short(), .there.short()
+)]
+pub struct Differs {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The digest that is pinned.
+    pub pinned: Digest,
+    /// The digest that it has.
+    pub there: Digest,
+    /// The lock's file.
+    pub lock: String,
+    /// The folder of the lock.
+    pub folder: String,
 }
 
 /// What is wrong with a nested playbook.
@@ -225,11 +230,9 @@ fn not_found(error: NotFound) -> Fault {
         NotFound::Broken { file, .. } => {
             Fault { code: "broken-playbook", message, help: Some(format!("`playbook lint {file}` shows all of them")) }
         }
-        NotFound::Differs { name, folder, .. } => {
-            let help = format!(
-                "look at what was changed in `{name}`; to accept it: `playbook lock {folder}`; a change that is to be told \
-                 apart from what it was wants a new version"
-            );
+        NotFound::Differs(differs) => {
+            let Differs { name, folder, .. } = *differs;
+            let help = format!("look at what was changed in `{name}`, then accept it: `playbook lock {folder}`");
             Fault { code: "lock-differs", message, help: Some(help) }
         }
         NotFound::Lock(_) => {

@@ -46,7 +46,7 @@ pub use evaluate::{EvaluateError, Scope, Truth, compute, decide_condition, expla
 pub use format::format;
 pub use groups::{Child, Each, Group, GroupKind, Nested};
 pub use head::{Head, read_head};
-pub use inline::{Found, Library, NotFound, inline};
+pub use inline::{Differs, Found, Library, NotFound, inline};
 pub use inputs::{InputError, bind_inputs, bind_nested, read_inputs};
 pub(crate) use load::is_playbook_name;
 pub use load::{Loaded, load, load_as_of};

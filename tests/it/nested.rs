@@ -282,3 +282,24 @@ fn what_cannot_be_locked_says_why() {
     let refused = place.expect(65, &["lock", "."]);
     assert!(refused.contains("there is no playbook `switch@1.0`"), "{refused}");
 }
+
+#[test]
+fn the_example_is_pinned_and_runs() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/good");
+    let place = Place::new();
+    place.expect(0, &["lock", folder, "--check"]);
+    let lint = place.run(&["lint", &format!("{folder}/move-site.yaml"), &format!("{folder}/switch-link.yaml")]);
+    assert!(!said(&lint).contains("not-locked") && lint.status.success(), "{}", said(&lint));
+    let site = place.path("site");
+    std::fs::create_dir(&site).unwrap();
+    let input = format!("folder={}", site.display());
+    place.expect(0, &["run", &format!("{folder}/move-site.yaml"), "-y", "-i", &input]);
+    assert_eq!(std::fs::read_link(site.join("current")).unwrap().to_str(), Some("new"));
+    assert!(site.join("moved").exists());
+    // The link is put back with the rest.
+    std::fs::remove_file(site.join("current")).unwrap();
+    std::fs::remove_file(site.join("moved")).unwrap();
+    std::fs::create_dir(site.join("moved")).unwrap();
+    place.expect(10, &["run", &format!("{folder}/move-site.yaml"), "-y", "-i", &input]);
+    assert!(!site.join("current").exists() && !site.join("notice").exists());
+}

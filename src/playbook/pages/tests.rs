@@ -4,7 +4,7 @@ use std::path::Path;
 use super::*;
 use crate::actions::Table;
 use crate::diagnostic::{Severity, Source};
-use crate::playbook::{Found, Library, NotFound, inline, load_as_of};
+use crate::playbook::{Differs, Found, Library, NotFound, inline, load_as_of};
 use crate::spec::Specs;
 
 /// What cannot be shown in a few lines.
@@ -61,14 +61,14 @@ impl Library for Shelf {
             }
             "changed" => {
                 let digest = |text: &str| crate::ids::Digest::of(text.as_bytes());
-                return Err(NotFound::Differs {
+                return Err(NotFound::Differs(Box::new(Differs {
                     name: name.to_owned(),
                     version: version.to_owned(),
                     pinned: digest("a"),
                     there: digest("b"),
                     lock: "playbook.lock".to_owned(),
                     folder: ".".to_owned(),
-                });
+                })));
             }
             "unreadable" => return Err(NotFound::Lock("playbook.lock cannot be read".to_owned())),
             _ => return Err(NotFound::Unknown(format!("there is no playbook `{name}`"))),
