@@ -198,6 +198,9 @@ fn what_comes_before_and_behind_is_known_before_it_is_inlined() {
     assert!(taken(&format!("{}{b}", with(&a, "on_failure: { step: b }"))));
     assert!(taken(&format!("{}{LOOK}", with(&a, "on_failure: { step: look }"))));
     assert!(!taken(&format!("{a}{}", with(&b, "on_failure: { step: a }"))));
+    let given = |text: &str, of: &str| with(text, &format!("if: \"steps.{of}.outcome == 'done'\""));
+    assert!(taken(&format!("{a}{}", given(&b, "a"))));
+    assert!(!taken(&format!("{}{b}", given(&a, "b"))));
     let kept = with(&a, "checkpoint: safe, service: up");
     assert!(taken(&format!("{kept}{}", with(&b, "on_failure: { rollback_to: safe }"))));
 }

@@ -79,15 +79,17 @@ impl<'a> Lint<'_, 'a> {
         before: usize,
         why_not: &'static str,
     ) -> Names<'a> {
-        let around = Around { book: self.book, inside, before };
+        let around = Around { book: self.book, inside, before, groups: usize::MAX };
         let (inputs, all, used) = (&self.book.inputs[..], self.all, self.used);
         Names { inputs, steps, around, all, outputs: None, facts: None, why_not, used }
     }
 
     /// Checks the groups that begin with a step: their conditions, lists, and what nested playbooks are given.
     fn groups(&mut self, place: usize, seen: &'a [Seen<'a>]) {
-        for group in self.book.groups.iter().filter(|group| group.first == place) {
-            let names = self.names(seen, group.parent.as_ref(), place, NOT_YET);
+        let groups = self.book.groups.iter().enumerate();
+        for (earlier, group) in groups.filter(|(_, group)| group.first == place) {
+            let mut names = self.names(seen, group.parent.as_ref(), place, NOT_YET);
+            names.around.groups = earlier;
             if let Some(condition) = &group.condition {
                 self.condition(condition, &names, None);
             }
@@ -112,7 +114,7 @@ impl<'a> Lint<'_, 'a> {
         'a: 's,
     {
         let used: &'s RefCell<BTreeSet<String>> = self.used;
-        let around = Around { book: self.book, inside: owner.group.as_ref(), before: seen.len() };
+        let around = Around { book: self.book, inside: owner.group.as_ref(), before: seen.len(), groups: usize::MAX };
         let names = |outputs, facts, why_not| Names {
             inputs: &self.book.inputs,
             steps: seen,

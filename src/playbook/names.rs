@@ -107,6 +107,8 @@ pub(super) struct Around<'a> {
     pub inside: Option<&'a StepId>,
     /// How many steps come before it.
     pub before: usize,
+    /// How many groups do: nested playbooks have no steps yet, so several of them may stand at one place.
+    pub groups: usize,
 }
 
 /// What may be named at one place.
@@ -267,12 +269,14 @@ impl<'a> Names<'a> {
 
     fn step(&self, path: &Path) -> Result<Target<'a>, Wrong> {
         let Some(name) = path.name(0) else { return Ok(map()) };
-        let group = self.around.book.groups.iter().find(|group| group.id.as_str() == name);
-        let over = |group: &&Group| {
+        let group = self.around.book.groups.iter().enumerate().find(|(_, group)| group.id.as_str() == name);
+        let over = |(place, group): &(usize, &Group)| {
             let mut around = self.around.book.around(self.around.inside);
-            group.first + group.count <= self.around.before && !around.any(|outer| outer.id == group.id)
+            group.first + group.count <= self.around.before
+                && *place < self.around.groups
+                && !around.any(|outer| outer.id == group.id)
         };
-        if let Some(group) = group.filter(over) {
+        if let Some((_, group)) = group.filter(over) {
             return self.group(group, path);
         }
         let Some(seen) = self.all.get(name).and_then(|place| self.steps.get(*place)) else {
