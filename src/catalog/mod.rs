@@ -1,6 +1,9 @@
 //! Where playbooks lie: folders of YAML files, each with a name and a version in its head. It reads files; it never writes
 //! one, never follows a name out of its folders, and a broken file never hides the others.
 
+mod lock;
+mod shelf;
+
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,6 +11,9 @@ use std::sync::Arc;
 use crate::diagnostic::Source;
 use crate::diagnostic::nearest;
 use crate::playbook::{Head, is_playbook_name, read_head};
+
+pub use lock::{FILE as LOCK_FILE, Lock, LockError, Pin};
+pub use shelf::Shelf;
 
 /// The largest file that is read, as `document` has it.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -19,6 +25,8 @@ const MAX_FOLDERS: usize = 4;
 #[derive(Debug, Clone)]
 pub struct Catalog {
     folders: Vec<PathBuf>,
+    /// A folder that goes before them; what lies deeper in it is not looked at.
+    beside: Option<PathBuf>,
 }
 
 /// One playbook, by the head of its file.
@@ -87,7 +95,13 @@ pub enum CatalogError {
 impl Catalog {
     /// A catalog of some folders, the first going before the others.
     pub fn new(folders: Vec<PathBuf>) -> Self {
-        Self { folders }
+        Self { folders, beside: None }
+    }
+
+    /// The same with what lies beside a file: a folder that nobody called a catalog, so it is not searched any deeper.
+    #[must_use]
+    pub fn beside(self, folder: PathBuf) -> Self {
+        Self { beside: Some(folder), ..self }
     }
 
     /// All playbooks, by name and then newest first; broken ones with the reason.
@@ -139,7 +153,10 @@ impl Catalog {
 
     /// Two files of one name and version in one folder: nobody can say which is meant. In a later folder it is hidden.
     fn refuse_double(&self, newest: &Entry, usable: &[&Entry]) -> Result<(), CatalogError> {
-        let folder = |entry: &Entry| self.folders.iter().position(|folder| entry.path.starts_with(folder));
+        let folder = |entry: &Entry| {
+            let all = self.beside.iter().chain(&self.folders);
+            all.into_iter().position(|folder| entry.path.starts_with(folder))
+        };
         let twin = usable.iter().find(|entry| {
             entry.path != newest.path && entry.version == newest.version && folder(entry) == folder(newest)
         });
@@ -165,7 +182,8 @@ impl Catalog {
                 format!(" (there are {})", all.join(", "))
             }
         };
-        let folders: Vec<String> = self.folders.iter().map(|folder| folder.display().to_string()).collect();
+        let folders = self.beside.iter().filter(|folder| !self.folders.contains(folder)).chain(&self.folders);
+        let folders: Vec<String> = folders.map(|folder| folder.display().to_string()).collect();
         let folders = if folders.is_empty() { "no folder".to_owned() } else { folders.join(", ") };
         CatalogError::NotFound { what: what.to_owned(), near, folders }
     }
@@ -173,6 +191,9 @@ impl Catalog {
     /// All YAML files, folder by folder, each folder sorted.
     fn files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
+        if let Some(folder) = &self.beside {
+            collect(folder, MAX_FOLDERS, &mut files);
+        }
         for folder in &self.folders {
             collect(folder, 0, &mut files);
         }

@@ -8,7 +8,7 @@ use super::screen::Color;
 
 mod authoring;
 
-pub use authoring::{Explain, Fmt, Lint, LintFormat, New, ProofFormat, Prove};
+pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
 #[derive(Debug, Parser)]
@@ -70,6 +70,8 @@ pub enum Verb {
     Explain(Explain),
     /// Set the spaces of playbooks; comments stay
     Fmt(Fmt),
+    /// Pin what the nested playbooks are, in playbook.lock
+    Lock(Lock),
     /// Write the skeleton of a new playbook
     New(New),
     /// Print a JSON Schema of playbooks, for editors

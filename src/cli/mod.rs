@@ -111,6 +111,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Lint(args) => verbs::lint::lint(setup, args),
         Verb::Explain(args) => verbs::explain::explain(setup, args),
         Verb::Fmt(args) => verbs::fmt::fmt(setup, args),
+        Verb::Lock(args) => verbs::lock::lock(setup, args),
         Verb::New(args) => verbs::new::new(setup, args),
         Verb::Schema => verbs::schema::schema(setup),
         Verb::List(args) => verbs::list::list(setup, args),
@@ -151,6 +152,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Diff(args) => args.output == Format::Json,
         Verb::Explain(_)
         | Verb::Fmt(_)
+        | Verb::Lock(_)
         | Verb::New(_)
         | Verb::Schema
         | Verb::Show(_)

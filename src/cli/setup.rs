@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::actions::Table;
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{Catalog, CatalogError, Shelf};
 use crate::config::{self, Config};
 use crate::diagnostic::{Severity, Source};
 use crate::inventory::{self, Inventory};
 use crate::journal::SqliteJournal;
-use crate::playbook::{self, Playbook};
+use crate::playbook::{self, Loaded, Playbook};
 use crate::spec::Specs;
 use crate::value::Value;
 
@@ -172,13 +172,45 @@ impl Setup {
         Err(failure.next("playbook list     (all that there are)"))
     }
 
+    /// Where the playbooks are looked up that one of this file nests: beside it, then in the catalog; as the locks of both
+    /// pin them.
+    pub fn shelf(&self, file: &str) -> Shelf {
+        let folder = match Path::new(file).parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
+            _ => PathBuf::from("."),
+        };
+        let mut locked = vec![folder.clone()];
+        locked.extend(self.folders().into_iter().filter(|other| other != &folder));
+        Shelf::new(self.catalog().beside(folder), self.specs(), locked)
+    }
+
+    /// Reads a playbook with those that it nests. With a day, also whether its review is due.
+    pub fn load(&self, source: &Arc<Source>, today: Option<jiff::civil::Date>) -> Loaded {
+        self.load_from(source, today, &self.shelf(&source.name))
+    }
+
+    /// The same, where the nested ones are looked up on a shelf.
+    pub fn load_from(&self, source: &Arc<Source>, today: Option<jiff::civil::Date>, shelf: &Shelf) -> Loaded {
+        let mut loaded = match today {
+            Some(today) => playbook::load_as_of(source, &self.specs(), today),
+            None => playbook::load(source, &self.specs()),
+        };
+        if let Some(book) = loaded.playbook.take() {
+            let inlined = playbook::inline(&book, source, shelf);
+            loaded.playbook = inlined.playbook;
+            loaded.diagnostics.extend(inlined.diagnostics);
+            loaded.diagnostics.sort_by_key(|fault| (fault.span.start, fault.span.end));
+        }
+        loaded
+    }
+
     /// A playbook that has passed lint; its warnings are shown.
     ///
     /// # Errors
     /// When there is none, or it has faults: all of them, with their places.
     pub fn playbook(&self, name: &str) -> Result<Playbook, Failure> {
         let source = self.source(name)?;
-        let loaded = playbook::load(&source, &self.specs());
+        let loaded = self.load(&source, None);
         let (errors, warnings): (Vec<_>, Vec<_>) =
             loaded.diagnostics.into_iter().partition(|fault| fault.severity == Severity::Error);
         if let (Some(playbook), true) = (loaded.playbook, errors.is_empty()) {

@@ -9,7 +9,8 @@ use super::view::View;
 use super::{Decided, NoItems, Place, Plan, PlannedGroup, PlannedStep, scope_at};
 use crate::ids::{ItemId, Resource, StepId};
 use crate::playbook::{
-    EvaluateError, Expression, Playbook, Scope, Step, Truth, complete_arguments, decide_condition, resolve_arguments,
+    EvaluateError, Expression, OnFailure, Playbook, Scope, Step, Truth, complete_arguments, decide_condition,
+    resolve_arguments,
 };
 use crate::spec::{ActionSpec, Fidelity, Prediction, Specs, UndoSpec};
 use crate::value::{Value, contains_unknown, is_unknown, unknown};
@@ -189,8 +190,9 @@ impl Planner {
         let fidelity = fidelity(&prediction, changer.as_ref(), &arguments);
         let steady = steady(&outputs, &spec);
         let key = (step.id.clone(), todo.item.clone());
-        self.known.insert(key.clone(), serde_json::json!({ "outputs": outputs, "outcome": outcome(&runs) }));
-        self.steady.insert(key, serde_json::json!({ "outputs": steady, "outcome": outcome(&runs) }));
+        let outcome = outcome(&runs, passed_over(&self.playbook, &step));
+        self.known.insert(key.clone(), serde_json::json!({ "outputs": outputs, "outcome": outcome }));
+        self.steady.insert(key, serde_json::json!({ "outputs": steady, "outcome": outcome }));
         if step.effect.changes() {
             let mut about = subjects(&spec, &arguments);
             // A command that names no target may change anything that another such command looks at.
@@ -277,7 +279,7 @@ impl Planner {
                 || group.is_some_and(|planned| matches!(planned.runs, Decided::Undecided { .. }))
         });
         let else_runs = || match doubt {
-            Some(needed) => Decided::Undecided { why: format!("it needs {needed}, which may not run") },
+            Some(needed) => Decided::Undecided { why: format!("it needs {needed}, which may not be done") },
             None => Decided::Yes,
         };
         let Some(condition) = condition else { return Ok(else_runs()) };
@@ -360,13 +362,20 @@ fn steady(outputs: &Value, spec: &ActionSpec) -> Value {
     steady
 }
 
-fn outcome(runs: &Decided) -> Value {
+/// Whether the run may go on behind a step that failed.
+fn passed_over(book: &Playbook, step: &Step) -> bool {
+    let on = |policy: Option<&OnFailure>| matches!(policy, Some(OnFailure::Continue | OnFailure::Step(_)));
+    on(step.on_failure.as_ref()) || book.around(step.group.as_ref()).any(|group| on(group.on_failure.as_ref()))
+}
+
+fn outcome(runs: &Decided, passed_over: bool) -> Value {
     match runs {
         Decided::Undecided { why } => unknown(why.clone()),
+        // A plan does not foresee that nothing fails: whoever asks is told when the step has ended.
+        Decided::Yes if passed_over => unknown("whether it fails, as the run goes on then"),
         _ => Value::from("done"),
     }
 }
-
 /// What an action says of its prediction, no better than what the prediction rests on.
 fn fidelity(prediction: &Prediction, changer: Option<&StepId>, arguments: &Value) -> Fidelity {
     if contains_unknown(arguments) {

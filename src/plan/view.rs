@@ -7,7 +7,7 @@ use serde_json::json;
 use super::planner::Key;
 use super::{Decided, Known, PlannedGroup};
 use crate::ids::{ItemId, StepId};
-use crate::playbook::{Group, GroupKind, Playbook};
+use crate::playbook::{Group, GroupKind, OnFailure, Playbook};
 use crate::value::{Value, unknown};
 
 /// What is foreseen of steps and groups.
@@ -23,6 +23,11 @@ impl View<'_> {
     }
 }
 
+/// Whether the run may go on behind a group that failed.
+fn goes_on(group: &Group) -> bool {
+    matches!(group.on_failure, Some(OnFailure::Continue | OnFailure::Step(_)))
+}
+
 impl Known for View<'_> {
     fn step(&self, step: &StepId, item: Option<&ItemId>) -> Option<Value> {
         let at = |item: Option<&ItemId>| self.known.get(&(step.clone(), item.cloned()));
@@ -34,6 +39,7 @@ impl Known for View<'_> {
         let outcome = match &planned.runs {
             Decided::No { .. } => json!("skipped"),
             Decided::Undecided { why } => unknown(why.clone()),
+            Decided::Yes if goes_on(group) => unknown("whether it fails, as the run goes on then"),
             Decided::Yes => json!("done"),
         };
         let mut known = json!({ "outcome": outcome });

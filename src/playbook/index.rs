@@ -9,12 +9,14 @@ use crate::ids::StepId;
 pub(super) struct Groups<'a> {
     by_id: HashMap<&'a str, &'a Group>,
     by_place: HashMap<usize, Vec<&'a Group>>,
+    numbers: HashMap<&'a str, usize>,
 }
 
 impl<'a> Groups<'a> {
     pub fn of(book: &'a Playbook) -> Self {
-        let mut groups = Self { by_id: HashMap::new(), by_place: HashMap::new() };
-        for group in &book.groups {
+        let mut groups = Self { by_id: HashMap::new(), by_place: HashMap::new(), numbers: HashMap::new() };
+        for (number, group) in book.groups.iter().enumerate() {
+            groups.numbers.entry(group.id.as_str()).or_insert(number);
             groups.by_id.entry(group.id.as_str()).or_insert(group);
             groups.by_place.entry(group.first).or_default().push(group);
         }
@@ -24,6 +26,11 @@ impl<'a> Groups<'a> {
     /// One by its id.
     pub fn get(&self, id: &str) -> Option<&'a Group> {
         self.by_id.get(id).copied()
+    }
+
+    /// How many groups are written before one.
+    pub fn number(&self, id: &str) -> usize {
+        self.numbers.get(id).copied().unwrap_or(usize::MAX)
     }
 
     pub fn ids(&self) -> impl Iterator<Item = &'a str> {

@@ -330,6 +330,18 @@ pub fn bind_inputs(playbook: &Playbook, given: &BTreeMap<String, String>) -> Res
     if errors.is_empty() { Ok(Value::Object(bound)) } else { Err(errors) }
 }
 
+/// A value as an input of a nested playbook takes it: of its declared type, which also reads what is written as text.
+pub(super) fn take_nested(spec: &InputSpec, value: &Value) -> Result<Value, String> {
+    let name = &spec.name;
+    let typed = match (value, spec.kind.accept(value)) {
+        (_, Ok(typed)) => typed,
+        (Value::String(text), Err(_)) => spec.kind.parse(text).map_err(|error| format!("input `{name}`: {error}"))?,
+        (_, Err(error)) => return Err(format!("input `{name}`: {error}")),
+    };
+    hold(spec, &typed).map_err(|message| format!("input `{name}` {message}"))?;
+    Ok(typed)
+}
+
 /// Turns what a nested playbook is given into its inputs, the same way. What is not known yet stays so.
 ///
 /// # Errors
@@ -345,17 +357,7 @@ pub fn bind_nested(nested: &Nested, given: Value) -> Result<Value, InputError> {
         let name = &spec.name;
         let value = match given.shift_remove(name).filter(|value| !value.is_null()) {
             Some(value) if contains_unknown(&value) => value,
-            Some(value) => {
-                let typed = match (&value, spec.kind.accept(&value)) {
-                    (_, Ok(typed)) => typed,
-                    (Value::String(text), Err(_)) => {
-                        spec.kind.parse(text).map_err(|error| fault(name, format!("input `{name}`: {error}")))?
-                    }
-                    (_, Err(error)) => return Err(fault(name, format!("input `{name}`: {error}"))),
-                };
-                hold(spec, &typed).map_err(|message| fault(name, format!("input `{name}` {message}")))?;
-                typed
-            }
+            Some(value) => take_nested(spec, &value).map_err(|message| fault(name, message))?,
             None if spec.required => {
                 return Err(fault(name, format!("`{}` needs the input `{name}`", nested.playbook)));
             }

@@ -9,7 +9,7 @@ use crate::value::Type;
 use super::reader::Reader;
 use super::step::{Defaults, Draft, read_id, read_needs, read_on_failure, read_service, read_step};
 use super::words::{self, Words, check_keys};
-use super::{Argument, Each, Expression, Group, GroupKind, Nested, cel};
+use super::{Argument, Each, Expression, Group, GroupKind, Nested, Playbook, cel};
 
 /// A group, and the places in it that lint points at.
 pub(super) struct GroupDraft {
@@ -25,6 +25,29 @@ pub(super) struct GroupDraft {
 pub(super) struct Level {
     pub drafts: Vec<Draft>,
     pub groups: Vec<GroupDraft>,
+}
+
+impl Level {
+    /// The same of a playbook that has been read: all that is said of a step is said at its place.
+    pub fn of(book: &Playbook, place: impl Fn(Span) -> Span) -> Self {
+        let drafts = book.steps.iter().map(|step| {
+            let id = place(step.span);
+            Draft {
+                step: step.clone(),
+                id,
+                needs: vec![id; step.needs.len()],
+                on_failure: None,
+                checkpoint: Some(id),
+                rollback: Some(id),
+            }
+        });
+        let groups = book.groups.iter().map(|group| {
+            let id = place(group.span);
+            let needs = vec![id; group.needs.len()];
+            GroupDraft { group: group.clone(), id, needs, on_failure: None, checkpoint: Some(id) }
+        });
+        Self { drafts: drafts.collect(), groups: groups.collect() }
+    }
 }
 
 /// Reads the steps of one list.

@@ -104,7 +104,7 @@ impl<'a> Lint<'_, 'a> {
         before: usize,
         why_not: &'static str,
     ) -> Names<'a> {
-        let around = Around { groups: self.groups, inside, before };
+        let around = Around { groups: self.groups, inside, before, earlier: usize::MAX };
         let (inputs, all, used) = (&self.book.inputs[..], self.all, self.used);
         Names { inputs, steps, around, all, outputs: None, facts: None, why_not, used }
     }
@@ -114,7 +114,8 @@ impl<'a> Lint<'_, 'a> {
         let groups = self.groups;
         for group in groups.at(place) {
             let owner = Some(Owner::group(group));
-            let names = self.names(seen, group.parent.as_ref(), place, NOT_YET);
+            let mut names = self.names(seen, group.parent.as_ref(), place, NOT_YET);
+            names.around.earlier = groups.number(group.id.as_str());
             if let Some(condition) = &group.condition {
                 self.condition(condition, &names, owner);
             }
@@ -139,7 +140,8 @@ impl<'a> Lint<'_, 'a> {
         'a: 's,
     {
         let used: &'s RefCell<BTreeSet<String>> = self.used;
-        let around = Around { groups: self.groups, inside: owner.group.as_ref(), before: seen.len() };
+        let (inside, before) = (owner.group.as_ref(), seen.len());
+        let around = Around { groups: self.groups, inside, before, earlier: usize::MAX };
         let names = |outputs, facts, why_not| Names {
             inputs: &self.book.inputs,
             steps: seen,

@@ -18,6 +18,7 @@ mod groups;
 mod head;
 mod idle;
 mod index;
+mod inline;
 mod inputs;
 #[cfg(test)]
 mod large_tests;
@@ -40,6 +41,7 @@ mod secrets;
 mod sensitive;
 mod signatures;
 mod skeleton;
+mod splice;
 mod step;
 mod template;
 mod undo;
@@ -52,6 +54,7 @@ pub use evaluate::{EvaluateError, Scope, Truth, compute, decide_condition, expla
 pub use format::format;
 pub use groups::{Child, Each, Group, GroupKind, Nested};
 pub use head::{Head, read_head};
+pub use inline::{Differs, Found, Library, NotFound, inline};
 pub use inputs::{InputError, bind_inputs, bind_nested, read_inputs};
 pub(crate) use load::is_playbook_name;
 pub use load::{Loaded, load, load_as_of};

@@ -108,6 +108,8 @@ pub(super) struct Around<'a> {
     pub inside: Option<&'a StepId>,
     /// How many steps come before it.
     pub before: usize,
+    /// How many groups do: nested playbooks have no steps yet, so several of them may stand at one place.
+    pub earlier: usize,
 }
 
 /// What may be named at one place.
@@ -293,7 +295,9 @@ impl<'a> Names<'a> {
         let group = self.around.groups.get(name);
         let over = |group: &&Group| {
             let mut around = self.around.groups.around(self.around.inside);
-            group.first + group.count <= self.around.before && !around.any(|outer| outer.id == group.id)
+            group.first + group.count <= self.around.before
+                && self.around.groups.number(name) < self.around.earlier
+                && !around.any(|outer| outer.id == group.id)
         };
         if let Some(group) = group.filter(over) {
             return self.group(group, path);

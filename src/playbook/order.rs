@@ -27,6 +27,8 @@ struct Place<'a> {
 /// The steps and groups, and where each id and checkpoint stands first: looking through thousands for each would take long.
 struct Order<'a> {
     level: &'a Level,
+    /// The place of each step.
+    at: Vec<usize>,
     groups: HashMap<&'a str, &'a GroupDraft>,
     places: HashMap<&'a str, Place<'a>>,
     checkpoints: HashMap<&'a str, usize>,
@@ -42,8 +44,10 @@ struct Said<'a> {
 }
 
 pub(super) fn check(faults: &mut Faults, level: &Level) {
-    let said: Vec<Said<'_>> = level.groups.iter().map(of_group).chain(own_steps(level)).collect();
-    let order = Order::of(level, &said);
+    let Places { at, groups } = places(level);
+    let groups = level.groups.iter().zip(groups).map(|(draft, (first, end))| of_group(draft, first, end));
+    let said: Vec<Said<'_>> = groups.chain(own_steps(level, &at)).collect();
+    let order = Order::of(level, at, &said);
     duplicates(faults, &said);
     for said in &said {
         if faults.is_full() {
@@ -72,15 +76,53 @@ pub(super) fn check(faults: &mut Faults, level: &Level) {
     }
 }
 
-fn of_group(draft: &GroupDraft) -> Said<'_> {
+/// Where steps and groups stand. A nested playbook that is not inlined has no steps yet and takes one place all the same:
+/// else nobody could say what comes before it and what behind it.
+struct Places {
+    at: Vec<usize>,
+    /// The place of a group's first step, and the one behind its last.
+    groups: Vec<(usize, usize)>,
+}
+
+fn places(level: &Level) -> Places {
+    let empty = |draft: &&GroupDraft| draft.group.count == 0 && matches!(draft.group.kind, GroupKind::Nested(_));
+    let firsts: Vec<usize> = level.groups.iter().filter(empty).map(|draft| draft.group.first).collect();
+    let mut before = 0;
+    let mut at = Vec::with_capacity(level.drafts.len());
+    for place in 0..level.drafts.len() {
+        before += firsts.iter().skip(before).take_while(|first| **first <= place).count();
+        at.push(place + before);
+    }
+    let index: HashMap<&str, usize> =
+        level.groups.iter().enumerate().map(|(index, draft)| (draft.group.id.as_str(), index)).collect();
+    let mut groups: Vec<(usize, usize)> = Vec::with_capacity(level.groups.len());
+    let mut before = 0;
+    for draft in &level.groups {
+        let first = draft.group.first + before;
+        let last = draft.group.range().next_back().and_then(|last| at.get(last));
+        groups.push((first, last.map_or(first + 1, |last| last + 1)));
+        if empty(&draft) {
+            before += 1;
+            // One that stands last in a group makes it longer; so few are around it that each is looked at.
+            let mut around = draft.group.parent.as_ref().and_then(|id| index.get(id.as_str()).copied());
+            let mut left = level.groups.len();
+            while let Some(outer) = around.filter(|_| left > 0) {
+                left -= 1;
+                if let Some((_, end)) = groups.get_mut(outer) {
+                    *end = (*end).max(first + 1);
+                }
+                let parent = level.groups.get(outer).and_then(|draft| draft.group.parent.as_ref());
+                around = parent.and_then(|id| index.get(id.as_str()).copied());
+            }
+        }
+    }
+    Places { at, groups }
+}
+
+fn of_group(draft: &GroupDraft, first: usize, end: usize) -> Said<'_> {
     let group = &draft.group;
     Said {
-        place: Place {
-            id: &group.id,
-            first: group.first,
-            end: group.first + group.count.max(1),
-            inside: group.parent.as_ref(),
-        },
+        place: Place { id: &group.id, first, end, inside: group.parent.as_ref() },
         id: draft.id,
         needs: group.needs.iter().zip(draft.needs.iter().copied()).collect(),
         on_failure: group.on_failure.as_ref().map(|policy| (policy, draft.on_failure.unwrap_or(draft.id))),
@@ -89,8 +131,9 @@ fn of_group(draft: &GroupDraft) -> Said<'_> {
 }
 
 /// The steps but those whose `for_each` speaks for them.
-fn own_steps(level: &Level) -> impl Iterator<Item = Said<'_>> {
-    level.drafts.iter().enumerate().map(|(place, draft)| {
+fn own_steps<'a>(level: &'a Level, at: &[usize]) -> impl Iterator<Item = Said<'a>> {
+    level.drafts.iter().zip(at).map(|(draft, place)| {
+        let place = *place;
         let step = &draft.step;
         Said {
             place: Place { id: &step.id, first: place, end: place + 1, inside: step.group.as_ref() },
@@ -103,9 +146,9 @@ fn own_steps(level: &Level) -> impl Iterator<Item = Said<'_>> {
 }
 
 impl<'a> Order<'a> {
-    fn of(level: &'a Level, said: &[Said<'a>]) -> Self {
+    fn of(level: &'a Level, at: Vec<usize>, said: &[Said<'a>]) -> Self {
         let groups = level.groups.iter().map(|draft| (draft.group.id.as_str(), draft)).collect();
-        let mut order = Self { level, groups, places: HashMap::new(), checkpoints: HashMap::new() };
+        let mut order = Self { level, at, groups, places: HashMap::new(), checkpoints: HashMap::new() };
         for said in said {
             order.places.entry(said.place.id.as_str()).or_insert(said.place);
             if let Some((name, _)) = said.checkpoint {
@@ -123,6 +166,11 @@ impl<'a> Order<'a> {
             next = draft.group.parent.as_ref().and_then(|id| self.groups.get(id.as_str()).copied());
             Some(draft)
         })
+    }
+
+    /// The steps with their places.
+    fn steps(&self) -> impl DoubleEndedIterator<Item = (usize, &'a Draft)> {
+        self.at.iter().copied().zip(&self.level.drafts)
     }
 
     fn ids(&self) -> impl Iterator<Item = &'a str> {
@@ -200,7 +248,6 @@ fn forward(faults: &mut Faults, order: &Order<'_>, place: Place<'_>, id: &StepId
 }
 
 fn back(faults: &mut Faults, order: &Order<'_>, place: usize, name: &str, span: Span) {
-    let drafts = &order.level.drafts;
     let Some(found) = order.checkpoints.get(name).copied() else {
         let help = nearest(name, order.checkpoints.keys().copied()).map(|near| format!("did you mean `{near}`?"));
         faults.error("unknown-checkpoint", span, format!("there is no checkpoint `{name}`"), help);
@@ -217,10 +264,8 @@ fn back(faults: &mut Faults, order: &Order<'_>, place: usize, name: &str, span: 
         let help = Some("go back to a checkpoint at which it is up, to the start (`rollback`), or `pause`".to_owned());
         faults.error("checkpoint-not-up", span, message, help);
     }
-    let crossed = drafts.iter().take(place).rposition(|draft| draft.step.point_of_no_return);
-    if let Some(crossed) = crossed.filter(|crossed| found < *crossed)
-        && let Some(gate) = drafts.get(crossed)
-    {
+    let mut before = order.steps().filter(|(at, _)| *at < place);
+    if let Some((_, gate)) = before.rfind(|(at, draft)| found < *at && draft.step.point_of_no_return) {
         let message = format!("checkpoint `{name}` lies before the point of no return (step `{}`)", gate.step.id);
         let help =
             Some("behind it, use `pause`, `continue`, `{step: ID}`, or a checkpoint that lies behind it".to_owned());
@@ -230,9 +275,9 @@ fn back(faults: &mut Faults, order: &Order<'_>, place: usize, name: &str, span: 
 
 /// What the service is once the step at a place is done, as the last step or group before it that says so.
 fn service_at(order: &Order<'_>, place: usize) -> Option<Service> {
-    let steps = order.level.drafts.iter().enumerate().map(|(at, draft)| (at, draft.step.service));
+    let steps = order.steps().map(|(at, draft)| (at, draft.step.service));
     let groups = order.level.groups.iter().map(|draft| &draft.group);
-    let groups = groups.map(|group| ((group.first + group.count.max(1)) - 1, group.service));
+    let groups = groups.filter_map(|group| Some((order.places.get(group.id.as_str())?.end - 1, group.service)));
     let said = steps.chain(groups).filter(|(at, service)| *at <= place && service.is_some());
     said.max_by_key(|(at, _)| *at).and_then(|(_, service)| service)
 }

@@ -8,7 +8,7 @@ use crate::value::{Type, Value};
 
 use super::faults::Faults;
 use super::template::{self, Filler, Piece};
-use super::{Argument, Expression, InputSpec, Playbook, Rollback, Step, Template, cel};
+use super::{Argument, Expression, GroupKind, InputSpec, Playbook, Rollback, Step, Template, cel};
 
 /// Where a secret may stand, for whoever put it elsewhere.
 const HELP: &str = "it may stand alone, as \"{{inputs.NAME}}\", in `env:` of a command or in a field of `with:`";
@@ -143,8 +143,40 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, specs: &Specs) {
     for lock in &playbook.locks {
         check.nowhere(lock, "the name of a lock is written down and shown");
     }
+    for group in &playbook.groups {
+        group.condition.iter().for_each(|condition| check.expression(condition));
+        match &group.kind {
+            GroupKind::Parallel => {}
+            GroupKind::Each(each) => check.argument(&each.list, Some("items are written down and shown")),
+            // Whether the nested playbook treats it as a secret is known once it is there: `may_be_given`.
+            GroupKind::Nested(nested) => nested.given.iter().for_each(|(_, given)| check.argument(given, None)),
+        }
+    }
     for step in &playbook.steps {
         each_part(step, &mut |part| check.step(part));
+    }
+}
+
+/// Whether an input of a nested playbook may be given this. A sensitive one takes a sensitive input of the caller, alone, or
+/// a reference that is written out: what comes from a target is never read as a reference. Any other takes no secret.
+///
+/// # Errors
+/// Why not.
+pub(super) fn may_be_given(spec: &InputSpec, argument: &Argument, caller: &[InputSpec]) -> Result<(), String> {
+    let secret = |template: &Template| alone(template).is_some_and(|name| is_secret(caller, &name));
+    if !spec.sensitive {
+        let mut names = false;
+        each_template(argument, &mut |template| names |= secret(template));
+        let why = "is not sensitive there, so what it is given would be treated as a plain text";
+        return if names { Err(why.to_owned()) } else { Ok(()) };
+    }
+    match argument {
+        Argument::Template(template) if secret(template) => Ok(()),
+        Argument::Literal(Value::Null) => Ok(()),
+        Argument::Literal(Value::String(text)) => {
+            no_reference(text).map_or(Ok(()), |why| Err(format!("is sensitive: {why}")))
+        }
+        _ => Err("is sensitive: it takes a sensitive input, alone, or a reference that is written out".to_owned()),
     }
 }
 

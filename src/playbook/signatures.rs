@@ -188,7 +188,7 @@ mod tests {
         let (inputs, all, used) = (inputs(), BTreeMap::new(), RefCell::new(BTreeSet::new()));
         let book = book();
         let groups = Groups::of(&book);
-        let around = Around { groups: &groups, inside: None, before: 0 };
+        let around = Around { groups: &groups, inside: None, before: 0, earlier: 0 };
         let (outputs, facts, why_not) = (None, None, "");
         let names = Names { inputs: &inputs, steps: &[], around, all: &all, outputs, facts, why_not, used: &used };
         let mut checker = Checker::new(&names);

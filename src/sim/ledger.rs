@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::outcome::Report;
+use crate::run::Task;
 
 /// What a simulated world was really done to. Tasks are named as they are written: `promote`, `promote/undo/1`.
 #[derive(Debug, Clone, Default)]
@@ -39,17 +40,17 @@ impl Ledger {
             let most = self.repeated.entry(task.to_owned()).or_default();
             *most = (*most).max(*times);
         }
-        match task.split_once("/undo") {
-            None => {
-                let undo = format!("{task}/undo");
-                self.times.retain(|other, _| !other.starts_with(&undo));
+        // What is no task of a run is no undo either.
+        let Ok(task) = task.parse::<Task>() else { return };
+        if task.is_undo() {
+            let parts = self.parts.get(task.step.as_str()).copied().unwrap_or(1);
+            if (0..parts).all(|part| self.stands(&task.undo(part).to_string())) {
+                self.times.remove(&task.doing().to_string());
             }
-            Some((step, _)) => {
-                let parts = self.parts.get(step).copied().unwrap_or(1);
-                if (0..parts).all(|part| self.stands(&part_of(step, part))) {
-                    self.times.remove(step);
-                }
-            }
+        } else {
+            self.times.retain(|other, _| {
+                other.parse::<Task>().map_or(true, |other| !other.is_undo() || other.doing() != task)
+            });
         }
     }
 
@@ -74,7 +75,8 @@ impl Ledger {
 
     /// The steps whose effect stands.
     pub fn standing(&self) -> BTreeSet<String> {
-        self.times.keys().filter(|task| !task.contains("/undo")).cloned().collect()
+        let is_undo = |task: &String| task.parse::<Task>().is_ok_and(|task| task.is_undo());
+        self.times.keys().filter(|task| !is_undo(task)).cloned().collect()
     }
 
     /// The tasks that took effect again although they had not been undone, and how often at most.
@@ -96,10 +98,6 @@ impl Ledger {
 /// `RUN-step-2` without the run, whose name has two hyphens of its own.
 fn nameless(attempt: &str) -> &str {
     attempt.splitn(4, '-').nth(3).unwrap_or(attempt)
-}
-
-fn part_of(step: &str, part: u32) -> String {
-    if part == 0 { format!("{step}/undo") } else { format!("{step}/undo/{part}") }
 }
 
 #[cfg(test)]

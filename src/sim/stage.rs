@@ -246,8 +246,11 @@ impl Stage {
 
     pub(super) fn fault(&self, task: &str, attempt: u32) -> Option<Fault> {
         let state = self.state();
-        let of = |attempt| state.faults.get(&(task.to_owned(), attempt)).copied();
-        of(Some(attempt)).or_else(|| of(None))
+        let of = |task: &str| {
+            let at = |attempt| state.faults.get(&(task.to_owned(), attempt)).copied();
+            at(Some(attempt)).or_else(|| at(None))
+        };
+        of(task).or_else(|| of(&of_every_item(task)?))
     }
 
     pub(super) fn with_ledger<T>(&self, work: impl FnOnce(&mut Ledger) -> T) -> T {
@@ -277,7 +280,9 @@ impl Stage {
                 add(by_target.get(&key));
             }
         }
-        add(task.and_then(|task| self.text.steps.get(task)));
+        let of = |task: &str| self.text.steps.get(task);
+        add(task.and_then(of_every_item).as_deref().and_then(of));
+        add(task.and_then(of));
         // Commands act on one and the same machine: what the world says of it beside one step holds beside all of them.
         if task.is_some() && keys(spec, arguments).len() == 1 {
             for (fact, value) in self.text.steps.values().flat_map(|other| &other.facts) {
@@ -341,6 +346,13 @@ pub fn keys(spec: &ActionSpec, arguments: &Value) -> Vec<String> {
         }
     }
     keys
+}
+
+/// What goes for a task whatever its item is: `restart/undo` for `restart@web1/undo`; nothing where it has no item.
+fn of_every_item(task: &str) -> Option<String> {
+    let (step, item) = task.split_once('@')?;
+    let phase = item.find('/').and_then(|place| item.get(place..)).unwrap_or_default();
+    Some(format!("{step}{phase}"))
 }
 
 /// The fields that a spec declares, with what is known of each; the others are unknown, and say why.

@@ -16,6 +16,7 @@ mod core;
 mod failover;
 mod house;
 mod lab;
+mod nested;
 mod plans;
 mod postgres_actions;
 mod processes;

@@ -120,3 +120,14 @@ pub struct Explain {
     #[arg(value_name = "CODE")]
     pub code: Option<String>,
 }
+
+/// `lock`.
+#[derive(Debug, Args)]
+pub struct Lock {
+    /// Folders of playbooks [default: every folder of playbooks]
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Write nothing; show what would change, and exit with 1 if anything would
+    #[arg(long)]
+    pub check: bool,
+}

@@ -11,7 +11,6 @@ use crate::cli::verbs::plan::Looker;
 use crate::cli::view;
 use crate::diagnostic::Severity;
 use crate::inventory::Inventory;
-use crate::playbook;
 
 /// Lints every playbook of the catalog.
 pub(super) fn looks(setup: &Setup) -> Vec<Look> {
@@ -21,13 +20,12 @@ pub(super) fn looks(setup: &Setup) -> Vec<Look> {
             return vec![Look::finding("playbooks", failure.what)];
         }
     }
-    let specs = setup.specs();
     let mut looks = Vec::new();
     for file in &files {
         let errors = match read(file, "playbook") {
             Err(failure) => vec![failure.what],
             Ok(source) => {
-                let faults = playbook::load(&source, &specs).diagnostics.into_iter();
+                let faults = setup.load(&source, None).diagnostics.into_iter();
                 faults.filter(|fault| fault.severity == Severity::Error).map(|fault| fault.to_string()).collect()
             }
         };

@@ -10,7 +10,6 @@ use crate::cli::setup::{Setup, read};
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::{count, faults};
 use crate::diagnostic::{Diagnostic, Severity, Source};
-use crate::playbook;
 
 /// Checks playbooks.
 ///
@@ -18,11 +17,10 @@ use crate::playbook;
 /// When a path does not exist or cannot be read.
 pub fn lint(setup: &Setup, args: &Lint) -> Result<Exit, Failure> {
     let sources = sources(setup, &args.paths)?;
-    let specs = setup.specs();
     let today = jiff::Zoned::now().date();
     let mut all: Vec<Diagnostic> = Vec::new();
     for source in &sources {
-        all.extend(playbook::load_as_of(source, &specs, today).diagnostics);
+        all.extend(setup.load(source, Some(today)).diagnostics);
     }
     if args.strict {
         all.iter_mut().for_each(|fault| fault.severity = Severity::Error);

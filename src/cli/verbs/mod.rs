@@ -7,6 +7,7 @@ pub mod explain;
 pub mod fmt;
 pub mod lint;
 pub mod list;
+pub mod lock;
 pub mod new;
 pub mod plan;
 pub mod plan_file;

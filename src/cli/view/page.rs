@@ -135,6 +135,7 @@ pub fn playbook(book: &Playbook, name: &str, width: usize) -> Vec<Line> {
         }
     }
     lines.extend(inputs(book, width));
+    lines.extend(nested(book, width));
     lines.extend(steps(book, width));
     lines.push(Line::new());
     lines.push(heading("Next"));
@@ -159,6 +160,26 @@ fn inputs(book: &Playbook, width: usize) -> Vec<Line> {
         lines.push(Line::plain("  ").with(Ink::Good, &input.name).with(Ink::Dim, notes));
         if !input.description.is_empty() {
             lines.extend(paragraph(&input.description, 6, width, Ink::Plain));
+        }
+    }
+    lines
+}
+
+/// The playbooks that are nested in it, with what each of them locks.
+fn nested(book: &Playbook, width: usize) -> Vec<Line> {
+    let all = book.groups.iter().filter_map(|group| Some((group, group.nested()?)));
+    let mut lines = Vec::new();
+    for (group, nested) in all {
+        if lines.is_empty() {
+            lines.extend([Line::new(), heading("Nested playbooks")]);
+        }
+        let digest = nested.digest.as_ref().map_or("not looked up", |digest| digest.short());
+        let said = format!("  {}@{}  ", nested.playbook, nested.version);
+        let line = Line::plain("  ").with(Ink::Good, group.id.as_str());
+        lines.push(line.with(Ink::Plain, said).with(Ink::Dim, digest));
+        let locks: Vec<&str> = nested.locks.iter().map(|lock| lock.source.as_str()).collect();
+        if !locks.is_empty() {
+            lines.extend(paragraph(&format!("locks {}", locks.join(", ")), 6, width, Ink::Dim));
         }
     }
     lines

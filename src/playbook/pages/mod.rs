@@ -3,6 +3,7 @@
 
 mod form;
 mod groups;
+mod nested;
 mod order;
 mod steps;
 #[cfg(test)]
@@ -36,7 +37,7 @@ const fn page_of(
 
 /// All pages, by their codes.
 pub fn pages() -> Vec<&'static Page> {
-    let rooms = [form::PAGES, values::PAGES, steps::PAGES, order::PAGES, groups::PAGES];
+    let rooms = [form::PAGES, values::PAGES, steps::PAGES, order::PAGES, groups::PAGES, nested::PAGES];
     let mut all: Vec<&Page> = rooms.into_iter().flatten().collect();
     all.sort_by_key(|page| page.code);
     all

@@ -4,7 +4,7 @@ use std::path::Path;
 use super::*;
 use crate::actions::Table;
 use crate::diagnostic::{Severity, Source};
-use crate::playbook::load_as_of;
+use crate::playbook::{Differs, Found, Library, NotFound, inline, load_as_of};
 use crate::spec::Specs;
 
 /// What cannot be shown in a few lines.
@@ -37,12 +37,63 @@ fn whole(part: &str) -> String {
     }
 }
 
+/// The playbooks that the examples nest.
+struct Shelf;
+
+impl Library for Shelf {
+    fn find(&self, name: &str, version: &str) -> Result<Found, NotFound> {
+        let nesting = |name: &str, version: &str| {
+            format!("- {{ id: a, uses: playbook, with: {{ name: {name}, version: \"{version}\" }} }}")
+        };
+        let (head, step) = match name {
+            "switch" | "loose" => (
+                "inputs: { cluster: { type: string, required: true } }\n",
+                "- { id: a, argv: [echo, \"{{inputs.cluster}}\"], effect: read }".to_owned(),
+            ),
+            "circle" => ("", nesting("circle", "1.0")),
+            "deep" => {
+                let number: u32 = version.split('.').next_back().and_then(|number| number.parse().ok()).unwrap_or(0);
+                ("", nesting("deep", &format!("1.{}", number + 1)))
+            }
+            "broken" => {
+                let (name, version, first, file) = (name.to_owned(), version.to_owned(), String::new(), String::new());
+                return Err(NotFound::Broken { name, version, first, file });
+            }
+            "changed" => {
+                let digest = |text: &str| crate::ids::Digest::of(text.as_bytes());
+                return Err(NotFound::Differs(Box::new(Differs {
+                    name: name.to_owned(),
+                    version: version.to_owned(),
+                    pinned: digest("a"),
+                    there: digest("b"),
+                    lock: "playbook.lock".to_owned(),
+                    folder: ".".to_owned(),
+                })));
+            }
+            "unreadable" => return Err(NotFound::Lock("playbook.lock cannot be read".to_owned())),
+            _ => return Err(NotFound::Unknown(format!("there is no playbook `{name}`"))),
+        };
+        let text = format!("name: {name}\nversion: \"{version}\"\n{head}steps:\n  {step}\n");
+        let loaded = crate::playbook::load(&Source::new("nested.yaml", text), &Specs::of(Table::builtin().specs()));
+        let playbook = loaded.playbook.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
+        Ok(Found { playbook: std::sync::Arc::new(playbook), pinned: name != "loose" })
+    }
+}
+
 fn faults(text: &str) -> Vec<(String, Severity)> {
     let table = Table::builtin();
     let today = jiff::civil::date(2026, 11, 22);
     let loaded = load_as_of(&Source::new("x.yaml", text), &Specs::of(table.specs()), today);
-    let unset = crate::playbook::format(&Source::new("x.yaml", text)).err().unwrap_or_default();
-    loaded.diagnostics.iter().chain(&unset).map(|fault| (fault.code.to_owned(), fault.severity)).collect()
+    let source = Source::new("x.yaml", text);
+    let unset = crate::playbook::format(&source).err().unwrap_or_default();
+    let nested = loaded.playbook.as_ref().map(|book| inline(book, &source, &Shelf).diagnostics).unwrap_or_default();
+    loaded
+        .diagnostics
+        .iter()
+        .chain(&unset)
+        .chain(&nested)
+        .map(|fault| (fault.code.to_owned(), fault.severity))
+        .collect()
 }
 
 #[test]

@@ -28,6 +28,8 @@ fn instance(node: &Node) -> Value {
 fn files(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    // A lock beside them is none.
+    files.retain(|file| file.extension().is_some_and(|end| end == "yaml"));
     files.sort();
     files
 }
