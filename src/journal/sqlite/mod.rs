@@ -4,6 +4,7 @@
 
 mod network;
 mod open;
+mod room;
 mod rows;
 mod trouble;
 
@@ -17,6 +18,7 @@ use super::{Journal, JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow
 use crate::ids::{Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
 use open::Promise;
+use room::{NoRoom, Shortage};
 use trouble::{Trouble, explain, is_busy};
 
 /// The journal in a state folder.
@@ -94,6 +96,41 @@ impl SqliteJournal {
                 self.poisoned = Some(error.to_string());
                 Err(explain("written", &error))
             }
+            Err(Trouble::File(path, error)) => Err(trouble::file("written", &path, &error)),
+        }
+    }
+
+    /// Sets aside what the runs that have not ended may still need, `pages` more than that, and `more` bytes in the log.
+    fn set_aside(&mut self, pages: u64, more: u64) -> Result<(), JournalError> {
+        self.writable()?;
+        let open = room::pages_of_open_runs(&self.connection).map_err(Trouble::read)?;
+        match room::set_aside(&self.connection, &self.path, open + pages, more) {
+            Ok(()) => Ok(()),
+            Err(NoRoom::Short(shortage)) => Err(self.too_little(&shortage)),
+            Err(NoRoom::Trouble(Trouble::Store(error))) if is_busy(&error) => Err(explain("written", &error)),
+            Err(NoRoom::Trouble(trouble)) => self.write(|_| Err(trouble)),
+        }
+    }
+
+    fn too_little(&self, Shortage { wanted, free }: &Shortage) -> JournalError {
+        let kib = |bytes: &u64| bytes.div_ceil(1024);
+        JournalError::Store {
+            doing: "written",
+            cause: format!(
+                "the disk of {} is full: {} KiB are wanted for what a run and its undo write down, and {} KiB are free",
+                self.path.display(),
+                kib(wanted),
+                kib(free)
+            ),
+        }
+    }
+
+    /// What is too large for what was set aside gets room of its own; where there is none, what commands printed is left
+    /// out.
+    fn make_fit(&mut self, events: &mut [Event]) {
+        let size = room::size(events);
+        if size > room::LARGE && self.set_aside(size as u64 / 2048, size as u64).is_err() {
+            room::give_up_output(events);
         }
     }
 
@@ -167,6 +204,17 @@ fn take_lock(transaction: &Transaction<'_>, run: &RunId, lock: &Resource, at: Ti
     Ok(())
 }
 
+impl Drop for SqliteJournal {
+    fn drop(&mut self) {
+        let connections = || std::iter::once(&self.connection).chain(&self.renewals);
+        match self.poisoned {
+            None => connections().for_each(room::keep),
+            // Nothing more is written, not even by closing.
+            Some(_) => connections().for_each(room::stay),
+        }
+    }
+}
+
 impl Journal for SqliteJournal {
     fn begin(
         &mut self,
@@ -176,6 +224,10 @@ impl Journal for SqliteJournal {
         actor: &str,
         at: Time,
     ) -> Result<(Lease, Vec<Record>), JournalError> {
+        if let Event::RunStarted { plan, .. } = &started {
+            let length = rows::to_json(&started)?.len();
+            self.set_aside(room::pages(plan, length), length as u64)?;
+        }
         let boot = self.boot.clone();
         self.write(|transaction| {
             if exists(transaction, run)? {
@@ -197,11 +249,12 @@ impl Journal for SqliteJournal {
         lease: &Lease,
         actor: &str,
         at: Time,
-        events: Vec<Event>,
+        mut events: Vec<Event>,
         answers: &[i64],
     ) -> Result<Vec<Record>, JournalError> {
         let run = &lease.run;
         self.quiet = None;
+        self.make_fit(&mut events);
         self.write(|transaction| {
             rows::held(transaction, lease)?;
             let before = rows::standing(transaction, run)?;
@@ -261,6 +314,8 @@ impl Journal for SqliteJournal {
         actor: &str,
         at: Time,
     ) -> Result<(Lease, Vec<Record>), JournalError> {
+        // A run that is under way goes on with what is there: to refuse it helps nobody.
+        let _ = self.set_aside(0, 0);
         let boot = self.boot.clone();
         self.write(|transaction| {
             let (held, _) = rows::epoch(transaction, run)?;

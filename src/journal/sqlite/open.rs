@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::super::JournalError;
 use super::network::shared_file_system;
+use super::room;
 use super::trouble::{explain, is_busy};
 
 /// The name of the file in the state folder.
@@ -43,6 +44,8 @@ pub(super) fn prepare(folder: &Path) -> Result<PathBuf, JournalError> {
     let path = folder.join(FILE);
     make_file(folder, &path).map_err(|error| failed("make", &path, &error))?;
     let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // This look at it takes nothing from a run that has room set aside in the log.
+    room::stay(&connection);
     let new = is_new(&connection, &path)?;
     // Also where there is a journal: somebody may have switched its log off with another tool.
     write_ahead(&connection).map_err(|error| explain("written", &error))?;
@@ -65,6 +68,7 @@ pub(super) fn writing(path: &Path, promise: Promise) -> Result<Connection, Journ
         .pragma_update(None, "synchronous", level)
         .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
         .and_then(|()| connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024))
+        .and_then(|()| connection.pragma_update(None, "wal_autocheckpoint", room::CHECKPOINT_FRAMES))
         .map_err(|error| explain("read", &error))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)

@@ -3,6 +3,7 @@
 mod contract;
 mod kill;
 mod random;
+mod room;
 mod sqlite;
 mod tamper;
 
