@@ -94,7 +94,7 @@ pub fn is_held(lease: &LeaseInfo) -> bool {
 /// When there is none, or the word fits several.
 pub fn find(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId), Failure> {
     let none = || {
-        Failure::new(Exit::NotFound, format!("there are no runs in {}", setup.state.display()))
+        Failure::new(Exit::NotFound, format!("there are no runs in {}", setup.kept_in()))
             .next("playbook list     (playbooks that can be run)")
             .next("--state DIR or $PLAYBOOK_STATE names another folder for the state")
     };
@@ -150,6 +150,42 @@ fn choose(rows: &[RunRow], word: &str) -> Result<RunId, Option<Failure>> {
             Err(Some(Failure::new(Exit::NotFound, what).next("write more of the run's id")))
         }
     }
+}
+
+/// A run that is to be driven on: its records fit, and nobody has gone on from another copy of them.
+///
+/// # Errors
+/// When its records were changed, or the journal is a copy that the one in the state folder is ahead of.
+pub fn sound(setup: &Setup, journal: &mut SqliteJournal, run: &RunId) -> Result<(), Failure> {
+    let found = journal.verify(run)?;
+    if let Some((seq, why)) = &found.broken {
+        return Err(broken(run, *seq, why));
+    }
+    if !setup.has_moved() {
+        return Ok(());
+    }
+    // What cannot be read any more is why the journal was moved.
+    let Ok(Some(mut old)) = SqliteJournal::open_read_only(&setup.state) else { return Ok(()) };
+    let ahead = old.verify(run).is_ok_and(|there| there.records > found.records);
+    let held = old.lease(run).is_ok_and(|lease| is_held(&lease));
+    if !ahead && !held {
+        return Ok(());
+    }
+    let file = SqliteJournal::file_in(&setup.state);
+    let why = if held { "a process still drives the run from" } else { "there are newer records of the run in" };
+    let what = format!("{why} {}, and {} is a copy of it", file.display(), setup.journal_file.display());
+    Err(Failure::new(Exit::NotAllowed, what)
+        .meaning("nothing was done: two copies that go on would act twice")
+        .next("go on without --journal; or copy the journal once more and name the new copy")
+        .next("or, where the old one must not be used any more, move it away first"))
+}
+
+/// Records that were changed or lost.
+pub fn broken(run: &RunId, seq: u64, why: &str) -> Failure {
+    Failure::new(Exit::Invalid, format!("the journal of run {run} is broken at record {seq}: {why}"))
+        .meaning("records from there on were changed or lost after they were written, or the disk is failing")
+        .next(format!("playbook timeline {run}     (what can still be read)"))
+        .next("playbook show NAME --by-hand     (what is to be done, without the runner)")
 }
 
 /// What is known of a run.

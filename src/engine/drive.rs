@@ -42,7 +42,13 @@ pub(super) struct Drive<'e> {
 impl Drive<'_> {
     /// Drives the run until it ends, waits for a person or is stopped.
     pub(super) async fn go(mut self) -> Result<Ending, EngineError> {
-        let kind = self.turn().await?;
+        let kind = match self.turn().await {
+            Ok(kind) => kind,
+            Err(error) => {
+                self.parts.observer.gave_up(&self.state);
+                return Err(error);
+            }
+        };
         if kind != EndingKind::Left {
             self.parts.journal.release(&self.lease)?;
         }
@@ -97,7 +103,10 @@ impl Drive<'_> {
 
     /// The same in somebody else's name, marking requests as taken up.
     pub(super) fn append_by(&mut self, actor: &str, events: Vec<Event>, answers: &[i64]) -> Result<(), EngineError> {
-        let records = self.parts.journal.append(&self.lease, actor, self.parts.clock.now(), events, answers)?;
+        // What cannot be written down is all that is known of it: whoever is there must be told.
+        let told = events.clone();
+        let appended = self.parts.journal.append(&self.lease, actor, self.parts.clock.now(), events, answers);
+        let records = appended.inspect_err(|_| self.parts.observer.unwritten(&told))?;
         for record in &records {
             self.state.apply(record)?;
             self.parts.observer.record(record, &self.state);

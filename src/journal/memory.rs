@@ -268,6 +268,7 @@ impl Journal for MemoryJournal {
         actor: &str,
         at: Time,
     ) -> Result<(Lease, Vec<Record>), JournalError> {
+        self.verify(run)?.sound(run)?;
         self.write(|content| {
             let (clock, boot) = (content.clock, content.boot());
             let held = content.run(run)?;

@@ -70,10 +70,10 @@ pub trait Journal: Send {
     fn release(&mut self, lease: &Lease) -> Result<(), JournalError>;
 
     /// Takes the lease of a run whose holder is gone, if its epoch is still `expected`, and writes a `LeaseTaken` record
-    /// under the next epoch.
+    /// under the next epoch. It verifies the run first: nobody goes on from records that were changed.
     ///
     /// # Errors
-    /// `LeaseLost` when somebody else was faster.
+    /// `LeaseLost` when somebody else was faster; `Corrupt` when the records do not fit.
     fn take(
         &mut self,
         run: &RunId,
@@ -218,6 +218,17 @@ pub struct Verification {
     pub head: Option<Digest>,
     /// What does not fit, if anything: the sequence number and what is wrong with it.
     pub broken: Option<(u64, String)>,
+}
+
+impl Verification {
+    /// # Errors
+    /// `Corrupt` when something does not fit.
+    fn sound(&self, run: &RunId) -> Result<(), JournalError> {
+        match &self.broken {
+            None => Ok(()),
+            Some((seq, why)) => Err(JournalError::Corrupt(format!("run {run} does not fit at record {seq}: {why}"))),
+        }
+    }
 }
 
 /// Why the journal could not do what was asked.

@@ -15,6 +15,7 @@ mod command;
 mod core;
 mod failover;
 mod house;
+mod journal_faults;
 mod lab;
 mod plans;
 mod postgres_actions;

@@ -65,7 +65,7 @@ fn runs(setup: &Setup, output: Format) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     }
     if rows.is_empty() {
-        setup.screen.say(&[Line::plain(format!("there are no runs in {}", setup.state.display()))]);
+        setup.screen.say(&[Line::plain(format!("there are no runs in {}", setup.kept_in()))]);
         return Ok(Exit::Success);
     }
     let first = rows.iter().map(|row| row.run.as_str().len()).max().unwrap_or(0) + 2;

@@ -16,9 +16,7 @@ pub fn verify(setup: &Setup, args: &Verify) -> Result<Exit, Failure> {
     let (mut journal, run) = runs::find(setup, &args.run)?;
     let found = journal.verify(&run)?;
     if let Some((seq, why)) = found.broken {
-        return Err(Failure::new(Exit::Invalid, format!("the journal of run {run} is broken at record {seq}: {why}"))
-            .meaning("records from there on were changed or lost after they were written, or the disk is failing")
-            .next(format!("playbook timeline {run}     (what can still be read)")));
+        return Err(runs::broken(&run, seq, &why));
     }
     runs::state(&mut journal, &run)?;
     let head = found.head.as_ref().map_or("none".to_owned(), |head| head.as_str().to_owned());

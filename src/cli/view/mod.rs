@@ -14,6 +14,7 @@ pub mod plan;
 pub mod run_json;
 #[cfg(test)]
 pub mod samples;
+pub mod stranded;
 pub mod timeline;
 
 use crate::cli::text::{Ink, Line, wrap};

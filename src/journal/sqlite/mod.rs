@@ -18,7 +18,6 @@ use super::{Journal, JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow
 use crate::ids::{Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
 use open::Promise;
-use room::{NoRoom, Shortage};
 use trouble::{Trouble, explain, is_busy};
 
 /// The journal in a state folder.
@@ -44,9 +43,22 @@ impl SqliteJournal {
     /// `Unsuitable` on a network file system, for the file of a newer version, and for a file that is not ours; `Corrupt`
     /// and `Store` where it cannot be used.
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
-        let path = open::prepare(folder)?;
-        let connection = open::writing(&path, Promise::Durable)?;
-        Ok(Self::over(connection, path, false))
+        Self::open_file(&folder.join(open::FILE))
+    }
+
+    /// The same for a file that lies elsewhere or has another name.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_file(path: &Path) -> Result<Self, JournalError> {
+        open::prepare(path)?;
+        let connection = open::writing(path, Promise::Durable)?;
+        Ok(Self::over(connection, path.to_path_buf(), false))
+    }
+
+    /// The file of a journal in a folder.
+    pub fn file_in(folder: &Path) -> PathBuf {
+        folder.join(open::FILE)
     }
 
     /// Opens the journal in a state folder for looking at it, also while others write; nothing where there is none. It
@@ -56,7 +68,7 @@ impl SqliteJournal {
     /// As `open`.
     pub fn open_read_only(folder: &Path) -> Result<Option<Self>, JournalError> {
         let path = folder.join(open::FILE);
-        Ok(open::reading(folder)?.map(|connection| Self::over(connection, path, true)))
+        Ok(open::reading(&path)?.map(|connection| Self::over(connection, path, true)))
     }
 
     /// Where the journal lies.
@@ -97,40 +109,6 @@ impl SqliteJournal {
                 Err(explain("written", &error))
             }
             Err(Trouble::File(path, error)) => Err(trouble::file("written", &path, &error)),
-        }
-    }
-
-    /// Sets aside what the runs that have not ended may still need, `pages` more than that, and `more` bytes in the log.
-    fn set_aside(&mut self, pages: u64, more: u64) -> Result<(), JournalError> {
-        self.writable()?;
-        let open = room::pages_of_open_runs(&self.connection).map_err(Trouble::read)?;
-        match room::set_aside(&self.connection, &self.path, open + pages, more) {
-            Ok(()) => Ok(()),
-            Err(NoRoom::Short(shortage)) => Err(self.too_little(&shortage)),
-            Err(NoRoom::Trouble(Trouble::Store(error))) if is_busy(&error) => Err(explain("written", &error)),
-            Err(NoRoom::Trouble(trouble)) => self.write(|_| Err(trouble)),
-        }
-    }
-
-    fn too_little(&self, Shortage { wanted, free }: &Shortage) -> JournalError {
-        let kib = |bytes: &u64| bytes.div_ceil(1024);
-        JournalError::Store {
-            doing: "written",
-            cause: format!(
-                "the disk of {} is full: {} KiB are wanted for what a run and its undo write down, and {} KiB are free",
-                self.path.display(),
-                kib(wanted),
-                kib(free)
-            ),
-        }
-    }
-
-    /// What is too large for what was set aside gets room of its own; where there is none, what commands printed is left
-    /// out.
-    fn make_fit(&mut self, events: &mut [Event]) {
-        let size = room::size(events);
-        if size > room::LARGE && self.set_aside(size as u64 / 2048, size as u64).is_err() {
-            room::give_up_output(events);
         }
     }
 
@@ -314,6 +292,7 @@ impl Journal for SqliteJournal {
         actor: &str,
         at: Time,
     ) -> Result<(Lease, Vec<Record>), JournalError> {
+        self.verify(run)?.sound(run)?;
         // A run that is under way goes on with what is there: to refuse it helps nobody.
         let _ = self.set_aside(0, 0);
         let boot = self.boot.clone();

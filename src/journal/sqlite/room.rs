@@ -18,8 +18,9 @@ use nix::sys::statvfs::statvfs;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 
-use super::rows;
-use super::trouble::Trouble;
+use super::super::JournalError;
+use super::trouble::{Trouble, explain, is_busy};
+use super::{SqliteJournal, rows};
 use crate::outcome::{CommandOutput, Report, Stream};
 use crate::plan::Plan;
 use crate::playbook::Step;
@@ -124,6 +125,42 @@ pub(super) fn set_aside(connection: &Connection, path: &Path, pages: u64, more: 
     fill(connection, missing).map_err(|trouble| if trouble.is_full() { short() } else { trouble.into() })
 }
 
+impl SqliteJournal {
+    /// Sets aside what the runs that have not ended may still need, `pages` more than that, and `more` bytes in the log.
+    pub(super) fn set_aside(&mut self, pages: u64, more: u64) -> Result<(), JournalError> {
+        self.writable()?;
+        let open = pages_of_open_runs(&self.connection).map_err(Trouble::read)?;
+        match set_aside(&self.connection, &self.path, open + pages, more) {
+            Ok(()) => Ok(()),
+            Err(NoRoom::Short(shortage)) => Err(self.too_little(&shortage)),
+            Err(NoRoom::Trouble(Trouble::Store(error))) if is_busy(&error) => Err(explain("written", &error)),
+            Err(NoRoom::Trouble(trouble)) => self.write(|_| Err(trouble)),
+        }
+    }
+
+    fn too_little(&self, Shortage { wanted, free }: &Shortage) -> JournalError {
+        let kib = |bytes: &u64| bytes.div_ceil(1024);
+        JournalError::Store {
+            doing: "written",
+            cause: format!(
+                "the disk of {} is full: {} KiB are wanted for what a run and its undo write down, and {} KiB are free",
+                self.path.display(),
+                kib(wanted),
+                kib(free)
+            ),
+        }
+    }
+
+    /// What is too large for what was set aside gets room of its own; where there is none, what commands printed is left
+    /// out.
+    pub(super) fn make_fit(&mut self, events: &mut [Event]) {
+        let size = size(events);
+        if size > LARGE && self.set_aside(size as u64 / 2048, size as u64).is_err() {
+            give_up_output(events);
+        }
+    }
+}
+
 fn free_pages(connection: &Connection) -> rusqlite::Result<u64> {
     let free: i64 = connection.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
     Ok(u64::try_from(free).unwrap_or(0))
@@ -163,6 +200,8 @@ fn fill(connection: &Connection, pages: u64) -> Result<(), Trouble> {
     if pages == 0 {
         return Ok(());
     }
+    // Always empty but for these moments, and made only here: journals that are older do not have it.
+    connection.execute("CREATE TABLE IF NOT EXISTS room (filler BLOB NOT NULL) STRICT", [])?;
     let mut left = pages;
     let filled = loop {
         let now = left.min(CHUNK);

@@ -54,8 +54,3 @@ CREATE TABLE requests (
     taken INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX requests_open ON requests (run, id) WHERE taken = 0;
-
--- Always empty. What is put in here and taken out again leaves free pages behind: room for records on a disk that is full.
-CREATE TABLE room (
-    filler BLOB NOT NULL
-) STRICT;

@@ -1,57 +1,11 @@
 //! A disk that is really full: what was set aside suffices for a run, and without it the run stops.
 
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs;
+use std::path::Path;
 
+use super::disk::Disk;
 use super::*;
 use crate::outcome::{CommandOutput, Report, Stream};
-
-/// A small file system of its own, in memory, or nothing where that is not permitted.
-struct Disk {
-    folder: tempfile::TempDir,
-}
-
-impl Disk {
-    fn of(kib: u64) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={kib}k"), "playbook-test"])
-            .arg(folder.path())
-            .output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self { folder });
-        }
-        eprintln!("skipped: no file system may be mounted here, so there is none that is full");
-        None
-    }
-
-    fn state(&self) -> PathBuf {
-        self.folder.path().join("state")
-    }
-
-    /// Takes every byte that is left.
-    fn fill(&self) {
-        let mut file = File::create(self.folder.path().join("filler")).unwrap();
-        for block in [1 << 20, 4096, 1] {
-            let bytes = vec![b'x'; block];
-            while file.write_all(&bytes).is_ok() {}
-        }
-        let free = nix::sys::statvfs::statvfs(self.folder.path()).unwrap().blocks_available();
-        assert_eq!(free, 0);
-    }
-
-    fn empty(&self) {
-        fs::remove_file(self.folder.path().join("filler")).unwrap();
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.folder.path()).output();
-    }
-}
 
 /// The event that starts a run of so many steps, each with an undo of its own.
 fn of_steps(number: usize) -> Event {
@@ -117,8 +71,8 @@ fn begin_steps(journal: &mut SqliteJournal, name: &str, steps: usize) -> Result<
 #[test]
 fn a_run_on_a_disk_that_was_filled_writes_all_that_it_needs() {
     for steps in [1, 10, 120] {
-        let Some(disk) = Disk::of(64 * 1024) else { return };
-        let mut journal = SqliteJournal::open(&disk.state()).unwrap();
+        let Some(disk) = Disk::in_memory(64 * 1024) else { return };
+        let mut journal = SqliteJournal::open(&disk.path("state")).unwrap();
         let lease = begin_steps(&mut journal, "r1", steps).unwrap();
         disk.fill();
         write_all(&mut journal, &lease, steps).unwrap_or_else(|error| panic!("{steps} steps: {error}"));
@@ -136,25 +90,25 @@ fn a_run_on_a_disk_that_was_filled_writes_all_that_it_needs() {
 
 #[test]
 fn a_process_that_takes_over_on_a_full_disk_finds_the_room() {
-    let Some(disk) = Disk::of(32 * 1024) else { return };
-    let mut journal = SqliteJournal::open(&disk.state()).unwrap();
+    let Some(disk) = Disk::in_memory(32 * 1024) else { return };
+    let mut journal = SqliteJournal::open(&disk.path("state")).unwrap();
     begin_steps(&mut journal, "r1", 10).unwrap();
     disk.fill();
     drop(journal);
     // Looking at it and closing it again takes nothing away.
-    SqliteJournal::open(&disk.state()).unwrap().runs().unwrap();
-    let mut journal = SqliteJournal::open(&disk.state()).unwrap();
+    SqliteJournal::open(&disk.path("state")).unwrap().runs().unwrap();
+    let mut journal = SqliteJournal::open(&disk.path("state")).unwrap();
     let (lease, _) = journal.take(&run("r1"), 1, &holder(2), LeaseReason::Resume, "bob", Time(3)).unwrap();
     write_all(&mut journal, &lease, 10).unwrap();
     drop(journal);
     // Nobody needs it any more.
-    assert!(!disk.state().join("playbook.sqlite3-wal").exists());
+    assert!(!disk.path("state").join("playbook.sqlite3-wal").exists());
 }
 
 #[test]
 fn without_it_a_full_disk_stops_the_run() {
-    let Some(disk) = Disk::of(32 * 1024) else { return };
-    let mut journal = SqliteJournal::open(&disk.state()).unwrap();
+    let Some(disk) = Disk::in_memory(32 * 1024) else { return };
+    let mut journal = SqliteJournal::open(&disk.path("state")).unwrap();
     let lease = begin_steps(&mut journal, "r1", 10).unwrap();
     // What `set_aside` did is taken back: the free pages are given to something else, and so is the log.
     journal.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
@@ -166,28 +120,28 @@ fn without_it_a_full_disk_stops_the_run() {
     assert!(error.to_string().contains("the disk is full"), "{error}");
     disk.empty();
     drop(journal);
-    let mut journal = SqliteJournal::open(&disk.state()).unwrap();
+    let mut journal = SqliteJournal::open(&disk.path("state")).unwrap();
     let (lease, _) = journal.take(&run("r1"), 1, &holder(2), LeaseReason::Resume, "bob", Time(3)).unwrap();
     write_all(&mut journal, &lease, 10).unwrap();
 }
 
 #[test]
 fn a_run_that_finds_no_room_is_not_begun_and_takes_nothing() {
-    let Some(disk) = Disk::of(4096) else { return };
-    let mut journal = SqliteJournal::open(&disk.state()).unwrap();
+    let Some(disk) = Disk::in_memory(4096) else { return };
+    let mut journal = SqliteJournal::open(&disk.path("state")).unwrap();
     let error = begin_steps(&mut journal, "r1", 200).unwrap_err();
     assert!(error.to_string().contains("KiB are wanted"), "{error}");
     assert!(journal.runs().unwrap().is_empty());
     let size = |path: &Path| fs::metadata(path).unwrap().len();
-    assert!(size(&disk.state().join("playbook.sqlite3")) < 100_000);
+    assert!(size(&disk.path("state").join("playbook.sqlite3")) < 100_000);
     // It is no failed write: a smaller one begins.
     begin_steps(&mut journal, "r2", 1).unwrap();
 }
 
 #[test]
 fn several_runs_have_room_for_each() {
-    let Some(disk) = Disk::of(32 * 1024) else { return };
-    let mut journal = SqliteJournal::open(&disk.state()).unwrap();
+    let Some(disk) = Disk::in_memory(32 * 1024) else { return };
+    let mut journal = SqliteJournal::open(&disk.path("state")).unwrap();
     let mut leases = Vec::new();
     for name in ["r1", "r2", "r3"] {
         let Event::RunStarted { plan, incident, format, tool, overrides, .. } = of_steps(20) else { unreachable!() };

@@ -1,0 +1,95 @@
+//! The journal's disk fills up in the middle of a run, really; and a journal that goes on from another disk.
+
+use super::disk::Disk;
+use crate::processes::{Place, said};
+
+const STEPS: &str = r#"
+  - id: fills
+    run: |
+      cat /dev/zero > DISK/filler || true
+      sync -f DISK || true
+      echo fills >> WORLD/log
+    rollback: [{ run: "sed -i /fills/d WORLD/log", effect: idempotent }]
+  - id: prints
+    run: head -c 30000 /dev/zero | tr '\0' x; echo prints >> WORLD/log
+    rollback: [{ run: "sed -i /prints/d WORLD/log", effect: idempotent }]
+  - id: after
+    run: sleep 3; echo after >> WORLD/log
+    rollback: [{ run: "sed -i /after/d WORLD/log", effect: idempotent }]
+"#;
+
+const FAILS: &str = r#"
+  - id: fails
+    run: exit 4
+    rollback: none
+    because: it does nothing
+"#;
+
+fn on(disk: Option<Disk>, fails: bool) {
+    let Some(disk) = disk else { return };
+    let place = Place::new();
+    let steps = if fails { format!("{STEPS}{FAILS}") } else { STEPS.to_owned() };
+    let book = place.book("full", &steps.replace("DISK", disk.root().to_str().unwrap()));
+    let journal = disk.path("playbook.sqlite3");
+    let journal = journal.to_str().unwrap();
+    let told = place.expect(if fails { 10 } else { 0 }, &["run", &book, "-y", "--journal", journal]);
+    assert!(std::fs::write(disk.path("more"), [0; 8192]).is_err(), "the disk was not full\n{told}");
+    let left: &[&str] = if fails { &[] } else { &["fills", "prints", "after"] };
+    assert_eq!(place.log(), left);
+    place.expect(0, &["verify", "latest", "--journal", journal]);
+    assert!(!place.path("state/playbook.sqlite3").exists());
+}
+
+#[test]
+fn a_run_goes_on_to_its_end_on_a_disk_in_memory_that_it_has_filled() {
+    on(Disk::in_memory(8 * 1024), false);
+}
+
+#[test]
+fn a_run_is_undone_on_an_ext4_that_it_has_filled() {
+    on(Disk::on_loop(32), true);
+}
+
+#[test]
+fn without_room_for_its_records_a_run_is_not_begun() {
+    let Some(disk) = Disk::in_memory(1024) else { return };
+    let place = Place::new();
+    let book = place.book("full", &STEPS.replace("DISK", "/nowhere"));
+    let journal = disk.path("playbook.sqlite3");
+    let told = place.expect(74, &["run", &book, "-y", "--journal", journal.to_str().unwrap()]);
+    assert!(told.contains("KiB are wanted") && told.contains("nothing was started or changed"), "{told}");
+    assert!(place.log().is_empty());
+}
+
+#[test]
+fn a_run_goes_on_from_a_copy_on_another_disk_and_never_from_a_stale_one() {
+    let place = Place::new();
+    let book = place.book("moved", "  - id: gate\n    run: GATE(one); echo gate >> WORLD/log\n    effect: idempotent\n  - id: last\n    run: echo last >> WORLD/log\n");
+    let mut runner = place.start(&["run", &book, "-y"]);
+    place.wait_at("one");
+    runner.kill();
+    std::fs::create_dir(place.path("elsewhere")).unwrap();
+    let copy = || {
+        for file in std::fs::read_dir(place.path("state")).unwrap().map(|entry| entry.unwrap().path()) {
+            if file.is_file() {
+                std::fs::copy(&file, place.path("elsewhere").join(file.file_name().unwrap())).unwrap();
+            }
+        }
+    };
+    copy();
+    let moved = place.path("elsewhere/playbook.sqlite3");
+    let moved = moved.to_str().unwrap();
+    place.expect(0, &["verify", "latest", "--journal", moved]);
+    place.open("one");
+    // Somebody has gone on from the first: the copy is stale.
+    place.expect(12, &["pause", "latest", "--reason", "lunch"]);
+    let told = place.expect(77, &["resume", "latest", "--journal", moved]);
+    assert!(told.contains("newer records of the run"), "{told}");
+    copy();
+    let told = place.expect(0, &["resume", "latest", "--journal", moved]);
+    assert!(told.contains("journal: "), "{told}");
+    assert_eq!(place.log(), ["gate", "last"]);
+    let output = place.run(&["status", "latest", "--journal", "nowhere.sqlite3"]);
+    assert_eq!(output.status.code(), Some(66), "{}", said(&output));
+    assert!(!place.path("nowhere.sqlite3").exists());
+}
