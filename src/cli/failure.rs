@@ -205,7 +205,8 @@ impl From<JournalError> for Failure {
                 .next("--state DIR or $PLAYBOOK_STATE names another folder for the state"),
             JournalError::Store { .. } => Failure::new(Exit::Journal, what)
                 .meaning("nothing was started or changed")
-                .next("playbook doctor     (disk, permissions)"),
+                .next("playbook doctor     (disk, permissions)")
+                .next("--journal FILE names a journal on another disk"),
         }
     }
 }

@@ -12,10 +12,16 @@ use crate::processes::Place;
 const STEPS: &str = r#"
   - id: one
     run: sleep 0.02; echo one >> WORLD/log
+    rollback: none
+    because: a test
   - id: two
     run: sleep 0.02; echo two >> WORLD/log
+    rollback: none
+    because: a test
   - id: three
     run: sleep 0.02; echo three >> WORLD/log
+    rollback: none
+    because: a test
 "#;
 
 #[test]
