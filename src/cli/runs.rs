@@ -38,6 +38,8 @@ pub enum Doing {
     Stuck,
     /// It is over.
     Ended,
+    /// What is written down of it makes no sense.
+    Damaged,
 }
 
 impl Doing {
@@ -50,11 +52,15 @@ impl Doing {
             Doing::Interrupted => "interrupted",
             Doing::Stuck => "stuck",
             Doing::Ended => "ended",
+            Doing::Damaged => "damaged",
         }
     }
 
     /// Of a row of the list of runs.
     pub fn of_row(row: &RunRow) -> Self {
+        if row.damaged.is_some() {
+            return Doing::Damaged;
+        }
         Self::judge(row.verdict.is_some(), row.waiting, row.stopped, &row.lease)
     }
 
@@ -88,6 +94,19 @@ pub fn is_held(lease: &LeaseInfo) -> bool {
     }
 }
 
+/// All runs, newest first. Of those that have not ended the records are read as well: one that breaks the fold is shown as
+/// what it is, and stops no other.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn rows(journal: &mut dyn Journal) -> Result<Vec<RunRow>, Failure> {
+    let mut rows = journal.runs()?;
+    for row in rows.iter_mut().filter(|row| row.verdict.is_none() && row.damaged.is_none()) {
+        row.damaged = state(journal, &row.run).err().map(|failure| failure.what);
+    }
+    Ok(rows)
+}
+
 /// The journal and the run that a word means: its id, the beginning or end of it, or `latest`.
 ///
 /// # Errors
@@ -99,7 +118,7 @@ pub fn find(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId), Failure
             .next("--state DIR or $PLAYBOOK_STATE names another folder for the state")
     };
     let mut journal = setup.existing_journal()?.ok_or_else(none)?;
-    let rows = journal.runs()?;
+    let rows = rows(&mut journal)?;
     let run = choose(&rows, word).map_err(|failure| failure.unwrap_or_else(none))?;
     if let (Some(row), LATEST) = (rows.iter().find(|row| row.run == run), word) {
         setup.screen.say(&[Line::new().with(Ink::Dim, taken(row, &rows))]);
@@ -110,8 +129,10 @@ pub fn find(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId), Failure
 /// The run that `latest` means: one that somebody drives, else one that has not ended, else the newest. Somebody who stops
 /// or watches "the" run must not miss the one under way for a newer one that is over.
 fn latest(rows: &[RunRow]) -> Option<&RunRow> {
-    let open = |row: &&RunRow| row.verdict.is_none();
-    rows.iter().filter(open).find(|row| is_held(&row.lease)).or_else(|| rows.iter().find(open)).or_else(|| rows.first())
+    let open = |row: &&RunRow| row.verdict.is_none() && row.damaged.is_none();
+    let held = rows.iter().filter(open).find(|row| is_held(&row.lease));
+    let sound = || rows.iter().find(|row| row.damaged.is_none());
+    held.or_else(|| rows.iter().find(open)).or_else(sound).or_else(|| rows.first())
 }
 
 /// Which run `latest` was taken for.
@@ -152,21 +173,18 @@ fn choose(rows: &[RunRow], word: &str) -> Result<RunId, Option<Failure>> {
     }
 }
 
-/// A run that is to be driven on: its records fit, and nobody has gone on from another copy of them.
+/// A run that is to be driven on: nobody has gone on from another copy of its records.
 ///
 /// # Errors
-/// When its records were changed, or the journal is a copy that the one in the state folder is ahead of.
-pub fn sound(setup: &Setup, journal: &mut SqliteJournal, run: &RunId) -> Result<(), Failure> {
-    let found = journal.verify(run)?;
-    if let Some((seq, why)) = &found.broken {
-        return Err(broken(run, *seq, why));
-    }
+/// When the journal is a copy that the one in the state folder is ahead of.
+pub fn newest(setup: &Setup, state: &RunState) -> Result<(), Failure> {
     if !setup.has_moved() {
         return Ok(());
     }
+    let run = &state.run;
     // What cannot be read any more is why the journal was moved.
     let Ok(Some(mut old)) = SqliteJournal::open_read_only(&setup.state) else { return Ok(()) };
-    let ahead = old.verify(run).is_ok_and(|there| there.records > found.records);
+    let ahead = old.verify(run).is_ok_and(|there| there.records > state.seq);
     let held = old.lease(run).is_ok_and(|lease| is_held(&lease));
     if !ahead && !held {
         return Ok(());
@@ -191,8 +209,11 @@ pub fn broken(run: &RunId, seq: u64, why: &str) -> Failure {
 /// What is known of a run.
 ///
 /// # Errors
-/// When its records are damaged.
+/// When its records are damaged, were changed, or make no sense.
 pub fn state(journal: &mut dyn Journal, run: &RunId) -> Result<RunState, Failure> {
+    if let Some((seq, why)) = journal.verify(run)?.broken {
+        return Err(broken(run, seq, &why));
+    }
     let records = journal.records(run, 0).map_err(|error| Failure::from(error).naming(run))?;
     RunState::replay(run, &records).map_err(|error| Failure::from(error).naming(run))
 }
@@ -242,6 +263,7 @@ mod tests {
             waiting: None,
             stopped: false,
             lease: LeaseInfo { epoch: 1, holder, released: true, idle: None },
+            damaged: None,
         }
     }
 

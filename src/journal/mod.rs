@@ -96,7 +96,7 @@ pub trait Journal: Send {
     /// `NoSuchRun`, or `Corrupt` when one cannot be read.
     fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError>;
 
-    /// All runs, newest first.
+    /// All runs, newest first. One whose row cannot be read is there and says so: it must not stop the others.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -177,6 +177,8 @@ pub struct RunRow {
     pub stopped: bool,
     /// Who holds or last held it.
     pub lease: LeaseInfo,
+    /// What of this row cannot be read, if anything: then the rest of it is not to be relied on.
+    pub damaged: Option<String>,
 }
 
 /// A lock that is held.

@@ -85,6 +85,7 @@ impl Projection {
             waiting: self.waiting,
             stopped: self.stopped,
             lease,
+            damaged: None,
         }
     }
 

@@ -17,8 +17,8 @@ pub fn resume(setup: &Setup, args: &Resume) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, "a take-over is written down with its reason: --reason TEXT"));
     }
     let (mut journal, run) = runs::find(setup, &args.run)?;
-    runs::sound(setup, &mut journal, &run)?;
     let state = runs::state(&mut journal, &run)?;
+    runs::newest(setup, &state)?;
     if let Some((verdict, ..)) = state.ended {
         setup.screen.say(&[Line::plain(format!("run {run} has ended; there is nothing to go on with"))]);
         let exit = Exit::of_ended(&state, verdict);

@@ -315,9 +315,13 @@ impl Journal for SqliteJournal {
         let now = boot::since_boot();
         let read = |row: &Row<'_>| rows::lease(row, now, &self.boot);
         let what = format!("the lease of run {run}");
-        self.list("SELECT * FROM leases WHERE run = ?1", &what, read, [run.as_str()])?
-            .pop()
-            .ok_or_else(|| JournalError::NoSuchRun(run.clone()))
+        match self.list("SELECT * FROM leases WHERE run = ?1", &what, read, [run.as_str()])?.pop() {
+            Some(found) => Ok(found),
+            None if exists(&self.connection, run).map_err(|error| explain("read", &error))? => {
+                Err(rows::damaged(&what, "it is missing"))
+            }
+            None => Err(JournalError::NoSuchRun(run.clone())),
+        }
     }
 
     fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError> {
@@ -335,11 +339,9 @@ impl Journal for SqliteJournal {
 
     fn runs(&mut self) -> Result<Vec<RunRow>, JournalError> {
         let now = boot::since_boot();
-        let read = |row: &Row<'_>| {
-            let run = rows::run_id(row)?;
-            let lease = rows::lease(row, now, &self.boot).map_err(|wrong| format!("run {run}: {wrong}"))?;
-            let projection = rows::projection(row).map_err(|wrong| format!("run {run}: {wrong}"))?;
-            Ok(projection.row(run, lease))
+        let read = |row: &Row<'_>| match (rows::run_id(row), rows::lease(row, now, &self.boot), rows::projection(row)) {
+            (Ok(run), Ok(lease), Ok(projection)) => Ok(projection.row(run, lease)),
+            (Err(wrong), ..) | (_, Err(wrong), _) | (.., Err(wrong)) => rows::damaged_run(row, wrong),
         };
         // A run without a lease must not vanish from the list: it shows as damaged.
         let query = "SELECT runs.*, epoch, holder, released, renewed, boot FROM runs LEFT JOIN leases USING (run) \
