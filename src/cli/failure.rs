@@ -200,6 +200,7 @@ impl From<JournalError> for Failure {
             JournalError::Corrupt(_) => Failure::new(Exit::Invalid, what)
                 .meaning("nothing was started; what the journal says can not be relied on")
                 .next("playbook verify RUN     (which record does not fit)"),
+            JournalError::Checkpoint(_) => Failure::new(Exit::Invalid, what),
             JournalError::Unsuitable(_) => Failure::new(Exit::Journal, what)
                 .meaning("nothing was started")
                 .next("--state DIR or $PLAYBOOK_STATE names another folder for the state"),

@@ -11,10 +11,7 @@ use super::{Ending, EndingKind, Engine, EngineError, Requested, make_folder};
 use crate::ids::RunId;
 use crate::journal::{JournalError, Lease};
 use crate::plan::Plan;
-use crate::run::{Event, LeaseReason, RequestKind, RunState};
-
-/// The form of the journal that this version writes.
-const FORMAT: u32 = 1;
+use crate::run::{Event, FORMAT, LeaseReason, RequestKind, RunState};
 
 impl Engine {
     /// Starts a run of a plan and drives it.

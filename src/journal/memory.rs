@@ -303,6 +303,10 @@ impl Journal for MemoryJournal {
         })
     }
 
+    fn stored(&mut self, run: &RunId) -> Result<Vec<Stored>, JournalError> {
+        self.read(|content| Ok(content.run(run)?.records.clone()))
+    }
+
     fn runs(&mut self) -> Result<Vec<RunRow>, JournalError> {
         self.read(|content| {
             let row = |(id, run): (&RunId, &Run)| run.projection.row(id.clone(), content.lease_info(run));

@@ -4,16 +4,22 @@
 mod audit;
 mod boot;
 mod chain;
+mod checkpoint;
 mod memory;
 mod projection;
+mod signing;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+pub use audit::verify_stored;
 pub use boot::boot_id;
+pub use chain::Stored;
+pub use checkpoint::Checkpoint;
 pub use memory::{Failure, MemoryJournal};
+pub use signing::{Key, PublicKey};
 pub use sqlite::SqliteJournal;
 
 use crate::ids::{Digest, Resource, RunId};
@@ -95,6 +101,12 @@ pub trait Journal: Send {
     /// # Errors
     /// `NoSuchRun`, or `Corrupt` when one cannot be read.
     fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError>;
+
+    /// The records of a run just as they are stored, for whoever verifies them elsewhere.
+    ///
+    /// # Errors
+    /// `NoSuchRun`, or `Corrupt` when one cannot even be read as text.
+    fn stored(&mut self, run: &RunId) -> Result<Vec<Stored>, JournalError>;
 
     /// All runs, newest first. One whose row cannot be read is there and says so: it must not stop the others.
     ///
@@ -255,6 +267,9 @@ pub enum JournalError {
     /// What is stored cannot be a journal of ours.
     #[error("the journal is damaged: {0}")]
     Corrupt(String),
+    /// A checkpoint or a key is not what it should be.
+    #[error("{0}")]
+    Checkpoint(String),
     /// The state lies where the store cannot keep its promise (a network file system), or was made by a newer version.
     #[error("{0}")]
     Unsuitable(String),

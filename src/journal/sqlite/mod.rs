@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 
 use super::audit::{Audit, Kept};
-use super::chain::{self, Writer};
+use super::chain::{self, Stored, Writer};
 use super::{Journal, JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow, Verification, boot};
 use crate::ids::{Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
@@ -130,6 +130,18 @@ impl SqliteJournal {
             Ok(list)
         };
         all().map_err(Trouble::read)
+    }
+
+    fn stored_after(&mut self, run: &RunId, after: u64) -> Result<Vec<Stored>, JournalError> {
+        if !exists(&self.connection, run).map_err(|error| explain("read", &error))? {
+            return Err(JournalError::NoSuchRun(run.clone()));
+        }
+        let read = |row: &Row<'_>| {
+            let (seq, stored) = rows::record(row);
+            stored.map_err(|wrong| format!("record {seq}: {wrong}"))
+        };
+        let query = "SELECT * FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq";
+        self.list(query, &format!("run {run}"), read, params![run.as_str(), rows::signed(after)])
     }
 
     /// A number that changes when another connection has written.
@@ -325,16 +337,11 @@ impl Journal for SqliteJournal {
     }
 
     fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError> {
-        if !exists(&self.connection, run).map_err(|error| explain("read", &error))? {
-            return Err(JournalError::NoSuchRun(run.clone()));
-        }
-        let read = |row: &Row<'_>| {
-            let (seq, stored) = rows::record(row);
-            stored.map_err(|wrong| format!("record {seq}: {wrong}"))
-        };
-        let query = "SELECT * FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq";
-        let stored = self.list(query, &format!("run {run}"), read, params![run.as_str(), rows::signed(after)])?;
-        stored.into_iter().map(|stored| stored.read(run)).collect()
+        self.stored_after(run, after)?.into_iter().map(|stored| stored.read(run)).collect()
+    }
+
+    fn stored(&mut self, run: &RunId) -> Result<Vec<Stored>, JournalError> {
+        self.stored_after(run, 0)
     }
 
     fn runs(&mut self) -> Result<Vec<RunRow>, JournalError> {

@@ -4,7 +4,9 @@
 mod disk;
 mod edits;
 mod errors;
+mod exports;
 mod full;
+mod old;
 mod power;
 
 /// How many cases are tried: so many by default, and what a variable says for a night.
