@@ -65,21 +65,14 @@ pub struct Failure {
     pub next: Vec<Next>,
     /// Faults of a document, with their places.
     pub faults: Vec<Diagnostic>,
-    /// What a person can do without the runner, as lines for a shell; mostly empty.
-    pub by_hand: String,
+    /// What a person can do without the runner, as lines for a shell.
+    pub by_hand: Option<Box<str>>,
 }
 
 impl Failure {
     /// A failure that says what happened.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self {
-            exit,
-            what: what.into(),
-            meaning: String::new(),
-            next: Vec::new(),
-            faults: Vec::new(),
-            by_hand: String::new(),
-        }
+        Self { exit, what: what.into(), meaning: String::new(), next: Vec::new(), faults: Vec::new(), by_hand: None }
     }
 
     /// The same with what it means now.
@@ -136,7 +129,8 @@ impl Failure {
             .next_typed(format!("cp -p {file}* /OTHER/DISK/"))
             .next_typed(format!("{} {elsewhere}", paste.without_journal(&format!("verify {run}"))))
             .next_typed(format!("{} {elsewhere}", paste.without_journal(&format!("resume {run}"))));
-        failure.by_hand = stranded::by_hand(left, actions, inventory);
+        failure.by_hand =
+            Some(stranded::by_hand(left, actions, inventory)).filter(|text| !text.is_empty()).map(Into::into);
         failure.naming(run)
     }
 
@@ -151,7 +145,7 @@ impl Failure {
             "v": 1, "type": "error", "exit": self.exit.code(), "message": self.what, "meaning": self.meaning,
             "next": self.next.iter().map(|next| next.text(paste)).collect::<Vec<_>>(),
             "faults": self.faults.iter().map(faults::json).collect::<Vec<_>>(),
-            "by_hand": (!self.by_hand.is_empty()).then_some(&self.by_hand),
+            "by_hand": self.by_hand,
         })
     }
 
@@ -175,9 +169,9 @@ impl Failure {
             // A command to paste is never broken: the terminal wraps it without adding line ends.
             lines.push(Line::new().with(Ink::Bold, head).with(Ink::Plain, next.text(paste)));
         }
-        if !self.by_hand.is_empty() {
+        if let Some(text) = &self.by_hand {
             lines.push(Line::new());
-            lines.extend(self.by_hand.lines().map(Line::plain));
+            lines.extend(text.lines().map(Line::plain));
         }
         let whole = Look { width: None, ..screen.err };
         Screen { err: whole, ..*screen }.warn(&lines);

@@ -35,7 +35,7 @@ fn flip(connection: &Connection, seq: i64, column: &str, place: usize, bit: usiz
         .query_row(&format!("SELECT {column} FROM records WHERE seq = ?1"), [seq], |row| row.get::<_, Sql>(0))
         .unwrap();
     let (new, cast) = match old {
-        Sql::Integer(number) => (Sql::Integer(number ^ (1 << (place * 8 + bit) % 60)), "?2"),
+        Sql::Integer(number) => (Sql::Integer(number ^ (1 << ((place * 8 + bit) % 60))), "?2"),
         Sql::Text(text) => {
             let mut bytes = text.into_bytes();
             let at = place % bytes.len();
