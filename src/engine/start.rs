@@ -8,9 +8,11 @@ use super::drive::{Drive, TICK};
 use super::holder::{Liveness, is_alive, this_process};
 use super::people::may_answer;
 use super::{Ending, EndingKind, Engine, EngineError, Requested, make_folder};
+use crate::actions::recorder;
 use crate::ids::RunId;
 use crate::journal::{JournalError, Lease};
 use crate::plan::Plan;
+use crate::playbook::{Rollback, Step};
 use crate::run::{Event, FORMAT, LeaseReason, RequestKind, RunState};
 
 impl Engine {
@@ -143,6 +145,7 @@ impl Engine {
     fn hold(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Drive<'_>, EngineError> {
         let spool = self.parts.state.join("spool").join(lease.run.as_str());
         make_folder(&spool)?;
+        recorder::set_aside(&spool, recorded(&state));
         let interrupts = *self.parts.interrupts.borrow();
         Ok(Drive {
             parts: &mut self.parts,
@@ -156,6 +159,17 @@ impl Engine {
             waiting: None,
         })
     }
+}
+
+/// How many commands of a run, and of its undo, a recorder on this machine may have to keep.
+fn recorded(state: &RunState) -> u64 {
+    let local = |step: &&Step| step.action == "shell" && step.effect.changes();
+    let undo = |step: &Step| match &step.rollback {
+        Rollback::Steps(steps) => steps.iter().filter(local).count(),
+        Rollback::Action | Rollback::None { .. } => 0,
+    };
+    let steps = &state.playbook().steps;
+    (steps.iter().filter(local).count() + steps.iter().map(undo).sum::<usize>()) as u64
 }
 
 /// Whether a request makes sense for a run as it stands.

@@ -16,7 +16,7 @@ const STEPS: &str = r#"
   - id: after
     run: |
       sleep 2.5
-      if head -c 8192 /dev/zero > DISK/more; then exit 1; fi
+      if head -c 400000 /dev/zero > DISK/more; then exit 1; fi
       echo after >> WORLD/log
     rollback: [{ run: "sed -i /after/d WORLD/log", effect: idempotent }]
 "#;
@@ -51,6 +51,30 @@ fn on(disk: Option<Disk>, fails: bool) {
     assert_eq!(place.log(), left);
     place.expect(0, &["verify", "latest", "--journal", journal]);
     assert!(!place.path("state/playbook.sqlite3").exists());
+}
+
+/// The whole state on the disk that is full: the recorders of the commands need room as well.
+fn all_on(disk: Option<Disk>, fails: bool) {
+    let Some(disk) = disk else { return };
+    let place = Place::new();
+    let steps = if fails { format!("{STEPS}{FAILS}") } else { STEPS.to_owned() };
+    let book = place.book("full", &steps.replace("DISK", disk.root().to_str().unwrap()));
+    let state = disk.path("state");
+    let output = place.run(&["run", &book, "-y", "--quiet", "--state", state.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(if fails { 10 } else { 0 }), "{}", said(&output));
+    let left: &[&str] = if fails { &[] } else { &["fills", "prints", "after"] };
+    assert_eq!(place.log(), left);
+    place.expect(0, &["verify", "latest", "--state", state.to_str().unwrap()]);
+}
+
+#[test]
+fn commands_are_recorded_on_a_disk_in_memory_that_is_full() {
+    all_on(Disk::in_memory(8 * 1024), true);
+}
+
+#[test]
+fn commands_are_recorded_on_an_ext4_that_is_full() {
+    all_on(Disk::on_loop(32), false);
 }
 
 #[test]
