@@ -35,12 +35,13 @@ const PAGE: u64 = 4096;
 const FRAME: u64 = PAGE + 24;
 /// What an overflow page holds of a blob.
 const BLOB_BYTES: u64 = PAGE - 4;
-/// How many pages are filled by one commit: less than the log has room for.
-const CHUNK: u64 = 200;
+/// How many pages are filled by one commit: each waits for the disk several times, and the log has to hold it.
+const CHUNK: u64 = 1500;
 /// What a record needs: its place in the table, and a page of its own where it is longer than a quarter of one.
 const PAGES_A_RECORD: u64 = 2;
-/// The records that any run has besides those of its steps: its start, leases, requests, pages, waits, its end.
-const RECORDS_A_RUN: u64 = 16;
+/// The records that any run has besides those of its steps: its start, leases, requests, pages, waits, what was found out
+/// about attempts whose end nobody saw, its end.
+const RECORDS_A_RUN: u64 = 32;
 /// Tries beyond this many are not reckoned with: a step that is tried a hundred times is rarely tried a hundred times.
 const TRIES: u64 = 3;
 /// Left to everybody else: file systems need a little for themselves.
@@ -76,12 +77,11 @@ pub(super) fn pages(plan: &Plan, length: usize) -> u64 {
     2 + length as u64 / PAGE + (RECORDS_A_RUN + steps) * PAGES_A_RECORD
 }
 
-/// How many records a step and its undo may write: intent and outcome of every try, what is found out afterwards, the
-/// conditions, the checkpoint.
+/// How many records a step and its undo may write: intent and outcome of every try, the conditions, the checkpoint.
 fn records_of(step: &Step) -> u64 {
     let tries = u64::from(step.retry.attempts).clamp(1, TRIES);
-    let doing = 2 * tries + 1 + u64::from(!step.verify.is_empty()) + u64::from(step.checkpoint.is_some());
-    doing + 3 * u64::from(RunState::undo_parts(step))
+    let doing = 2 * tries + u64::from(!step.verify.is_empty()) + u64::from(step.checkpoint.is_some());
+    doing + 2 * u64::from(RunState::undo_parts(step))
 }
 
 /// How many pages all runs need that have not ended: those of a run that cannot be read are reckoned as if it were small.
@@ -106,7 +106,8 @@ pub(super) fn pages_of_open_runs(connection: &Connection) -> Result<u64, Trouble
 pub(super) fn set_aside(connection: &Connection, path: &Path, pages: u64, more: u64) -> Result<(), NoRoom> {
     let missing = pages.saturating_sub(free_pages(connection)?);
     let log = log_path(path);
-    let target = (checkpoint(connection)? + LOG_FRAMES + more / PAGE) * FRAME;
+    let ahead = (LOG_FRAMES + more / PAGE).max(missing.min(CHUNK) + CHECKPOINT_FRAMES as u64);
+    let target = (checkpoint(connection)? + ahead) * FRAME;
     let allocated = std::fs::metadata(&log).map_or(0, |log| log.blocks() * 512);
     let wanted = missing * PAGE + target.saturating_sub(allocated);
     let folder = path.parent().unwrap_or(Path::new("/"));
