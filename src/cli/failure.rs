@@ -125,7 +125,7 @@ impl Failure {
         let mut failure = Self { next: Vec::new(), ..self.meaning(said.join("\n")) }
             .next(format!("make room on, or mend, the disk of {file}, then:"))
             .next("playbook resume RUN")
-            .next("where that takes too long, go on from a copy on another disk (and never again from the old one):")
+            .next("or sooner, from a copy on another disk (and never again from this one):")
             .next_typed(format!("cp -p {file}* /OTHER/DISK/"))
             .next_typed(format!("{} {elsewhere}", paste.without_journal(&format!("verify {run}"))))
             .next_typed(format!("{} {elsewhere}", paste.without_journal(&format!("resume {run}"))));

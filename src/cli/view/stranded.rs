@@ -101,7 +101,7 @@ pub fn by_hand(left: &Left, actions: &Table, inventory: &Inventory) -> String {
 }
 
 fn to_do(left: &Left, state: &RunState, step: &Step, actions: &Table, inventory: &Inventory) -> Vec<String> {
-    let mut lines = vec![comment(&format!("{}: {}", step.id, step.title))];
+    let mut lines = vec![comment(&headed(step))];
     let task = Task::of(&step.id);
     let done = left.unwritten.iter().any(|event| {
         matches!(event, Event::Outcome { task: of, report, .. } if *of == task && report.outcome == Outcome::Done)
@@ -153,7 +153,7 @@ fn undo_of(state: &RunState, step: &Step, doing: &TaskState, actions: &Table, in
         Rollback::Steps(steps) => steps
             .iter()
             .flat_map(|part| {
-                let mut lines = vec![comment(&format!("undo of {}: {}", step.id, part.title))];
+                let mut lines = vec![comment(&format!("undo of {}", headed(step)))];
                 let arguments = rendered(state, step, part, actions).unwrap_or(Value::Null);
                 lines.extend(command(part, &arguments, actions, inventory));
                 lines
@@ -176,6 +176,11 @@ fn rendered(state: &RunState, of: &Step, step: &Step, actions: &Table) -> Option
 
 fn command(step: &Step, arguments: &Value, actions: &Table, inventory: &Inventory) -> Vec<String> {
     actions.get(&step.action).map(|action| action.by_hand(inventory, arguments)).unwrap_or_default()
+}
+
+/// A step's name, and its title where it has one.
+fn headed(step: &Step) -> String {
+    if step.title == step.id.as_str() { step.id.to_string() } else { format!("{}: {}", step.id, step.title) }
 }
 
 fn comment(text: &str) -> String {

@@ -305,7 +305,8 @@ impl Journal for SqliteJournal {
         at: Time,
     ) -> Result<(Lease, Vec<Record>), JournalError> {
         self.verify(run)?.sound(run)?;
-        // A run that is under way goes on with what is there: to refuse it helps nobody.
+        // A run that is under way goes on with what is there: to refuse it helps nobody. This also brings the log into the
+        // file, and with it what a write that failed before may have left in memory alone.
         let _ = self.set_aside(0, 0);
         let boot = self.boot.clone();
         self.write(|transaction| {
