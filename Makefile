@@ -28,6 +28,9 @@ test: setup ## all checks and tests
 
 full: export PLAYBOOK_TEST_KILLS := $(or $(PLAYBOOK_TEST_KILLS),200)
 full: export PLAYBOOK_TEST_FUZZ_CASES := $(or $(PLAYBOOK_TEST_FUZZ_CASES),5000)
+full: export PLAYBOOK_TEST_JOURNAL_FAULTS := $(or $(PLAYBOOK_TEST_JOURNAL_FAULTS),1000)
+full: export PLAYBOOK_TEST_POWER_CUTS := $(or $(PLAYBOOK_TEST_POWER_CUTS),60)
+full: export PLAYBOOK_TEST_EDITS := $(or $(PLAYBOOK_TEST_EDITS),300)
 full: test ## the same with the long jobs (many kills), for a night or a release
 
 check: ## the fast inner loop: format, clippy, unit tests, without the heavy features

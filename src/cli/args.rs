@@ -7,8 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::screen::Color;
 
 mod authoring;
+mod records;
 
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
+pub use records::{Timeline, Verify};
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
 #[derive(Debug, Parser)]
@@ -32,6 +34,9 @@ pub struct Global {
     /// Where runs are kept [default: the configuration's, else $XDG_STATE_HOME/playbook]
     #[arg(long, global = true, value_name = "DIR", env = "PLAYBOOK_STATE", hide_env_values = true)]
     pub state: Option<PathBuf>,
+    /// The journal, where it was moved to another disk [default: playbook.sqlite3 in the state folder]
+    #[arg(long, global = true, value_name = "FILE", env = "PLAYBOOK_JOURNAL", hide_env_values = true)]
+    pub journal: Option<PathBuf>,
     /// Where playbooks lie; may be given again [default: the configuration's, else ./playbooks]
     #[arg(
         long,
@@ -309,17 +314,6 @@ pub struct Status {
     pub output: Format,
 }
 
-/// `timeline`.
-#[derive(Debug, Args)]
-pub struct Timeline {
-    /// A run: its id, the beginning or end of it, or `latest`
-    #[arg(value_name = "RUN", default_value = "latest")]
-    pub run: String,
-    /// How it is given
-    #[arg(long, value_enum, default_value_t = Output::Human)]
-    pub output: Output,
-}
-
 /// `watch`.
 #[derive(Debug, Args)]
 pub struct Watch {
@@ -329,14 +323,6 @@ pub struct Watch {
     /// How it is given
     #[arg(long, value_enum, default_value_t = Output::Human)]
     pub output: Output,
-}
-
-/// `verify`.
-#[derive(Debug, Args)]
-pub struct Verify {
-    /// A run: its id, the beginning or end of it, or `latest`
-    #[arg(value_name = "RUN", default_value = "latest")]
-    pub run: String,
 }
 
 /// `resume`.

@@ -19,7 +19,7 @@ use crate::run::{RequestKind, RunState, StopKind};
 use super::args::Output;
 use super::clock;
 use super::exit::Exit;
-use super::failure::Failure;
+use super::failure::{Failure, Stranded};
 use super::reporter::{self, Reporter};
 use super::runs::Doing;
 use super::seen::Seen;
@@ -41,6 +41,7 @@ pub struct Drive<'a> {
     seen: Arc<Seen>,
     runtime: Runtime,
     engine: Engine,
+    inventory: Arc<Inventory>,
     interrupts: (watch::Sender<u32>, watch::Receiver<u32>),
     rehearsal: bool,
 }
@@ -118,7 +119,7 @@ impl<'a> Drive<'a> {
         let engine = Engine::new(Parts {
             journal,
             actions,
-            inventory,
+            inventory: Arc::clone(&inventory),
             state: folder,
             observer,
             clock: Arc::new(WallClock),
@@ -127,7 +128,7 @@ impl<'a> Drive<'a> {
             interrupts: interrupts.1.clone(),
             wait,
         });
-        Ok(Self { setup, output, reporter, seen, runtime, engine, interrupts, rehearsal })
+        Ok(Self { setup, output, reporter, seen, runtime, engine, inventory, interrupts, rehearsal })
     }
 
     /// The journal.
@@ -245,7 +246,16 @@ impl<'a> Drive<'a> {
     fn failure(&self, error: EngineError) -> Failure {
         let failure = Failure::from(error);
         match self.seen.run() {
-            Some(run) => failure.in_run(&run),
+            Some(run) => failure.in_run(
+                &run,
+                Stranded {
+                    left: &self.seen.left(),
+                    journal: &self.setup.journal_file,
+                    paste: &self.setup.paste,
+                    actions: &self.setup.actions,
+                    inventory: &self.inventory,
+                },
+            ),
             None => failure,
         }
     }
@@ -310,4 +320,7 @@ pub fn show(setup: &Setup, output: Output, state: &RunState, doing: Doing, exit:
 /// Where the runs are kept: every run says it.
 pub fn say_state(setup: &Setup) {
     setup.screen.say(&[Line::new().with(Ink::Dim, format!("state: {}", setup.state.display()))]);
+    if setup.has_moved() {
+        setup.screen.say(&[Line::new().with(Ink::Dim, format!("journal: {}", setup.journal_file.display()))]);
+    }
 }

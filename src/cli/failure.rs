@@ -1,18 +1,23 @@
 //! What is said when a command cannot do what was asked: what happened, what it means for the system now, and what to do
 //! next. The exit code goes with it. Hints live here alone: the rooms below say only what happened.
 
+use std::path::Path;
+
+use crate::actions::Table;
 use crate::diagnostic::Diagnostic;
 use crate::engine::EngineError;
 use crate::ids::RunId;
+use crate::inventory::Inventory;
 use crate::journal::{JournalError, LockRow};
 use crate::run::IllegalEvent;
 
 use super::clock;
 use super::exit::Exit;
-use super::paste::Paste;
+use super::paste::{Paste, quote};
 use super::screen::Screen;
+use super::seen::Left;
 use super::text::{Ink, Line, Look, wrap};
-use super::view::faults;
+use super::view::{faults, stranded};
 
 /// Something to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +37,21 @@ impl Next {
     }
 }
 
+/// What is known of a run whose journal failed.
+#[derive(Clone, Copy)]
+pub struct Stranded<'a> {
+    /// How it was left.
+    pub left: &'a Left,
+    /// The journal's file.
+    pub journal: &'a Path,
+    /// How commands are printed.
+    pub paste: &'a Paste,
+    /// What its steps do.
+    pub actions: &'a Table,
+    /// What they act on.
+    pub inventory: &'a Inventory,
+}
+
 /// Why a command did not do what was asked.
 #[derive(Debug)]
 pub struct Failure {
@@ -45,12 +65,14 @@ pub struct Failure {
     pub next: Vec<Next>,
     /// Faults of a document, with their places.
     pub faults: Vec<Diagnostic>,
+    /// What a person can do without the runner, as lines for a shell.
+    pub by_hand: Option<Box<str>>,
 }
 
 impl Failure {
     /// A failure that says what happened.
     pub fn new(exit: Exit, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), meaning: String::new(), next: Vec::new(), faults: Vec::new() }
+        Self { exit, what: what.into(), meaning: String::new(), next: Vec::new(), faults: Vec::new(), by_hand: None }
     }
 
     /// The same with what it means now.
@@ -88,13 +110,28 @@ impl Failure {
     /// The same for a run that this process has begun or gone on with: without a journal it starts nothing more, and what it
     /// had started goes on.
     #[must_use]
-    pub fn in_run(self, run: &RunId) -> Self {
+    pub fn in_run(self, run: &RunId, stranded: Stranded<'_>) -> Self {
         if self.exit != Exit::Journal {
             return self.naming(run);
         }
-        self.meaning("no further step was started; a step that was under way may have taken effect")
-            .next("playbook resume RUN     (when that is mended)")
-            .naming(run)
+        let Stranded { left, journal, paste, actions, inventory } = stranded;
+        let mut said = stranded::standing(left, clock::now());
+        if said.is_empty() {
+            said.push("no further step was started; a step that was under way may have taken effect".to_owned());
+        }
+        let file = quote(&journal.to_string_lossy());
+        let name = journal.file_name().unwrap_or_default().to_string_lossy();
+        let elsewhere = format!("--journal /OTHER/DISK/{}", quote(&name));
+        let mut failure = Self { next: Vec::new(), ..self.meaning(said.join("\n")) }
+            .next(format!("make room on, or mend, the disk of {file}, then:"))
+            .next("playbook resume RUN")
+            .next("or sooner, from a copy on another disk (and never again from this one):")
+            .next_typed(format!("cp -p {file}* /OTHER/DISK/"))
+            .next_typed(format!("{} {elsewhere}", paste.without_journal(&format!("verify {run}"))))
+            .next_typed(format!("{} {elsewhere}", paste.without_journal(&format!("resume {run}"))));
+        failure.by_hand =
+            Some(stranded::by_hand(left, actions, inventory)).filter(|text| !text.is_empty()).map(Into::into);
+        failure.naming(run)
     }
 
     /// A document with faults.
@@ -108,6 +145,7 @@ impl Failure {
             "v": 1, "type": "error", "exit": self.exit.code(), "message": self.what, "meaning": self.meaning,
             "next": self.next.iter().map(|next| next.text(paste)).collect::<Vec<_>>(),
             "faults": self.faults.iter().map(faults::json).collect::<Vec<_>>(),
+            "by_hand": self.by_hand,
         })
     }
 
@@ -131,6 +169,10 @@ impl Failure {
             // A command to paste is never broken: the terminal wraps it without adding line ends.
             lines.push(Line::new().with(Ink::Bold, head).with(Ink::Plain, next.text(paste)));
         }
+        if let Some(text) = &self.by_hand {
+            lines.push(Line::new());
+            lines.extend(text.lines().map(Line::plain));
+        }
         let whole = Look { width: None, ..screen.err };
         Screen { err: whole, ..*screen }.warn(&lines);
     }
@@ -152,12 +194,14 @@ impl From<JournalError> for Failure {
             JournalError::Corrupt(_) => Failure::new(Exit::Invalid, what)
                 .meaning("nothing was started; what the journal says can not be relied on")
                 .next("playbook verify RUN     (which record does not fit)"),
+            JournalError::Checkpoint(_) => Failure::new(Exit::Invalid, what),
             JournalError::Unsuitable(_) => Failure::new(Exit::Journal, what)
                 .meaning("nothing was started")
                 .next("--state DIR or $PLAYBOOK_STATE names another folder for the state"),
             JournalError::Store { .. } => Failure::new(Exit::Journal, what)
                 .meaning("nothing was started or changed")
-                .next("playbook doctor     (disk, permissions)"),
+                .next("playbook doctor     (disk, permissions)")
+                .next("--journal FILE names a journal on another disk"),
         }
     }
 }
@@ -233,9 +277,20 @@ mod tests {
         assert_eq!(before.meaning, "nothing was started or changed");
         assert!(!hints(&before).iter().any(|hint| hint.contains("resume")), "{before:?}");
         let run: RunId = "20261122-1-aaaa".parse().unwrap();
-        let inside = fails().in_run(&run);
+        let stranded = Stranded {
+            left: &Left::default(),
+            journal: Path::new("/state/playbook.sqlite3"),
+            paste: &Paste::default(),
+            actions: &Table::builtin(),
+            inventory: &Inventory::default(),
+        };
+        let inside = fails().in_run(&run, stranded);
         assert!(inside.meaning.contains("may have taken effect"), "{inside:?}");
-        assert!(hints(&inside).iter().any(|hint| hint.contains("playbook resume 20261122-1-aaaa")), "{inside:?}");
+        assert!(hints(&inside).iter().any(|hint| hint == "playbook resume 20261122-1-aaaa"), "{inside:?}");
+        assert!(
+            hints(&inside).iter().any(|hint| hint.ends_with("--journal /OTHER/DISK/playbook.sqlite3")),
+            "{inside:?}"
+        );
     }
 
     #[test]

@@ -83,6 +83,7 @@ pub fn exit_of(state: &RunState, doing: Doing) -> Exit {
         (Doing::Stuck, ..) => Exit::Stuck,
         (Doing::Waiting, ..) | (Doing::Stopped, _, Some(StopKind::Paused)) => Exit::Waiting,
         (Doing::Running, ..) => Exit::Success,
+        (Doing::Damaged, ..) => Exit::Invalid,
         (Doing::Stopped | Doing::Interrupted | Doing::Ended, ..) => Exit::Interrupted,
     }
 }

@@ -8,6 +8,8 @@ use super::args::Global;
 #[derive(Debug, Clone, Default)]
 pub struct Paste {
     flags: String,
+    /// The same without the one that says where the journal is.
+    elsewhere: String,
 }
 
 impl Paste {
@@ -31,12 +33,24 @@ impl Paste {
         if std::env::var_os("PLAYBOOK_PATH").is_none() {
             global.playbooks.iter().for_each(|path| add("--playbooks", "", path));
         }
-        Self { flags }
+        let elsewhere = flags.clone();
+        let mut add = |path: &Path| {
+            if std::env::var_os("PLAYBOOK_JOURNAL").is_none_or(|value| value != path.as_os_str()) {
+                flags.push_str(&format!(" --journal {}", quote(&path.to_string_lossy())));
+            }
+        };
+        global.journal.iter().for_each(|path| add(path));
+        Self { flags, elsewhere }
     }
 
     /// A command: `text` without the word `playbook`.
     pub fn command(&self, text: impl AsRef<str>) -> String {
         format!("playbook{} {}", self.flags, text.as_ref())
+    }
+
+    /// The same for a journal that the command names itself.
+    pub fn without_journal(&self, text: &str) -> String {
+        format!("playbook{} {text}", self.elsewhere)
     }
 
     /// A hint: where it begins with `playbook` it is a command.
@@ -69,7 +83,7 @@ mod tests {
 
     #[test]
     fn only_commands_get_the_flags() {
-        let paste = Paste { flags: " --state s".to_owned() };
+        let paste = Paste { flags: " --state s".to_owned(), elsewhere: String::new() };
         assert_eq!(paste.hint("playbook status x"), "playbook --state s status x");
         assert_eq!(paste.hint("look at the disk"), "look at the disk");
     }

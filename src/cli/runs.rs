@@ -38,6 +38,8 @@ pub enum Doing {
     Stuck,
     /// It is over.
     Ended,
+    /// What is written down of it makes no sense.
+    Damaged,
 }
 
 impl Doing {
@@ -50,11 +52,15 @@ impl Doing {
             Doing::Interrupted => "interrupted",
             Doing::Stuck => "stuck",
             Doing::Ended => "ended",
+            Doing::Damaged => "damaged",
         }
     }
 
     /// Of a row of the list of runs.
     pub fn of_row(row: &RunRow) -> Self {
+        if row.damaged.is_some() {
+            return Doing::Damaged;
+        }
         Self::judge(row.verdict.is_some(), row.waiting, row.stopped, &row.lease)
     }
 
@@ -88,18 +94,31 @@ pub fn is_held(lease: &LeaseInfo) -> bool {
     }
 }
 
+/// All runs, newest first. Of those that have not ended the records are read as well: one that breaks the fold is shown as
+/// what it is, and stops no other.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn rows(journal: &mut dyn Journal) -> Result<Vec<RunRow>, Failure> {
+    let mut rows = journal.runs()?;
+    for row in rows.iter_mut().filter(|row| row.verdict.is_none() && row.damaged.is_none()) {
+        row.damaged = state(journal, &row.run).err().map(|failure| failure.what);
+    }
+    Ok(rows)
+}
+
 /// The journal and the run that a word means: its id, the beginning or end of it, or `latest`.
 ///
 /// # Errors
 /// When there is none, or the word fits several.
 pub fn find(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId), Failure> {
     let none = || {
-        Failure::new(Exit::NotFound, format!("there are no runs in {}", setup.state.display()))
+        Failure::new(Exit::NotFound, format!("there are no runs in {}", setup.kept_in()))
             .next("playbook list     (playbooks that can be run)")
             .next("--state DIR or $PLAYBOOK_STATE names another folder for the state")
     };
     let mut journal = setup.existing_journal()?.ok_or_else(none)?;
-    let rows = journal.runs()?;
+    let rows = rows(&mut journal)?;
     let run = choose(&rows, word).map_err(|failure| failure.unwrap_or_else(none))?;
     if let (Some(row), LATEST) = (rows.iter().find(|row| row.run == run), word) {
         setup.screen.say(&[Line::new().with(Ink::Dim, taken(row, &rows))]);
@@ -110,8 +129,10 @@ pub fn find(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId), Failure
 /// The run that `latest` means: one that somebody drives, else one that has not ended, else the newest. Somebody who stops
 /// or watches "the" run must not miss the one under way for a newer one that is over.
 fn latest(rows: &[RunRow]) -> Option<&RunRow> {
-    let open = |row: &&RunRow| row.verdict.is_none();
-    rows.iter().filter(open).find(|row| is_held(&row.lease)).or_else(|| rows.iter().find(open)).or_else(|| rows.first())
+    let open = |row: &&RunRow| row.verdict.is_none() && row.damaged.is_none();
+    let held = rows.iter().filter(open).find(|row| is_held(&row.lease));
+    let sound = || rows.iter().find(|row| row.damaged.is_none());
+    held.or_else(|| rows.iter().find(open)).or_else(sound).or_else(|| rows.first())
 }
 
 /// Which run `latest` was taken for.
@@ -152,11 +173,47 @@ fn choose(rows: &[RunRow], word: &str) -> Result<RunId, Option<Failure>> {
     }
 }
 
+/// A run that is to be driven on: nobody has gone on from another copy of its records.
+///
+/// # Errors
+/// When the journal is a copy that the one in the state folder is ahead of.
+pub fn newest(setup: &Setup, state: &RunState) -> Result<(), Failure> {
+    if !setup.has_moved() {
+        return Ok(());
+    }
+    let run = &state.run;
+    // What cannot be read any more is why the journal was moved.
+    let Ok(Some(mut old)) = SqliteJournal::open_read_only(&setup.state) else { return Ok(()) };
+    let ahead = old.verify(run).is_ok_and(|there| there.records > state.seq);
+    let held = old.lease(run).is_ok_and(|lease| is_held(&lease));
+    if !ahead && !held {
+        return Ok(());
+    }
+    let file = SqliteJournal::file_in(&setup.state);
+    let why = if held { "a process still drives the run from" } else { "there are newer records of the run in" };
+    let what = format!("{why} {}, and {} is a copy of it", file.display(), setup.journal_file.display());
+    Err(Failure::new(Exit::NotAllowed, what)
+        .meaning("nothing was done: two copies that go on would act twice")
+        .next("go on without --journal; or copy the journal once more and name the new copy")
+        .next("or, where the old one must not be used any more, move it away first"))
+}
+
+/// Records that were changed or lost.
+pub fn broken(run: &RunId, seq: u64, why: &str) -> Failure {
+    Failure::new(Exit::Invalid, format!("the journal of run {run} is broken at record {seq}: {why}"))
+        .meaning("records from there on were changed or lost after they were written, or the disk is failing")
+        .next(format!("playbook timeline {run}     (what can still be read)"))
+        .next("playbook show NAME --by-hand     (what is to be done, without the runner)")
+}
+
 /// What is known of a run.
 ///
 /// # Errors
-/// When its records are damaged.
+/// When its records are damaged, were changed, or make no sense.
 pub fn state(journal: &mut dyn Journal, run: &RunId) -> Result<RunState, Failure> {
+    if let Some((seq, why)) = journal.verify(run)?.broken {
+        return Err(broken(run, seq, &why));
+    }
     let records = journal.records(run, 0).map_err(|error| Failure::from(error).naming(run))?;
     RunState::replay(run, &records).map_err(|error| Failure::from(error).naming(run))
 }
@@ -206,6 +263,7 @@ mod tests {
             waiting: None,
             stopped: false,
             lease: LeaseInfo { epoch: 1, holder, released: true, idle: None },
+            damaged: None,
         }
     }
 

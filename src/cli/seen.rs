@@ -1,11 +1,11 @@
-//! Which run this process has begun or driven, seen from its records: a failure says so, and names it. It passes everything
-//! on and shows nothing.
+//! Which run this process has begun or driven, seen from its records, and how it stood when it had to be left: a failure
+//! says so, and names it. It passes everything on and shows nothing.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::Observer;
 use crate::ids::{RunId, StepId};
-use crate::run::{Decision, Record, RunState, Task};
+use crate::run::{Decision, Event, Record, RunState, Task};
 
 use super::reporter::Reporter;
 
@@ -13,12 +13,27 @@ use super::reporter::Reporter;
 pub struct Seen {
     reporter: Arc<dyn Reporter>,
     run: Mutex<Option<RunId>>,
+    left: Mutex<Left>,
+}
+
+/// How a run was left.
+#[derive(Debug, Clone, Default)]
+pub struct Left {
+    /// What is known of it; absent where it was not driven, or came to an end of its own.
+    pub state: Option<Box<RunState>>,
+    /// What could not be written down any more.
+    pub unwritten: Vec<Event>,
 }
 
 impl Seen {
     /// In front of a reporter.
     pub fn new(reporter: Arc<dyn Reporter>) -> Self {
-        Self { reporter, run: Mutex::new(None) }
+        Self { reporter, run: Mutex::new(None), left: Mutex::default() }
+    }
+
+    /// How it was left.
+    pub fn left(&self) -> Left {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The run, once one of its records is durable.
@@ -39,6 +54,14 @@ impl Observer for Seen {
 
     fn decision(&self, decision: &Decision, state: &RunState) {
         self.reporter.decision(decision, state);
+    }
+
+    fn unwritten(&self, events: &[Event]) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).unwritten = events.to_vec();
+    }
+
+    fn gave_up(&self, state: &RunState) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).state = Some(Box::new(state.clone()));
     }
 
     fn output(&self, task: &Task, stderr: bool, bytes: &[u8]) {

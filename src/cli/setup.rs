@@ -32,6 +32,8 @@ pub struct Setup {
     pub config: Config,
     /// The state folder; it may not exist yet.
     pub state: PathBuf,
+    /// The journal's file; it may not exist yet.
+    pub journal_file: PathBuf,
     /// What steps do.
     pub actions: Table,
     global: Global,
@@ -62,11 +64,13 @@ impl Setup {
                     .next("name a folder with --state DIR or $PLAYBOOK_STATE")
             },
         )?;
+        let state = std::path::absolute(&state).unwrap_or(state);
         Ok(Self {
+            journal_file: journal_file(global, &state),
             screen,
             paste: Paste::of(global),
             config,
-            state: std::path::absolute(&state).unwrap_or(state),
+            state,
             actions: Table::builtin(),
             global: global.clone(),
         })
@@ -132,7 +136,7 @@ impl Setup {
     /// # Errors
     /// When it cannot be opened.
     pub fn journal(&self) -> Result<SqliteJournal, Failure> {
-        Ok(SqliteJournal::open(&self.state)?)
+        Ok(SqliteJournal::open_file(&self.journal_file)?)
     }
 
     /// The journal, if there is one: looking at what is not there must not make it.
@@ -140,7 +144,18 @@ impl Setup {
     /// # Errors
     /// When it cannot be opened.
     pub fn existing_journal(&self) -> Result<Option<SqliteJournal>, Failure> {
-        if self.state.exists() { self.journal().map(Some) } else { Ok(None) }
+        let there = if self.has_moved() { self.journal_file.exists() } else { self.state.exists() };
+        if there { self.journal().map(Some) } else { Ok(None) }
+    }
+
+    /// Whether the journal is not the one of the state folder.
+    pub fn has_moved(&self) -> bool {
+        self.journal_file != SqliteJournal::file_in(&self.state)
+    }
+
+    /// Where runs are written down, for a person.
+    pub fn kept_in(&self) -> std::path::Display<'_> {
+        if self.has_moved() { self.journal_file.display() } else { self.state.display() }
     }
 
     /// The text of a playbook, by its name or file.
@@ -237,6 +252,13 @@ impl Setup {
 /// A path that was really named: an empty variable names nothing.
 fn named(path: Option<&Path>) -> Option<PathBuf> {
     path.filter(|path| !path.as_os_str().is_empty()).map(Path::to_path_buf)
+}
+
+/// The journal's file: the one that was named (or the one in a folder that was named), else that of the state folder.
+fn journal_file(global: &Global, state: &Path) -> PathBuf {
+    let Some(path) = named(global.journal.as_deref()) else { return SqliteJournal::file_in(state) };
+    let path = std::path::absolute(&path).unwrap_or(path);
+    if path.is_dir() { SqliteJournal::file_in(&path) } else { path }
 }
 
 fn default_state() -> Option<PathBuf> {

@@ -54,7 +54,13 @@ pub(super) struct Drive<'e> {
 impl Drive<'_> {
     /// Drives the run until it ends, waits for a person or is stopped.
     pub(super) async fn go(self) -> Result<Ending, EngineError> {
-        let kind = self.turn().await?;
+        let kind = match self.turn().await {
+            Ok(kind) => kind,
+            Err(error) => {
+                self.tools.observer.gave_up(&self.state());
+                return Err(error);
+            }
+        };
         if kind != EndingKind::Left {
             self.journal.borrow_mut().release(&self.lease)?;
         }
@@ -163,7 +169,10 @@ impl Drive<'_> {
     /// The same in somebody else's name, marking requests as taken up.
     pub(super) fn append_by(&self, actor: &str, events: Vec<Event>, answers: &[i64]) -> Result<(), EngineError> {
         let now = self.tools.clock.now();
-        let records = self.journal.borrow_mut().append(&self.lease, actor, now, events, answers)?;
+        // What cannot be written down is all that is known of it: whoever is there must be told.
+        let told = events.clone();
+        let appended = self.journal.borrow_mut().append(&self.lease, actor, now, events, answers);
+        let records = appended.inspect_err(|_| self.tools.observer.unwritten(&told))?;
         for record in &records {
             self.state.borrow_mut().apply(record)?;
             self.tools.observer.record(record, &self.state());

@@ -1,7 +1,7 @@
 //! Who watches a run: the engine tells, and never touches a screen.
 
 use crate::ids::StepId;
-use crate::run::{Decision, Record, RunState, Task};
+use crate::run::{Decision, Event, Record, RunState, Task};
 
 /// Is told what happens. Calls come from the driving task; they must not block.
 pub trait Observer: Send + Sync {
@@ -18,6 +18,16 @@ pub trait Observer: Send + Sync {
     /// What is about to be done: a wait before a retry, a dispatch, a look.
     fn decision(&self, decision: &Decision, state: &RunState) {
         let _ = (decision, state);
+    }
+
+    /// This happened (or was about to), and could not be written down.
+    fn unwritten(&self, events: &[Event]) {
+        let _ = events;
+    }
+
+    /// The run is left as it stands here, as something other than the run itself has failed.
+    fn gave_up(&self, state: &RunState) {
+        let _ = state;
     }
 
     /// A command printed something: raw bytes.

@@ -9,13 +9,12 @@ use super::drive::{Drive, TICK};
 use super::holder::{Liveness, is_alive, this_process};
 use super::people::may_answer;
 use super::{Ending, EndingKind, Engine, EngineError, Requested, Tools, make_folder};
+use crate::actions::recorder;
 use crate::ids::RunId;
 use crate::journal::{JournalError, Lease};
 use crate::plan::Plan;
-use crate::run::{Event, LeaseReason, RequestKind, RunState};
-
-/// The form of the journal that this version writes.
-const FORMAT: u32 = 1;
+use crate::playbook::{Rollback, Step};
+use crate::run::{Event, FORMAT, LeaseReason, RequestKind, RunState};
 
 impl Engine {
     /// Starts a run of a plan and drives it.
@@ -147,6 +146,7 @@ impl Engine {
     fn hold(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Drive<'_>, EngineError> {
         let spool = self.parts.state.join("spool").join(lease.run.as_str());
         make_folder(&spool)?;
+        recorder::set_aside(&spool, recorded(&state));
         let parts = &mut self.parts;
         let interrupts = *parts.interrupts.borrow();
         Ok(Drive {
@@ -171,6 +171,17 @@ impl Engine {
             waiting: RefCell::default(),
         })
     }
+}
+
+/// How many commands of a run, and of its undo, a recorder on this machine may have to keep.
+fn recorded(state: &RunState) -> u64 {
+    let local = |step: &&Step| step.action == "shell" && step.effect.changes();
+    let undo = |step: &Step| match &step.rollback {
+        Rollback::Steps(steps) => steps.iter().filter(local).count(),
+        Rollback::Action | Rollback::None { .. } => 0,
+    };
+    let steps: Vec<&Step> = state.whole().into_iter().map(|(step, _)| step).collect();
+    (steps.iter().copied().filter(local).count() + steps.iter().copied().map(undo).sum::<usize>()) as u64
 }
 
 /// Whether a request makes sense for a run as it stands.

@@ -32,6 +32,15 @@ pub(super) struct Kept {
     pub locks: Vec<String>,
 }
 
+/// Verifies records that were exported, without the journal that they are from.
+pub fn verify_stored(run: &RunId, records: &[Stored]) -> Verification {
+    let mut audit = Audit::new(run);
+    for stored in records {
+        audit.record(i64::try_from(stored.seq).unwrap_or(0), Ok(stored.clone()));
+    }
+    audit.alone()
+}
+
 impl Audit {
     /// Before the first record.
     pub fn new(run: &RunId) -> Self {
@@ -96,6 +105,14 @@ impl Audit {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Says what was found of the records alone.
+    fn alone(self) -> Verification {
+        let head = (self.head.seq > 0).then(|| self.head.hash.clone());
+        let none = || (0, "there are no records".to_owned());
+        let broken = self.broken.or_else(|| self.projection.is_none().then(none));
+        Verification { records: self.records, head, broken }
     }
 
     /// Compares with what is kept beside the records, and says what was found.

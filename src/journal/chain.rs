@@ -9,13 +9,20 @@ use crate::run::{Event, Holder, LeaseReason, Record, Time};
 
 /// A record just as it lies in the store: the event is its text, as the hash is over that.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Stored {
+pub struct Stored {
+    /// Its place in the run's journal, from 1.
     pub seq: u64,
+    /// When it was written, by the wall clock.
     pub time: Time,
+    /// The lease under which it was written.
     pub epoch: u64,
+    /// Who: a person's or the runner's name.
     pub actor: String,
+    /// The hash of the record before it.
     pub previous: Digest,
+    /// The hash over all of the above and the event's text.
     pub hash: Digest,
+    /// The event, as text.
     pub event: String,
 }
 
@@ -52,6 +59,9 @@ impl Head {
 
 impl Stored {
     /// The record, with its event read.
+    ///
+    /// # Errors
+    /// `Corrupt` when its event makes no sense.
     pub fn read(self, run: &RunId) -> Result<Record, JournalError> {
         let event = serde_json::from_str(&self.event).map_err(|error| {
             JournalError::Corrupt(format!("record {} of run {run} cannot be read: {error}", self.seq))

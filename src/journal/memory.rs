@@ -278,6 +278,7 @@ impl Journal for MemoryJournal {
         actor: &str,
         at: Time,
     ) -> Result<(Lease, Vec<Record>), JournalError> {
+        self.verify(run)?.sound(run)?;
         self.write(|content| {
             let (clock, boot) = (content.clock, content.boot());
             let held = content.run(run)?;
@@ -310,6 +311,10 @@ impl Journal for MemoryJournal {
             let records = content.run(run)?.read.iter().filter(|record| record.seq > after);
             Ok(records.cloned().collect())
         })
+    }
+
+    fn stored(&mut self, run: &RunId) -> Result<Vec<Stored>, JournalError> {
+        self.read(|content| Ok(content.run(run)?.records.clone()))
     }
 
     fn runs(&mut self) -> Result<Vec<RunRow>, JournalError> {

@@ -4,16 +4,22 @@
 mod audit;
 mod boot;
 mod chain;
+mod checkpoint;
 mod memory;
 mod projection;
+mod signing;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+pub use audit::verify_stored;
 pub use boot::boot_id;
+pub use chain::Stored;
+pub use checkpoint::Checkpoint;
 pub use memory::{Failure, MemoryJournal};
+pub use signing::{Key, PublicKey};
 pub use sqlite::SqliteJournal;
 
 use crate::ids::{Digest, Resource, RunId};
@@ -70,10 +76,10 @@ pub trait Journal: Send {
     fn release(&mut self, lease: &Lease) -> Result<(), JournalError>;
 
     /// Takes the lease of a run whose holder is gone, if its epoch is still `expected`, and writes a `LeaseTaken` record
-    /// under the next epoch.
+    /// under the next epoch. It verifies the run first: nobody goes on from records that were changed.
     ///
     /// # Errors
-    /// `LeaseLost` when somebody else was faster.
+    /// `LeaseLost` when somebody else was faster; `Corrupt` when the records do not fit.
     fn take(
         &mut self,
         run: &RunId,
@@ -96,7 +102,13 @@ pub trait Journal: Send {
     /// `NoSuchRun`, or `Corrupt` when one cannot be read.
     fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError>;
 
-    /// All runs, newest first.
+    /// The records of a run just as they are stored, for whoever verifies them elsewhere.
+    ///
+    /// # Errors
+    /// `NoSuchRun`, or `Corrupt` when one cannot even be read as text.
+    fn stored(&mut self, run: &RunId) -> Result<Vec<Stored>, JournalError>;
+
+    /// All runs, newest first. One whose row cannot be read is there and says so: it must not stop the others.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -177,6 +189,8 @@ pub struct RunRow {
     pub stopped: bool,
     /// Who holds or last held it.
     pub lease: LeaseInfo,
+    /// What of this row cannot be read, if anything: then the rest of it is not to be relied on.
+    pub damaged: Option<String>,
 }
 
 /// A lock that is held.
@@ -220,6 +234,17 @@ pub struct Verification {
     pub broken: Option<(u64, String)>,
 }
 
+impl Verification {
+    /// # Errors
+    /// `Corrupt` when something does not fit.
+    fn sound(&self, run: &RunId) -> Result<(), JournalError> {
+        match &self.broken {
+            None => Ok(()),
+            Some((seq, why)) => Err(JournalError::Corrupt(format!("run {run} does not fit at record {seq}: {why}"))),
+        }
+    }
+}
+
 /// Why the journal could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -242,6 +267,9 @@ pub enum JournalError {
     /// What is stored cannot be a journal of ours.
     #[error("the journal is damaged: {0}")]
     Corrupt(String),
+    /// A checkpoint or a key is not what it should be.
+    #[error("{0}")]
+    Checkpoint(String),
     /// The state lies where the store cannot keep its promise (a network file system), or was made by a newer version.
     #[error("{0}")]
     Unsuitable(String),

@@ -87,6 +87,7 @@ impl Projection {
             waiting: self.waiting,
             stopped: self.stopped,
             lease,
+            damaged: None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::state::{Asked, Checkpoint, Entered, IllegalEvent, Rollback, RunState};
 use super::task_state::{Intent, Status, TaskState};
-use super::{Answer, Event, Phase, QuestionKind, Record, RequestKind, Settlement, Task, Time};
+use super::{Answer, Event, FORMAT, Phase, QuestionKind, Record, RequestKind, Settlement, Task, Time};
 use crate::ids::{ItemId, RunId, StepId};
 use crate::outcome::{Outcome, Report};
 use crate::playbook::Service;
@@ -17,9 +17,15 @@ impl RunState {
     /// When that is not a `run_started` at the head of the chain.
     pub fn begin(run: &RunId, record: &Record) -> Result<Self, IllegalEvent> {
         let illegal = |why: &str| IllegalEvent { seq: record.seq, why: why.to_owned() };
-        let Event::RunStarted { plan, locks, incident, overrides, .. } = &record.event else {
+        let Event::RunStarted { plan, locks, incident, overrides, format, tool } = &record.event else {
             return Err(illegal("a run begins with run_started"));
         };
+        if *format > FORMAT {
+            return Err(illegal(&format!(
+                "it has form {format}, as playbook {tool} writes it, and this version knows forms up to {FORMAT}: go on \
+                 with playbook {tool}"
+            )));
+        }
         if record.seq != 1 || record.previous != Record::genesis(run) {
             return Err(illegal("it is not the first of this run"));
         }

@@ -9,6 +9,9 @@ use crate::plan::{Item, Plan};
 use crate::spec::Effect;
 use crate::value::Value;
 
+/// The form of the records that this version writes, and the newest that it knows.
+pub const FORMAT: u32 = 1;
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]

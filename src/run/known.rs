@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::{RunState, Task, TaskState};
 use crate::ids::{ItemId, StepId};
-use crate::plan::{Known, Place, scope_at};
-use crate::playbook::{Group, GroupKind, Scope};
+use crate::plan::{Item, Known, Place, scope_at};
+use crate::playbook::{Child, Group, GroupKind, Scope, Step};
 use crate::value::Value;
 
 impl RunState {
@@ -49,6 +49,35 @@ impl RunState {
             (Some(_), _) => "pending",
             (None, state) => state.map_or("pending", TaskState::word),
         }
+    }
+}
+
+impl RunState {
+    /// All that the run does, in its order: each step, for each item where the list is known by now.
+    pub fn whole(&self) -> Vec<(&Step, Task)> {
+        let mut all = Vec::new();
+        self.whole_of(None, None, &mut all);
+        all
+    }
+
+    fn whole_of<'a>(&'a self, group: Option<&'a Group>, item: Option<&ItemId>, all: &mut Vec<(&'a Step, Task)>) {
+        for child in self.playbook().level(group) {
+            match child {
+                Child::Step(step) => all.push((step, Task::at(&step.id, item))),
+                Child::Group(group) if group.each().is_some() => match self.items(group) {
+                    Some(items) => items.iter().for_each(|item| self.whole_of(Some(group), Some(&item.id), all)),
+                    None => self.whole_of(Some(group), None, all),
+                },
+                Child::Group(group) => self.whole_of(Some(group), item, all),
+            }
+        }
+    }
+
+    /// The items of a `for_each`: those that it was begun with, else those that the plan knows.
+    pub fn items(&self, group: &Group) -> Option<&[Item]> {
+        let entered = self.entered.get(&Task::of(&group.id)).map(|entered| entered.items.as_slice());
+        let planned = || self.plan.groups.iter().find(|planned| planned.id == group.id)?.items.as_deref();
+        entered.or_else(planned)
     }
 }
 

@@ -20,7 +20,7 @@ mod walk;
 
 pub use decide::{Decision, decide};
 pub use event::{
-    Answer, Condition, Event, Holder, LeaseReason, Question, QuestionKind, RequestKind, Settlement, SkipReason,
+    Answer, Condition, Event, FORMAT, Holder, LeaseReason, Question, QuestionKind, RequestKind, Settlement, SkipReason,
     StopKind, Verdict,
 };
 pub use record::{Record, Time};

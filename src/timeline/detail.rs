@@ -61,10 +61,10 @@ pub(super) fn since_begun(record: &Record, state: &RunState, task: &Task) -> Opt
 /// What an event says to programs.
 pub(super) fn detail(record: &Record, state: &RunState) -> Value {
     match &record.event {
-        Event::RunStarted { plan, locks, incident, tool, overrides, .. } => json!({
+        Event::RunStarted { plan, locks, incident, format, tool, overrides } => json!({
             "playbook": plan.playbook.name, "version": plan.playbook.version, "digest": plan.digest,
             "environment": plan.environment, "inputs": plan.inputs, "targets": plan.targets, "locks": locks,
-            "incident": incident, "tool": tool,
+            "incident": incident, "format": format, "tool": tool,
             "overrides": overrides.iter().map(|(brake, why)| json!({"brake": brake, "reason": why})).collect::<Vec<_>>(),
         }),
         Event::LeaseTaken { holder, reason } => json!({

@@ -12,7 +12,7 @@ use super::supervise::{KillOnDrop, supervise};
 use super::{Command, CommandError, Ended, Recalled, quote};
 use crate::actions::Context;
 use crate::actions::recorder::spool::{Spool, Status, boot_id};
-use crate::actions::recorder::{self, Job};
+use crate::actions::recorder::{self, Job, room};
 
 /// How long a recorder may take beyond the command's timeout: the grace of a kill, and a slow disk.
 const MARGIN: Duration = Duration::from_secs(15);
@@ -39,6 +39,7 @@ pub(super) async fn change(
 ) -> Result<Ended, CommandError> {
     let job = job(command, timeout)?;
     let spool = Spool::at(context.spool.join(key));
+    room::give_up(&context.spool);
     let made = spool.create().map_err(|error| unreachable(&spool, &error))?;
     let mut wait = timeout + MARGIN;
     if made {
@@ -63,6 +64,7 @@ pub(super) async fn recall(context: &Context, key: &str, wait: Duration) -> Reca
 }
 
 async fn settle(spool: &Spool, wait: Duration) -> std::io::Result<Recalled> {
+    spool.folder().parent().into_iter().for_each(room::give_up);
     // Made where it is missing, so that `void` has a place and whoever would start it later finds that.
     spool.create()?;
     let Some(_lock) = lock(spool, wait).await? else {

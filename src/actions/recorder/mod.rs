@@ -16,7 +16,10 @@
 //! The job comes over the socket that is the recorder's standard input, as arguments and environment are visible to
 //! others. Pieces of output go back over it while somebody listens; they are dropped rather than waited for.
 
+pub(crate) mod room;
 pub(crate) mod spool;
+
+pub use room::set_aside;
 
 use std::ffi::OsString;
 use std::os::fd::AsFd as _;

@@ -26,6 +26,10 @@ pub(super) fn looks(setup: &Setup) -> Vec<Look> {
     let mut looks = vec![Look::well("version", format!("playbook {}", env!("CARGO_PKG_VERSION")))];
     looks.push(disk(&setup.state));
     looks.push(writable(&setup.state));
+    if let Some(folder) = setup.journal_file.parent().filter(|_| setup.has_moved()) {
+        looks.push(disk(folder));
+        looks.push(writable(folder));
+    }
     match setup.existing_journal() {
         Err(failure) => looks.push(Look::finding("journal", failure.what)),
         Ok(None) => {

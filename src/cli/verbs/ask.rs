@@ -71,6 +71,7 @@ fn known_checkpoint(state: &RunState, name: &str) -> Result<(), Failure> {
 
 fn ask(setup: &Setup, args: &Ask, mut journal: SqliteJournal, run: &RunId, kind: RequestKind) -> Result<Exit, Failure> {
     let state = runs::state(&mut journal, run)?;
+    runs::newest(setup, &state)?;
     if let Some((verdict, ..)) = state.ended {
         let words = crate::timeline::verdict_words(verdict);
         return Err(Failure::new(

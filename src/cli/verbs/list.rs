@@ -6,10 +6,10 @@ use crate::cli::args::{Format, List};
 use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::runs::Doing;
+use crate::cli::runs::{self, Doing};
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
-use crate::journal::{Journal, RunRow};
+use crate::journal::RunRow;
 use crate::timeline::verdict_words;
 
 /// Lists playbooks or runs.
@@ -57,7 +57,7 @@ fn playbooks(setup: &Setup, output: Format) -> Result<Exit, Failure> {
 
 fn runs(setup: &Setup, output: Format) -> Result<Exit, Failure> {
     let rows = match setup.existing_journal()? {
-        Some(mut journal) => journal.runs()?,
+        Some(mut journal) => runs::rows(&mut journal)?,
         None => Vec::new(),
     };
     if output == Format::Json {
@@ -65,7 +65,7 @@ fn runs(setup: &Setup, output: Format) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     }
     if rows.is_empty() {
-        setup.screen.say(&[Line::plain(format!("there are no runs in {}", setup.state.display()))]);
+        setup.screen.say(&[Line::plain(format!("there are no runs in {}", setup.kept_in()))]);
         return Ok(Exit::Success);
     }
     let first = rows.iter().map(|row| row.run.as_str().len()).max().unwrap_or(0) + 2;
@@ -84,7 +84,7 @@ fn row_line(row: &RunRow, first: usize, second: usize) -> Line {
     let ink = match doing {
         Doing::Ended => Ink::Dim,
         Doing::Running => Ink::Good,
-        Doing::Stuck => Ink::Bad,
+        Doing::Stuck | Doing::Damaged => Ink::Bad,
         Doing::Waiting | Doing::Stopped | Doing::Interrupted => Ink::Warn,
     };
     let words = row.verdict.map_or(doing.word(), verdict_words);
@@ -95,11 +95,13 @@ fn row_line(row: &RunRow, first: usize, second: usize) -> Line {
         .pad_to(second)
         .with(Ink::Dim, format!("{} UTC  ", clock::date_and_time(row.started)))
         .with(ink, words)
+        .with(Ink::Bad, row.damaged.as_ref().map(|why| format!(": {why}")).unwrap_or_default())
 }
 
 fn row_json(row: &RunRow) -> Value {
     json!({
         "run": row.run, "playbook": row.playbook, "version": row.version, "state": Doing::of_row(row).word(),
         "verdict": row.verdict, "started": clock::rfc3339(row.started), "updated": clock::rfc3339(row.updated),
+        "damaged": row.damaged,
     })
 }

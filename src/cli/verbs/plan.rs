@@ -107,7 +107,7 @@ impl Looker {
     /// # Errors
     /// When no folder can be named.
     pub fn new(setup: &Setup) -> Result<Self, Failure> {
-        if setup.state.exists() {
+        if setup.journal_file.exists() {
             return Ok(Self { scratch: None });
         }
         let mut bytes = [0_u8; 8];

@@ -24,6 +24,7 @@ pub fn resolve(setup: &Setup, args: &Resolve) -> Result<Exit, Failure> {
         args.step.parse().map_err(|error: crate::ids::InvalidName| Failure::new(Exit::Usage, error.to_string()))?;
     let (mut journal, run) = runs::find(setup, &args.run)?;
     let state = runs::state(&mut journal, &run)?;
+    runs::newest(setup, &state)?;
     let task = asked_about(&state, task)?;
     let (flag, answer) = answer(args);
     allowed(&state, flag)?;

@@ -18,6 +18,7 @@ pub fn resume(setup: &Setup, args: &Resume) -> Result<Exit, Failure> {
     }
     let (mut journal, run) = runs::find(setup, &args.run)?;
     let state = runs::state(&mut journal, &run)?;
+    runs::newest(setup, &state)?;
     if let Some((verdict, ..)) = state.ended {
         setup.screen.say(&[Line::plain(format!("run {run} has ended; there is nothing to go on with"))]);
         let exit = Exit::of_ended(&state, verdict);

@@ -1,13 +1,19 @@
-//! `timeline`: what happened in a run, record by record.
+//! `timeline`: what happened in a run, record by record; and its signed end.
 
 use crate::cli::args::{Output, Timeline as Args};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::runs;
+use std::path::Path;
+
+use crate::cli::clock;
+use crate::cli::paste::quote;
 use crate::cli::setup::Setup;
+use crate::cli::text::Line;
 use crate::cli::view::{run_json, timeline as view};
-use crate::journal::Journal;
-use crate::run::Time;
+use crate::ids::RunId;
+use crate::journal::{Checkpoint, Journal, JournalError, Key, Stored};
+use crate::run::{Record, Time};
 use crate::timeline::Timeline;
 
 /// Shows a timeline.
@@ -16,12 +22,20 @@ use crate::timeline::Timeline;
 /// When there is no such run, or its records are damaged; what can be read is shown before.
 pub fn timeline(setup: &Setup, args: &Args) -> Result<Exit, Failure> {
     let (mut journal, run) = runs::find(setup, &args.run)?;
-    let records = journal.records(&run, 0)?;
+    // One look: what is shown, exported and signed is the same.
+    let stored = journal.stored(&run)?;
+    let records = stored.iter().cloned().map(|stored| stored.read(&run)).collect::<Result<Vec<Record>, JournalError>>();
+    let records = records.map_err(|error| Failure::from(error).naming(&run))?;
+    if let Some(file) = &args.checkpoint {
+        // What does not fit is not signed as if it did.
+        runs::state(&mut journal, &run)?;
+        sign(setup, &run, &stored, file)?;
+    }
     let timeline = Timeline::of(&run, &records);
     let screen = &setup.screen;
     match args.output {
         Output::Human => screen.print_whole(&view::lines(&timeline, screen.text_width())),
-        Output::Json => screen.json(&view::json(&run, &timeline)),
+        Output::Json => screen.json(&view::json(&run, &timeline, &stored)),
         Output::Jsonl => {
             let started = timeline.entries.first().map_or(Time(0), |entry| entry.time);
             timeline.entries.iter().for_each(|entry| screen.json(&run_json::entry(&run, entry, started)));
@@ -31,4 +45,23 @@ pub fn timeline(setup: &Setup, args: &Args) -> Result<Exit, Failure> {
         Some(fault) => Err(fault.into()),
         None => Ok(Exit::Success),
     }
+}
+
+/// Writes the signed end of the chain.
+fn sign(setup: &Setup, run: &RunId, stored: &[Stored], file: &Path) -> Result<(), Failure> {
+    let key = Key::of(&setup.state)?;
+    let checkpoint = Checkpoint::of(run, stored, clock::rfc3339(clock::now()), &key)?;
+    let text = serde_json::to_string_pretty(&checkpoint).unwrap_or_default();
+    std::fs::write(file, text + "\n").map_err(|error| {
+        let what = format!("the checkpoint cannot be written to {}: {error}", file.display());
+        Failure::new(Exit::Invalid, what).meaning("the run and its journal are as they were")
+    })?;
+    let verify = setup.paste.command(format!("verify --checkpoint {}", quote(&file.to_string_lossy())));
+    setup.screen.say(&[
+        Line::plain(format!("checkpoint of {} records of run {run} in {}", checkpoint.records, file.display())),
+        Line::plain(format!("signed with the key {}", checkpoint.key)),
+        Line::plain("keep it, and note the key, where whoever can write the journal cannot reach them; to check:"),
+        Line::plain(format!("  {verify}")),
+    ]);
+    Ok(())
 }

@@ -64,6 +64,7 @@ pub fn headline(state: &RunState, doing: Doing, now: Time) -> Line {
         }
         (Doing::Stopped, _) => ("·", Ink::Warn, "is paused; it can be resumed".to_owned()),
         (Doing::Interrupted, _) => ("?", Ink::Warn, "was left in the middle, and no process drives it now".to_owned()),
+        (Doing::Damaged, _) => ("✗", Ink::Bad, "has records that make no sense".to_owned()),
         (Doing::Running, _) => {
             let since = format_seconds(now.seconds_since(state.started));
             let back = if state.rollback.is_some() { "undoes what it did" } else { "is running" };
@@ -218,7 +219,7 @@ pub fn next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'sta
         "undo what it did and end"
     };
     match doing {
-        Doing::Ended => vec![told],
+        Doing::Ended | Doing::Damaged => vec![told],
         Doing::Running => vec![
             (command("watch"), "follow it"),
             (command("pause"), "finish the step in hand and wait"),

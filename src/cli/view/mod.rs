@@ -20,6 +20,7 @@ pub mod prove;
 pub mod run_json;
 #[cfg(test)]
 pub mod samples;
+pub mod stranded;
 pub mod timeline;
 
 use crate::cli::text::{Ink, Line, wrap};

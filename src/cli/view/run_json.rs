@@ -56,16 +56,7 @@ impl Standing<'_> {
 
     /// One entry a step; one for each item where it runs for several and its list is known.
     fn steps(&self) -> Vec<Value> {
-        let state = self.state;
-        let tasks = state.playbook().steps.iter().flat_map(|step| {
-            let each = state.playbook().each_around(step.group.as_ref());
-            let entered = each.and_then(|each| state.entered.get(&Task::of(&each.id)));
-            match entered {
-                Some(entered) => entered.items.iter().map(|item| (step, Task::at(&step.id, Some(&item.id)))).collect(),
-                None => vec![(step, Task::of(&step.id))],
-            }
-        });
-        tasks.map(|(step, task)| self.step(step, &task)).collect()
+        self.state.whole().into_iter().map(|(step, task)| self.step(step, &task)).collect()
     }
 
     fn step(&self, step: &Step, task: &Task) -> Value {

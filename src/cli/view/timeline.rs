@@ -6,6 +6,7 @@ use crate::cli::clock;
 use crate::cli::text::{Ink, Line, wrap};
 use crate::cli::visible;
 use crate::ids::RunId;
+use crate::journal::Stored;
 use crate::outcome::{CommandOutput, Stream};
 use crate::run::Time;
 use crate::timeline::{Entry, Timeline};
@@ -87,16 +88,64 @@ fn stream_lines(mark: &str, stream: &Stream, column: usize) -> Vec<Line> {
     lines
 }
 
-/// A timeline for programs.
-pub fn json(run: &RunId, timeline: &Timeline) -> Value {
+/// A timeline for programs, with all that it takes to verify it without the journal.
+pub fn json(run: &RunId, timeline: &Timeline, stored: &[Stored]) -> Value {
     let started = timeline.entries.first().map_or(Time(0), |entry| entry.time);
+    let record = |(entry, stored): (&Entry, &Stored)| {
+        let mut record = run_json::entry(run, entry, started);
+        if let Value::Object(fields) = &mut record {
+            fields.insert("chain".to_owned(), chain(stored));
+        }
+        record
+    };
     json!({
-        "v": 1, "type": "timeline", "run": run,
+        "v": 1, "type": "timeline", "run": run, "tool": env!("CARGO_PKG_VERSION"),
         "playbook_digest": timeline.state.as_ref().map(|state| &state.playbook().digest),
         "digest": timeline.state.as_ref().map(|state| &state.plan.digest),
         "broken": timeline.broken.as_ref().map(|fault| json!({ "seq": fault.seq, "why": fault.why })),
-        "records": timeline.entries.iter().map(|entry| run_json::entry(run, entry, started)).collect::<Vec<_>>(),
+        "records": timeline.entries.iter().zip(stored).map(record).collect::<Vec<_>>(),
     })
+}
+
+/// What a record's hash is over, besides what stands in it anyway.
+fn chain(stored: &Stored) -> Value {
+    json!({
+        "time_ms": stored.time.0, "epoch": stored.epoch, "previous": stored.previous, "hash": stored.hash,
+        "event": stored.event,
+    })
+}
+
+/// The records that an exported timeline was made from.
+///
+/// # Errors
+/// Why it is none, in words.
+pub fn stored(exported: &Value) -> Result<(RunId, Vec<Stored>), String> {
+    if (exported["v"].as_u64(), exported["type"].as_str()) != (Some(1), Some("timeline")) {
+        return Err("it is no timeline of `playbook timeline --output json`".to_owned());
+    }
+    let run = text(&exported["run"], "run")?.parse().map_err(|_| "its `run` is no run's id".to_owned())?;
+    let records = exported["records"].as_array().ok_or("it has no `records`")?;
+    Ok((run, records.iter().map(stored_record).collect::<Result<_, _>>()?))
+}
+
+fn stored_record(record: &Value) -> Result<Stored, String> {
+    let chain = &record["chain"];
+    let seq = record["seq"].as_u64().ok_or("a record has no `seq`")?;
+    let of = |name: &str| format!("record {seq} has no `{name}` that can be understood");
+    let hash = |name: &str| text(&chain[name], name)?.parse().map_err(|_| of(name));
+    Ok(Stored {
+        seq,
+        time: Time(chain["time_ms"].as_i64().ok_or_else(|| of("chain.time_ms"))?),
+        epoch: chain["epoch"].as_u64().ok_or_else(|| of("chain.epoch"))?,
+        actor: text(&record["actor"], "actor")?,
+        previous: hash("previous")?,
+        hash: hash("hash")?,
+        event: text(&chain["event"], "event")?,
+    })
+}
+
+fn text(value: &Value, name: &str) -> Result<String, String> {
+    value.as_str().map(str::to_owned).ok_or_else(|| format!("its `{name}` is no text"))
 }
 
 #[cfg(test)]
@@ -146,7 +195,19 @@ mod tests {
     fn a_timeline_for_programs_keeps_its_form() {
         let story = samples::succeeded();
         let timeline = Timeline::of(&samples::run_id(), &story.records[..4]);
-        insta::assert_json_snapshot!(json(&samples::run_id(), &timeline));
+        let stored = |record: &crate::run::Record| Stored {
+            seq: record.seq,
+            time: record.time,
+            epoch: record.epoch,
+            actor: record.actor.clone(),
+            previous: record.previous.clone(),
+            hash: record.hash.clone(),
+            event: format!("the text of the event {}", record.seq),
+        };
+        let stored: Vec<Stored> = story.records.iter().map(stored).collect();
+        let exported = json(&samples::run_id(), &timeline, &stored);
+        assert_eq!(super::stored(&exported), Ok((samples::run_id(), stored[..4].to_vec())));
+        insta::assert_json_snapshot!(exported);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod network;
 mod open;
+mod room;
 mod rows;
 mod trouble;
 
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 
 use super::audit::{Audit, Kept};
-use super::chain::{self, Writer};
+use super::chain::{self, Stored, Writer};
 use super::{Journal, JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow, Verification, boot};
 use crate::ids::{Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
@@ -42,9 +43,22 @@ impl SqliteJournal {
     /// `Unsuitable` on a network file system, for the file of a newer version, and for a file that is not ours; `Corrupt`
     /// and `Store` where it cannot be used.
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
-        let path = open::prepare(folder)?;
-        let connection = open::writing(&path, Promise::Durable)?;
-        Ok(Self::over(connection, path, false))
+        Self::open_file(&folder.join(open::FILE))
+    }
+
+    /// The same for a file that lies elsewhere or has another name.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_file(path: &Path) -> Result<Self, JournalError> {
+        open::prepare(path)?;
+        let connection = open::writing(path, Promise::Durable)?;
+        Ok(Self::over(connection, path.to_path_buf(), false))
+    }
+
+    /// The file of a journal in a folder.
+    pub fn file_in(folder: &Path) -> PathBuf {
+        folder.join(open::FILE)
     }
 
     /// Opens the journal in a state folder for looking at it, also while others write; nothing where there is none. It
@@ -54,7 +68,7 @@ impl SqliteJournal {
     /// As `open`.
     pub fn open_read_only(folder: &Path) -> Result<Option<Self>, JournalError> {
         let path = folder.join(open::FILE);
-        Ok(open::reading(folder)?.map(|connection| Self::over(connection, path, true)))
+        Ok(open::reading(&path)?.map(|connection| Self::over(connection, path, true)))
     }
 
     /// Where the journal lies.
@@ -94,6 +108,7 @@ impl SqliteJournal {
                 self.poisoned = Some(error.to_string());
                 Err(explain("written", &error))
             }
+            Err(Trouble::File(path, error)) => Err(trouble::file("written", &path, &error)),
         }
     }
 
@@ -115,6 +130,18 @@ impl SqliteJournal {
             Ok(list)
         };
         all().map_err(Trouble::read)
+    }
+
+    fn stored_after(&mut self, run: &RunId, after: u64) -> Result<Vec<Stored>, JournalError> {
+        if !exists(&self.connection, run).map_err(|error| explain("read", &error))? {
+            return Err(JournalError::NoSuchRun(run.clone()));
+        }
+        let read = |row: &Row<'_>| {
+            let (seq, stored) = rows::record(row);
+            stored.map_err(|wrong| format!("record {seq}: {wrong}"))
+        };
+        let query = "SELECT * FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq";
+        self.list(query, &format!("run {run}"), read, params![run.as_str(), rows::signed(after)])
     }
 
     /// A number that changes when another connection has written.
@@ -167,6 +194,17 @@ fn take_lock(transaction: &Transaction<'_>, run: &RunId, lock: &Resource, at: Ti
     Ok(())
 }
 
+impl Drop for SqliteJournal {
+    fn drop(&mut self) {
+        let connections = || std::iter::once(&self.connection).chain(&self.renewals);
+        match self.poisoned {
+            None => connections().for_each(room::keep),
+            // Nothing more is written, not even by closing.
+            Some(_) => connections().for_each(room::stay),
+        }
+    }
+}
+
 impl Journal for SqliteJournal {
     fn begin(
         &mut self,
@@ -176,6 +214,10 @@ impl Journal for SqliteJournal {
         actor: &str,
         at: Time,
     ) -> Result<(Lease, Vec<Record>), JournalError> {
+        if let Event::RunStarted { plan, .. } = &started {
+            let length = rows::to_json(&started)?.len();
+            self.set_aside(room::pages(plan, length), length as u64)?;
+        }
         let boot = self.boot.clone();
         self.write(|transaction| {
             if exists(transaction, run)? {
@@ -197,11 +239,12 @@ impl Journal for SqliteJournal {
         lease: &Lease,
         actor: &str,
         at: Time,
-        events: Vec<Event>,
+        mut events: Vec<Event>,
         answers: &[i64],
     ) -> Result<Vec<Record>, JournalError> {
         let run = &lease.run;
         self.quiet = None;
+        self.make_fit(&mut events);
         self.write(|transaction| {
             rows::held(transaction, lease)?;
             let before = rows::standing(transaction, run)?;
@@ -261,6 +304,10 @@ impl Journal for SqliteJournal {
         actor: &str,
         at: Time,
     ) -> Result<(Lease, Vec<Record>), JournalError> {
+        self.verify(run)?.sound(run)?;
+        // A run that is under way goes on with what is there: to refuse it helps nobody. This also brings the log into the
+        // file, and with it what a write that failed before may have left in memory alone.
+        let _ = self.set_aside(0, 0);
         let boot = self.boot.clone();
         self.write(|transaction| {
             let (held, _) = rows::epoch(transaction, run)?;
@@ -281,31 +328,28 @@ impl Journal for SqliteJournal {
         let now = boot::since_boot();
         let read = |row: &Row<'_>| rows::lease(row, now, &self.boot);
         let what = format!("the lease of run {run}");
-        self.list("SELECT * FROM leases WHERE run = ?1", &what, read, [run.as_str()])?
-            .pop()
-            .ok_or_else(|| JournalError::NoSuchRun(run.clone()))
+        match self.list("SELECT * FROM leases WHERE run = ?1", &what, read, [run.as_str()])?.pop() {
+            Some(found) => Ok(found),
+            None if exists(&self.connection, run).map_err(|error| explain("read", &error))? => {
+                Err(rows::damaged(&what, "it is missing"))
+            }
+            None => Err(JournalError::NoSuchRun(run.clone())),
+        }
     }
 
     fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError> {
-        if !exists(&self.connection, run).map_err(|error| explain("read", &error))? {
-            return Err(JournalError::NoSuchRun(run.clone()));
-        }
-        let read = |row: &Row<'_>| {
-            let (seq, stored) = rows::record(row);
-            stored.map_err(|wrong| format!("record {seq}: {wrong}"))
-        };
-        let query = "SELECT * FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq";
-        let stored = self.list(query, &format!("run {run}"), read, params![run.as_str(), rows::signed(after)])?;
-        stored.into_iter().map(|stored| stored.read(run)).collect()
+        self.stored_after(run, after)?.into_iter().map(|stored| stored.read(run)).collect()
+    }
+
+    fn stored(&mut self, run: &RunId) -> Result<Vec<Stored>, JournalError> {
+        self.stored_after(run, 0)
     }
 
     fn runs(&mut self) -> Result<Vec<RunRow>, JournalError> {
         let now = boot::since_boot();
-        let read = |row: &Row<'_>| {
-            let run = rows::run_id(row)?;
-            let lease = rows::lease(row, now, &self.boot).map_err(|wrong| format!("run {run}: {wrong}"))?;
-            let projection = rows::projection(row).map_err(|wrong| format!("run {run}: {wrong}"))?;
-            Ok(projection.row(run, lease))
+        let read = |row: &Row<'_>| match (rows::run_id(row), rows::lease(row, now, &self.boot), rows::projection(row)) {
+            (Ok(run), Ok(lease), Ok(projection)) => Ok(projection.row(run, lease)),
+            (Err(wrong), ..) | (_, Err(wrong), _) | (.., Err(wrong)) => rows::damaged_run(row, wrong),
         };
         // A run without a lease must not vanish from the list: it shows as damaged.
         let query = "SELECT runs.*, epoch, holder, released, renewed, boot FROM runs LEFT JOIN leases USING (run) \

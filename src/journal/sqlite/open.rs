@@ -4,7 +4,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::super::JournalError;
 use super::network::shared_file_system;
+use super::room;
 use super::trouble::{explain, is_busy};
 
 /// The name of the file in the state folder.
@@ -35,23 +36,30 @@ pub(super) enum Promise {
     Seen,
 }
 
-/// The file in a folder, which is made where it is missing.
-pub(super) fn prepare(folder: &Path) -> Result<PathBuf, JournalError> {
+/// Makes the file ready, and where they are missing, itself and its folder.
+pub(super) fn prepare(path: &Path) -> Result<(), JournalError> {
     let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = folder_of(path);
     make_folder(folder).map_err(|error| failed("make the state folder", folder, &error))?;
     refuse_shared(folder)?;
-    let path = folder.join(FILE);
-    make_file(folder, &path).map_err(|error| failed("make", &path, &error))?;
-    let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let new = is_new(&connection, &path)?;
+    make_file(folder, path).map_err(|error| failed("make", path, &error))?;
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    // This look at it takes nothing from a run that has room set aside in the log.
+    room::stay(&connection);
+    let new = is_new(&connection, path)?;
     // Also where there is a journal: somebody may have switched its log off with another tool.
     write_ahead(&connection).map_err(|error| explain("written", &error))?;
     if new {
         lay_out(&mut connection).map_err(|error| explain("written", &error))?;
         // SQLite has made its log by now; its name is to last as well.
-        sync_folder(folder).map_err(|error| failed("make", &path, &error))?;
+        sync_folder(folder).map_err(|error| failed("make", path, &error))?;
     }
-    Ok(path)
+    Ok(())
+}
+
+/// The folder that a file lies in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A connection that writes.
@@ -65,23 +73,23 @@ pub(super) fn writing(path: &Path, promise: Promise) -> Result<Connection, Journ
         .pragma_update(None, "synchronous", level)
         .and_then(|()| connection.pragma_update(None, "foreign_keys", true))
         .and_then(|()| connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024))
+        .and_then(|()| connection.pragma_update(None, "wal_autocheckpoint", room::CHECKPOINT_FRAMES))
         .map_err(|error| explain("read", &error))?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
 
 /// A connection that only reads, while others may write; nothing where there is no journal.
-pub(super) fn reading(folder: &Path) -> Result<Option<Connection>, JournalError> {
+pub(super) fn reading(path: &Path) -> Result<Option<Connection>, JournalError> {
     let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = folder.join(FILE);
-    match fs::metadata(&path) {
+    match fs::metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed("open", &path, &error)),
-        Ok(_) => refuse_shared(folder)?,
+        Err(error) => return Err(failed("open", path, &error)),
+        Ok(_) => refuse_shared(folder_of(path))?,
     }
-    let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     // Whoever is making it has not got to its tables yet: there are no runs in it.
-    Ok(if is_new(&connection, &path)? { None } else { Some(connection) })
+    Ok(if is_new(&connection, path)? { None } else { Some(connection) })
 }
 
 fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, JournalError> {

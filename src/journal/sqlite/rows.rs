@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::chain::{Batch, Head, Stored};
 use super::super::projection::Projection;
-use super::super::{JournalError, Lease, LeaseInfo, LockRow, RequestRow, boot};
+use super::super::{JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow, boot};
 use super::trouble::Trouble;
 use crate::ids::{Resource, RunId};
 use crate::run::{Holder, Time};
@@ -112,6 +112,33 @@ pub(super) fn projection(row: &Row<'_>) -> Read<Projection> {
         waiting: optional_word(row, "waiting")?,
         stopped: flag(row, "stopped")?,
         head: Head { seq: count(row, "head_seq")?, hash: parsed(row, "head_hash")? },
+    })
+}
+
+/// A row of `runs` that cannot be read, as far as it can.
+pub(super) fn damaged_run(row: &Row<'_>, wrong: String) -> Read<RunRow> {
+    let nobody = Holder {
+        user: String::new(),
+        host: String::new(),
+        boot: String::new(),
+        pid: 0,
+        namespace: String::new(),
+        started: 0,
+    };
+    let time = |column| Time(integer(row, column).unwrap_or_default());
+    let word = |column| text(row, column).unwrap_or_else(|_| "?".to_owned());
+    Ok(RunRow {
+        // An id that cannot be read has a word in its place: the run must not vanish from the list.
+        run: run_id(row).or_else(|wrong| "unreadable".parse().map_err(|_| wrong))?,
+        playbook: word("playbook"),
+        version: word("version"),
+        started: time("started"),
+        updated: time("updated"),
+        verdict: None,
+        waiting: None,
+        stopped: false,
+        lease: LeaseInfo { epoch: 0, holder: nobody, released: true, idle: None },
+        damaged: Some(wrong),
     })
 }
 

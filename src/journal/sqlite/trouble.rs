@@ -1,5 +1,8 @@
 //! What SQLite says, in words for a person.
 
+use std::io;
+use std::path::{Path, PathBuf};
+
 use rusqlite::{Error, ErrorCode};
 
 use super::super::JournalError;
@@ -10,6 +13,8 @@ pub(super) enum Trouble {
     Refused(JournalError),
     /// The store failed.
     Store(Error),
+    /// A file of it could not be made ready.
+    File(PathBuf, io::Error),
 }
 
 impl From<JournalError> for Trouble {
@@ -30,8 +35,19 @@ impl Trouble {
         match self {
             Self::Refused(error) => error,
             Self::Store(error) => explain("read", &error),
+            Self::File(path, error) => file("read", &path, &error),
         }
     }
+
+    /// Whether the disk has no room for it.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Store(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull))
+    }
+}
+
+/// What an error of a file of the store means.
+pub(super) fn file(doing: &'static str, path: &Path, error: &io::Error) -> JournalError {
+    JournalError::Store { doing, cause: format!("{}: {error}", path.display()) }
 }
 
 /// Whether another process merely held the journal for too long.

@@ -1,8 +1,12 @@
 //! What every store must keep, tested on each of them; and what only the one on disk can show: kills, damage, permissions.
 
 mod contract;
+#[path = "../../../tests/it/journal_faults/disk.rs"]
+mod disk;
 mod kill;
+mod power;
 mod random;
+mod room;
 mod sqlite;
 mod tamper;
 

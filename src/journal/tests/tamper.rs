@@ -32,6 +32,7 @@ const RECORDS: i64 = 8;
 enum Edit {
     Flip { seq: i64, column: Index, byte: Index, bit: u32 },
     Delete { seq: i64 },
+    Truncate { after: i64 },
     Swap { seq: i64, with: i64 },
     Copy { seq: i64, over: i64 },
     Insert { seq: i64 },
@@ -46,6 +47,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         8 => (seq(), any::<Index>(), any::<Index>(), 0..8_u32)
             .prop_map(|(seq, column, byte, bit)| Edit::Flip { seq, column, byte, bit }),
         1 => seq().prop_map(|seq| Edit::Delete { seq }),
+        1 => (0..RECORDS).prop_map(|after| Edit::Truncate { after }),
         1 => (seq(), seq()).prop_filter("two records", |(a, b)| a != b).prop_map(|(seq, with)| Edit::Swap { seq, with }),
         1 => (seq(), seq()).prop_filter("two records", |(a, b)| a != b).prop_map(|(seq, over)| Edit::Copy { seq, over }),
         1 => seq().prop_map(|seq| Edit::Insert { seq }),
@@ -95,6 +97,9 @@ fn apply(connection: &Connection, edit: &Edit) {
             change("records", COLUMNS[column.index(COLUMNS.len())], "seq", *seq, byte, *bit);
         }
         Edit::Delete { seq } => one("DELETE FROM records WHERE run = ?1 AND seq = ?2", &[&run, seq]),
+        Edit::Truncate { after } => {
+            connection.execute("DELETE FROM records WHERE run = ?1 AND seq > ?2", params![run, after]).unwrap();
+        }
         Edit::Swap { seq, with } => {
             let renumber = "UPDATE records SET seq = ?3 WHERE run = ?1 AND seq = ?2";
             one(renumber, &[&run, seq, &-1]);
@@ -145,8 +150,10 @@ fn a_thousand_edits_are_found() {
             journal.connection.execute_batch("PRAGMA foreign_keys = OFF; SAVEPOINT edit").unwrap();
             apply(&journal.connection, &edit);
             let found = journal.verify(&run("r1"));
+            let taken = journal.take(&run("r1"), 2, &holder(3), LeaseReason::Resume, "eve", Time(4));
             journal.connection.execute_batch("ROLLBACK TO edit; RELEASE edit").unwrap();
             prop_assert!(matches!(&found, Ok(found) if found.broken.is_some()), "{edit:?} was not found: {found:?}");
+            prop_assert!(matches!(taken, Err(JournalError::Corrupt(_))), "{edit:?} was gone on from: {taken:?}");
             Ok(())
         })
         .unwrap();

@@ -1,0 +1,287 @@
+//! Room on the disk, set aside before a run changes anything: what its remaining records and its undo may need is there also
+//! when something else has filled the disk by then.
+//!
+//! Two things grow. The file takes new pages: so many free ones are made in it, written once so that the disk really has
+//! given them, that checkpoints never have to make it longer. The log takes every page that a commit touches, and starts
+//! anew once it was brought into the file: so a constant length of it is allocated ahead, which suffices as long as the
+//! checkpoints succeed. Neither can be taken away again by whoever fills the disk, as a file that is given up then could.
+//!
+//! It must never fail a run that is under way: it is asked before the first change, and afterwards only for what is large.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
+use nix::sys::statvfs::statvfs;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, params};
+
+use super::super::JournalError;
+use super::trouble::{Trouble, explain, is_busy};
+use super::{SqliteJournal, rows};
+use crate::outcome::{CommandOutput, Report, Stream};
+use crate::plan::{Plan, PlannedStep};
+use crate::playbook::{Group, Step};
+use crate::run::{Event, RunState, Settlement};
+
+/// How many frames of the log are brought into the file at once: a small log is what makes a small reserve suffice.
+pub(super) const CHECKPOINT_FRAMES: u32 = 250;
+/// How many frames of the log are kept allocated ahead of where it is written: twice what a checkpoint waits for.
+const LOG_FRAMES: u64 = 512;
+/// SQLite's page and what the log adds to each.
+const PAGE: u64 = 4096;
+const FRAME: u64 = PAGE + 24;
+/// What an overflow page holds of a blob.
+const BLOB_BYTES: u64 = PAGE - 4;
+/// How many pages are filled by one commit: each waits for the disk several times, and the log has to hold it.
+const CHUNK: u64 = 1500;
+/// What a record needs: its place in the table, and a page of its own where it is longer than a quarter of one.
+const PAGES_A_RECORD: u64 = 2;
+/// The records that any run has besides those of its steps: its start, leases, requests, pages, waits, what was found out
+/// about attempts whose end nobody saw, its end.
+const RECORDS_A_RUN: u64 = 32;
+/// Tries beyond this many are not reckoned with: a step that is tried a hundred times is rarely tried a hundred times.
+const TRIES: u64 = 3;
+/// As many items a list is reckoned to have that is not known yet and has no `max_targets`.
+const UNKNOWN_ITEMS: u32 = 100;
+/// Left to everybody else: file systems need a little for themselves.
+const MARGIN: u64 = 64 * 1024;
+/// The size of a write that is not covered by what was reckoned for a record.
+pub(super) const LARGE: usize = 4 * PAGE as usize;
+
+/// What is missing.
+pub(super) struct Shortage {
+    /// How many bytes are wanted.
+    pub wanted: u64,
+    /// How many the disk has.
+    pub free: u64,
+}
+
+/// Why nothing was set aside.
+pub(super) enum NoRoom {
+    /// The disk has not enough.
+    Short(Shortage),
+    /// The store failed.
+    Trouble(Trouble),
+}
+
+impl<T: Into<Trouble>> From<T> for NoRoom {
+    fn from(trouble: T) -> Self {
+        Self::Trouble(trouble.into())
+    }
+}
+
+/// How many pages a run's records and its undo may need, `length` being that of its first record.
+pub(super) fn pages(plan: &Plan, length: usize) -> u64 {
+    let steps: u64 = plan.each_step().map(|(step, planned)| records_of(step) * rounds(plan, step, planned)).sum();
+    2 + length as u64 / PAGE + (RECORDS_A_RUN + steps) * PAGES_A_RECORD
+}
+
+/// How often a planned step may run: once, or where the list of its `for_each` is not known yet, for as many items as it may
+/// have or people would go over at night.
+fn rounds(plan: &Plan, step: &Step, planned: &PlannedStep) -> u64 {
+    match plan.playbook.each_around(step.group.as_ref()).and_then(Group::each) {
+        Some(each) if planned.item.is_none() => u64::from(each.max_targets.unwrap_or(UNKNOWN_ITEMS)),
+        _ => 1,
+    }
+}
+
+/// How many records a step and its undo may write: intent and outcome of every try, the conditions, the checkpoint.
+fn records_of(step: &Step) -> u64 {
+    let tries = u64::from(step.retry.attempts).clamp(1, TRIES);
+    let doing = 2 * tries + u64::from(!step.verify.is_empty()) + u64::from(step.checkpoint.is_some());
+    // In a group: that it is entered, or that an item failed.
+    let group = u64::from(step.group.is_some());
+    doing + group + 2 * u64::from(RunState::undo_parts(step))
+}
+
+/// How many pages all runs need that have not ended: those of a run that cannot be read are reckoned as if it were small.
+pub(super) fn pages_of_open_runs(connection: &Connection) -> Result<u64, Trouble> {
+    let mut statement = connection.prepare_cached(
+        "SELECT records.run AS run, event FROM records JOIN runs USING (run) WHERE seq = 1 AND verdict IS NULL",
+    )?;
+    let mut found = statement.query([])?;
+    let mut sum = 0;
+    while let Some(row) = found.next()? {
+        let text: String = row.get("event").unwrap_or_default();
+        sum += match serde_json::from_str(&text) {
+            Ok(Event::RunStarted { plan, .. }) => pages(&plan, text.len()),
+            _ => RECORDS_A_RUN * PAGES_A_RECORD,
+        };
+    }
+    Ok(sum)
+}
+
+/// Sees to it that so many pages are free in the file, and that the log can take `more` bytes at once besides its usual
+/// length.
+pub(super) fn set_aside(connection: &Connection, path: &Path, pages: u64, more: u64) -> Result<(), NoRoom> {
+    let missing = pages.saturating_sub(free_pages(connection)?);
+    let log = log_path(path);
+    let ahead = (LOG_FRAMES + more / PAGE).max(missing.min(CHUNK) + CHECKPOINT_FRAMES as u64);
+    let target = (checkpoint(connection)? + ahead) * FRAME;
+    let allocated = std::fs::metadata(&log).map_or(0, |log| log.blocks() * 512);
+    let wanted = missing * PAGE + target.saturating_sub(allocated);
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    // Looked at first: a disk that has too little must not lose even that.
+    if let Ok(disk) = statvfs(folder) {
+        let free = disk.blocks_available() * disk.fragment_size();
+        if wanted > 0 && free < wanted + MARGIN {
+            return Err(NoRoom::Short(Shortage { wanted, free }));
+        }
+    }
+    let short = || NoRoom::Short(Shortage { wanted, free: 0 });
+    allocate(&log, target).map_err(|error| match error {
+        Errno::ENOSPC | Errno::EDQUOT => short(),
+        error => Trouble::File(log.clone(), error.into()).into(),
+    })?;
+    fill(connection, missing).map_err(|trouble| if trouble.is_full() { short() } else { trouble.into() })
+}
+
+impl SqliteJournal {
+    /// Sets aside what the runs that have not ended may still need, `pages` more than that, and `more` bytes in the log.
+    pub(super) fn set_aside(&mut self, pages: u64, more: u64) -> Result<(), JournalError> {
+        self.writable()?;
+        let open = pages_of_open_runs(&self.connection).map_err(Trouble::read)?;
+        match set_aside(&self.connection, &self.path, open + pages, more) {
+            Ok(()) => Ok(()),
+            Err(NoRoom::Short(shortage)) => Err(self.too_little(&shortage)),
+            Err(NoRoom::Trouble(Trouble::Store(error))) if is_busy(&error) => Err(explain("written", &error)),
+            Err(NoRoom::Trouble(trouble)) => self.write(|_| Err(trouble)),
+        }
+    }
+
+    fn too_little(&self, Shortage { wanted, free }: &Shortage) -> JournalError {
+        let kib = |bytes: &u64| bytes.div_ceil(1024);
+        JournalError::Store {
+            doing: "written",
+            cause: format!(
+                "the disk of {} is full: {} KiB are wanted for what a run and its undo write down, and {} KiB are free",
+                self.path.display(),
+                kib(wanted),
+                kib(free)
+            ),
+        }
+    }
+
+    /// What is too large for what was set aside gets room of its own; where there is none, what commands printed is left
+    /// out.
+    pub(super) fn make_fit(&mut self, events: &mut [Event]) {
+        let size = size(events);
+        if size > LARGE && self.set_aside(size as u64 / 2048, size as u64).is_err() {
+            give_up_output(events);
+        }
+    }
+}
+
+fn free_pages(connection: &Connection) -> rusqlite::Result<u64> {
+    let free: i64 = connection.prepare_cached("PRAGMA freelist_count")?.query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(free).unwrap_or(0))
+}
+
+/// Brings the log into the file as far as nobody reads it, and says how many frames it has.
+fn checkpoint(connection: &Connection) -> rusqlite::Result<u64> {
+    // -1 where there is no log yet.
+    let frames: i64 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
+    Ok(u64::try_from(frames).unwrap_or(0))
+}
+
+fn log_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+/// Has the disk give so many bytes to the log, without changing anything in it. SQLite keeps no lock on this file, so
+/// opening and closing it takes none away.
+fn allocate(log: &Path, target: u64) -> Result<(), Errno> {
+    let file = OpenOptions::new()
+        .write(true)
+        .open(log)
+        .map_err(|error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw))?;
+    let length = i64::try_from(target).unwrap_or(i64::MAX);
+    match fallocate(&file, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, length) {
+        // A file system that cannot (ZFS): the pages in the file are there, the log is left to luck.
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes so many free pages. They are written, brought into the file and then deleted: a page that was never written is
+/// only a hole in the file, which a full disk cannot fill.
+fn fill(connection: &Connection, pages: u64) -> Result<(), Trouble> {
+    if pages == 0 {
+        return Ok(());
+    }
+    // Always empty but for these moments, and made only here: journals that are older do not have it.
+    connection.execute("CREATE TABLE IF NOT EXISTS room (filler BLOB NOT NULL) STRICT", [])?;
+    let mut left = pages;
+    let filled = loop {
+        let now = left.min(CHUNK);
+        let filler = rows::signed(now * BLOB_BYTES);
+        let filled = connection
+            .prepare_cached("INSERT INTO room (filler) VALUES (zeroblob(?1))")
+            .and_then(|mut statement| statement.execute(params![filler]))
+            .and_then(|_| checkpoint(connection));
+        left -= now;
+        if filled.is_err() || left == 0 {
+            break filled;
+        }
+    };
+    connection.execute("DELETE FROM room", [])?;
+    filled?;
+    Ok(())
+}
+
+/// Before a connection is closed: as long as a run is open the log stays, with the room that it has. SQLite would remove it
+/// with the last connection.
+pub(super) fn keep(connection: &Connection) {
+    let open = "SELECT EXISTS (SELECT 1 FROM runs WHERE verdict IS NULL)";
+    if connection.query_row(open, [], |row| row.get(0)).unwrap_or(true) {
+        // Whoever copies only the file is to have everything in it.
+        let _ = checkpoint(connection);
+        stay(connection);
+    }
+}
+
+/// Closing this connection leaves the log as it is.
+pub(super) fn stay(connection: &Connection) {
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+}
+
+/// How large these events are, roughly, and whether there is output among them that could be given up.
+pub(super) fn size(events: &[Event]) -> usize {
+    events.iter().map(|event| report(event).map_or(0, size_of_report)).sum()
+}
+
+fn size_of_report(report: &Report) -> usize {
+    let output = report.output.as_ref().map_or(0, |output| output.stdout.text.len() + output.stderr.text.len());
+    output + if report.outputs.is_null() { 0 } else { report.outputs.to_string().len() }
+}
+
+fn report(event: &Event) -> Option<&Report> {
+    match event {
+        Event::Outcome { report, .. } | Event::Settled { settlement: Settlement::Ended { report }, .. } => Some(report),
+        _ => None,
+    }
+}
+
+/// Leaves out what commands printed: the record of how they ended is worth more. Its size and hash stay, and the recorder
+/// has the text in a file of its own.
+pub(super) fn give_up_output(events: &mut [Event]) {
+    for event in events {
+        if let Event::Outcome { report, .. } | Event::Settled { settlement: Settlement::Ended { report }, .. } = event
+            && let Some(CommandOutput { stdout, stderr }) = &mut report.output
+        {
+            [stdout, stderr].into_iter().for_each(give_up);
+        }
+    }
+}
+
+fn give_up(stream: &mut Stream) {
+    if !stream.text.is_empty() {
+        "(not kept: the disk was full)".clone_into(&mut stream.text);
+        stream.truncated = true;
+    }
+}
