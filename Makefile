@@ -25,7 +25,7 @@ test: setup ## all checks and tests
 	cargo test
 	cargo run --quiet -- lint playbooks
 
-full: export PLAYBOOK_TEST_KILLS := $(or $(PLAYBOOK_TEST_KILLS),200)
+full: export PLAYBOOK_TEST_KILLS := $(or $(PLAYBOOK_TEST_KILLS),2000)
 full: export PLAYBOOK_TEST_FUZZ_CASES := $(or $(PLAYBOOK_TEST_FUZZ_CASES),5000)
 full: test ## the same with the long jobs (many kills), for a night or a release
 
