@@ -240,13 +240,7 @@ fn killed_at_every_call_on_the_way_back() {
 #[test]
 fn killed_at_every_call_of_a_command_over_ssh() {
     let sshd = crate::command::sshd::Sshd::start();
-    let inventory = serde_json::json!({ "environment": "lab", "hosts": { "db1": {
-        "address": "127.0.0.1", "port": sshd.port, "identity_file": sshd.at("user"), "known_hosts": sshd.at("known_hosts"),
-    } } });
-    kill_all_over(&super::scenes::REMOTE, super::kills(300) / 10, |place| {
-        std::fs::write(place.path("inventory.yaml"), inventory.to_string()).unwrap();
-        std::fs::write(place.path("config.yaml"), "inventory: inventory.yaml\n").unwrap();
-    });
+    kill_all_over(&super::scenes::REMOTE, super::kills(300) / 10, |place| super::with_host(place, &sshd, sshd.port));
 }
 
 /// The control: a runner that does not look at what the recorder kept runs things twice, and the count notices.
