@@ -5,7 +5,9 @@
 mod crowds;
 mod databases;
 mod everywhere;
+mod proxy;
 mod recorders;
+mod replies;
 mod scenes;
 mod strace;
 mod target;
