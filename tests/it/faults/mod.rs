@@ -5,6 +5,7 @@
 mod crowds;
 mod databases;
 mod everywhere;
+mod paused;
 mod proxy;
 mod recorders;
 mod replies;

@@ -2,9 +2,15 @@
 //! the commands below it are meant to outlive it.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::processes::until;
 
 /// The system calls by which something reaches the disk, a target or another process.
 const EFFECTS: &[&str] = &[
@@ -83,6 +89,53 @@ pub fn killed_at(watched: Watched, command: Command, (call, number): &Point) -> 
     let output = strace.output().expect("strace runs (fixtures/setup installs it)");
     // strace ends as the process that it watched did.
     (output.status.signal() == Some(9), output)
+}
+
+/// A process that was stopped (SIGSTOP) as it entered a call, under the strace that watches it.
+pub struct Stopped {
+    strace: Child,
+    /// The process itself.
+    pub process: Pid,
+}
+
+impl Stopped {
+    /// Lets it go on, to its end; gives back its exit code and what it told on its standard output.
+    pub fn go_on(mut self) -> (Option<i32>, Vec<u8>) {
+        kill(self.process, Signal::SIGCONT).unwrap();
+        let mut told = Vec::new();
+        self.strace.stdout.take().unwrap().read_to_end(&mut told).unwrap();
+        (self.strace.wait().unwrap().code(), told)
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        if matches!(self.strace.try_wait(), Ok(None)) {
+            let _ = kill(self.process, Signal::SIGKILL);
+            let _ = self.strace.wait();
+        }
+    }
+}
+
+/// Runs a command until it is stopped as it enters a call; nothing where it ends without making that call.
+pub fn stopped_at(command: Command, (call, number): &Point, folder: &Path) -> Option<Stopped> {
+    let log = folder.join("strace-log");
+    let trace = format!("trace={call}");
+    let inject = format!("inject={call}:signal=STOP:when={number}");
+    let options = ["-o", log.to_str().unwrap(), "-e", &trace, "-e", &inject];
+    let mut strace = wrapped(command, Watched::MainThread, &options);
+    let mut strace = strace.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("strace runs");
+    let stopped = until("a stop or an end", || {
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        let ended = strace.try_wait().unwrap().is_some();
+        (ended || text.contains("--- stopped by SIGSTOP ---")).then_some(!ended)
+    });
+    if !stopped {
+        return None;
+    }
+    let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", strace.id())).unwrap();
+    let process = Pid::from_raw(children.split_whitespace().next().unwrap().parse().unwrap());
+    Some(Stopped { strace, process })
 }
 
 /// The same command, watched.
