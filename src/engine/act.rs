@@ -122,13 +122,20 @@ impl Drive<'_> {
             if ended && matches!(finding, Finding::Ended(_)) {
                 finding = Finding::CannotTell { evidence: "its own end is known; its effect is not".to_owned() };
             }
-            if matches!(finding, Finding::CannotTell { .. })
+            if let Finding::CannotTell { evidence: first } = &finding
                 && let Some(probe) = self.state.step_of(task).and_then(|step| step.probe.clone())
             {
+                let first = first.clone();
                 let Some(probed) = self.run_probe(task, &probe).await? else {
                     return Ok(Some(EndingKind::Left));
                 };
-                finding = probed;
+                finding = match probed {
+                    // Who is asked needs both: what the recorder knows, and what the probe saw.
+                    Finding::CannotTell { evidence } => {
+                        Finding::CannotTell { evidence: format!("{first}; {evidence}") }
+                    }
+                    told => told,
+                };
             }
             let (settlement, evidence) = self.read(task, finding, effect);
             match self.hold_settled(task, settlement, &evidence).await? {
@@ -211,7 +218,7 @@ impl Drive<'_> {
         }
         let scope = Scope { outputs: report.outputs.clone(), ..self.state.scope(&step) };
         let holds = |expression| decide_condition(expression, &scope) == Ok(Truth::True);
-        let seen = explain(&probe.took_effect, &scope);
+        let seen = format!("{}{}", explain(&probe.took_effect, &scope), printed(&scope.outputs));
         if holds(&probe.took_effect) {
             return Ok(Some(Finding::TookEffect {
                 evidence: format!("the probe saw the effect ({seen})"),
@@ -223,6 +230,13 @@ impl Drive<'_> {
         }
         cannot(format!("the probe could not tell ({seen})"))
     }
+}
+
+/// The last line that a probe printed or was answered: what it saw, in its own words.
+fn printed(outputs: &Value) -> String {
+    let text = |name: &str| outputs.get(name).and_then(Value::as_str).unwrap_or_default().trim();
+    let last = ["stdout", "stderr", "body"].into_iter().filter_map(|name| text(name).lines().next_back()).next();
+    last.map(|line| format!("; it printed: {}", line.chars().take(200).collect::<String>())).unwrap_or_default()
 }
 
 fn overdue(effect: Effect, limit: Duration) -> Report {

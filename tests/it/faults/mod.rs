@@ -2,6 +2,7 @@
 //! clocks, floods of output, many operators at once. Each has a control that shows that the test would notice the damage.
 //! What it came to is told in docs/reliability.md.
 
+mod asked;
 mod crowds;
 mod databases;
 mod everywhere;
