@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::runs::Doing;
-use crate::run::{RunState, Status, Time};
+use crate::outcome::Stream;
+use crate::run::{RunState, Status, TaskState, Time};
 use crate::timeline::Entry;
 
 use super::asked::Sent;
@@ -72,7 +73,7 @@ impl Standing<'_> {
                 json!({
                     "id": step.id, "title": step.title, "state": word, "attempts": task.map_or(0, |task| task.attempt),
                     "seconds": seconds, "message": task.map(|task| task.message()),
-                    "outputs": task.map(|task| task.outputs()),
+                    "outputs": task.map(|task| task.outputs()), "output": task.and_then(printed),
                 })
             })
             .collect()
@@ -91,6 +92,14 @@ impl Standing<'_> {
             "sent": Sent::of(self.state, question).map(|sent| sent.json()), "answers": choices.collect::<Vec<_>>(),
         }))
     }
+}
+
+/// How much a step's command printed, and the hash of it all: what is kept of the text is in the timeline.
+fn printed(task: &TaskState) -> Option<Value> {
+    let output = task.report.as_ref()?.output.as_ref()?;
+    let sizes =
+        |stream: &Stream| json!({ "bytes": stream.bytes, "sha256": stream.sha256, "truncated": stream.truncated });
+    Some(json!({ "stdout": sizes(&output.stdout), "stderr": sizes(&output.stderr) }))
 }
 
 /// One line of a timeline.

@@ -6,6 +6,7 @@ mod asked;
 mod crowds;
 mod databases;
 mod everywhere;
+mod floods;
 mod paused;
 mod proxy;
 mod recorders;
