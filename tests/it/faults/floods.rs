@@ -85,3 +85,19 @@ fn one_long_line_takes_no_memory() {
     let (_, long) = sizes();
     flood("one_line", &format!("head -c {long}M /dev/zero | tr '\\0' x"), long);
 }
+
+/// The control: a process that does keep the line is over the bound, by the same measure.
+#[test]
+fn a_process_that_keeps_the_line_is_over_the_bound() {
+    let (_, long) = sizes();
+    let place = Place::new();
+    let here = place.path("kept");
+    let script = format!("x=$(head -c {long}M /dev/zero | tr '\\0' x); touch {}; read y; echo $x", here.display());
+    let mut shell =
+        std::process::Command::new("sh").args(["-c", &script]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    crate::processes::until("the line in memory", || here.exists().then_some(()));
+    let kept = peak(shell.id());
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+    assert!(kept + 25 * 1024 > bound(), "{kept} KiB");
+}

@@ -3,6 +3,7 @@
 //! What it came to is told in docs/reliability.md.
 
 mod asked;
+mod clocks;
 mod crowds;
 mod databases;
 mod everywhere;
