@@ -1,10 +1,6 @@
 //! The runner, the connection or both are killed while a command runs: its own end is found, it ran once, and nothing that
 //! it printed is missing. With the recorder killed as well nobody knows, and a person is asked: that is the control.
 
-use std::path::{Path, PathBuf};
-
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::processes::{Place, Runner, until};
@@ -68,11 +64,6 @@ fn assert_asked(place: &Place) {
     assert_eq!(place.log(), ["ran"]);
 }
 
-fn kill_it(pid: i32) {
-    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
-    until("its end", || (!crate::processes::runs(pid)).then_some(()));
-}
-
 #[test]
 fn the_runner_of_a_local_command_is_killed() {
     let (place, mut runner) = standing("", |_| {});
@@ -100,6 +91,11 @@ fn the_recorder_alone_is_killed_and_the_runner_asks() {
 
 #[cfg(feature = "ssh")]
 mod remote {
+    use std::path::{Path, PathBuf};
+
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
     use super::*;
     use crate::command::sshd::{Sshd, cut};
 
@@ -107,6 +103,11 @@ mod remote {
         let sshd = Sshd::start();
         let (place, runner) = standing("host: db1\n    ", |place| crate::faults::with_host(place, &sshd, sshd.port));
         (sshd, place, runner)
+    }
+
+    fn kill_it(pid: i32) {
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+        until("its end", || (!crate::processes::runs(pid)).then_some(()));
     }
 
     /// The recorder on the host, by the file in which it wrote down who it is.
