@@ -18,6 +18,7 @@ pub struct Lose {
 pub struct Proxy {
     pub address: SocketAddr,
     lost: Arc<AtomicUsize>,
+    #[cfg_attr(not(feature = "ssh"), allow(dead_code))]
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
@@ -59,6 +60,7 @@ impl Proxy {
     }
 
     /// Cuts every connection through it, as a dying network would.
+    #[cfg(feature = "ssh")]
     pub fn cut(&self) {
         for stream in self.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
