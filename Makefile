@@ -26,7 +26,7 @@ test: setup ## all checks and tests
 	cargo run --quiet -- lint playbooks
 	for book in playbooks/*.yaml; do cargo run --quiet -- prove "./$$book" --quiet; done
 
-full: export PLAYBOOK_TEST_KILLS := $(or $(PLAYBOOK_TEST_KILLS),200)
+full: export PLAYBOOK_TEST_KILLS := $(or $(PLAYBOOK_TEST_KILLS),2000)
 full: export PLAYBOOK_TEST_FUZZ_CASES := $(or $(PLAYBOOK_TEST_FUZZ_CASES),5000)
 full: export PLAYBOOK_TEST_JOURNAL_FAULTS := $(or $(PLAYBOOK_TEST_JOURNAL_FAULTS),1000)
 full: export PLAYBOOK_TEST_POWER_CUTS := $(or $(PLAYBOOK_TEST_POWER_CUTS),60)

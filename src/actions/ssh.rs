@@ -30,7 +30,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| {
                   place, and never stand in a command line. A script ends at the first command that fails (`shell` says \
                   otherwise). The command is done when it exits with 0, or when the step's `ok_if` says so.\n\n\
                   It runs in a session of its own under a recorder on that host, which outlives the connection and keeps \
-                  exit code and output for seven days: after a lost connection the outcome is asked for there, and the \
+                  the output for seven days and the exit code for ninety: after a lost connection it is asked, and the \
                   command is never started twice. At its timeout it is left to end, as a tool that is killed half-way is \
                   often the damage, and the outcome is unknown until the recorder is asked; with `kill_on_timeout: true` \
                   its group is killed there and the step is failed. A host that cannot be reached before anything was \

@@ -204,6 +204,9 @@ pub struct Run {
     /// Do not stay while a person is awaited
     #[arg(long)]
     pub no_wait: bool,
+    /// Where another run holds a lock: wait for it, at most so long, such as 2m
+    #[arg(long, value_name = "TIME")]
+    pub wait: Option<String>,
     /// Pass a brake; needs --reason
     #[arg(long = "override", value_name = "BRAKE", requires = "reason")]
     pub overrides: Vec<String>,

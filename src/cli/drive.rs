@@ -3,15 +3,16 @@
 use std::io::BufRead;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::actions::Table;
 use crate::engine::{Ending, EndingKind, Engine, EngineError, Observer, Parts, Requested, WallClock};
-use crate::ids::RunId;
+use crate::ids::{Resource, RunId};
 use crate::inventory::Inventory;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::notify;
 use crate::plan::Plan;
 use crate::run::{RequestKind, RunState, StopKind};
@@ -20,6 +21,7 @@ use super::args::Output;
 use super::clock;
 use super::exit::Exit;
 use super::failure::{Failure, Stranded};
+use super::held::Held;
 use super::reporter::{self, Reporter};
 use super::runs::Doing;
 use super::seen::Seen;
@@ -32,6 +34,9 @@ use super::view::run_json::Standing;
 
 /// How soon a page is repeated where the configuration does not say, in seconds.
 const REPEAT_SECONDS: f64 = 300.0;
+
+/// How soon it is looked again whether a lock is free.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// A process that drives runs.
 pub struct Drive<'a> {
@@ -169,7 +174,45 @@ impl<'a> Drive<'a> {
             return Err(interrupted());
         }
         let result = self.runtime.block_on(self.engine.start(plan, incident, overrides));
+        if let Err(EngineError::Journal(JournalError::Locked(row))) = &result {
+            self.reporter.finish();
+            return Err(Held::of(self.engine.journal(), row.clone())?.failure());
+        }
         self.conclude(result)
+    }
+
+    /// Waits until none of these locks is held any more, and says what it waits for; false where none was held. It holds
+    /// nothing meanwhile, so two that wait never block each other.
+    ///
+    /// # Errors
+    /// When one is still held at the end of the time, or Ctrl-C comes first.
+    pub fn wait_for(&mut self, locks: &[Resource], until: Instant) -> Result<bool, Failure> {
+        let mut interrupts = self.interrupts.1.clone();
+        interrupts.mark_unchanged();
+        let mut told = None;
+        while let Some(held) = Held::find(self.engine.journal(), locks)? {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(held.failure());
+            }
+            if told.as_ref() != Some(&held.what()) {
+                let screen = &self.setup.screen;
+                let width = screen.err.width.map_or(100, |width| width.clamp(30, 120));
+                screen.warn(&held.waiting(left.as_secs_f64(), width));
+                told = Some(held.what());
+            }
+            let interrupted = self.runtime.block_on(async {
+                tokio::select! {
+                    () = tokio::time::sleep(left.min(LOOK_AGAIN)) => false,
+                    _ = interrupts.changed() => true,
+                }
+            });
+            if interrupted {
+                return Err(Failure::new(Exit::Interrupted, "interrupted while it waited for a lock")
+                    .meaning("nothing was started or changed"));
+            }
+        }
+        Ok(told.is_some())
     }
 
     /// Goes on with a run and shows how it came out.

@@ -8,11 +8,12 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::EngineError;
 use crate::ids::RunId;
 use crate::inventory::Inventory;
-use crate::journal::{JournalError, LockRow};
+use crate::journal::JournalError;
 use crate::run::IllegalEvent;
 
 use super::clock;
 use super::exit::Exit;
+use super::held::Held;
 use super::paste::{Paste, quote};
 use super::screen::Screen;
 use super::seen::Left;
@@ -186,7 +187,7 @@ impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         let what = error.to_string();
         match error {
-            JournalError::Locked(row) => locked(&row),
+            JournalError::Locked(row) => Held::of_row(row).failure(),
             JournalError::LeaseLost { run, .. } => Failure::new(Exit::Waiting, what)
                 .meaning("this process stopped at once and started nothing more; the other one drives the run")
                 .next(format!("playbook watch {run}")),
@@ -204,24 +205,6 @@ impl From<JournalError> for Failure {
                 .next("--journal FILE names a journal on another disk"),
         }
     }
-}
-
-/// Another run holds what this one needs: who, since when, for which incident, and how to ask.
-fn locked(row: &LockRow) -> Failure {
-    let incident = row.incident.as_deref().map_or(String::new(), |incident| format!(", for incident {incident}"));
-    Failure::new(
-        Exit::Locked,
-        format!(
-            "{} is held by run {} of {}, since {} UTC{incident}",
-            row.resource,
-            row.run,
-            row.playbook,
-            clock::date_and_time(row.since)
-        ),
-    )
-    .meaning("nothing was started: two runs on the same target would work against each other")
-    .next(format!("playbook status {}     (what it does, and whether somebody drives it)", row.run))
-    .next(format!("playbook cancel {}     (undoes it and frees the lock)", row.run))
 }
 
 impl From<IllegalEvent> for Failure {

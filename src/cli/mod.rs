@@ -8,6 +8,7 @@ mod drive;
 pub mod exit;
 mod failure;
 mod follow;
+mod held;
 mod inputs;
 mod log;
 mod paste;

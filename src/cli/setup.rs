@@ -40,6 +40,7 @@ pub struct Setup {
 }
 
 /// A playbook and what it is told.
+#[derive(Debug, Clone)]
 pub struct Chosen {
     /// The playbook.
     pub playbook: Playbook,

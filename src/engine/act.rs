@@ -112,10 +112,17 @@ impl Drive<'_> {
                 finding = Finding::CannotTell { evidence: "its own end is known; its effect is not".to_owned() };
             }
             let own = self.state().step_of(task).and_then(|step| step.probe.clone());
-            if matches!(finding, Finding::CannotTell { .. })
+            if let Finding::CannotTell { evidence: first } = &finding
                 && let Some(probe) = own
             {
-                finding = self.run_probe(task, &probe).await;
+                let first = first.clone();
+                finding = match self.run_probe(task, &probe).await {
+                    // Who is asked needs both: what the recorder knows, and what the probe saw.
+                    Finding::CannotTell { evidence } => {
+                        Finding::CannotTell { evidence: format!("{first}; {evidence}") }
+                    }
+                    told => told,
+                };
             }
             let (settlement, evidence) = self.read(task, finding, effect);
             (self.hold_settled(task, settlement, &evidence).await, evidence)
@@ -211,7 +218,7 @@ impl Drive<'_> {
         }
         let scope = Scope { outputs: report.outputs.clone(), ..scope };
         let holds = |expression| decide_condition(expression, &scope) == Ok(Truth::True);
-        let seen = explain(&probe.took_effect, &scope);
+        let seen = format!("{}{}", explain(&probe.took_effect, &scope), printed(&scope.outputs));
         if holds(&probe.took_effect) {
             return Finding::TookEffect {
                 evidence: format!("the probe saw the effect ({seen})"),
@@ -223,6 +230,13 @@ impl Drive<'_> {
         }
         cannot(format!("the probe could not tell ({seen})"))
     }
+}
+
+/// The last line that a probe printed or was answered: what it saw, in its own words.
+fn printed(outputs: &Value) -> String {
+    let text = |name: &str| outputs.get(name).and_then(Value::as_str).unwrap_or_default().trim();
+    let last = ["stdout", "stderr", "body"].into_iter().filter_map(|name| text(name).lines().next_back()).next();
+    last.map(|line| format!("; it printed: {}", line.chars().take(200).collect::<String>())).unwrap_or_default()
 }
 
 fn overdue(effect: Effect, limit: Duration) -> Report {

@@ -155,9 +155,12 @@ impl Engine {
 /// Makes a folder of the runner's own: nobody else may look into it.
 fn make_folder(path: &std::path::Path) -> Result<(), EngineError> {
     use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|error| EngineError::State(format!("the folder {} cannot be made: {error}", path.display())))
+    let made = || -> std::io::Result<()> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        // Its name has to outlive a power cut, as what lies below it does: a command whose spool is forgotten would count as
+        // never started.
+        let parents = path.ancestors().skip(1).take(2).filter(|parent| !parent.as_os_str().is_empty());
+        parents.into_iter().try_for_each(|parent| std::fs::File::open(parent)?.sync_all())
+    };
+    made().map_err(|error| EngineError::State(format!("the folder {} cannot be made: {error}", path.display())))
 }

@@ -14,6 +14,7 @@ mod cli;
 mod command;
 mod core;
 mod failover;
+mod faults;
 mod house;
 mod journal_faults;
 mod lab;

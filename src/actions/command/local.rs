@@ -69,9 +69,18 @@ async fn settle(spool: &Spool, wait: Duration) -> std::io::Result<Recalled> {
     spool.create()?;
     let Some(_lock) = lock(spool, wait).await? else {
         // The status is written just before the lock is freed: no reason to wait for the rest.
-        return Ok(match spool.status()? {
-            Some(status) => recalled(status),
-            None => Recalled::StillRunning(format!("it still runs{}", last_output(spool))),
+        if let Some(status) = spool.status()? {
+            return Ok(recalled(status));
+        }
+        if !spool.has_started() {
+            // Whoever was to start it is stopped or hangs, and may wake up at any time. It looks for the mark after it has
+            // said that it starts, and this looks for the start after it has left the mark: one of the two is seen.
+            spool.write_void()?;
+        }
+        return Ok(if spool.has_started() {
+            Recalled::StillRunning(format!("it still runs{}", last_output(spool)))
+        } else {
+            Recalled::NeverStarted("whoever was to start it does not move, and will find that it must not".to_owned())
         });
     };
     if let Some(status) = spool.status()? {

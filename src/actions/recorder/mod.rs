@@ -12,6 +12,8 @@
 //! - Who asks later waits for the lock. Holding it, it finds `status` (the command's end), or `started` alone (the recorder
 //!   was killed, or the host rebooted: nobody knows), or neither: then it leaves `void` behind before it says "never
 //!   started", and a runner or recorder that comes later finds that and starts nothing.
+//! - Who waits for the lock in vain, as a stopped runner holds it, leaves `void` behind without it and looks for `started`
+//!   after that; the recorder writes `started` and looks for `void` after that. So never do both go on.
 //!
 //! The job comes over the socket that is the recorder's standard input, as arguments and environment are visible to
 //! others. Pieces of output go back over it while somebody listens; they are dropped rather than waited for.
@@ -95,6 +97,10 @@ async fn record(spool: Spool) -> std::io::Result<()> {
         return Ok(());
     }
     spool.write_started()?;
+    if spool.is_void() {
+        // Somebody who waited for long gave it up just now, and says that it never started.
+        return spool.write_status(&Status::NotStarted("it was given up before it was started".to_owned()));
+    }
     let (pieces, mut queue) = tokio::sync::mpsc::channel::<Vec<u8>>(256);
     let sender = tokio::spawn(async move {
         let mut to_runner = to_runner;

@@ -75,7 +75,7 @@ impl Spool {
         self.folder.join("void").try_exists().unwrap_or(true)
     }
 
-    /// Says that this command never starts. Called with the lock held.
+    /// Says that this command never starts. Without the lock it holds only where there is no `started` after it.
     pub(crate) fn write_void(&self) -> Result<()> {
         self.write_durably("void", b"")
     }

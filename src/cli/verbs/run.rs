@@ -1,6 +1,7 @@
 //! `run`: look, show, ask, go.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::plan::{Plan, drift};
 use crate::playbook::Playbook;
@@ -15,6 +16,7 @@ use crate::cli::setup::{Chosen, Setup};
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::{self, count};
 use crate::inventory::Inventory;
+use crate::value::parse_duration;
 
 use super::plan::{too_weak, weak_failure};
 use super::plan_file;
@@ -81,8 +83,37 @@ fn go(
     must_ask: bool,
     overrides: Vec<(String, String)>,
 ) -> Result<Exit, Failure> {
-    let plan = drive.plan(chosen)?;
-    if let Some(exit) = held.as_ref().and_then(|then| drifted(setup, args, then, &plan)) {
+    let until = longest_wait(args)?.map(|wait| Instant::now() + wait);
+    loop {
+        let plan = drive.plan(chosen.clone())?;
+        // Who held a lock has changed things since: what was planned before it was free is planned again.
+        if let Some(until) = until
+            && drive.wait_for(&plan.locks, until)?
+        {
+            continue;
+        }
+        match begin(setup, args, drive, plan, held.as_ref(), must_ask, &overrides) {
+            Err(failure) if failure.exit == Exit::Locked && until.is_some_and(|until| Instant::now() < until) => {}
+            Err(failure) if failure.exit == Exit::Locked && until.is_none() => {
+                let command = format!("{} --wait 2m     (waits for the lock and starts then)", typed());
+                return Err(failure.next_typed(command));
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Shows the plan, asks where that is due, and starts.
+fn begin(
+    setup: &Setup,
+    args: &Run,
+    drive: &mut Drive,
+    plan: Plan,
+    held: Option<&Plan>,
+    must_ask: bool,
+    overrides: &[(String, String)],
+) -> Result<Exit, Failure> {
+    if let Some(exit) = held.and_then(|then| drifted(setup, args, then, &plan)) {
         return Ok(exit);
     }
     let weak = too_weak(&plan, args.subject.min_fidelity);
@@ -102,7 +133,17 @@ fn go(
     } else if args.output == Output::Human {
         screen.say(&brief(&plan));
     }
-    drive.start(plan, args.incident.clone(), overrides)
+    drive.start(plan, args.incident.clone(), overrides.to_vec())
+}
+
+/// How long a lock is waited for.
+fn longest_wait(args: &Run) -> Result<Option<Duration>, Failure> {
+    let Some(text) = &args.wait else { return Ok(None) };
+    let seconds = parse_duration(text).filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
+    let seconds = seconds.ok_or_else(|| {
+        Failure::new(Exit::Usage, format!("`--wait {text}` is no time: such as 30s, 2m or 1h, at most a day"))
+    })?;
+    Ok(Some(Duration::from_secs_f64(seconds)))
 }
 
 fn place(plan: &Plan) -> String {

@@ -90,7 +90,9 @@ impl<'a> Sent<'a> {
         lines.extend(paragraph(&text, 2, width, Ink::Plain));
         match &command {
             Some(command) => {
-                lines.extend(command.lines().take(LINES).map(|text| whole(text, "$ ")));
+                // Whole, as what stands at a line's end may be what matters.
+                let shown = command.lines().take(LINES).map(|text| format!("$ {}", visible::line(text)));
+                lines.extend(shown.flat_map(|text| paragraph(&text, 4, width, Ink::Plain)));
                 if command.lines().count() > LINES {
                     lines.push(whole("(more in the playbook)", "… "));
                 }

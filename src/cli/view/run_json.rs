@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::runs::Doing;
+use crate::outcome::Stream;
 use crate::playbook::Step;
-use crate::run::{RunState, Status, Task, Time};
+use crate::run::{RunState, Status, Task, TaskState, Time};
 use crate::timeline::Entry;
 
 use super::asked::Sent;
@@ -75,7 +76,7 @@ impl Standing<'_> {
         let mut entry = json!({
             "id": step.id, "title": step.title, "state": word, "attempts": doing.map_or(0, |doing| doing.attempt),
             "seconds": seconds, "message": doing.map(|doing| doing.message()),
-            "outputs": doing.map(|doing| doing.outputs()),
+            "outputs": doing.map(|doing| doing.outputs()), "output": doing.and_then(printed),
         });
         if let Some(item) = &task.item {
             entry["item"] = json!(item);
@@ -96,6 +97,14 @@ impl Standing<'_> {
             "sent": Sent::of(self.state, question).map(|sent| sent.json()), "answers": choices.collect::<Vec<_>>(),
         }))
     }
+}
+
+/// How much a step's command printed, and the hash of it all: what is kept of the text is in the timeline.
+fn printed(task: &TaskState) -> Option<Value> {
+    let output = task.report.as_ref()?.output.as_ref()?;
+    let sizes =
+        |stream: &Stream| json!({ "bytes": stream.bytes, "sha256": stream.sha256, "truncated": stream.truncated });
+    Some(json!({ "stdout": sizes(&output.stdout), "stderr": sizes(&output.stderr) }))
 }
 
 /// One line of a timeline.

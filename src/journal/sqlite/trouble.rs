@@ -50,9 +50,13 @@ pub(super) fn file(doing: &'static str, path: &Path, error: &io::Error) -> Journ
     JournalError::Store { doing, cause: format!("{}: {error}", path.display()) }
 }
 
-/// Whether another process merely held the journal for too long.
+/// Whether another process merely held the journal for too long. The locking protocol fails where one was stopped just as
+/// it opened the journal.
 pub(super) fn is_busy(error: &Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed)
+    )
 }
 
 /// What an error of the store means, where `doing` is `written` or `read`.
@@ -66,8 +70,9 @@ pub(super) fn explain(doing: &'static str, error: &Error) -> JournalError {
         }
         Some(ErrorCode::DiskFull) => "the disk is full; free some space, then resume the run",
         Some(ErrorCode::SystemIoFailure) => "the disk reported an error; look at the kernel's log before going on",
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another process held it for longer than 10 s; find out which one (`fuser` on the file) and try again"
+        _ if is_busy(error) => {
+            "another process held it for longer than 10 s; `fuser` on the file says which. If that one is stopped (T in `ps`) \
+             or hangs, end it with kill -9: nothing that was written down is lost by that, and its run can be resumed"
         }
         Some(ErrorCode::ReadOnly) => "it may only be read; look at its permissions, and whether the disk is read-only",
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
@@ -93,7 +98,9 @@ mod tests {
     fn errors_say_what_they_mean() {
         assert!(of(ffi::SQLITE_FULL).starts_with("the journal could not be written: the disk is full"));
         assert!(of(ffi::SQLITE_IOERR_FSYNC).contains("the disk reported an error"));
-        assert!(of(ffi::SQLITE_BUSY).contains("another process held it"));
+        for held in [ffi::SQLITE_BUSY, ffi::SQLITE_PROTOCOL] {
+            assert!(of(held).contains("another process held it") && of(held).contains("kill -9"), "{}", of(held));
+        }
         assert!(of(ffi::SQLITE_CORRUPT).starts_with("the journal is damaged"));
         assert!(of(ffi::SQLITE_READONLY).contains("may only be read"));
     }

@@ -7,7 +7,7 @@ mod local;
 #[cfg(feature = "ssh")]
 mod remote;
 #[cfg(feature = "ssh")]
-mod sshd;
+pub mod sshd;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -320,18 +320,32 @@ async fn another_user_gets_the_values_over_standard_input() {
 }
 
 #[tokio::test]
-async fn old_spools_go_when_new_ones_come() {
+async fn old_output_goes_when_new_comes_and_that_it_ran_is_kept() {
     let sshd = Sshd::start();
     let (context, _) = context(sshd.folder.path(), sshd.inventory());
-    let (old, young) = (sshd.at("state/playbook/spool/old"), sshd.at("state/playbook/spool/young"));
-    for (folder, days) in [(&old, 9), (&young, 6)] {
-        std::fs::create_dir_all(folder).unwrap();
+    let spool = |name: &str| sshd.at("state/playbook/spool").join(name);
+    let age = |path: &std::path::Path, days: u64| {
         let then = std::time::SystemTime::now() - Duration::from_secs(86_400 * days);
-        std::fs::File::open(folder).unwrap().set_modified(then).unwrap();
+        std::fs::File::open(path).unwrap().set_modified(then).unwrap();
+    };
+    let count = sshd.at("count");
+    let command = script(Some("db1"), &format!("echo ran | tee -a {}", count.display()));
+    change(&context, &command, "weeks", LONG, false).await.unwrap();
+    change(&context, &command, "days", LONG, false).await.unwrap();
+    std::fs::create_dir_all(spool("months")).unwrap();
+    age(&spool("months"), 91);
+    for (name, days) in [("weeks", 9), ("days", 6)] {
+        age(&spool(name).join("stdout"), days);
+        age(&spool(name), days);
     }
     change(&context, &script(Some("db1"), "true"), "k", LONG, false).await.unwrap();
-    until("the old one's end", || (!old.exists()).then_some(()));
-    assert!(young.exists());
+    until("the end of the oldest", || (!spool("months").exists()).then_some(()));
+    until("the end of old output", || (!spool("weeks").join("stdout").exists()).then_some(()));
+    assert!(spool("days").join("stdout").exists());
+    // What it printed is gone, so nothing whole can be told; that it never started would be a lie, and start it again.
+    let recalled = recall(&context, &command, "weeks", LONG).await;
+    assert!(!matches!(recalled, Recalled::NeverStarted(_)), "{recalled:?}");
+    assert_eq!(lines(&count), 2);
 }
 
 /// Not a test by itself: the process with an agent that `keys_of_the_agent…` starts.

@@ -8,10 +8,7 @@ use super::{expect, lab_with_a_row, playbook, status};
 
 /// How often it is done: more often in `make full`.
 fn kills() -> usize {
-    std::env::var("PLAYBOOK_TEST_KILLS")
-        .ok()
-        .and_then(|text| text.parse::<usize>().ok())
-        .map_or(2, |kills| (kills / 10).max(2))
+    (crate::faults::kills(0) / 100).max(2)
 }
 
 #[test]

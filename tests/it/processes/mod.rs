@@ -95,16 +95,19 @@ impl Place {
 
     /// Starts the binary and goes on; what it says goes to files.
     pub fn start(&self, arguments: &[&str]) -> Runner {
+        self.start_with(arguments, |_| {})
+    }
+
+    /// The same with a command that is changed before.
+    pub fn start_with(&self, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Runner {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let stdout = self.path(&format!("runner-{number}.out"));
         let stderr = self.path(&format!("runner-{number}.err"));
-        let child = self
-            .command(arguments)
-            .stdout(File::create(&stdout).unwrap())
-            .stderr(File::create(&stderr).unwrap())
-            .spawn()
-            .unwrap();
+        let mut command = self.command(arguments);
+        change(&mut command);
+        let child =
+            command.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap()).spawn().unwrap();
         Runner { child, stdout, stderr }
     }
 

@@ -135,6 +135,10 @@ fn a_command_that_outlived_its_recorder_is_named() {
     let folder = folder.into_iter().find(|path| path.to_string_lossy().contains("-send-")).unwrap();
     let started: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("started")).unwrap()).unwrap();
     let recorder = i32::try_from(started["pid"].as_i64().unwrap()).unwrap();
+    // The command may be at its gate before its recorder has noted which process it is.
+    super::until("the process", || {
+        std::fs::read_to_string(folder.join("process")).ok().filter(|text| text.contains(' '))
+    });
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(recorder), nix::sys::signal::Signal::SIGKILL).unwrap();
     super::until("the recorder's end", || (!super::runs(recorder)).then_some(()));
     place.expect(12, &["resume", "latest"]);

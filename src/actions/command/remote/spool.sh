@@ -32,8 +32,12 @@ start() {
     command -v setsid >/dev/null 2>&1 && launcher=setsid
     "$launcher" /bin/sh -c "$recorder" recorder "$d" "$become" "$limit" </dev/null >/dev/null 2>&1 9>&9 &
     exec 9>&-
-    # Old spools go when new ones come, so that they do not fill the disk.
-    find "$base" -mindepth 1 -maxdepth 1 -type d -mtime +7 -exec rm -rf {} + </dev/null >/dev/null 2>&1 &
+    # Old output goes when new comes, so that it does not fill the disk. That a command ran is kept much longer: a run that is
+    # resumed after weeks must not be told that it never started.
+    {
+        find "$base" -mindepth 2 -maxdepth 2 -name 'std*' -mtime +7 -exec rm -f {} +
+        find "$base" -mindepth 1 -maxdepth 1 -type d -mtime +90 -exec rm -rf {} +
+    } </dev/null >/dev/null 2>&1 &
 }
 
 pour() { # FILE LETTER OFFSET: what was printed since, of the first 64 KiB; leaves the new offset in $offset
