@@ -191,7 +191,7 @@ impl Drive<'_> {
             Ok(arguments) => arguments,
             Err(why) => return cannot(format!("the probe cannot be prepared: {why}")),
         };
-        let attempt = format!("{}-{}-probe-{}", self.lease.run, task.file_name(), self.state().seq);
+        let attempt = format!("{}-{}.-probe-{}", self.lease.run, task.file_name(), self.state().seq);
         let call = Call {
             key: attempt.clone(),
             attempt,

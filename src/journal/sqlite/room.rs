@@ -22,8 +22,8 @@ use super::super::JournalError;
 use super::trouble::{Trouble, explain, is_busy};
 use super::{SqliteJournal, rows};
 use crate::outcome::{CommandOutput, Report, Stream};
-use crate::plan::{Plan, PlannedStep};
-use crate::playbook::{Group, Step};
+use crate::plan::Plan;
+use crate::playbook::Step;
 use crate::run::{Event, RunState, Settlement};
 
 /// How many frames of the log are brought into the file at once: a small log is what makes a small reserve suffice.
@@ -75,16 +75,18 @@ impl<T: Into<Trouble>> From<T> for NoRoom {
 
 /// How many pages a run's records and its undo may need, `length` being that of its first record.
 pub(super) fn pages(plan: &Plan, length: usize) -> u64 {
-    let steps: u64 = plan.each_step().map(|(step, planned)| records_of(step) * rounds(plan, step, planned)).sum();
+    let steps: u64 = plan.playbook.steps.iter().map(|step| records_of(step) * rounds(plan, step)).sum();
     2 + length as u64 / PAGE + (RECORDS_A_RUN + steps) * PAGES_A_RECORD
 }
 
-/// How often a planned step may run: once, or where the list of its `for_each` is not known yet, for as many items as it may
-/// have or people would go over at night.
-fn rounds(plan: &Plan, step: &Step, planned: &PlannedStep) -> u64 {
-    match plan.playbook.each_around(step.group.as_ref()).and_then(Group::each) {
-        Some(each) if planned.item.is_none() => u64::from(each.max_targets.unwrap_or(UNKNOWN_ITEMS)),
-        _ => 1,
+/// How often a step may run: once, or for each item; where the list of its `for_each` is not known yet, for as many as it
+/// may have, or as people would go over at night.
+fn rounds(plan: &Plan, step: &Step) -> u64 {
+    let Some(each) = plan.playbook.each_around(step.group.as_ref()) else { return 1 };
+    let planned = plan.groups.iter().find(|planned| planned.id == each.id);
+    match planned.and_then(|planned| planned.items.as_ref()) {
+        Some(items) => items.len() as u64,
+        None => u64::from(each.each().and_then(|each| each.max_targets).unwrap_or(UNKNOWN_ITEMS)),
     }
 }
 

@@ -34,3 +34,9 @@ pub fn with_host(place: &crate::processes::Place, sshd: &crate::command::sshd::S
     std::fs::write(place.path("inventory.yaml"), inventory.to_string()).unwrap();
     std::fs::write(place.path("config.yaml"), "inventory: inventory.yaml\n").unwrap();
 }
+
+/// Whether a record is among those that a timeline has, as it was told; there it has the chain's fields too.
+pub fn is_kept(told: &serde_json::Value, kept: &[serde_json::Value]) -> bool {
+    let told = told.as_object().unwrap();
+    kept.iter().any(|record| told.iter().all(|(name, value)| record.get(name) == Some(value)))
+}
