@@ -4,7 +4,7 @@
 use super::planner::{PlanError, Planner, Todo, both, broken};
 use super::{Decided, Item, Place, PlannedGroup, items_of};
 use crate::ids::{ItemId, Resource};
-use crate::playbook::{Each, Group, Scope, Step, Template, render, resolve_arguments};
+use crate::playbook::{Each, Group, GroupKind, Scope, Step, Template, render, resolve_arguments};
 use crate::value::{contains_unknown, why_unknown};
 
 impl Planner {
@@ -41,7 +41,10 @@ impl Planner {
     fn plan_group(&mut self, group: &Group, item: Option<ItemId>) -> Result<(Decided, bool), PlanError> {
         let place = Place::of_group(group, item.as_ref());
         let scope = self.scope(place, &group.said(), &self.steady).map_err(broken(&group.id))?;
-        let runs = self.will_run(&group.id, &group.needs, group.condition.as_ref(), item.as_ref(), &scope)?;
+        let runs = match &group.kind {
+            GroupKind::Forward { of } => Decided::Undecided { why: format!("only if {of} fails") },
+            _ => self.will_run(&group.id, &group.needs, group.condition.as_ref(), item.as_ref(), &scope)?,
+        };
         let items = match group.each().filter(|_| !matches!(runs, Decided::No { .. })) {
             Some(each) => self.items(group, each, &scope, &runs)?,
             None => None,

@@ -365,7 +365,9 @@ fn steady(outputs: &Value, spec: &ActionSpec) -> Value {
 /// Whether the run may go on behind a step that failed.
 fn passed_over(book: &Playbook, step: &Step) -> bool {
     let on = |policy: Option<&OnFailure>| matches!(policy, Some(OnFailure::Continue | OnFailure::Step(_)));
-    on(step.on_failure.as_ref()) || book.around(step.group.as_ref()).any(|group| on(group.on_failure.as_ref()))
+    book.forward_of(&step.id).is_some()
+        || on(step.on_failure.as_ref())
+        || book.around(step.group.as_ref()).any(|group| on(group.on_failure.as_ref()))
 }
 
 fn outcome(runs: &Decided, passed_over: bool) -> Value {

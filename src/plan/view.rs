@@ -44,7 +44,7 @@ impl Known for View<'_> {
         };
         let mut known = json!({ "outcome": outcome });
         match &group.kind {
-            GroupKind::Parallel => {}
+            GroupKind::Parallel | GroupKind::Forward { .. } => {}
             GroupKind::Each(_) => {
                 let later = || unknown(format!("what becomes of the items of {}", group.id));
                 known["done"] = later();

@@ -34,6 +34,7 @@ fn said(group: &Group) -> Fields {
     let mut add = |name: &str, text: Option<String>| fields.extend(text.map(|text| (name.to_owned(), text)));
     match &group.kind {
         GroupKind::Parallel => add("parallel", Some("its steps run at the same time".to_owned())),
+        GroupKind::Forward { of } => add("forward", Some(format!("only if {of} fails"))),
         GroupKind::Each(each) => {
             add("for_each", Some(of_argument(&each.list)));
             let Each { size, max_failures, max_targets, .. } = each;

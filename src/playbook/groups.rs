@@ -48,6 +48,11 @@ pub enum GroupKind {
     Each(Each),
     /// Its steps are those of another playbook.
     Nested(Box<Nested>),
+    /// Its steps run only if a step failed for good: its way forward where there is none back.
+    Forward {
+        /// The step, which stands right before it.
+        of: StepId,
+    },
 }
 
 /// What a `for_each` goes over, and how.
@@ -113,6 +118,11 @@ impl Group {
         self.first..self.first + self.count
     }
 
+    /// Whether it is a step's way forward.
+    pub fn is_forward_of(&self, step: &StepId) -> bool {
+        matches!(&self.kind, GroupKind::Forward { of } if of == step)
+    }
+
     /// What it goes over, where it is a `for_each`.
     pub fn each(&self) -> Option<&Each> {
         match &self.kind {
@@ -131,6 +141,11 @@ impl Group {
 }
 
 impl Playbook {
+    /// The way forward of a step that fails, if it has steps for that.
+    pub fn forward_of(&self, step: &StepId) -> Option<&Group> {
+        self.groups.iter().find(|group| group.is_forward_of(step))
+    }
+
     /// A group by its id.
     pub fn group(&self, id: &StepId) -> Option<&Group> {
         self.groups.iter().find(|group| &group.id == id)

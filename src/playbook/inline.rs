@@ -322,7 +322,7 @@ fn without_halves(mut whole: Playbook) -> Playbook {
             _ => None,
         })
         .collect();
-    let repeated = |group: &Group| !matches!(group.kind, GroupKind::Nested(_));
+    let repeated = |group: &Group| !matches!(group.kind, GroupKind::Nested(_) | GroupKind::Forward { .. });
     let half = |name: &Option<String>, inside| {
         name.as_ref().is_some_and(|name| name.contains('/') && !named.contains(name))
             && whole.around(inside).any(repeated)

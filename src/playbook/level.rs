@@ -68,9 +68,46 @@ pub(super) fn read_level(
         } else if let Some(mut draft) = read_step(reader, item, defaults) {
             only_with_for_each(reader, item);
             draft.step.group = parent.cloned();
+            let of = draft.step.id.clone();
             level.drafts.push(draft);
+            read_forward(reader, item, &of, parent, defaults, level);
         }
     }
+}
+
+/// The steps that run only if a step fails for good, right behind it.
+fn read_forward(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    of: &StepId,
+    parent: Option<&StepId>,
+    defaults: Defaults,
+    level: &mut Level,
+) {
+    let Some(list) = node.get("forward") else { return };
+    if let Some(policy) = node.get("on_failure") {
+        let message = "a step that fails goes on by its `forward` steps, so there is nothing left for `on_failure`";
+        reader.faults.error("wrong-key", policy.span, message, Some("leave one of the two out".to_owned()));
+    }
+    let (Some(items), Ok(id)) = (steps_of(reader, list, "forward"), format!("{of}_forward").parse::<StepId>()) else {
+        return;
+    };
+    let group = Group {
+        title: id.to_string(),
+        id,
+        span: list.span,
+        parent: parent.cloned(),
+        kind: GroupKind::Forward { of: of.clone() },
+        condition: None,
+        needs: Vec::new(),
+        on_failure: None,
+        checkpoint: None,
+        service: None,
+        first: level.drafts.len(),
+        count: 0,
+    };
+    level.groups.push(GroupDraft { group, id: list.span, needs: Vec::new(), on_failure: None, checkpoint: None });
+    read_inner(reader, items, level.groups.len() - 1, defaults, level);
 }
 
 fn only_with_for_each(reader: &mut Reader<'_>, node: &Node) {
@@ -111,6 +148,10 @@ fn read_each(reader: &mut Reader<'_>, node: &Node, parent: Option<&StepId>, defa
         return;
     }
     let Some(mut draft) = read_step(reader, node, defaults) else { return };
+    if let Some(forward) = node.get("forward") {
+        let help = Some("put both into a block: `for_each: …` with `steps: [{ …, forward: […] }]`".to_owned());
+        reader.faults.error("wrong-key", forward.span, "`forward` stands on a step inside of a block", help);
+    }
     let step = &mut draft.step;
     // What names the item is decided for each; else it is decided once, for the whole.
     let of_item = step.condition.as_ref().is_some_and(names_item);

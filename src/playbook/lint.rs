@@ -120,7 +120,7 @@ impl<'a> Lint<'_, 'a> {
                 self.condition(condition, &names, owner);
             }
             match &group.kind {
-                GroupKind::Parallel => {}
+                GroupKind::Parallel | GroupKind::Forward { .. } => {}
                 GroupKind::Each(each) => {
                     let list = Type::List(Box::new(Type::Any));
                     self.argument(&each.list, &names, owner, Use::Value(&list));

@@ -244,6 +244,7 @@ impl<'a> Names<'a> {
     fn group(&self, group: &'a Group, path: &Path) -> Result<Target<'a>, Wrong> {
         let (name, known): (&str, &[&str]) = match &group.kind {
             GroupKind::Parallel => ("a group of parallel steps", &["outcome"]),
+            GroupKind::Forward { .. } => ("a way forward", &["outcome"]),
             GroupKind::Each(_) => ("a `for_each`", &["outcome", "items", "done", "failed"]),
             GroupKind::Nested(_) => ("a nested playbook", &["outcome", "steps"]),
         };
@@ -283,6 +284,15 @@ impl<'a> Names<'a> {
             let message =
                 format!("step `{}` runs at the same time as this one, so nothing of it is known here", step.id);
             return Some(wrong("parallel-sibling", message, Some("move this step behind the group".to_owned())));
+        }
+        let forward = groups.around(step.group.as_ref()).find_map(|group| match &group.kind {
+            GroupKind::Forward { of } if !mine.contains(&&group.id) => Some(of),
+            _ => None,
+        });
+        if let Some(of) = forward {
+            let message = format!("step `{}` runs only if `{of}` fails, so mostly there is nothing of it", step.id);
+            let help = format!("ask `steps.{of}.outcome` instead");
+            return Some(wrong("inside-forward", message, Some(help)));
         }
         let each = groups.each_around(step.group.as_ref()).filter(|each| !mine.contains(&&each.id))?;
         let message = format!("step `{}` runs for each item of `{}`, and this is outside of it", step.id, each.id);

@@ -284,7 +284,7 @@ fn service_at(order: &Order<'_>, place: usize) -> Option<Service> {
 
 /// What may not stand inside of a group.
 fn in_group(faults: &mut Faults, order: &Order<'_>, said: &Said<'_>) {
-    let repeated = |draft: &&GroupDraft| !matches!(draft.group.kind, GroupKind::Nested(_));
+    let repeated = |draft: &&GroupDraft| !matches!(draft.group.kind, GroupKind::Nested(_) | GroupKind::Forward { .. });
     if let (Some((name, span)), Some(around)) = (said.checkpoint, order.around(said.place.inside).find(repeated)) {
         let message =
             format!("checkpoint `{name}` stands inside of `{}`, half of which may be done there", around.group.id);
@@ -333,14 +333,15 @@ fn forward_way(faults: &mut Faults, order: &Order<'_>, gate: &Draft, draft: &Dra
     let around = order.around(step.group.as_ref()).map(|around| around.group.on_failure.as_ref());
     let policies = std::iter::once(step.on_failure.as_ref()).chain(around);
     let says = matches!(policies.flatten().next(), Some(OnFailure::Pause | OnFailure::Continue | OnFailure::Step(_)));
-    if step.effect != Effect::Once || says {
+    let forward = order.level.groups.iter().any(|draft| draft.group.is_forward_of(&step.id));
+    if step.effect != Effect::Once || says || forward {
         return;
     }
     let message = format!(
         "step `{}` stands behind the point of no return (step `{}`), may run only once, and has no way forward",
         step.id, gate.step.id
     );
-    let help = "add `on_failure: pause`, `continue` or `{step: ID}`; or say `effect: idempotent`, or give it a `probe`, \
+    let help = "add `on_failure: pause`, `continue` or `{step: ID}`, or `forward:` steps; or say `effect: idempotent`, or give it a `probe`, \
                 if it may be tried again";
     faults.error("no-forward-way", draft.on_failure.unwrap_or(draft.id), message, Some(help.to_owned()));
 }

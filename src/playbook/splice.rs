@@ -128,6 +128,10 @@ impl Name<'_> {
             checkpoint: group.checkpoint.as_ref().map(|name| self.checkpoint(name)),
             on_failure: group.on_failure.as_ref().map(|policy| self.on_failure(policy)),
             first: before + group.first,
+            kind: match &group.kind {
+                GroupKind::Forward { of } => GroupKind::Forward { of: of.below(self.parent) },
+                kind => kind.clone(),
+            },
             ..group.clone()
         }
     }

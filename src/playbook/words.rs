@@ -72,13 +72,14 @@ pub(super) const STEP: Words = Words {
         "point_of_no_return",
         "on_failure",
         "outputs",
+        "forward",
         "for_each",
         "batch",
         "max_targets",
         "parallel",
         "steps",
     ],
-    later: &["approval", "forward", "sensitive"],
+    later: &["approval", "sensitive"],
 };
 
 /// What may stand in every kind of group.

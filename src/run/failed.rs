@@ -44,6 +44,10 @@ pub(super) fn of_items(task: &Task, entered: &Entered, each: &Each) -> String {
 pub(super) fn step(run: &RunState, step: &Step, failure: Failure, now: Time) -> Next {
     match &step.on_failure {
         Some(policy) => apply(run, policy, Child::Step(step), &failure.task.clone(), failure, now),
+        None if run.playbook().forward_of(&step.id).is_some() => {
+            let because = format!("{}; going on by its forward steps", failure.because);
+            Next::Now(record(Event::FailureAccepted { task: failure.task, because }))
+        }
         None => around(run, step.group.as_ref(), failure, now),
     }
 }

@@ -27,7 +27,27 @@ impl RunState {
         }
         let book = self.playbook();
         let inside = book.step(&task.step).and_then(|step| step.group.as_ref());
-        book.around(inside).any(|group| self.skipped.contains_key(&self.group_task(group, task.item.as_ref())))
+        book.around(inside).any(|group| {
+            self.skipped.contains_key(&self.group_task(group, task.item.as_ref())) || self.is_needless(group, task)
+        })
+    }
+
+    /// Whether it is a way forward of a step that did not fail.
+    fn is_needless(&self, group: &Group, task: &Task) -> bool {
+        let GroupKind::Forward { of } = &group.kind else { return false };
+        let of = self.group_task_of(group, of, task.item.as_ref());
+        !self.is_failed(&of) && self.is_passed_for(&of)
+    }
+
+    /// A step beside a group, in the same round.
+    fn group_task_of(&self, group: &Group, step: &StepId, item: Option<&ItemId>) -> Task {
+        let round = self.group_task(group, item);
+        Task::at(step, round.item.as_ref())
+    }
+
+    /// Whether a step failed and was passed over.
+    pub fn is_failed(&self, task: &Task) -> bool {
+        self.tasks.get(task).is_some_and(|state| state.passed && state.word() != "done")
     }
 
     /// The task of a group, seen from inside: with the item only where it lies inside of that `for_each`.
@@ -86,7 +106,10 @@ impl RunState {
             GroupKind::Each(each) => self.entered.get(task).is_some_and(|entered| {
                 entered.dealt_with == entered.items.len() && entered.failed.len() <= each.max_failures as usize
             }),
-            GroupKind::Parallel | GroupKind::Nested(_) => {
+            GroupKind::Forward { of } if !self.is_failed(&Task::at(of, task.item.as_ref())) => {
+                self.is_passed_for(&Task::at(of, task.item.as_ref()))
+            }
+            GroupKind::Parallel | GroupKind::Nested(_) | GroupKind::Forward { .. } => {
                 (!Self::has_entry(group) || self.entered.contains_key(task))
                     && self.playbook().level(Some(group)).all(|child| self.child_is_over(child, task.item.as_ref()))
             }
@@ -141,7 +164,7 @@ impl RunState {
             && book.around(inside).any(|group| match &group.kind {
                 GroupKind::Parallel => true,
                 GroupKind::Each(each) => each.size > 1,
-                GroupKind::Nested(_) => false,
+                GroupKind::Nested(_) | GroupKind::Forward { .. } => false,
             })
     }
 
@@ -158,7 +181,7 @@ impl RunState {
             match &group.kind {
                 GroupKind::Parallel => same_round && self.branch(group, one) != self.branch(group, other),
                 GroupKind::Each(each) => each.size > 1 && one.item != other.item,
-                GroupKind::Nested(_) => false,
+                GroupKind::Nested(_) | GroupKind::Forward { .. } => false,
             }
         })
     }

@@ -99,7 +99,7 @@ impl Known for RunState {
         }
         let mut known = json!({ "outcome": outcome });
         match &group.kind {
-            GroupKind::Parallel => {}
+            GroupKind::Parallel | GroupKind::Forward { .. } => {}
             GroupKind::Each(_) => {
                 let (items, done, failed) = self.rounds(group, &task);
                 known["items"] = Value::Array(items);

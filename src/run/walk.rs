@@ -100,7 +100,10 @@ fn of_group(run: &RunState, group: &Group, task: Task, now: Time) -> Next {
         };
     }
     let inner = match &group.kind {
-        GroupKind::Nested(_) => sequence(run, run.playbook().level(Some(group)), task.item.as_ref(), now),
+        GroupKind::Forward { of } if !run.is_failed(&Task::at(of, task.item.as_ref())) => Next::Over,
+        GroupKind::Nested(_) | GroupKind::Forward { .. } => {
+            sequence(run, run.playbook().level(Some(group)), task.item.as_ref(), now)
+        }
         GroupKind::Parallel => {
             let children = run.playbook().level(Some(group));
             together(children.map(|child| one(run, child, task.item.as_ref(), now)))

@@ -86,7 +86,11 @@ fn of_group(state: &RunState, group: &Group, item: Option<&ItemId>, depth: usize
     });
     match &group.kind {
         GroupKind::Each(_) => items(state, group, &task, depth + 1, now, list),
-        GroupKind::Parallel | GroupKind::Nested(_) => level(state, Some(group), item, depth + 1, now, list),
+        // What is not needed is not in the way; whether it is, is known once its step has ended.
+        GroupKind::Forward { of } if !state.is_failed(&Task::at(of, item)) => {}
+        GroupKind::Parallel | GroupKind::Nested(_) | GroupKind::Forward { .. } => {
+            level(state, Some(group), item, depth + 1, now, list);
+        }
     }
 }
 
@@ -125,6 +129,12 @@ fn item_row(state: &RunState, group: &Group, item: &ItemId, now: Time) -> Option
 fn group_row(state: &RunState, group: &Group, task: &Task, now: Time) -> Row {
     if let Some(reason) = state.skipped.get(task) {
         return Row::new(Mark::Skipped, None, skip_reason(reason));
+    }
+    if let GroupKind::Forward { of } = &group.kind
+        && !state.is_failed(&Task::at(of, task.item.as_ref()))
+    {
+        let mark = if state.is_over(group, task) { Mark::Skipped } else { Mark::Pending };
+        return Row::new(mark, None, format!("only if {of} fails"));
     }
     let begun: Vec<(&Task, &TaskState)> = inside(state, group, task).collect();
     let started = begun.iter().map(|(_, state)| state.started).min();

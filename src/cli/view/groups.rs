@@ -14,6 +14,7 @@ pub fn words(group: &Group, items: Option<&[Item]>) -> String {
     let what = match &group.kind {
         GroupKind::Parallel => "at the same time".to_owned(),
         GroupKind::Each(each) => for_each(each, items),
+        GroupKind::Forward { of } => return format!("only if {of} fails, its way forward"),
         GroupKind::Nested(nested) => format!("playbook {}@{}", nested.playbook, nested.version),
     };
     if group.title == group.id.local() { format!("{what} ({})", group.id) } else { format!("{what}: {}", group.title) }

@@ -33,6 +33,10 @@ fn group_json(plan: &Plan, group: &Group) -> Value {
     });
     match &group.kind {
         GroupKind::Parallel => json["kind"] = json!("parallel"),
+        GroupKind::Forward { of } => {
+            json["kind"] = json!("forward");
+            json["of"] = json!(of);
+        }
         GroupKind::Each(each) => {
             json["kind"] = json!("for_each");
             json["batch"] = json!({ "size": each.size, "max_failures": each.max_failures });

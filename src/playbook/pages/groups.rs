@@ -25,6 +25,13 @@ pub(super) const PAGES: &[Page] = &[
         "- id: both\n  parallel:\n    - { id: a, argv: [uptime], effect: read }\n    - { id: b, argv: [date], effect: read }\n- { id: go, run: go, point_of_no_return: true }\n",
     ),
     page_of(
+        "inside-forward",
+        "A step of a way forward is named from outside of it.",
+        "It runs only if the step before it fails, so mostly there is nothing of it to be named.",
+        "- { id: go, run: go, rollback: none, because: x, forward: [{ id: other, run: other-go, rollback: none, because: x }] }\n- { id: tell, argv: [echo, \"{{steps.other.outputs.stdout}}\"], effect: read }\n",
+        "- { id: go, run: go, rollback: none, because: x, forward: [{ id: other, run: other-go, rollback: none, because: x }] }\n- { id: tell, argv: [echo, \"{{steps.go.outcome}}\"], effect: read }\n",
+    ),
+    page_of(
         "inside-for-each",
         "A step inside of a `for_each` is needed or named from outside of it.",
         "It ran once for each item, so there is not one output but many. The whole has `items`, `done` and `failed`.",

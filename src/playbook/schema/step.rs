@@ -153,6 +153,7 @@ pub(super) fn key(word: &str) -> Value {
             batch
         }
         "max_targets" => counted("the most items that the list may have", 1),
+        "forward" => steps("steps that run only if it fails for good: the way on where there is none back"),
         "parallel" => steps("steps that run at the same time; when one fails, the others finish"),
         "steps" => steps("steps that run one after the other, once for each item"),
         "took_effect" => about("condition", "the effect is there"),

@@ -382,3 +382,54 @@ proptest! {
         }
     }
 }
+
+/// `b` has a way forward, `f`.
+fn with_a_way_forward() -> Playbook {
+    let mut steps = ["a", "b", "f", "c"].map(|id| step(id, "sim.probed")).to_vec();
+    steps[2].group = Some("b_forward".parse().unwrap());
+    let kind = GroupKind::Forward { of: "b".parse().unwrap() };
+    Playbook { groups: vec![group("b_forward", kind, 2, 1)], ..book(steps) }
+}
+
+fn fail_always(simulation: &Simulation, task: &str) {
+    for attempt in 1..=9 {
+        simulation.world.fail(task, attempt, Fault::FailedBefore);
+    }
+}
+
+#[test]
+fn a_way_forward_is_gone_only_where_its_step_fails() {
+    let simulation = Simulation::new();
+    let ending = simulation.start(&with_a_way_forward(), None).ending();
+    assert_eq!(ending.kind, EndingKind::Finished(Verdict::Succeeded));
+    assert_eq!(simulation.world.applied(), ["a", "b", "c"]);
+    let simulation = Simulation::new();
+    fail_always(&simulation, "b");
+    let ending = simulation.start(&with_a_way_forward(), None).ending();
+    assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions));
+    assert_eq!(simulation.world.applied(), ["a", "f", "c"]);
+}
+
+#[test]
+fn a_way_forward_is_undone_with_the_rest_wherever_the_runner_is_killed() {
+    let mut killed = 0;
+    for write in 0..60 {
+        let simulation = Simulation::new();
+        fail_always(&simulation, "b");
+        fail_always(&simulation, "c");
+        let before = simulation.world.values();
+        let life = simulation.start(&with_a_way_forward(), Some(Failure::Unacknowledged(write)));
+        if let Life::Ended(_) = life {
+            break;
+        }
+        killed += 1;
+        if !simulation.has_run() {
+            continue;
+        }
+        assert_eq!(recover(&format!("write {write}"), &simulation, life), Verdict::RolledBack);
+        assert_eq!(simulation.world.values(), before, "write {write}");
+        let applied = simulation.world.applied();
+        assert_eq!(applied.iter().filter(|task| *task == "f").count(), 1, "write {write}: {applied:?}");
+    }
+    assert!(killed > 12, "only {killed}");
+}
