@@ -2,6 +2,7 @@
 //! through here; what is to be done next is never decided here, but in `run/`.
 
 mod act;
+mod ahead;
 mod clock;
 mod drive;
 mod enter;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ahead::Ahead;
 use super::secrets::{self, Mask, Revealed};
 use super::{Engine, EngineError, outputs};
 use crate::actions::{Action, ActionError, Call, Context};
@@ -25,25 +26,19 @@ impl Engine {
     pub async fn plan(&mut self, playbook: Playbook, inputs: Value) -> Result<Plan, EngineError> {
         let specs = Specs::of(self.parts.actions.specs());
         let environment = self.parts.inventory.environment.clone();
-        let book = playbook.clone();
+        let book = Arc::new(playbook.clone());
         let failed = |error: crate::plan::PlanError| EngineError::Plan(error.to_string());
         let mut planner = Planner::new(playbook, inputs, &environment, &specs);
         let spool = Spool::new(&self.parts.state)?;
+        let context = Context {
+            inventory: Arc::clone(&self.parts.inventory),
+            spool: spool.0.clone(),
+            output: Arc::new(|_, _| {}),
+        };
+        let mut ahead = Ahead::new();
         while let Some(lookup) = planner.look_up().map_err(failed)? {
             self.parts.observer.planning(&lookup.step);
-            let step = book.step(&lookup.step);
-            let action = self.parts.actions.get(&lookup.action).cloned();
-            let prediction = match (step, action) {
-                (Some(step), Some(action)) => {
-                    let context = Context {
-                        inventory: Arc::clone(&self.parts.inventory),
-                        spool: spool.0.clone(),
-                        output: Arc::new(|_, _| {}),
-                    };
-                    look(action.as_ref(), &context, step, &lookup, book.inputs_of(&step.id)).await
-                }
-                _ => Prediction::unknown("this binary does not have the action"),
-            };
+            let prediction = ahead.look(&lookup, &planner, &book, &self.parts.actions, &context).await;
             tracing::debug!(step = %lookup.step, fidelity = ?prediction.fidelity, refusals = ?prediction.refusals, "looked");
             planner.answer(prediction);
         }
@@ -96,7 +91,7 @@ impl Drop for Spool {
 }
 
 /// One look, in its time. A target that does not answer leaves an unknown, and says so as something that would stop the run.
-async fn look(
+pub(super) async fn look(
     action: &dyn Action,
     context: &Context,
     step: &Step,

@@ -92,7 +92,7 @@ pub(super) struct Todo {
 }
 
 /// Makes a plan: ask `look_up`, look, `answer`, until there is nothing more to ask.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Planner {
     pub(super) playbook: Playbook,
     pub(super) inputs: Value,

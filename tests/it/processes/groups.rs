@@ -234,3 +234,25 @@ fn a_list_that_is_empty_double_or_too_long_is_no_plan() {
     place.expect(0, &["run", &book, "-y", "-i", "hosts=a,b"]);
     assert_eq!(place.log(), ["a", "b"]);
 }
+
+#[test]
+fn a_plan_looks_at_all_targets_at_the_same_time() {
+    let place = Place::new();
+    // Nobody comes to an end before all have begun.
+    let steps = r#"
+  - id: look
+    for_each: [a, b, c, d, e]
+    effect: read
+    timeout: 20s
+    env: { ITEM: "{{item}}" }
+    run: |
+      touch "WORLD/$ITEM.here"
+      while [ "$(ls WORLD | grep -c 'here$')" -lt 5 ]; do sleep 0.02; done
+      echo "$ITEM looked"
+"#;
+    let book = place.book("looks", steps);
+    let plan = place.json(&["plan", &book, "--output", "json"]);
+    for step in plan["steps"].as_array().unwrap() {
+        assert_eq!(step["fidelity"], "probed", "{step}");
+    }
+}
