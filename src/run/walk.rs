@@ -121,8 +121,9 @@ fn rounds(run: &RunState, group: &Group, each: &Each, task: &Task, now: Time) ->
     let Some(entered) = run.entered.get(task) else { return Next::Over };
     let size = each.size.max(1) as usize;
     let first = entered.dealt_with / size * size;
-    let begins = entered.dealt_with == first;
-    if begins && entered.failed.len() > each.max_failures as usize {
+    // Between two batches, and behind the last one, which may be a short one.
+    let rests = entered.dealt_with == first || entered.dealt_with == entered.items.len();
+    if rests && entered.failed.len() > each.max_failures as usize {
         let because = failed::of_items(task, entered, each);
         return failed::group(run, group, Failure { task: task.clone(), because }, now);
     }

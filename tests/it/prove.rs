@@ -107,6 +107,40 @@ fn a_sound_playbook_proves_clean_and_says_what_was_tried() {
     assert_eq!(end("stop", "no_effect"), ("failed", "as_before"));
 }
 
+/// Steps side by side, items in batches, and a way forward.
+const GROUPS: &str = r#"
+name: page
+version: 1.0.0
+steps:
+  - id: both
+    parallel:
+      - { id: a, run: touch a, effect: idempotent, rollback: [{ run: rm -f a, effect: idempotent }] }
+      - { id: b, run: touch b, rollback: [{ run: rm -f b, effect: idempotent }] }
+  - id: roll
+    for_each: [x, y, z]
+    batch: { size: 2 }
+    env: { ITEM: "{{item}}" }
+    run: touch $ITEM
+    effect: idempotent
+    rollback: [{ run: rm -f $ITEM, env: { ITEM: "{{item}}" }, effect: idempotent }]
+"#;
+
+#[test]
+fn groups_of_steps_prove_clean_for_each_item() {
+    let (code, proof) = prove(GROUPS, "title: an empty folder\n", &[]);
+    assert_eq!((code, findings(&proof)), (0, vec![]), "{proof}");
+    let points = proof["points"].as_array().unwrap();
+    for step in ["a", "b", "roll@x", "roll@z", "roll@y/undo"] {
+        for fault in ["failed_after", "killed_at_effect", "killed_at_record"] {
+            let tried = points.iter().filter(|point| point["step"] == step && point["fault"] == fault).count();
+            assert!(tried >= 2, "{step}: {fault} was tried {tried} times");
+        }
+    }
+    // What runs beside others and fails is undone with them: nothing of the run is left.
+    let last = points.iter().find(|point| point["step"] == "roll@z" && point["fault"] == "failed_after").unwrap();
+    assert_eq!((last["end"].as_str(), last["world"].as_str()), (Some("rolled_back"), Some("as_before")), "{last}");
+}
+
 #[test]
 fn an_effect_that_comes_twice_is_found() {
     // Declared `idempotent`, and every doing appends: the run that does it again ends in another world.

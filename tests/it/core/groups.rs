@@ -163,11 +163,25 @@ fn check(case: &str, nodes: &[Node], simulation: &Simulation, before: &BTreeMap<
                 assert_eq!(world.get(&value).map(String::as_str), Some("1"), "{case}: {task} is not done");
             }
         }
-        Verdict::SucceededWithExceptions => assert!(!state.exceptions.is_empty(), "{case}"),
+        Verdict::SucceededWithExceptions => {
+            assert!(!state.exceptions.is_empty(), "{case}");
+            assert_few_failed(case, nodes, &world);
+        }
         Verdict::RolledBack | Verdict::Failed => assert_eq!(&world, before, "{case}: {applied:?}"),
         other => panic!("{case}: ended as {other:?}"),
     }
     assert_eq!(simulation.journal.reopen().verify(&simulation.run()).unwrap().broken, None, "{case}");
+}
+
+/// No more items may be missing than may fail, and of other steps none that nobody spoke for.
+fn assert_few_failed(case: &str, nodes: &[Node], world: &BTreeMap<String, String>) {
+    let is_done = |value: &String| world.get(value).is_some_and(|value| value == "1");
+    for (number, node) in nodes.iter().enumerate() {
+        let Node::Each { items, max_failures, block, .. } = node else { continue };
+        let last = format!("n{number}_{}", block.len() - 1);
+        let missing = (1..=*items).filter(|item| !is_done(&format!("{last}_i{item}"))).count();
+        assert!(missing <= *max_failures as usize, "{case}: {missing} items of n{number} are missing");
+    }
 }
 
 fn example() -> Vec<Node> {
@@ -289,6 +303,19 @@ fn items_may_fail_up_to_a_number_and_no_further_batch_begins_then() {
     assert_eq!(ending.kind, EndingKind::Finished(Verdict::RolledBack));
     assert_eq!(simulation.world.values(), before);
     assert!(!simulation.world.applied().iter().any(|task| task.contains("@i3")), "no further item begins");
+}
+
+#[test]
+fn the_last_batch_may_be_short_and_its_failure_counts() {
+    for (items, failing) in [(3, "i3"), (4, "i4"), (5, "i4"), (5, "i5")] {
+        let nodes = [Node::Each { items, size: 3, max_failures: 0, block: vec!["sim.probed"] }, Node::One("sim.once")];
+        let simulation = Simulation::new();
+        let before = simulation.world.values();
+        fail_always(&simulation, &format!("n0_0@{failing}"));
+        let ending = simulation.start(&playbook_of(&nodes), None).ending();
+        assert_eq!(ending.kind, EndingKind::Finished(Verdict::RolledBack), "{items} {failing}");
+        assert_eq!(simulation.world.values(), before, "{items} {failing}");
+    }
 }
 
 #[test]
