@@ -48,7 +48,11 @@ fn together(parts: impl Iterator<Item = Next>) -> Next {
             Next::Over => continue,
             Next::Now(decision) => return Next::Now(decision),
             Next::Work(decisions) => work.extend(decisions),
-            Next::Rest(decision) => rest = rest.or(Some(decision)),
+            // What is in doubt is asked about, and what undoes is begun, before anything is passed over.
+            Next::Rest(decision) => match &rest {
+                Some(first) if !failed::passes_over(first) || failed::passes_over(&decision) => {}
+                _ => rest = Some(decision),
+            },
         }
         over = false;
     }
@@ -125,7 +129,11 @@ fn rounds(run: &RunState, group: &Group, each: &Each, task: &Task, now: Time) ->
     }
     let batch = entered.items.iter().skip(first).take(size);
     let open = batch.filter(|item| !entered.failed.contains_key(&item.id));
-    together(open.map(|item| sequence(run, run.playbook().level(Some(group)), Some(&item.id), now)))
+    together(open.map(|item| match sequence(run, run.playbook().level(Some(group)), Some(&item.id), now) {
+        // The item is at rest: the others need not be waited for to say that it failed.
+        Next::Rest(decision) if failed::is_of_item(&decision) => Next::Now(decision),
+        other => other,
+    }))
 }
 
 fn checkpoint(run: &RunState, name: Option<&String>, task: &Task) -> Next {

@@ -382,3 +382,53 @@ proptest! {
         }
     }
 }
+
+/// Items of two steps side by side, the first of which fails for the first item.
+fn pairs(size: u32, max_failures: u32) -> Playbook {
+    let inner = |name: &str| {
+        let mut step = of_item(name, "sim.once");
+        step.group = Some("pair".parse().unwrap());
+        step
+    };
+    let mut pair = group("pair", GroupKind::Parallel, 0, 2);
+    pair.parent = Some("items".parse().unwrap());
+    let items = group("items", each(3, size, max_failures), 0, 2);
+    Playbook { groups: vec![items, pair], ..book(vec![inner("left"), inner("right")]) }
+}
+
+#[test]
+fn what_runs_beside_a_failed_step_of_an_item_comes_to_its_end_before_the_item_is_left() {
+    for size in [1, 2, 3] {
+        for max_failures in [0, 1] {
+            for fault in [Fault::FailedBefore, Fault::NoEffect] {
+                let simulation = Simulation::new();
+                simulation.world.fail("left@i1", 1, fault);
+                let ending = simulation.start(&pairs(size, max_failures), None).ending();
+                let verdict = [Verdict::RolledBack, Verdict::SucceededWithExceptions][max_failures as usize];
+                assert_eq!(ending.kind, EndingKind::Finished(verdict), "{size} {max_failures}");
+                let state = simulation.state();
+                assert!(state.in_flight().next().is_none());
+                let applied = simulation.world.applied();
+                let times = applied.iter().filter(|task| *task == "right@i1").count();
+                assert_eq!(times, 1, "{size} {max_failures}: {applied:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_in_doubt_beside_a_failed_step_is_asked_about_before_the_failure_is_passed_over() {
+    let mut whole = playbook_of(&[Node::Parallel(vec!["sim.once", "sim.once"]), Node::One("sim.once")]);
+    whole.groups[0].on_failure = Some(OnFailure::Continue);
+    for (book, failed, doubtful) in [(pairs(1, 1), "left@i1", "right@i1"), (whole, "n0_0", "n0_1")] {
+        let simulation = Simulation::new();
+        simulation.world.blind(true);
+        simulation.world.fail(failed, 1, Fault::NoEffect);
+        simulation.world.fail(doubtful, 1, Fault::UnknownAfter);
+        let ending = simulation.start(&book, None).ending();
+        let EndingKind::Waiting(question) = ending.kind else { panic!("{:?}", ending.kind) };
+        assert_eq!(question.task.to_string(), doubtful);
+        let ending = simulation.answer(doubtful, Answer::TookEffect).ending();
+        assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions));
+    }
+}
