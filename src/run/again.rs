@@ -15,7 +15,13 @@ impl RunState {
         let groups: Vec<Task> = self.tasks.keys().filter(|task| self.is_group(task)).cloned().collect();
         for (task, state) in &mut self.tasks {
             let is_undone = undone.contains(&task.doing());
-            if is_undone || (task.phase == Phase::Do && !state.passed) {
+            // What is in doubt, or done and not yet held to its conditions, is looked into: it is not run again unasked.
+            let open = match state.status {
+                Status::InFlight | Status::Unknown | Status::Doubtful => true,
+                Status::Done => state.verified.is_none(),
+                _ => false,
+            };
+            if is_undone || (task.phase == Phase::Do && !state.passed && !open) {
                 state.allowed = state.counted + 1;
                 // What failed half-way and is not undone still counts: the point of no return stays crossed by it.
                 state.earlier_effect = !is_undone && state.may_have_effect();

@@ -432,3 +432,23 @@ fn what_is_in_doubt_beside_a_failed_step_is_asked_about_before_the_failure_is_pa
         assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions));
     }
 }
+
+#[test]
+fn going_forward_again_asks_about_what_is_in_doubt_and_does_not_run_it() {
+    let nodes = [Node::Each { items: 2, size: 2, max_failures: 0, block: vec!["sim.once", "sim.final"] }];
+    let simulation = Simulation::new();
+    simulation.world.blind(true);
+    simulation.world.fail("n0_0@i2", 1, Fault::UnknownAfter);
+    let ending = simulation.start(&playbook_of(&nodes), None).ending();
+    let EndingKind::Waiting(question) = ending.kind else { panic!("{:?}", ending.kind) };
+    assert_eq!((question.task.to_string(), question.kind), ("n0_0@i2".to_owned(), QuestionKind::UnknownOutcome));
+    let ending = simulation.request(playbook::run::RequestKind::Cancel).ending();
+    let EndingKind::Waiting(question) = ending.kind else { panic!("{:?}", ending.kind) };
+    assert_eq!(question.kind, QuestionKind::BehindPointOfNoReturn);
+    let ending = simulation.answer(&question.task.to_string(), Answer::Retry).ending();
+    let EndingKind::Waiting(question) = ending.kind else { panic!("{:?}", ending.kind) };
+    assert_eq!((question.task.to_string(), question.kind), ("n0_0@i2".to_owned(), QuestionKind::UnknownOutcome));
+    simulation.answer("n0_0@i2", Answer::TookEffect).ending();
+    let applied = simulation.world.applied();
+    assert_eq!(applied.iter().filter(|task| *task == "n0_0@i2").count(), 1, "{applied:?}");
+}
