@@ -61,10 +61,10 @@ impl RunState {
         }
     }
 
-    fn is_group(&self, task: &Task) -> bool {
-        let book = self.playbook();
-        !task.is_undo() && task.item.is_none() && book.group(&task.step).is_some() && book.step(&task.step).is_none()
-            || self.entered.contains_key(task)
+    pub(super) fn is_group(&self, task: &Task) -> bool {
+        let group = self.playbook().group(&task.step).filter(|_| !task.is_undo());
+        // The one step of a `for_each` has the name of its group, and an item.
+        group.is_some_and(|group| group.each().is_none() || task.item.is_none())
     }
 
     /// Lists that are frozen stay so; what failed of their items, and groups that were passed over, are gone over again.

@@ -388,7 +388,8 @@ impl RunState {
                 state.earlier_effect = state.may_have_effect();
                 state.status = Status::Ready;
             }
-            Answer::TookEffect if self.entered.contains_key(task) => {
+            // A group as a whole is passed over, whether its items failed or it could not be begun.
+            Answer::TookEffect if self.is_group(task) => {
                 self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at)).passed = true;
             }
             Answer::TookEffect => {

@@ -121,9 +121,12 @@ fn of_group(run: &RunState, group: &Group, task: Task, now: Time) -> Next {
 fn rounds(run: &RunState, group: &Group, each: &Each, task: &Task, now: Time) -> Next {
     let Some(entered) = run.entered.get(task) else { return Next::Over };
     let size = each.size.max(1) as usize;
-    let first = entered.dealt_with / size * size;
-    let begins = entered.dealt_with == first;
-    if begins && entered.failed.len() > each.max_failures as usize {
+    let whole = entered.dealt_with == entered.items.len();
+    let first = if whole { entered.dealt_with } else { entered.dealt_with / size * size };
+    // Those that failed in this very batch do not count yet: the others in it are under way, or about to be.
+    let many = |failed: usize| failed > each.max_failures as usize;
+    let before = || entered.items.iter().take(first).filter(|item| entered.failed.contains_key(&item.id)).count();
+    if many(entered.failed.len()) && many(before()) {
         let because = failed::of_items(task, entered, each);
         return failed::group(run, group, Failure { task: task.clone(), because }, now);
     }

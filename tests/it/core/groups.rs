@@ -19,7 +19,7 @@ const ACTIONS: [&str; 4] = ["sim.idempotent", "sim.keyed", "sim.probed", "sim.on
 
 /// One node of a playbook.
 #[derive(Debug, Clone)]
-enum Node {
+pub enum Node {
     One(&'static str),
     Parallel(Vec<&'static str>),
     Each {
@@ -30,6 +30,13 @@ enum Node {
     },
     /// Two chains side by side.
     Chains(Vec<&'static str>),
+    /// Steps side by side for each item.
+    Inner {
+        items: usize,
+        size: u32,
+        max_failures: u32,
+        actions: Vec<&'static str>,
+    },
 }
 
 fn group(id: &str, kind: GroupKind, first: usize, count: usize) -> Group {
@@ -50,7 +57,7 @@ fn group(id: &str, kind: GroupKind, first: usize, count: usize) -> Group {
 }
 
 /// A playbook of these nodes; each step sets a value of its own name, for each item one of its own.
-fn playbook_of(nodes: &[Node]) -> Playbook {
+pub fn playbook_of(nodes: &[Node]) -> Playbook {
     let mut steps: Vec<Step> = Vec::new();
     let mut groups = Vec::new();
     for (number, node) in nodes.iter().enumerate() {
@@ -78,6 +85,16 @@ fn playbook_of(nodes: &[Node]) -> Playbook {
                 chain.parent = Some(id.parse().unwrap());
                 groups.push(chain);
             }
+            Node::Inner { items, size, max_failures, actions } => {
+                for (place, action) in actions.iter().enumerate() {
+                    steps.push(inside(of_item(&format!("{id}_{place}"), action), &format!("{id}_p")));
+                }
+                steps.push(inside(of_item(&format!("{id}_then"), actions[0]), &id));
+                groups.push(group(&id, each(*items, *size, *max_failures), first, actions.len() + 1));
+                let mut pair = group(&format!("{id}_p"), GroupKind::Parallel, first, actions.len());
+                pair.parent = Some(id.parse().unwrap());
+                groups.push(pair);
+            }
             Node::Each { items, size, max_failures, block } => {
                 for (place, action) in block.iter().enumerate() {
                     steps.push(inside(of_item(&format!("{id}_{place}"), action), &id));
@@ -102,7 +119,7 @@ fn of_item(id: &str, action: &str) -> Step {
 }
 
 /// All doings of a playbook, as the world calls them, each with the value that it sets.
-fn doings(nodes: &[Node]) -> Vec<(String, String)> {
+pub fn doings(nodes: &[Node]) -> Vec<(String, String)> {
     let book = playbook_of(nodes);
     let all = book.steps.iter().flat_map(|step| {
         let id = step.id.to_string();
@@ -451,4 +468,53 @@ fn going_forward_again_asks_about_what_is_in_doubt_and_does_not_run_it() {
     simulation.answer("n0_0@i2", Answer::TookEffect).ending();
     let applied = simulation.world.applied();
     assert_eq!(applied.iter().filter(|task| *task == "n0_0@i2").count(), 1, "{applied:?}");
+}
+
+#[test]
+fn a_batch_comes_to_its_end_before_its_failures_count_and_the_last_one_counts_too() {
+    // The second item fails at once while the first is still under way when its runner is killed.
+    let nodes = [
+        Node::Each { items: 2, size: 2, max_failures: 0, block: vec!["sim.probed", "sim.probed"] },
+        Node::One("sim.once"),
+    ];
+    let mut book = playbook_of(&nodes);
+    book.groups[0].on_failure = Some(OnFailure::Continue);
+    let simulation = Simulation::new();
+    simulation.world.fail("n0_0@i1", 1, Fault::KilledAfter);
+    simulation.world.fail("n0_0@i2", 1, Fault::NoEffect);
+    assert!(matches!(simulation.start(&book, None), Life::Killed));
+    assert!(simulation.state().ended.is_none(), "it ended over a step that was under way");
+    let ending = simulation.resume(None).ending();
+    assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions));
+    assert!(simulation.state().in_flight().next().is_none());
+
+    // The last batch is smaller than the others.
+    let nodes = [Node::Each { items: 3, size: 2, max_failures: 0, block: vec!["sim.probed"] }, Node::One("sim.once")];
+    let simulation = Simulation::new();
+    simulation.world.fail("n0_0@i3", 1, Fault::NoEffect);
+    let ending = simulation.start(&playbook_of(&nodes), None).ending();
+    assert_eq!(ending.kind, EndingKind::Finished(Verdict::RolledBack));
+    assert!(!simulation.world.applied().contains(&"n1".to_owned()));
+}
+
+#[test]
+fn a_group_that_cannot_be_begun_is_passed_over_where_a_person_says_so() {
+    let nodes = [
+        Node::Each { items: 2, size: 1, max_failures: 0, block: vec!["sim.probed"] },
+        Node::Each { items: 2, size: 1, max_failures: 0, block: vec!["sim.probed"] },
+        Node::One("sim.once"),
+    ];
+    let mut book = playbook_of(&nodes);
+    // None of the first failed, and an empty list is never gone over.
+    let source = "{{steps.n0.failed}}".to_owned();
+    let list = Argument::Template(Template { source, span: Span::default() });
+    book.groups[1].kind = GroupKind::Each(Each { list, size: 1, max_failures: 0, max_targets: None });
+    book.groups[1].on_failure = Some(OnFailure::Pause);
+    let simulation = Simulation::new();
+    let ending = simulation.start(&book, None).ending();
+    let EndingKind::Waiting(question) = ending.kind else { panic!("{:?}", ending.kind) };
+    assert_eq!(question.task.to_string(), "n1");
+    let ending = simulation.answer("n1", Answer::TookEffect).ending();
+    assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions));
+    assert!(simulation.world.applied().contains(&"n2".to_owned()));
 }
