@@ -103,6 +103,7 @@ impl RunState {
             Event::StepSkipped { task, reason } => {
                 self.known(&task.step)?;
                 self.skipped.insert(task.clone(), reason.clone());
+                self.end_groups(task, at);
             }
             Event::StepRefused { task, attempt, message, retryable, drift } => {
                 self.known(&task.step)?;
@@ -132,17 +133,26 @@ impl RunState {
                 }
                 self.pass(task, at);
             }
-            Event::ItemFailed { task, item, because } => self.fail_item(task, item, because)?,
+            Event::ItemFailed { task, item, because } => {
+                self.fail_item(task, item, because)?;
+                let book = self.playbook();
+                let inside = book.group(&task.step).and_then(|group| book.steps.get(group.first));
+                if let Some(inside) = inside.map(|step| Task::at(&step.id, Some(item))) {
+                    self.end_groups(&inside, at);
+                }
+            }
             Event::FailureAccepted { task, because } => {
                 self.known(&task.step)?;
                 self.exceptions.push(format!("{task}: {because}"));
                 // A group has no attempts of its own.
                 self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at)).passed = true;
+                self.end_groups(task, at);
             }
             Event::CheckpointReached { name, step } => {
                 self.known(step)?;
                 let position = self.order.len();
                 self.checkpoints.push(Checkpoint { name: name.clone(), step: step.clone(), position });
+                self.end_groups(&Task::of(step), at);
             }
             Event::RollbackStarted { to, because } => {
                 let by_person = matches!(self.asked, Some(Asked::Rollback { .. }));
@@ -322,11 +332,29 @@ impl RunState {
             self.serve_again(&task.doing(), at);
             return;
         }
-        let service = service.or_else(|| self.ended_by(task).find_map(|group| group.service));
         if let Some(state) = self.tasks.get_mut(task) {
             state.served = service;
         }
         self.serve(service, at);
+        self.end_groups(task, at);
+    }
+
+    /// What the groups say of the service that have come to their end with this task, the outermost last. It stands with
+    /// what was done last in them: once that is undone, it is no longer so.
+    fn end_groups(&mut self, task: &Task, at: Time) {
+        let ended: Vec<(StepId, Service)> =
+            self.ended_by(task).filter_map(|group| Some((group.id.clone(), group.service?))).collect();
+        let Some((group, service)) = ended.last() else { return };
+        let book = Arc::clone(&self.plan);
+        let inside = |task: &&Task| {
+            let step = book.playbook.step(&task.step).and_then(|step| step.group.as_ref());
+            book.playbook.around(step).any(|around| &around.id == group)
+        };
+        let last = self.order.iter().rfind(inside).cloned();
+        if let Some(state) = last.and_then(|last| self.tasks.get_mut(&last)).filter(|state| state.passed) {
+            state.served = Some(*service);
+        }
+        self.serve(Some(*service), at);
     }
 
     fn serve(&mut self, service: Option<Service>, at: Time) {

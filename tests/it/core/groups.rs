@@ -7,7 +7,7 @@ use playbook::diagnostic::Span;
 use playbook::engine::EndingKind;
 use playbook::ids::StepId;
 use playbook::journal::{Failure, Journal};
-use playbook::playbook::{Argument, Each, Group, GroupKind, OnFailure, Playbook, Step, Template};
+use playbook::playbook::{Argument, Each, Group, GroupKind, OnFailure, Playbook, Service, Step, Template};
 use playbook::run::{Answer, QuestionKind, RunState, Verdict};
 use playbook::sim::Fault;
 use proptest::prelude::*;
@@ -517,4 +517,39 @@ fn a_group_that_cannot_be_begun_is_passed_over_where_a_person_says_so() {
     let ending = simulation.answer("n1", Answer::TookEffect).ending();
     assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions));
     assert!(simulation.world.applied().contains(&"n2".to_owned()));
+}
+
+#[test]
+fn a_group_says_what_the_service_is_however_its_end_is_reached() {
+    // A failure that is allowed, in the last item; and steps side by side, the last of which says something else.
+    let nodes = [
+        Node::Each { items: 2, size: 1, max_failures: 1, block: vec!["sim.probed", "sim.probed"] },
+        Node::Parallel(vec!["sim.once", "sim.once"]),
+    ];
+    for failed in ["n0_0@i2", "n0_1@i2", "n0_1@i1"] {
+        let mut book = playbook_of(&nodes);
+        book.groups[0].service = Some(Service::Degraded);
+        let simulation = Simulation::new();
+        simulation.world.fail(failed, 1, Fault::NoEffect);
+        let ending = simulation.start(&book, None).ending();
+        assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions));
+        assert_eq!(simulation.state().service.map(|(service, _)| service), Some(Service::Degraded), "{failed}");
+
+        book.groups[1].service = Some(Service::Up);
+        book.steps[2].service = Some(Service::Down);
+        book.steps[3].service = Some(Service::Down);
+        let simulation = Simulation::new();
+        simulation.start(&book, None).ending();
+        assert_eq!(simulation.state().service.map(|(service, _)| service), Some(Service::Up));
+    }
+    // More failures than are allowed: it never came to what the group says.
+    let mut book = playbook_of(&nodes[..1]);
+    book.groups[0].service = Some(Service::Up);
+    book.groups[0].on_failure = Some(OnFailure::Continue);
+    let simulation = Simulation::new();
+    for item in ["n0_0@i1", "n0_0@i2"] {
+        simulation.world.fail(item, 1, Fault::NoEffect);
+    }
+    simulation.start(&book, None).ending();
+    assert_eq!(simulation.state().service, None);
 }
