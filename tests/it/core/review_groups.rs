@@ -278,3 +278,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_passed_over_before_a_point_of_no_return_is_not_run_again_behind_it() {
+    let nodes = [
+        Node::Each { items: 2, size: 1, max_failures: 1, block: vec!["sim.once"] },
+        Node::One("sim.final"),
+        Node::One("sim.probed"),
+    ];
+    let simulation = Simulation::new();
+    simulation.world.fail("n0_0@i2", 1, Fault::FailedAfter);
+    simulation.world.fail("n2", 1, Fault::NoEffect);
+    simulation.start(&playbook_of(&nodes), None).ending();
+    let ending = simulation.request(RequestKind::Cancel).ending();
+    let task = ending.state.question.unwrap().task.to_string();
+    let ending = simulation.answer(&task, Answer::Retry).ending();
+    assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions));
+    assert_eq!(simulation.world.applied(), ["n0_0@i1", "n0_0@i2", "n1", "n2"]);
+}
