@@ -2,7 +2,7 @@
 //! for, and stops where it is told to.
 
 use std::cell::{Cell, Ref, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -102,10 +102,13 @@ impl Drive<'_> {
             }
             // What was asked for meanwhile may have made a look needless: it is dropped, as nothing has begun by it. What was
             // sent is always wanted, until its outcome is written.
-            works.retain(|work| wanted.iter().any(|decision| decision.task() == Some(&work.task)));
+            let tasks: BTreeSet<&Task> = wanted.iter().filter_map(Decision::task).collect();
+            works.retain(|work| tasks.contains(&work.task));
+            // A set, as a batch may be of a thousand items and this is gone through at each of their records.
+            let begun: BTreeSet<Task> = works.iter().map(|work| work.task.clone()).collect();
             for decision in wanted {
                 if let Some(task) = decision.task().cloned()
-                    && !works.iter().any(|work| work.task == task)
+                    && !begun.contains(&task)
                     && self.has_waited(&decision)
                 {
                     self.tools.observer.decision(&decision, &self.state());

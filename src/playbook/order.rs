@@ -276,7 +276,8 @@ fn back(faults: &mut Faults, order: &Order<'_>, place: usize, name: &str, span: 
 /// What the service is once the step at a place is done, as the last step or group before it that says so.
 fn service_at(order: &Order<'_>, place: usize) -> Option<Service> {
     let steps = order.steps().map(|(at, draft)| (at, draft.step.service));
-    let groups = order.level.groups.iter().map(|draft| &draft.group);
+    // A group has the last word, and the outermost of several that end here, as it does in a run.
+    let groups = order.level.groups.iter().rev().map(|draft| &draft.group);
     let groups = groups.filter_map(|group| Some((order.places.get(group.id.as_str())?.end - 1, group.service)));
     let said = steps.chain(groups).filter(|(at, service)| *at <= place && service.is_some());
     said.max_by_key(|(at, _)| *at).and_then(|(_, service)| service)

@@ -1,9 +1,12 @@
 //! Going forward again: after everything back to the point of no return was undone, or after items of a `for_each` failed.
 //! What no longer stands is forgotten, so that it runs once more, and only that.
 
+use std::collections::BTreeSet;
+
 use super::state::RunState;
 use super::task_state::{Status, TaskState};
 use super::{Phase, Task};
+use crate::ids::StepId;
 
 impl RunState {
     /// Everything back to the point of no return is undone, and a person wants to go forward again.
@@ -13,9 +16,17 @@ impl RunState {
         let undone: Vec<Task> =
             self.tasks.keys().filter(|task| !task.is_undo() && self.is_undone(task)).cloned().collect();
         let groups: Vec<Task> = self.tasks.keys().filter(|task| self.is_group(task)).cloned().collect();
+        // What was passed over before the point of no return stays so: nobody is asked about it now.
+        let settled = self.before_the_crossing();
         for (task, state) in &mut self.tasks {
             let is_undone = undone.contains(&task.doing());
-            if is_undone || (task.phase == Phase::Do && !state.passed) {
+            // What is in doubt, or done and not yet held to its conditions, is looked into: it is not run again unasked.
+            let open = match state.status {
+                Status::InFlight | Status::Unknown | Status::Doubtful => true,
+                Status::Done => state.verified.is_none(),
+                _ => false,
+            };
+            if is_undone || (task.phase == Phase::Do && !state.passed && !open && !settled.contains(&task.step)) {
                 state.allowed = state.counted + 1;
                 // What failed half-way and is not undone still counts: the point of no return stays crossed by it.
                 state.earlier_effect = !is_undone && state.may_have_effect();
@@ -25,8 +36,24 @@ impl RunState {
                 state.verified = None;
             }
         }
-        self.enter_again(&groups);
+        self.enter_again(&groups, &settled);
         self.forget_what_is_gone();
+    }
+
+    /// The steps and groups of all that stands, at the playbook's own level, before what holds the point of no return.
+    fn before_the_crossing(&self) -> BTreeSet<StepId> {
+        let book = self.playbook();
+        let crossed = self.point_of_no_return().and_then(|task| book.steps.iter().position(|s| s.id == task.step));
+        let mut first = 0;
+        for child in book.children(None, 0..book.steps.len()) {
+            if crossed.is_none_or(|crossed| crossed < first + child.count()) {
+                break;
+            }
+            first += child.count();
+        }
+        let steps = book.steps.iter().take(first).map(|step| step.id.clone());
+        let groups = book.groups.iter().filter(|group| group.first < first).map(|group| group.id.clone());
+        steps.chain(groups).collect()
     }
 
     /// The items of a `for_each` that failed are tried again.
@@ -55,19 +82,19 @@ impl RunState {
         }
     }
 
-    fn is_group(&self, task: &Task) -> bool {
-        let book = self.playbook();
-        !task.is_undo() && task.item.is_none() && book.group(&task.step).is_some() && book.step(&task.step).is_none()
-            || self.entered.contains_key(task)
+    pub(super) fn is_group(&self, task: &Task) -> bool {
+        let group = self.playbook().group(&task.step).filter(|_| !task.is_undo());
+        // The one step of a `for_each` has the name of its group, and an item.
+        group.is_some_and(|group| group.each().is_none() || task.item.is_none())
     }
 
     /// Lists that are frozen stay so; what failed of their items, and groups that were passed over, are gone over again.
-    fn enter_again(&mut self, groups: &[Task]) {
-        for entered in self.entered.values_mut() {
+    fn enter_again(&mut self, groups: &[Task], settled: &BTreeSet<StepId>) {
+        for (_, entered) in self.entered.iter_mut().filter(|(task, _)| !settled.contains(&task.step)) {
             entered.failed.clear();
             entered.dealt_with = 0;
         }
-        for group in groups {
+        for group in groups.iter().filter(|task| !settled.contains(&task.step)) {
             if let Some(state) = self.tasks.get_mut(group) {
                 state.passed = false;
             }

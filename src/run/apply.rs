@@ -8,7 +8,6 @@ use super::task_state::{Intent, Status, TaskState};
 use super::{Answer, Event, FORMAT, Phase, QuestionKind, Record, RequestKind, Settlement, Task, Time};
 use crate::ids::{ItemId, RunId, StepId};
 use crate::outcome::{Outcome, Report};
-use crate::playbook::Service;
 
 impl RunState {
     /// The state after a run's first record.
@@ -103,6 +102,7 @@ impl RunState {
             Event::StepSkipped { task, reason } => {
                 self.known(&task.step)?;
                 self.skipped.insert(task.clone(), reason.clone());
+                self.end_groups(task, at);
             }
             Event::StepRefused { task, attempt, message, retryable, drift } => {
                 self.known(&task.step)?;
@@ -132,17 +132,26 @@ impl RunState {
                 }
                 self.pass(task, at);
             }
-            Event::ItemFailed { task, item, because } => self.fail_item(task, item, because)?,
+            Event::ItemFailed { task, item, because } => {
+                self.fail_item(task, item, because)?;
+                let book = self.playbook();
+                let inside = book.group(&task.step).and_then(|group| book.steps.get(group.first));
+                if let Some(inside) = inside.map(|step| Task::at(&step.id, Some(item))) {
+                    self.end_groups(&inside, at);
+                }
+            }
             Event::FailureAccepted { task, because } => {
                 self.known(&task.step)?;
                 self.exceptions.push(format!("{task}: {because}"));
                 // A group has no attempts of its own.
                 self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at)).passed = true;
+                self.end_groups(task, at);
             }
             Event::CheckpointReached { name, step } => {
                 self.known(step)?;
                 let position = self.order.len();
                 self.checkpoints.push(Checkpoint { name: name.clone(), step: step.clone(), position });
+                self.end_groups(&Task::of(step), at);
             }
             Event::RollbackStarted { to, because } => {
                 let by_person = matches!(self.asked, Some(Asked::Rollback { .. }));
@@ -322,36 +331,11 @@ impl RunState {
             self.serve_again(&task.doing(), at);
             return;
         }
-        let service = service.or_else(|| self.ended_by(task).find_map(|group| group.service));
         if let Some(state) = self.tasks.get_mut(task) {
             state.served = service;
         }
         self.serve(service, at);
-    }
-
-    fn serve(&mut self, service: Option<Service>, at: Time) {
-        if let Some(service) = service
-            && self.service.is_none_or(|(now, _)| now != service)
-        {
-            self.service = Some((service, at));
-        }
-    }
-
-    /// A step is undone: the service is what it was before that step, as the steps that still stand say.
-    fn serve_again(&mut self, undone: &Task, at: Time) {
-        let served = self.doing(undone).and_then(|state| state.served);
-        if served.is_none() || !self.is_undone(undone) {
-            return;
-        }
-        let standing = self.order.iter().filter(|task| *task != undone && !self.is_undone(task));
-        let before = standing
-            .filter_map(|task| self.doing(task).filter(|state| state.passed).and_then(|state| state.served))
-            .next_back();
-        // Before any step said otherwise the service was in the state that made somebody start the run: nobody said which.
-        match before {
-            Some(service) => self.serve(Some(service), at),
-            None => self.service = None,
-        }
+        self.end_groups(task, at);
     }
 
     fn answer(&mut self, task: &Task, answer: Answer, reason: &str, actor: &str, at: Time) -> Result<(), String> {
@@ -388,7 +372,8 @@ impl RunState {
                 state.earlier_effect = state.may_have_effect();
                 state.status = Status::Ready;
             }
-            Answer::TookEffect if self.entered.contains_key(task) => {
+            // A group as a whole is passed over, whether its items failed or it could not be begun.
+            Answer::TookEffect if self.is_group(task) => {
                 self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at)).passed = true;
             }
             Answer::TookEffect => {

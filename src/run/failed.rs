@@ -65,8 +65,9 @@ fn around(run: &RunState, inside: Option<&crate::ids::StepId>, failure: Failure,
     for group in run.playbook().around(inside) {
         let own = run.group_task(group, failure.task.item.as_ref());
         if let (Some(_), Some(item)) = (group.each(), &failure.task.item) {
+            // What is under way for the same item is brought to its end before the item is left.
             let event = Event::ItemFailed { task: own, item: item.clone(), because: failure.because };
-            return Next::Now(record(event));
+            return Next::Rest(record(event));
         }
         if let Some(policy) = &group.on_failure {
             return apply(run, policy, Child::Group(group), &own, failure, now);
@@ -93,6 +94,17 @@ fn apply(run: &RunState, policy: &OnFailure, child: Child<'_>, whole: &Task, fai
         OnFailure::Step(target) => Next::Rest(jump(run, child, whole, target, because)),
         OnFailure::Pause => Next::Rest(ask(run, failure, now)),
     }
+}
+
+/// Whether something that failed is left behind by it, and whatever stands in the same group with it.
+pub(super) fn passes_over(decision: &Decision) -> bool {
+    let Decision::Record(event) = decision else { return false };
+    matches!(**event, Event::ItemFailed { .. } | Event::FailureAccepted { .. } | Event::StepSkipped { .. })
+}
+
+/// Whether it says that an item of a `for_each` failed.
+pub(super) fn is_of_item(decision: &Decision) -> bool {
+    matches!(decision, Decision::Record(event) if matches!(**event, Event::ItemFailed { .. }))
 }
 
 fn ask(run: &RunState, failure: Failure, now: Time) -> Decision {

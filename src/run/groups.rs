@@ -196,13 +196,17 @@ impl RunState {
 
     /// The groups around a task that its passing has brought to their end.
     pub(super) fn ended_by<'a>(&'a self, task: &'a Task) -> impl Iterator<Item = &'a Group> {
-        let inside = self.playbook().step(&task.step).and_then(|step| step.group.as_ref());
-        self.playbook().around(inside).filter(|group| {
+        let book = self.playbook();
+        let of_group = book.group(&task.step).filter(|_| task.item.is_none()).map(|group| group.parent.as_ref());
+        let inside = of_group.unwrap_or_else(|| book.step(&task.step).and_then(|step| step.group.as_ref()));
+        book.around(inside).filter(|group| {
             let own = self.group_task(group, task.item.as_ref());
             match self.entered.get(&own).filter(|_| group.each().is_some()) {
                 // The rounds are counted after the fold: this one may be the last.
                 Some(entered) => {
-                    entered.items.iter().skip(entered.dealt_with).all(|item| self.round_is_over(group, &own, &item.id))
+                    let most = group.each().map_or(0, |each| each.max_failures) as usize;
+                    let mut left = entered.items.iter().skip(entered.dealt_with);
+                    entered.failed.len() <= most && left.all(|item| self.round_is_over(group, &own, &item.id))
                 }
                 None => self.is_over(group, &own),
             }

@@ -11,6 +11,7 @@ mod groups;
 mod known;
 mod record;
 mod retry;
+mod service;
 mod state;
 mod task;
 mod task_state;

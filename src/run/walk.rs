@@ -48,7 +48,11 @@ fn together(parts: impl Iterator<Item = Next>) -> Next {
             Next::Over => continue,
             Next::Now(decision) => return Next::Now(decision),
             Next::Work(decisions) => work.extend(decisions),
-            Next::Rest(decision) => rest = rest.or(Some(decision)),
+            // What is in doubt is asked about, and what undoes is begun, before anything is passed over.
+            Next::Rest(decision) => match &rest {
+                Some(first) if !failed::passes_over(first) || failed::passes_over(&decision) => {}
+                _ => rest = Some(decision),
+            },
         }
         over = false;
     }
@@ -120,16 +124,22 @@ fn of_group(run: &RunState, group: &Group, task: Task, now: Time) -> Next {
 fn rounds(run: &RunState, group: &Group, each: &Each, task: &Task, now: Time) -> Next {
     let Some(entered) = run.entered.get(task) else { return Next::Over };
     let size = each.size.max(1) as usize;
-    let first = entered.dealt_with / size * size;
-    // Between two batches, and behind the last one, which may be a short one.
-    let rests = entered.dealt_with == first || entered.dealt_with == entered.items.len();
-    if rests && entered.failed.len() > each.max_failures as usize {
+    let whole = entered.dealt_with == entered.items.len();
+    let first = if whole { entered.dealt_with } else { entered.dealt_with / size * size };
+    // Those that failed in this very batch do not count yet: the others in it are under way, or about to be.
+    let many = |failed: usize| failed > each.max_failures as usize;
+    let before = || entered.items.iter().take(first).filter(|item| entered.failed.contains_key(&item.id)).count();
+    if many(entered.failed.len()) && many(before()) {
         let because = failed::of_items(task, entered, each);
         return failed::group(run, group, Failure { task: task.clone(), because }, now);
     }
     let batch = entered.items.iter().skip(first).take(size);
     let open = batch.filter(|item| !entered.failed.contains_key(&item.id));
-    together(open.map(|item| sequence(run, run.playbook().level(Some(group)), Some(&item.id), now)))
+    together(open.map(|item| match sequence(run, run.playbook().level(Some(group)), Some(&item.id), now) {
+        // The item is at rest: the others need not be waited for to say that it failed.
+        Next::Rest(decision) if failed::is_of_item(&decision) => Next::Now(decision),
+        other => other,
+    }))
 }
 
 fn checkpoint(run: &RunState, name: Option<&String>, task: &Task) -> Next {

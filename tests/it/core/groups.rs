@@ -7,7 +7,7 @@ use playbook::diagnostic::Span;
 use playbook::engine::EndingKind;
 use playbook::ids::StepId;
 use playbook::journal::{Failure, Journal};
-use playbook::playbook::{Argument, Each, Group, GroupKind, OnFailure, Playbook, Step, Template};
+use playbook::playbook::{Argument, Each, Group, GroupKind, OnFailure, Playbook, Service, Step, Template};
 use playbook::run::{Answer, QuestionKind, RunState, Verdict};
 use playbook::sim::Fault;
 use proptest::prelude::*;
@@ -19,7 +19,7 @@ const ACTIONS: [&str; 4] = ["sim.idempotent", "sim.keyed", "sim.probed", "sim.on
 
 /// One node of a playbook.
 #[derive(Debug, Clone)]
-enum Node {
+pub enum Node {
     One(&'static str),
     Parallel(Vec<&'static str>),
     Each {
@@ -30,6 +30,13 @@ enum Node {
     },
     /// Two chains side by side.
     Chains(Vec<&'static str>),
+    /// Steps side by side for each item.
+    Inner {
+        items: usize,
+        size: u32,
+        max_failures: u32,
+        actions: Vec<&'static str>,
+    },
 }
 
 fn group(id: &str, kind: GroupKind, first: usize, count: usize) -> Group {
@@ -50,7 +57,7 @@ fn group(id: &str, kind: GroupKind, first: usize, count: usize) -> Group {
 }
 
 /// A playbook of these nodes; each step sets a value of its own name, for each item one of its own.
-fn playbook_of(nodes: &[Node]) -> Playbook {
+pub fn playbook_of(nodes: &[Node]) -> Playbook {
     let mut steps: Vec<Step> = Vec::new();
     let mut groups = Vec::new();
     for (number, node) in nodes.iter().enumerate() {
@@ -78,6 +85,16 @@ fn playbook_of(nodes: &[Node]) -> Playbook {
                 chain.parent = Some(id.parse().unwrap());
                 groups.push(chain);
             }
+            Node::Inner { items, size, max_failures, actions } => {
+                for (place, action) in actions.iter().enumerate() {
+                    steps.push(inside(of_item(&format!("{id}_{place}"), action), &format!("{id}_p")));
+                }
+                steps.push(inside(of_item(&format!("{id}_then"), actions[0]), &id));
+                groups.push(group(&id, each(*items, *size, *max_failures), first, actions.len() + 1));
+                let mut pair = group(&format!("{id}_p"), GroupKind::Parallel, first, actions.len());
+                pair.parent = Some(id.parse().unwrap());
+                groups.push(pair);
+            }
             Node::Each { items, size, max_failures, block } => {
                 for (place, action) in block.iter().enumerate() {
                     steps.push(inside(of_item(&format!("{id}_{place}"), action), &id));
@@ -102,7 +119,7 @@ fn of_item(id: &str, action: &str) -> Step {
 }
 
 /// All doings of a playbook, as the world calls them, each with the value that it sets.
-fn doings(nodes: &[Node]) -> Vec<(String, String)> {
+pub fn doings(nodes: &[Node]) -> Vec<(String, String)> {
     let book = playbook_of(nodes);
     let all = book.steps.iter().flat_map(|step| {
         let id = step.id.to_string();
@@ -408,6 +425,160 @@ proptest! {
             check(&case, &nodes, &simulation, &before, verdict);
         }
     }
+}
+
+/// Items of two steps side by side, the first of which fails for the first item.
+fn pairs(size: u32, max_failures: u32) -> Playbook {
+    let inner = |name: &str| {
+        let mut step = of_item(name, "sim.once");
+        step.group = Some("pair".parse().unwrap());
+        step
+    };
+    let mut pair = group("pair", GroupKind::Parallel, 0, 2);
+    pair.parent = Some("items".parse().unwrap());
+    let items = group("items", each(3, size, max_failures), 0, 2);
+    Playbook { groups: vec![items, pair], ..book(vec![inner("left"), inner("right")]) }
+}
+
+#[test]
+fn what_runs_beside_a_failed_step_of_an_item_comes_to_its_end_before_the_item_is_left() {
+    for size in [1, 2, 3] {
+        for max_failures in [0, 1] {
+            for fault in [Fault::FailedBefore, Fault::NoEffect] {
+                let simulation = Simulation::new();
+                simulation.world.fail("left@i1", 1, fault);
+                let ending = simulation.start(&pairs(size, max_failures), None).ending();
+                let verdict = [Verdict::RolledBack, Verdict::SucceededWithExceptions][max_failures as usize];
+                assert_eq!(ending.kind, EndingKind::Finished(verdict), "{size} {max_failures}");
+                let state = simulation.state();
+                assert!(state.in_flight().next().is_none());
+                let applied = simulation.world.applied();
+                let times = applied.iter().filter(|task| *task == "right@i1").count();
+                assert_eq!(times, 1, "{size} {max_failures}: {applied:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_in_doubt_beside_a_failed_step_is_asked_about_before_the_failure_is_passed_over() {
+    let mut whole = playbook_of(&[Node::Parallel(vec!["sim.once", "sim.once"]), Node::One("sim.once")]);
+    whole.groups[0].on_failure = Some(OnFailure::Continue);
+    for (book, failed, doubtful) in [(pairs(1, 1), "left@i1", "right@i1"), (whole, "n0_0", "n0_1")] {
+        let simulation = Simulation::new();
+        simulation.world.blind(true);
+        simulation.world.fail(failed, 1, Fault::NoEffect);
+        simulation.world.fail(doubtful, 1, Fault::UnknownAfter);
+        let ending = simulation.start(&book, None).ending();
+        let EndingKind::Waiting(question) = ending.kind else { panic!("{:?}", ending.kind) };
+        assert_eq!(question.task.to_string(), doubtful);
+        let ending = simulation.answer(doubtful, Answer::TookEffect).ending();
+        assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions));
+    }
+}
+
+#[test]
+fn going_forward_again_asks_about_what_is_in_doubt_and_does_not_run_it() {
+    let nodes = [Node::Each { items: 2, size: 2, max_failures: 0, block: vec!["sim.once", "sim.final"] }];
+    let simulation = Simulation::new();
+    simulation.world.blind(true);
+    simulation.world.fail("n0_0@i2", 1, Fault::UnknownAfter);
+    let ending = simulation.start(&playbook_of(&nodes), None).ending();
+    let EndingKind::Waiting(question) = ending.kind else { panic!("{:?}", ending.kind) };
+    assert_eq!((question.task.to_string(), question.kind), ("n0_0@i2".to_owned(), QuestionKind::UnknownOutcome));
+    let ending = simulation.request(playbook::run::RequestKind::Cancel).ending();
+    let EndingKind::Waiting(question) = ending.kind else { panic!("{:?}", ending.kind) };
+    assert_eq!(question.kind, QuestionKind::BehindPointOfNoReturn);
+    let ending = simulation.answer(&question.task.to_string(), Answer::Retry).ending();
+    let EndingKind::Waiting(question) = ending.kind else { panic!("{:?}", ending.kind) };
+    assert_eq!((question.task.to_string(), question.kind), ("n0_0@i2".to_owned(), QuestionKind::UnknownOutcome));
+    simulation.answer("n0_0@i2", Answer::TookEffect).ending();
+    let applied = simulation.world.applied();
+    assert_eq!(applied.iter().filter(|task| *task == "n0_0@i2").count(), 1, "{applied:?}");
+}
+
+#[test]
+fn a_batch_comes_to_its_end_before_its_failures_count_and_the_last_one_counts_too() {
+    // The second item fails at once while the first is still under way when its runner is killed.
+    let nodes = [
+        Node::Each { items: 2, size: 2, max_failures: 0, block: vec!["sim.probed", "sim.probed"] },
+        Node::One("sim.once"),
+    ];
+    let mut book = playbook_of(&nodes);
+    book.groups[0].on_failure = Some(OnFailure::Continue);
+    let simulation = Simulation::new();
+    simulation.world.fail("n0_0@i1", 1, Fault::KilledAfter);
+    simulation.world.fail("n0_0@i2", 1, Fault::NoEffect);
+    assert!(matches!(simulation.start(&book, None), Life::Killed));
+    assert!(simulation.state().ended.is_none(), "it ended over a step that was under way");
+    let ending = simulation.resume(None).ending();
+    assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions));
+    assert!(simulation.state().in_flight().next().is_none());
+
+    // The last batch is smaller than the others.
+    let nodes = [Node::Each { items: 3, size: 2, max_failures: 0, block: vec!["sim.probed"] }, Node::One("sim.once")];
+    let simulation = Simulation::new();
+    simulation.world.fail("n0_0@i3", 1, Fault::NoEffect);
+    let ending = simulation.start(&playbook_of(&nodes), None).ending();
+    assert_eq!(ending.kind, EndingKind::Finished(Verdict::RolledBack));
+    assert!(!simulation.world.applied().contains(&"n1".to_owned()));
+}
+
+#[test]
+fn a_group_that_cannot_be_begun_is_passed_over_where_a_person_says_so() {
+    let nodes = [
+        Node::Each { items: 2, size: 1, max_failures: 0, block: vec!["sim.probed"] },
+        Node::Each { items: 2, size: 1, max_failures: 0, block: vec!["sim.probed"] },
+        Node::One("sim.once"),
+    ];
+    let mut book = playbook_of(&nodes);
+    // None of the first failed, and an empty list is never gone over.
+    let source = "{{steps.n0.failed}}".to_owned();
+    let list = Argument::Template(Template { source, span: Span::default() });
+    book.groups[1].kind = GroupKind::Each(Each { list, size: 1, max_failures: 0, max_targets: None });
+    book.groups[1].on_failure = Some(OnFailure::Pause);
+    let simulation = Simulation::new();
+    let ending = simulation.start(&book, None).ending();
+    let EndingKind::Waiting(question) = ending.kind else { panic!("{:?}", ending.kind) };
+    assert_eq!(question.task.to_string(), "n1");
+    let ending = simulation.answer("n1", Answer::TookEffect).ending();
+    assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions));
+    assert!(simulation.world.applied().contains(&"n2".to_owned()));
+}
+
+#[test]
+fn a_group_says_what_the_service_is_however_its_end_is_reached() {
+    // A failure that is allowed, in the last item; and steps side by side, the last of which says something else.
+    let nodes = [
+        Node::Each { items: 2, size: 1, max_failures: 1, block: vec!["sim.probed", "sim.probed"] },
+        Node::Parallel(vec!["sim.once", "sim.once"]),
+    ];
+    for failed in ["n0_0@i2", "n0_1@i2", "n0_1@i1"] {
+        let mut book = playbook_of(&nodes);
+        book.groups[0].service = Some(Service::Degraded);
+        let simulation = Simulation::new();
+        simulation.world.fail(failed, 1, Fault::NoEffect);
+        let ending = simulation.start(&book, None).ending();
+        assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions));
+        assert_eq!(simulation.state().service.map(|(service, _)| service), Some(Service::Degraded), "{failed}");
+
+        book.groups[1].service = Some(Service::Up);
+        book.steps[2].service = Some(Service::Down);
+        book.steps[3].service = Some(Service::Down);
+        let simulation = Simulation::new();
+        simulation.start(&book, None).ending();
+        assert_eq!(simulation.state().service.map(|(service, _)| service), Some(Service::Up));
+    }
+    // More failures than are allowed: it never came to what the group says.
+    let mut book = playbook_of(&nodes[..1]);
+    book.groups[0].service = Some(Service::Up);
+    book.groups[0].on_failure = Some(OnFailure::Continue);
+    let simulation = Simulation::new();
+    for item in ["n0_0@i1", "n0_0@i2"] {
+        simulation.world.fail(item, 1, Fault::NoEffect);
+    }
+    simulation.start(&book, None).ending();
+    assert_eq!(simulation.state().service, None);
 }
 
 /// `b` has a way forward, `f`.

@@ -6,6 +6,7 @@ mod groups;
 mod harness;
 mod outcomes;
 mod people;
+mod review_groups;
 mod review_random;
 mod review_return;
 mod review_stops;
