@@ -325,3 +325,26 @@ mod survival {
         }
     }
 }
+
+#[test]
+fn a_list_that_is_written_out_is_held_to_its_rules_before_any_run() {
+    let each = |list: &str, more: &str| {
+        faults(&format!("  - {{ id: one, for_each: {list}, {more}argv: [echo, \"{{{{item}}}}\"], effect: read }}\n"))
+    };
+    assert!(each("[a, b]", "max_targets: 2, ").is_empty());
+    assert_eq!(each("[a, b, a]", "")[0].message, "the list of `for_each` names `a` twice");
+    let many = "the list of `for_each` has 3 items, and `max_targets` allows 2";
+    assert_eq!(each("[a, b, c]", "max_targets: 2, ")[0].message, many);
+    // A number and a text are two things.
+    assert!(each("[1, \"1\"]", "").is_empty());
+}
+
+#[test]
+fn a_list_of_items_of_no_type_is_a_list_all_the_same() {
+    let text = book("").replace("items: identifier,", "items: { type: identifier },");
+    let found = read(&text).diagnostics;
+    assert_eq!(
+        found.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>(),
+        ["`items` must be a text, not a mapping"]
+    );
+}

@@ -138,7 +138,10 @@ fn read_type(reader: &mut Reader<'_>, node: &Node, entry: &Entry) -> Option<Type
         "list" => {
             let item = match node.get("items") {
                 Some(items) => {
-                    let item = reader.text(items, "items")?;
+                    let Some(item) = reader.text(items, "items") else {
+                        // It is a list all the same: its default and its uses are not wrong for that.
+                        return Some(Type::List(Box::new(Type::Any)));
+                    };
                     simple_type(&item).or_else(|| unknown_type(reader, items, &item))?
                 }
                 None => Type::String,

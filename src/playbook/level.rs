@@ -328,7 +328,25 @@ fn read_list(reader: &mut Reader<'_>, node: &Node) -> Option<Each> {
             batch.get("max_failures").and_then(|node| count(reader, node, "max_failures", 0)).unwrap_or(0);
     }
     each.max_targets = node.get("max_targets").and_then(|node| count(reader, node, "max_targets", 1));
+    check_written(reader, given, each.max_targets);
     Some(each)
+}
+
+/// A list that is written out is known already, so that a run need not be the first to refuse it.
+fn check_written(reader: &mut Reader<'_>, list: &Node, most: Option<u32>) {
+    let Some(items) = list.items() else { return };
+    if let Some(most) = most.filter(|most| items.len() > *most as usize) {
+        let message = format!("the list of `for_each` has {} items, and `max_targets` allows {most}", items.len());
+        reader.faults.error("wrong-form", list.span, message, None);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for item in items {
+        let Some(scalar) = item.scalar() else { continue };
+        if !super::template::is_template(&scalar.text) && !seen.insert((&scalar.text, scalar.plain)) {
+            let message = format!("the list of `for_each` names `{}` twice", scalar.text);
+            reader.faults.error("wrong-form", item.span, message, None);
+        }
+    }
 }
 
 /// A whole number of things.

@@ -18,7 +18,7 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     pub fn wrong_form(&mut self, node: &Node, what: &str, wanted: &str) {
-        let message = format!("`{what}` is {wanted}, not {}", node.describe());
+        let message = format!("`{what}` must be {wanted}, not {}", node.describe());
         self.faults.error("wrong-form", node.span, message, None);
     }
 

@@ -121,7 +121,8 @@ fn item_row(state: &RunState, group: &Group, item: &ItemId, now: Time) -> Option
         if row.mark == Mark::Done && !all {
             row.mark = Mark::Running;
         }
-        row.message = format!("{}: {}", newest.step.local(), row.message);
+        let (step, said) = (newest.step.local(), &row.message);
+        row.message = if said.is_empty() { step.to_owned() } else { format!("{step}: {said}") };
     }
     Some((newest, row))
 }
@@ -158,7 +159,7 @@ fn group_row(state: &RunState, group: &Group, task: &Task, now: Time) -> Row {
         }
         _ if undone > 0 => Row::new(Mark::Undoing, seconds, "is being undone"),
         _ if over && !begun.is_empty() => Row::new(Mark::Done, seconds, message),
-        _ if begun.iter().any(|(_, state)| state.word() == "failed" && !state.passed) => {
+        _ if fails(state, group, task) && begun.iter().any(|(_, state)| state.word() == "failed" && !state.passed) => {
             Row::new(Mark::Failed, seconds, message)
         }
         _ if begun.is_empty() => Row::new(Mark::Pending, None, message),
@@ -167,6 +168,12 @@ fn group_row(state: &RunState, group: &Group, task: &Task, now: Time) -> Row {
         }
         _ => Row::new(Mark::Running, seconds, message),
     }
+}
+
+/// Whether what failed in a group makes the whole fail: a `for_each` bears some.
+fn fails(state: &RunState, group: &Group, task: &Task) -> bool {
+    let failed = state.entered.get(task).map_or(0, |entered| entered.failed.len());
+    group.each().is_none_or(|each| failed > each.max_failures as usize || each.max_failures == 0)
 }
 
 /// What was begun in a group.

@@ -46,7 +46,8 @@ fn show(setup: &Setup, files: usize, all: &[Diagnostic], errors: usize) {
     let (mark, ink) = if errors > 0 { ("✗", Ink::Bad) } else { ("✓", Ink::Good) };
     let line = Line::new().with(ink, mark).with(Ink::Plain, format!(" {files}: {errors_said}, {warnings}"));
     let mut lines = vec![line];
-    if let Some(first) = all.first() {
+    let first = all.iter().find(|fault| fault.severity == Severity::Error).or_else(|| all.first());
+    if let Some(first) = first {
         lines
             .push(Line::new().with(Ink::Dim, format!("  playbook explain {}     (what it means and why)", first.code)));
     }

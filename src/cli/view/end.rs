@@ -1,6 +1,8 @@
 //! The last screen of a run, which `status` shows too: how it came out, how the world stands now, what was changed, and
 //! the exact commands that come next.
 
+use std::collections::BTreeMap;
+
 use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::runs::Doing;
@@ -14,6 +16,9 @@ use crate::value::format_seconds;
 use super::asked::Sent;
 use super::plan::service_ink;
 use super::{answers, heading, paragraph};
+
+/// So many items of a step are told one by one.
+const FEW: usize = 8;
 
 /// What a run is doing after this process has left it.
 pub fn doing(ending: &Ending) -> Doing {
@@ -140,20 +145,61 @@ fn changed(state: &RunState, width: usize) -> Vec<Line> {
     if touched.is_empty() {
         return Vec::new();
     }
-    let column = touched.iter().map(|(task, _)| task.to_string().len()).max().unwrap_or(0) + 6;
+    let told = alike(state, &touched);
+    let column = told.iter().map(|told| told.name().chars().count()).max().unwrap_or(0) + 6;
     let mut lines = vec![heading("What was changed")];
-    for (task, doing) in touched {
-        let (mark, ink, word) = standing(state, task, doing);
-        let message = if state.is_undone(task) { "" } else { doing.message() };
-        let text = [word, message].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
-        let clean = visible::line(&text);
+    for told in told {
+        let clean = visible::line(&told.text);
         let mut texts = wrap(&clean, width.saturating_sub(column)).into_iter();
-        let head = Line::plain("  ").with(ink, mark).with(Ink::Plain, format!(" {task}")).pad_to(column);
-        lines.push(head.with(Ink::Plain, texts.next().unwrap_or_default()));
+        let head = Line::plain("  ").with(told.ink, told.mark).with(Ink::Plain, format!(" {}", told.name()));
+        lines.push(head.pad_to(column).with(Ink::Plain, texts.next().unwrap_or_default()));
         lines.extend(texts.map(|text| Line::new().pad_to(column).with(Ink::Plain, text)));
     }
     lines.push(Line::new());
     lines
+}
+
+/// What was done in one or, of a `for_each`, for several items, of which the same is to be said.
+struct Told<'a> {
+    tasks: Vec<&'a Task>,
+    mark: &'static str,
+    ink: Ink,
+    text: String,
+}
+
+impl Told<'_> {
+    fn name(&self) -> String {
+        match self.tasks.as_slice() {
+            [first, .., last] => {
+                let last = last.item.as_ref().map_or_else(String::new, |item| format!("@{item}"));
+                format!("{first} … {last} ({})", self.tasks.len())
+            }
+            tasks => tasks.iter().map(|task| task.to_string()).collect(),
+        }
+    }
+}
+
+/// Of a step with many items those that went well are told in one line where it reads the same: what went wrong would be
+/// lost among them.
+fn alike<'a>(state: &RunState, touched: &[(&'a Task, &TaskState)]) -> Vec<Told<'a>> {
+    let mut list: Vec<Told<'a>> = Vec::new();
+    let mut counts = BTreeMap::new();
+    touched.iter().for_each(|(task, _)| *counts.entry(&task.step).or_insert(0_usize) += 1);
+    for (task, doing) in touched {
+        let (mark, ink, word) = standing(state, task, doing);
+        let message = if state.is_undone(task) { "" } else { doing.message() };
+        let text = [word, message].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
+        let many = counts.get(&task.step).is_some_and(|count| *count > FEW);
+        let well = matches!(mark, "✓" | "↩") && task.item.is_some();
+        let same = |told: &&mut Told<'_>| {
+            told.mark == mark && told.text == text && told.tasks.first().is_some_and(|other| other.step == task.step)
+        };
+        match list.iter_mut().find(same).filter(|_| many && well) {
+            Some(told) => told.tasks.push(task),
+            None => list.push(Told { tasks: vec![task], mark, ink, text }),
+        }
+    }
+    list
 }
 
 /// Whether what a step did stands: a mark and words.
