@@ -41,8 +41,8 @@ pub enum NoItems {
     Twice(String),
 }
 
-/// The items of a list. They are named by their text, or their `name` or `id`, where that can be a name; else by their
-/// place, from 1.
+/// The items of a list. They are named by their text, or their `name` or `id`; what cannot stand in a name is a hyphen
+/// there, and where nothing is left an item is named by its place, from 1.
 ///
 /// # Errors
 /// What is wrong with the list.
@@ -59,13 +59,32 @@ pub fn items_of(list: &Value, most: Option<u32>) -> Result<Vec<Item>, NoItems> {
     if let Some(twice) = values.iter().find(|value| !seen.insert(value.to_string())) {
         return Err(NoItems::Twice(shorten(twice)));
     }
-    let named: Option<Vec<ItemId>> = values.iter().map(|value| text_of(value)?.parse().ok()).collect();
-    let distinct = |ids: &Vec<ItemId>| ids.iter().collect::<BTreeSet<_>>().len() == ids.len();
-    let ids = named.filter(distinct).unwrap_or_else(|| {
-        // A number is always a name.
-        (1..=values.len()).filter_map(|place| place.to_string().parse().ok()).collect()
+    let names: Vec<Option<ItemId>> = values.iter().map(|value| text_of(value)?.parse().ok()).collect();
+    let mut used: BTreeSet<ItemId> = BTreeSet::new();
+    // Those that can be names keep theirs, whatever stands before them.
+    let mut given: Vec<Option<ItemId>> =
+        names.into_iter().map(|name| name.filter(|name| used.insert(name.clone()))).collect();
+    for (place, (id, value)) in given.iter_mut().zip(values).enumerate() {
+        if id.is_none() {
+            *id = other_names(value, place + 1).find(|name| used.insert(name.clone()));
+        }
+    }
+    let items = given.into_iter().zip(values);
+    Ok(items.filter_map(|(id, value)| Some(Item { id: id?, value: value.clone() })).collect())
+}
+
+/// How an item may be named whose text cannot be: by what is like it, else by its place; there is always one more.
+fn other_names(value: &Value, place: usize) -> impl Iterator<Item = ItemId> {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "._:-".contains(letter);
+    let text: String =
+        text_of(value).unwrap_or_default().chars().map(|c| if fits(c) { c } else { '-' }).take(40).collect();
+    let like = text.trim_matches('-').to_owned();
+    let first = if like.is_empty() { place.to_string() } else { like };
+    let further = (0..).map({
+        let first = first.clone();
+        move |more| if more == 0 { format!("{first}-{place}") } else { format!("{first}-{place}-{more}") }
     });
-    Ok(ids.into_iter().zip(values).map(|(id, value)| Item { id, value: value.clone() }).collect())
+    std::iter::once(first).chain(further).filter_map(|name| name.parse().ok())
 }
 
 fn text_of(value: &Value) -> Option<String> {
@@ -96,9 +115,10 @@ mod tests {
         assert_eq!(names(json!(["web1", "web2"])), ["web1", "web2"]);
         assert_eq!(names(json!([3, 1])), ["3", "1"]);
         assert_eq!(names(json!([{"name": "a", "port": 1}, {"id": 7}])), ["a", "7"]);
-        assert_eq!(names(json!(["web1", "not a name"])), ["1", "2"]);
+        assert_eq!(names(json!(["web1", "web eins", "数据库"])), ["web1", "web-eins", "3"]);
         // The same name for two different things is none.
-        assert_eq!(names(json!(["3", 3])), ["1", "2"]);
+        assert_eq!(names(json!(["3", 3, "10.0.0.0/8", "a b", "a-b"])), ["3", "3-2", "10.0.0.0-8", "a-b-4", "a-b"]);
+        assert_eq!(names(json!([[1], [2], "1"])), ["1-1", "2", "1"]);
     }
 
     #[test]
