@@ -305,10 +305,16 @@ fn in_group(faults: &mut Faults, order: &Order<'_>, said: &Said<'_>) {
 /// What runs beside it may be done before or after it: nobody could say what its rollback leaves.
 fn parallel_gate(faults: &mut Faults, order: &Order<'_>, draft: &Draft) {
     let mut around = order.around(draft.step.group.as_ref());
-    if let Some(parallel) = around.find(|around| around.group.kind == GroupKind::Parallel) {
+    let together = |around: &GroupDraft| match &around.group.kind {
+        GroupKind::Parallel => true,
+        GroupKind::Each(each) => each.size > 1,
+        GroupKind::Nested(_) | GroupKind::Forward { .. } => false,
+    };
+    if let Some(group) = around.find(|around| together(around)) {
+        let what = if group.group.each().is_some() { "batches of" } else { "parallel" };
         let message =
-            format!("step `{}` is a point of no return inside of the parallel `{}`", draft.step.id, parallel.group.id);
-        let help = Some("move it before or behind the group".to_owned());
+            format!("step `{}` is a point of no return inside of the {what} `{}`", draft.step.id, group.group.id);
+        let help = Some("move it before or behind the group; items one after the other may each have one".to_owned());
         faults.error("parallel-no-return", draft.id, message, help);
     }
 }

@@ -37,7 +37,7 @@ impl RunState {
             }
         }
         self.enter_again(&groups, &settled);
-        self.forget_what_is_gone();
+        self.forget_what_is_gone(&undone);
     }
 
     /// The steps and groups of all that stands, at the playbook's own level, before what holds the point of no return.
@@ -102,21 +102,22 @@ impl RunState {
     }
 
     /// What has no effect any more has no place in the order of intents, and the safe states that stood on it are gone.
-    fn forget_what_is_gone(&mut self) {
+    fn forget_what_is_gone(&mut self, undone: &[Task]) {
         let stands: Vec<bool> =
             self.order.iter().map(|task| self.doing(task).is_some_and(TaskState::may_have_effect)).collect();
         let order = std::mem::take(&mut self.order);
         let book = &self.plan.playbook;
         // A checkpoint stands on its step, or on all that is in its group.
         let holds = |step: &crate::ids::StepId| {
-            let mut of_it = order.iter().zip(&stands).filter(|(task, _)| {
+            let mut of_it = order.iter().filter(|task| {
                 let inside = book.step(&task.step).and_then(|step| step.group.as_ref());
                 &task.step == step || book.around(inside).any(|group| &group.id == step)
             });
             let mut any = false;
-            of_it.all(|(_, stands)| {
+            // An item that failed without any effect was let pass: the safe state was reached all the same.
+            of_it.all(|task| {
                 any = true;
-                *stands
+                !undone.contains(task)
             }) && any
         };
         self.checkpoints.retain(|point| holds(&point.step));
