@@ -35,14 +35,8 @@ impl RunState {
     /// Whether it is a way forward of a step that did not fail.
     fn is_needless(&self, group: &Group, task: &Task) -> bool {
         let GroupKind::Forward { of } = &group.kind else { return false };
-        let of = self.group_task_of(group, of, task.item.as_ref());
+        let of = self.beside(task, of);
         !self.is_failed(&of) && self.is_passed_for(&of)
-    }
-
-    /// A step beside a group, in the same round.
-    fn group_task_of(&self, group: &Group, step: &StepId, item: Option<&ItemId>) -> Task {
-        let round = self.group_task(group, item);
-        Task::at(step, round.item.as_ref())
     }
 
     /// Whether a step failed and was passed over.
