@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Argument, Expression, InputSpec, OnFailure, Playbook, Service, Step, Template};
+use super::{Approval, Argument, Expression, InputSpec, OnFailure, Playbook, Service, Step, Template};
 use crate::diagnostic::Span;
 use crate::ids::{Digest, StepId};
 
@@ -32,6 +32,9 @@ pub struct Group {
     pub checkpoint: Option<String>,
     /// What the service is after it.
     pub service: Option<Service>,
+    /// Who has to say that it may begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// The place of its first step among the playbook's steps.
     pub first: usize,
     /// How many steps it has.

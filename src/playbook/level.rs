@@ -6,6 +6,7 @@ use crate::document::{Node, NodeKind};
 use crate::ids::StepId;
 use crate::value::Type;
 
+use super::brakes::read_approval;
 use super::reader::Reader;
 use super::step::{Defaults, Draft, read_id, read_needs, read_on_failure, read_service, read_step};
 use super::words::{self, Words, check_keys};
@@ -103,6 +104,7 @@ fn read_forward(
         on_failure: None,
         checkpoint: None,
         service: None,
+        approval: None,
         first: level.drafts.len(),
         count: 0,
     };
@@ -167,6 +169,7 @@ fn read_each(reader: &mut Reader<'_>, node: &Node, parent: Option<&StepId>, defa
         on_failure: step.on_failure.take(),
         checkpoint: step.checkpoint.take(),
         service: step.service.take(),
+        approval: step.approval.take(),
         first: level.drafts.len(),
         count: 1,
     };
@@ -254,6 +257,7 @@ fn open(
         on_failure: get("on_failure").and_then(|node| read_on_failure(reader, node)),
         checkpoint: get("checkpoint").and_then(|node| reader.text(node, "checkpoint")),
         service: get("service").and_then(|node| read_service(reader, node)),
+        approval: read_approval(reader, node),
         first: level.drafts.len(),
         count: 0,
         id,

@@ -33,6 +33,9 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], r
     for lock in &playbook.locks {
         lint.template(lock, &lint.names(&[], None, 0, "only inputs are known when locks are taken"), None, Use::Text);
     }
+    for check in &playbook.checks {
+        lint.check(check);
+    }
     for (place, step) in playbook.steps.iter().enumerate() {
         if lint.faults.is_full() {
             return;
@@ -116,7 +119,8 @@ impl<'a> Lint<'_, 'a> {
             let owner = Some(Owner::group(group));
             let mut names = self.names(seen, group.parent.as_ref(), place, NOT_YET);
             names.around.earlier = groups.number(group.id.as_str());
-            if let Some(condition) = &group.condition {
+            let approval = group.approval.as_ref().and_then(|approval| approval.condition.as_ref());
+            for condition in group.condition.iter().chain(approval) {
                 self.condition(condition, &names, owner);
             }
             match &group.kind {
@@ -132,6 +136,14 @@ impl<'a> Lint<'_, 'a> {
                 }
             }
         }
+    }
+
+    /// Checks what looks for an identity or an invariant: it is made at any time, so it may rest on inputs alone.
+    fn check(&mut self, check: &'a super::Check) {
+        self.step(&check.step, &check.step, &[]);
+        let mut names = self.names(&[], None, 0, "a check is judged by its outputs");
+        names.outputs = Some(Fields::of_step(&check.step, self.specs.get(&check.step.action)));
+        self.condition(&check.expression, &names, None);
     }
 
     /// Checks one step; `owner` is the step of the playbook that it is, probes or undoes.
@@ -157,7 +169,8 @@ impl<'a> Lint<'_, 'a> {
         let facts = || Some(spec.map_or_else(Fields::open, |spec| Fields::of(&spec.facts)));
         let before = names(None, None, NOT_YET);
         let by = Some(Owner::step(owner));
-        if let Some(condition) = &step.condition {
+        let approval = step.approval.as_ref().and_then(|approval| approval.condition.as_ref());
+        for condition in step.condition.iter().chain(approval) {
             self.condition(condition, &before, by);
         }
         for (name, argument) in &step.arguments {

@@ -13,7 +13,7 @@ use super::level::{Level, count, read_level};
 use super::reader::Reader;
 use super::step::{Defaults, read_retry};
 use super::words::{self, check_keys};
-use super::{Playbook, Template, idle, lint, order, review};
+use super::{Playbook, Template, brakes, idle, lint, order, review};
 
 /// The most steps: far above what anybody can follow at night, and what lint reads in a moment.
 pub(super) const MAX_STEPS: usize = 5_000;
@@ -74,6 +74,9 @@ fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> 
         list.into_iter().map(|(text, _)| text).collect()
     };
     order::check(&mut reader.faults, &level);
+    brakes::check_approvals(&mut reader.faults, &level);
+    let checks = brakes::read_checks(reader, root, defaults);
+    let budgets = brakes::read_budgets(reader, root);
     let places: Vec<Span> = level.drafts.iter().map(|draft| draft.id).collect();
     let title = text(reader, "title").unwrap_or_else(|| name.clone());
     let playbook = Playbook {
@@ -91,11 +94,15 @@ fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> 
         inputs,
         locks,
         max_targets: root.get("max_targets").and_then(|node| count(reader, node, "max_targets", 1)),
+        checks: checks.iter().map(|draft| draft.check.clone()).collect(),
+        budgets: budgets.iter().map(|draft| draft.budget.clone()).collect(),
         steps: level.drafts.into_iter().map(|draft| draft.step).collect(),
         groups: level.groups.into_iter().map(|draft| draft.group).collect(),
         digest: Digest::of(source.text.as_bytes()),
     };
     lint::check(&mut reader.faults, &playbook, &places, root, reader.specs);
+    brakes::lint_checks(&mut reader.faults, &checks, reader.specs);
+    brakes::check_budgets(&mut reader.faults, &budgets, &playbook);
     Some(playbook)
 }
 

@@ -2,6 +2,7 @@
 //! never looks at a target; actions are known to it as `ActionSpec`s alone.
 
 mod arguments;
+mod brakes;
 mod cel;
 mod check;
 mod command;
@@ -49,6 +50,7 @@ mod walk;
 mod words;
 
 pub use arguments::{ArgumentError, complete_arguments};
+pub use brakes::{Approval, Budget, Check, CheckKind, OnTimeout, roles_of};
 pub use difference::{Difference, Field, How, Part, differences};
 pub use evaluate::{EvaluateError, Scope, Truth, compute, decide_condition, explain, render, resolve_arguments};
 pub use format::format;

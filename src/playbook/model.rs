@@ -8,7 +8,7 @@ use crate::ids::{Digest, StepId};
 use crate::spec::Effect;
 use crate::value::{Type, Value};
 
-use super::Group;
+use super::{Approval, Budget, Check, Group};
 
 /// A playbook that has passed lint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,12 @@ pub struct Playbook {
     /// The most targets that a plan may touch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_targets: Option<u32>,
+    /// What must hold: whom a run talks to, and invariants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<Check>,
+    /// How long it may take from one step to another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<Budget>,
     /// What it does, in order: the steps of groups and of nested playbooks stand among the others, where they run.
     pub steps: Vec<Step>,
     /// The groups that steps belong to: `parallel`, `for_each`, nested playbooks.
@@ -163,6 +169,9 @@ pub struct Step {
     pub on_failure: Option<OnFailure>,
     /// Outputs that it reads from what its command printed.
     pub outputs: Vec<OutputSpec>,
+    /// Who has to say that it may begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
 }
 
 /// A condition that must come true within a time after a step is done.

@@ -87,6 +87,11 @@ impl Fields {
         fields
     }
 
+    /// The declared type of one, where something is declared.
+    pub fn kind_of(&self, name: &str) -> Option<Type> {
+        self.list.iter().find(|(known, _)| known == name).map(|(_, kind)| kind.clone())
+    }
+
     fn add(&mut self, name: &str, kind: Type) {
         if !self.list.iter().any(|(known, _)| known == name) {
             self.list.push((name.to_owned(), kind));

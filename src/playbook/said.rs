@@ -16,7 +16,8 @@ impl Step {
             argue(argument, text);
         }
         let verify = self.verify.iter().map(|verify| &verify.expression);
-        let single = [self.condition.as_ref(), self.ok_if.as_ref()];
+        let approval = self.approval.as_ref().and_then(|approval| approval.condition.as_ref());
+        let single = [self.condition.as_ref(), self.ok_if.as_ref(), approval];
         for expression in self.require.iter().chain(verify).chain(single.into_iter().flatten()) {
             add(&expression.source, text);
         }
@@ -46,7 +47,8 @@ impl super::Group {
     /// The sources of its condition and its list.
     pub fn said(&self) -> String {
         let mut text = String::new();
-        if let Some(condition) = &self.condition {
+        let approval = self.approval.as_ref().and_then(|approval| approval.condition.as_ref());
+        for condition in self.condition.iter().chain(approval) {
             add(&condition.source, &mut text);
         }
         if let Some(each) = self.each() {

@@ -6,6 +6,7 @@ use crate::ids::{StepId, is_identifier};
 use crate::spec::{ActionSpec, Effect};
 use crate::value::Value;
 
+use super::brakes::read_approval;
 use super::command::{self, Call};
 use super::idle;
 use super::reader::Reader;
@@ -44,6 +45,8 @@ pub(super) enum Place<'a> {
     Main,
     Rollback { parent: &'a str, part: usize },
     Probe { parent: &'a str },
+    /// A look of `identity` or `invariants`.
+    Check { id: &'a str, invariant: bool },
 }
 
 impl Place<'_> {
@@ -52,6 +55,8 @@ impl Place<'_> {
             Place::Main => &words::STEP,
             Place::Rollback { .. } => &words::ROLLBACK_STEP,
             Place::Probe { .. } => &words::PROBE,
+            Place::Check { invariant: true, .. } => &words::INVARIANT,
+            Place::Check { .. } => &words::CHECK,
         }
     }
 }
@@ -92,7 +97,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
     let spec = specs.get(&call.action);
     let name = id.as_ref().map_or("it", StepId::as_str).to_owned();
     let probe = match place {
-        Place::Probe { .. } => None,
+        Place::Probe { .. } | Place::Check { .. } => None,
         _ => node.get("probe").and_then(|probe| read_probe(reader, probe, &name, &call, defaults)),
     };
     let effect = read_effect(reader, node, &call, spec, probe.is_some(), place);
@@ -133,6 +138,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
             .unwrap_or(false),
         on_failure: optional("on_failure").and_then(|node| read_on_failure(reader, node)),
         outputs: optional("outputs").map(|node| command::read_outputs(reader, node)).unwrap_or_default(),
+        approval: read_approval(reader, node),
         rollback: Rollback::None { because: String::new() },
         action: call.action.clone(),
         arguments: call.arguments,
@@ -175,6 +181,7 @@ pub(super) fn read_id(reader: &mut Reader<'_>, node: &Node, place: &Place<'_>) -
         Place::Main => None,
         Place::Rollback { parent, part } => Some(format!("{parent}_undo_{part}")),
         Place::Probe { parent } => Some(format!("{parent}_probe")),
+        Place::Check { id, .. } => Some((*id).to_owned()),
     };
     let Some(given) = node.get("id") else {
         if let Some(made) = made {
@@ -206,9 +213,10 @@ fn read_effect(
     probed: bool,
     place: &Place<'_>,
 ) -> Effect {
-    if matches!(place, Place::Probe { .. }) {
+    if matches!(place, Place::Probe { .. } | Place::Check { .. }) {
         if let Some(spec) = spec.filter(|spec| !is_open(spec.name) && spec.effect.changes()) {
-            let message = format!("a probe only looks, and `{}` changes something", spec.name);
+            let what = if matches!(place, Place::Check { .. }) { "a check" } else { "a probe" };
+            let message = format!("{what} only looks, and `{}` changes something", spec.name);
             reader.faults.error("probe-changes", call.span, message, None);
         }
         return Effect::Read;

@@ -34,9 +34,12 @@ pub(super) const PLAYBOOK: Words = Words {
         "locks",
         "defaults",
         "max_targets",
+        "identity",
+        "invariants",
+        "budgets",
         "steps",
     ],
-    later: &["invariants", "budgets", "triggers", "identity"],
+    later: &["triggers"],
 };
 
 pub(super) const STEP: Words = Words {
@@ -78,27 +81,28 @@ pub(super) const STEP: Words = Words {
         "max_targets",
         "parallel",
         "steps",
+        "approval",
     ],
-    later: &["approval", "sensitive"],
+    later: &["sensitive"],
 };
 
 /// What may stand in every kind of group.
 macro_rules! group {
     ($($key:literal),*) => {
-        &["id", "name", "if", "needs", "checkpoint", "service", "on_failure", $($key),*]
+        &["id", "name", "if", "needs", "checkpoint", "service", "on_failure", "approval", $($key),*]
     };
 }
 
 pub(super) const PARALLEL: Words =
-    Words { place: "a group of parallel steps", known: group!["parallel"], later: &["approval"] };
+    Words { place: "a group of parallel steps", known: group!["parallel"], later: &[] };
 pub(super) const BLOCK: Words = Words {
     place: "a block of steps that runs for each item",
     known: group!["for_each", "batch", "max_targets", "steps"],
-    later: &["approval"],
+    later: &[],
 };
 /// A step that is another playbook.
 pub(super) const CALL: Words =
-    Words { place: "a nested playbook", known: group!["uses", "with"], later: &["approval"] };
+    Words { place: "a nested playbook", known: group!["uses", "with"], later: &[] };
 /// What such a step is given.
 pub(super) const NESTED: Words =
     Words { place: "the `with` of a nested playbook", known: &["name", "version", "inputs"], later: &[] };
@@ -153,6 +157,58 @@ pub(super) const PROBE: Words = Words {
         "did_not",
     ],
     later: STEP.later,
+};
+
+/// A check of `identity`.
+pub(super) const CHECK: Words = Words {
+    place: "a check of an identity",
+    known: &[
+        "name",
+        "uses",
+        "with",
+        "run",
+        "argv",
+        "host",
+        "become",
+        "env",
+        "shell",
+        "timeout",
+        "ok_if",
+        "outputs",
+        "expr",
+        "within",
+        "broken_by",
+    ],
+    later: &[],
+};
+/// A check of `invariants`.
+pub(super) const INVARIANT: Words = Words {
+    place: "an invariant",
+    known: &[
+        "name",
+        "uses",
+        "with",
+        "run",
+        "argv",
+        "host",
+        "become",
+        "env",
+        "shell",
+        "timeout",
+        "ok_if",
+        "outputs",
+        "expr",
+        "within",
+        "broken_by",
+        "hold",
+    ],
+    later: &[],
+};
+pub(super) const BUDGET: Words = Words { place: "a budget", known: &["from", "to", "max"], later: &[] };
+pub(super) const APPROVAL: Words = Words {
+    place: "an approval",
+    known: &["roles", "min", "timeout", "on_timeout", "prevent_self_approval", "if"],
+    later: &[],
 };
 
 pub(super) const INPUT: Words = Words {
