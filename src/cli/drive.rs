@@ -9,7 +9,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::actions::Table;
-use crate::engine::{Ending, EndingKind, Engine, EngineError, Observer, Parts, Requested, WallClock};
+use crate::engine::{
+    Ending, EndingKind, Engine, EngineError, Observer, Parts, People, Requested, SystemPeople, WallClock,
+};
 use crate::ids::{Resource, RunId};
 use crate::inventory::Inventory;
 use crate::journal::{Journal, JournalError};
@@ -63,6 +65,8 @@ pub struct Place {
     pub actions: Table,
     /// Who is called.
     pub pagers: Vec<Arc<dyn notify::Notifier>>,
+    /// Who has which role.
+    pub people: Arc<dyn People>,
     /// Whether to stay while a person is awaited.
     pub wait: bool,
     /// Whether nothing of it is real.
@@ -96,11 +100,21 @@ impl<'a> Drive<'a> {
         folder: PathBuf,
         wait: bool,
     ) -> Result<Self, Failure> {
+        let people = Arc::new(SystemPeople::of(&setup.config.roles));
         let pagers = notify::from_config(&setup.config).into_iter().map(Arc::from).collect();
         Self::of(
             setup,
             output,
-            Place { inventory, journal, folder, actions: setup.actions.clone(), pagers, wait, rehearsal: false },
+            Place {
+                inventory,
+                journal,
+                folder,
+                actions: setup.actions.clone(),
+                pagers,
+                people,
+                wait,
+                rehearsal: false,
+            },
         )
     }
 
@@ -109,7 +123,7 @@ impl<'a> Drive<'a> {
     /// # Errors
     /// When the system gives us no runtime or no signals.
     pub fn of(setup: &'a Setup, output: Output, place: Place) -> Result<Self, Failure> {
-        let Place { inventory, journal, folder, actions, pagers, wait, rehearsal } = place;
+        let Place { inventory, journal, folder, actions, pagers, people, wait, rehearsal } = place;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -129,6 +143,7 @@ impl<'a> Drive<'a> {
             observer,
             clock: Arc::new(WallClock),
             pagers,
+            people,
             repeat_seconds: setup.config.page.as_ref().map_or(REPEAT_SECONDS, |page| page.repeat_seconds),
             interrupts: interrupts.1.clone(),
             wait,

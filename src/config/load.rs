@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{Config, ConfigError, Page};
+use super::{Config, ConfigError, Page, brakes};
 
 /// Reads the configuration: the given file, else the one that `$PLAYBOOK_CONFIG` names, else `playbook/config.yaml` in the
 /// user's configuration folder if it is there, else the defaults.
@@ -40,7 +40,7 @@ fn read(path: &Path, named_by: &'static str) -> Result<Config, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), named_by, source };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let mut config = parse(path, &text)?;
-    if let Some(problem) = config.page.as_ref().and_then(problem_of) {
+    if let Some(problem) = config.page.as_ref().and_then(problem_of).or_else(|| brakes::problem_of(&config)) {
         return Err(ConfigError::Unusable { path: path.to_owned(), problem });
     }
     if config.max_plan_age_seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= 31_536_000.0)) {
@@ -188,6 +188,10 @@ mod tests {
             ("page: { command: [x], repeat_seconds: 0 }", "repeat_seconds"),
             ("page: { command: [x], repeat_seconds: .nan }", "repeat_seconds"),
             ("max_plan_age_seconds: 0", "max_plan_age_seconds"),
+            ("roles: { dba: {} }", "roles.dba"),
+            ("roles: { dba: { users: [''] } }", "roles.dba"),
+            ("roles: { 'd b a': { users: [alice] } }", "roles.d b a"),
+            ("roles: { dba: { user: [alice] } }", "config.yaml:1:"),
             ("state: a\ninventry: b\n", "config.yaml:2:"),
             ("state: a\nstate: b\n", "config.yaml:2:"),
             ("[", "config.yaml:"),

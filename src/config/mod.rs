@@ -1,8 +1,10 @@
 //! The settings of the tool on this machine. A leaf: it reads its file and knows nothing of the rest, and it never writes.
 
+mod brakes;
 mod load;
 mod model;
 
+pub use brakes::Role;
 pub use load::load;
 pub use model::{Config, Page};
 

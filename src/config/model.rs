@@ -1,8 +1,11 @@
 //! The configuration file. `docs/configuration.md` explains each word.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+
+use super::brakes::Role;
 
 /// The settings of the tool on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +23,8 @@ pub struct Config {
     pub server: Option<String>,
     /// How long a plan's file may be used, in seconds; an hour where absent.
     pub max_plan_age_seconds: Option<f64>,
+    /// Who has which role.
+    pub roles: BTreeMap<String, Role>,
 }
 
 /// How a person is called.

@@ -12,12 +12,14 @@ mod outputs;
 mod people;
 mod planning;
 mod prepare;
+mod roles;
 mod secrets;
 mod start;
 mod verify;
 
 pub use clock::{Clock, WallClock};
 pub use observer::{Observer, Silent};
+pub use roles::{Everybody, People, SystemPeople};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,6 +47,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// How a person is called.
     pub pagers: Vec<Arc<dyn Notifier>>,
+    /// Who has which role.
+    pub people: Arc<dyn People>,
     /// How soon a page is repeated, in seconds.
     pub repeat_seconds: f64,
     /// How often Ctrl-C was pressed.
@@ -60,6 +64,9 @@ struct Tools<'e> {
     observer: &'e Arc<dyn Observer>,
     clock: &'e dyn Clock,
     pagers: &'e [Arc<dyn Notifier>],
+    /// Who has which role.
+    #[expect(dead_code, reason = "approvals ask it")]
+    people: &'e dyn People,
     repeat_seconds: f64,
     interrupts: &'e tokio::sync::watch::Receiver<u32>,
     wait: bool,

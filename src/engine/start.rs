@@ -157,6 +157,7 @@ impl Engine {
                 observer: &parts.observer,
                 clock: parts.clock.as_ref(),
                 pagers: &parts.pagers,
+                people: parts.people.as_ref(),
                 repeat_seconds: parts.repeat_seconds,
                 interrupts: &parts.interrupts,
                 wait: parts.wait,

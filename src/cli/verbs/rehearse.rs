@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::engine::Everybody;
 use crate::inventory::Inventory;
 use crate::journal::MemoryJournal;
 use crate::plan::{Decided, Plan};
@@ -41,6 +42,7 @@ pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
         folder: folder.0.clone(),
         actions: rehearsed(&setup.actions, &stage),
         pagers: Vec::new(),
+        people: Arc::new(Everybody::with(setup.config.roles.keys().cloned())),
         wait: false,
         rehearsal: true,
     };

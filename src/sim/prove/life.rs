@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{ProveError, Subject};
 use crate::actions::Table;
-use crate::engine::{Clock, Ending, EndingKind, Engine, EngineError, Observer, Parts, Requested, Silent};
+use crate::engine::{Clock, Ending, EndingKind, Engine, EngineError, Everybody, Observer, Parts, Requested, Silent};
 use crate::ids::RunId;
 use crate::inventory::Inventory;
 use crate::journal::{Failure, Journal, JournalError, MemoryJournal};
@@ -243,6 +243,7 @@ impl Bench {
             observer,
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             pagers: Vec::new(),
+            people: Arc::new(Everybody::default()),
             repeat_seconds: 300.0,
             interrupts,
             wait: false,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playbook::diagnostic::Span;
-use playbook::engine::{Clock, Ending, EndingKind, Engine, EngineError, Parts, Silent};
+use playbook::engine::{Clock, Ending, EndingKind, Engine, EngineError, Everybody, Parts, Silent};
 use playbook::ids::{Digest, RunId};
 use playbook::inventory::Inventory;
 use playbook::journal::{Failure, Journal, MemoryJournal};
@@ -69,6 +69,7 @@ impl Simulation {
             observer: Arc::new(Silent),
             clock: Arc::new(SimulatedClock),
             pagers: Vec::new(),
+            people: Arc::new(Everybody::default()),
             repeat_seconds: 60.0,
             interrupts,
             wait: false,
