@@ -375,7 +375,7 @@ pub struct Ask {
 
 /// `resolve`.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("answer").required(true).args(["took_effect", "did_not", "retry", "undo", "abandon"]))]
+#[command(group = clap::ArgGroup::new("answer").required(true).args(["took_effect", "did_not", "retry", "undo", "go_on", "abandon"]))]
 pub struct Resolve {
     /// A run: its id, the beginning or end of it, or `latest`
     #[arg(value_name = "RUN")]
@@ -395,6 +395,9 @@ pub struct Resolve {
     /// Undo it and what came before it
     #[arg(long)]
     pub undo: bool,
+    /// Go on although an invariant does not hold
+    #[arg(long)]
+    pub go_on: bool,
     /// Leave everything as it is and end the run
     #[arg(long)]
     pub abandon: bool,

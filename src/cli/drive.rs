@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::actions::Table;
 use crate::engine::{
-    Ending, EndingKind, Engine, EngineError, Observer, Parts, People, Requested, SystemPeople, WallClock,
+    Beginning, Ending, EndingKind, Engine, EngineError, Observer, Parts, People, Requested, SystemPeople, WallClock,
 };
 use crate::ids::{Resource, RunId};
 use crate::inventory::Inventory;
@@ -181,14 +181,13 @@ impl<'a> Drive<'a> {
     pub fn start(
         &mut self,
         plan: Plan,
-        incident: Option<String>,
-        overrides: Vec<(String, String)>,
+        beginning: Beginning,
     ) -> Result<Exit, Failure> {
         // The engine counts from here on: what was pressed before must not be forgotten.
         if *self.interrupts.1.borrow() > 0 {
             return Err(interrupted());
         }
-        let result = self.runtime.block_on(self.engine.start(plan, incident, overrides));
+        let result = self.runtime.block_on(self.engine.start(plan, beginning));
         if let Err(EngineError::Journal(JournalError::Locked(row))) = &result {
             self.reporter.finish();
             return Err(Held::of(self.engine.journal(), row.clone())?.failure());

@@ -82,7 +82,7 @@ impl Ahead {
             let (book, context, places) = (Arc::clone(book), context.clone(), Arc::clone(&places));
             looks.spawn(async move {
                 let _place = places.acquire().await;
-                let prediction = match book.step(&lookup.step) {
+                let prediction = match book.looking(&lookup.step) {
                     Some(step) => look(action.as_ref(), &context, step, &lookup, book.inputs_of(&step.id)).await,
                     None => Prediction::unknown("the playbook has no such step"),
                 };

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::alarm::Alarms;
 use super::{Ending, EndingKind, EngineError, Tools};
 use crate::actions::Context;
 use crate::journal::{Journal, Lease};
@@ -47,6 +48,8 @@ pub(super) struct Drive<'e> {
     pub(super) renewed: Cell<Instant>,
     /// When somebody was last paged about the open question.
     pub(super) paged: Cell<Option<Instant>>,
+    /// Calls of people that are under way.
+    pub(super) alarms: RefCell<Alarms>,
     /// Until when tasks wait, each for an attempt of its own.
     pub(super) waiting: RefCell<BTreeMap<(Task, u32, bool), Instant>>,
 }
@@ -62,6 +65,7 @@ impl Drive<'_> {
             }
         };
         if kind != EndingKind::Left {
+            self.note_alarms(true).await?;
             self.journal.borrow_mut().release(&self.lease)?;
         }
         if matches!(kind, EndingKind::Finished(_)) {
@@ -75,6 +79,7 @@ impl Drive<'_> {
         let mut works: Vec<Work<'_>> = Vec::new();
         loop {
             self.take_requests()?;
+            self.note_alarms(false).await?;
             self.keep_lease()?;
             if let Some(kind) = self.interrupted(!works.is_empty())? {
                 return Ok(kind);
@@ -145,6 +150,7 @@ impl Drive<'_> {
                 Decision::Dispatch { .. } => self.dispatch(&of).await,
                 Decision::Settle { .. } => self.settle(&of).await,
                 Decision::Verify { .. } => self.verify(&of).await,
+                Decision::Check { moment, .. } => self.check(&of, *moment).await,
                 // The others are no work.
                 _ => Ok(()),
             }
@@ -172,6 +178,12 @@ impl Drive<'_> {
     /// The same in somebody else's name, marking requests as taken up.
     pub(super) fn append_by(&self, actor: &str, events: Vec<Event>, answers: &[i64]) -> Result<(), EngineError> {
         let now = self.tools.clock.now();
+        // The last look before what begins is durable: an approval that has run out since is none.
+        for event in &events {
+            if let Event::Intent { task, .. } | Event::GroupEntered { task, .. } = event {
+                self.state().is_approved(task, now).map_err(EngineError::NotNow)?;
+            }
+        }
         // What cannot be written down is all that is known of it: whoever is there must be told.
         let told = events.clone();
         let appended = self.journal.borrow_mut().append(&self.lease, actor, now, events, answers);
@@ -179,6 +191,10 @@ impl Drive<'_> {
         for record in &records {
             self.state.borrow_mut().apply(record)?;
             self.tools.observer.record(record, &self.state());
+            if matches!(record.event, Event::ApprovalAsked { .. }) {
+                self.paged.set(None);
+            }
+            self.alarm(&record.event, actor);
         }
         Ok(())
     }

@@ -12,14 +12,14 @@ use crate::value::contains_unknown;
 impl Drive<'_> {
     /// Writes down that a group of steps begins, over which items, or why it does not.
     pub(super) fn enter(&self, task: &Task) -> Result<(), EngineError> {
-        let event = match self.enter_group(task) {
-            Ok(event) => event,
-            Err(refusal) => refused(task, self.next_attempt(task), refusal),
+        let events = match self.enter_group(task) {
+            Ok(events) => events,
+            Err(refusal) => vec![refused(task, self.next_attempt(task), refusal)],
         };
-        self.append(vec![event])
+        if events.is_empty() { Ok(()) } else { self.append(events) }
     }
 
-    fn enter_group(&self, task: &Task) -> Result<Event, Refusal> {
+    fn enter_group(&self, task: &Task) -> Result<Vec<Event>, Refusal> {
         let state = self.state();
         let Some(group) = state.playbook().group(&task.step) else {
             return Err(Refusal::no(format!("the playbook has no group {}", task.step)));
@@ -29,13 +29,21 @@ impl Drive<'_> {
             && !holds(condition, &scope)?
         {
             let source = condition.source.clone();
-            return Ok(Event::StepSkipped { task: task.clone(), reason: SkipReason::Condition { source } });
+            return Ok(vec![Event::StepSkipped { task: task.clone(), reason: SkipReason::Condition { source } }]);
         }
         let items = match group.each() {
             Some(each) => Some(items(&state, task, each, &scope)?),
             None => None,
         };
-        Ok(Event::GroupEntered { task: task.clone(), items })
+        let what = serde_json::json!(items);
+        let targets = match &items {
+            Some(items) => items.iter().map(|item| item.id.to_string()).collect(),
+            None => state.plan.targets.clone(),
+        };
+        if let Some(wanted) = self.wanted(task, group.approval.as_ref(), &scope, &what, &targets)? {
+            return Ok(wanted.into_events());
+        }
+        Ok(vec![Event::GroupEntered { task: task.clone(), items }])
     }
 }
 

@@ -3,6 +3,9 @@
 
 mod act;
 mod ahead;
+mod alarm;
+mod approval;
+mod check;
 mod clock;
 mod drive;
 mod enter;
@@ -65,11 +68,21 @@ struct Tools<'e> {
     clock: &'e dyn Clock,
     pagers: &'e [Arc<dyn Notifier>],
     /// Who has which role.
-    #[expect(dead_code, reason = "approvals ask it")]
     people: &'e dyn People,
     repeat_seconds: f64,
     interrupts: &'e tokio::sync::watch::Receiver<u32>,
     wait: bool,
+}
+
+/// What a run begins with, besides its plan.
+#[derive(Debug, Clone, Default)]
+pub struct Beginning {
+    /// The incident that it belongs to.
+    pub incident: Option<String>,
+    /// The brakes that are passed by name, each with its reason.
+    pub overrides: Vec<(String, String)>,
+    /// The steps that whoever starts it approves ahead.
+    pub approved: Vec<crate::ids::StepId>,
 }
 
 /// How driving a run came to an end.

@@ -15,7 +15,7 @@ impl Drive<'_> {
     pub(super) fn take_requests(&self) -> Result<(), EngineError> {
         let requests = self.journal.borrow_mut().requests(&self.lease.run)?;
         for request in requests {
-            let event = event_of(&self.state(), &request);
+            let event = self.event_of(&request);
             self.append_by(&request.by, vec![event], &[request.id])?;
         }
         Ok(())
@@ -79,7 +79,21 @@ impl Drive<'_> {
     }
 }
 
-/// The record that a request becomes. One that makes no sense is told, not lost.
+impl Drive<'_> {
+    /// The record that a request becomes. One that makes no sense is told, not lost.
+    fn event_of(&self, request: &RequestRow) -> Event {
+        let not_taken = |why: String| Event::Note { message: format!("what {} asked was not done: {why}", request.by) };
+        match &request.request {
+            RequestKind::Approve { task, subject, break_glass } => {
+                self.approved(request, task, subject, *break_glass).unwrap_or_else(not_taken)
+            }
+            RequestKind::Reject { task } => self.rejected(request, task).unwrap_or_else(not_taken),
+            _ => event_of(&self.state(), request),
+        }
+    }
+}
+
+/// The record that a request becomes which nobody needs a role for.
 fn event_of(state: &RunState, request: &RequestRow) -> Event {
     match &request.request {
         RequestKind::Resolve { task, answer } => match may_answer(state, task, *answer) {
@@ -108,6 +122,9 @@ fn word(kind: QuestionKind) -> &'static str {
         QuestionKind::StepFailed => "step_failed",
         QuestionKind::UndoFailed => "undo_failed",
         QuestionKind::BehindPointOfNoReturn => "behind_point_of_no_return",
+        QuestionKind::Approval => "approval",
+        QuestionKind::InvariantBroken => "invariant_broken",
+        QuestionKind::WrongIdentity => "wrong_identity",
     }
 }
 

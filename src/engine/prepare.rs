@@ -5,7 +5,7 @@ use super::EngineError;
 use super::drive::Drive;
 use super::secrets;
 use crate::actions::ActionError;
-use crate::plan::check_requirements;
+use crate::plan::{check_requirements, subjects};
 use crate::playbook::{
     Expression, Rollback, Scope, Step, Truth, complete_arguments, decide_condition, explain, resolve_arguments,
 };
@@ -41,18 +41,19 @@ impl Drive<'_> {
         let events = match task.phase {
             Phase::Undo(_) => self.prepare_undo(task, attempt),
             Phase::Do => match self.prepare_step(task, attempt).await {
-                Ok(event) => vec![event],
+                Ok(events) => events,
                 Err(refusal) => vec![refused(task, attempt, refusal)],
             },
         };
-        self.append(events)
+        // Nothing is written where another question is open: this one is asked once that is dealt with.
+        if events.is_empty() { Ok(()) } else { self.append(events) }
     }
 
     pub(super) fn next_attempt(&self, task: &Task) -> u32 {
         self.state().tasks.get(task).map_or(1, |state| state.attempt + 1)
     }
 
-    async fn prepare_step(&self, task: &Task, attempt: u32) -> Result<Event, Refusal> {
+    async fn prepare_step(&self, task: &Task, attempt: u32) -> Result<Vec<Event>, Refusal> {
         let (step, scope) = {
             let state = self.state();
             let Some(step) = state.playbook().step(&task.step).cloned() else {
@@ -64,10 +65,14 @@ impl Drive<'_> {
             && !holds(condition, &scope)?
         {
             let source = condition.source.clone();
-            return Ok(Event::StepSkipped { task: task.clone(), reason: SkipReason::Condition { source } });
+            return Ok(vec![Event::StepSkipped { task: task.clone(), reason: SkipReason::Condition { source } }]);
         }
-        let (arguments, before) = self.begin(task, &step, scope).await?;
-        Ok(self.intent(task.clone(), attempt, &step, arguments, before))
+        let (arguments, before) = self.begin(task, &step, scope.clone()).await?;
+        let targets = self.subjects(&step, &arguments);
+        if let Some(wanted) = self.wanted(task, step.approval.as_ref(), &scope, &arguments, &targets)? {
+            return Ok(wanted.into_events());
+        }
+        Ok(vec![self.intent(task.clone(), attempt, &step, arguments, before)])
     }
 
     /// The arguments and the facts of an attempt that may begin.
@@ -99,6 +104,13 @@ impl Drive<'_> {
         };
         require(step, &prediction, scope)?;
         Ok((arguments, prediction.facts))
+    }
+
+    /// What a step is about, by name; what the whole run is about where it names nothing.
+    fn subjects(&self, step: &Step, arguments: &Value) -> Vec<String> {
+        let spec = self.tools.actions.get(&step.action).map(|action| action.spec());
+        let own = spec.map(|spec| subjects(spec, arguments)).unwrap_or_default();
+        if own.is_empty() { self.state().plan.targets.clone() } else { own }
     }
 
     /// A known planned value is the same when the step begins, or the run stops.
@@ -168,6 +180,9 @@ impl Drive<'_> {
                 .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
             _ => None,
         };
+        // A look that waits is given no more time than the tightest budget leaves: then the run goes back, and not later.
+        let left = state.budget_left(self.tools.clock.now()).filter(|_| effect == Effect::Read && !task.is_undo());
+        let timeout = left.map_or(step.timeout, |left| step.timeout.min(left.max(0.05)));
         let round = state.tasks.get(&task).map_or(0, |state| state.round);
         let key = key.unwrap_or_else(|| match effect {
             Effect::Keyed => format!("{}-{name}", state.run),
@@ -175,7 +190,7 @@ impl Drive<'_> {
         });
         // What was undone is done anew: under its old key the target would take it for a double and do nothing.
         let key = if round > 0 && effect == Effect::Keyed { format!("{key}-again-{round}") } else { key };
-        Event::Intent { task, attempt, arguments, before, key, effect, timeout: step.timeout }
+        Event::Intent { task, attempt, arguments, before, key, effect, timeout }
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::drive::{Drive, TICK};
 use super::holder::{Liveness, is_alive, this_process};
 use super::people::may_answer;
-use super::{Ending, EndingKind, Engine, EngineError, Requested, Tools, make_folder};
+use super::{Beginning, Ending, EndingKind, Engine, EngineError, Requested, Tools, make_folder};
 use crate::actions::recorder;
 use crate::ids::RunId;
 use crate::journal::{JournalError, Lease};
@@ -24,9 +24,9 @@ impl Engine {
     pub async fn start(
         &mut self,
         plan: Plan,
-        incident: Option<String>,
-        overrides: Vec<(String, String)>,
+        beginning: Beginning,
     ) -> Result<Ending, EngineError> {
+        let Beginning { incident, overrides, approved } = beginning;
         let run = new_run_id()?;
         let holder = this_process();
         let started = Event::RunStarted {
@@ -36,6 +36,7 @@ impl Engine {
             format: FORMAT,
             tool: env!("CARGO_PKG_VERSION").to_owned(),
             overrides,
+            approved,
         };
         let (lease, records) =
             self.parts.journal.begin(&run, started, &holder, &holder.user, self.parts.clock.now())?;
@@ -81,8 +82,9 @@ impl Engine {
     /// `NotNow` when the run has ended, or nobody asked what is answered.
     pub async fn request(&mut self, run: &RunId, request: RequestKind, reason: &str) -> Result<Requested, EngineError> {
         let state = self.state(run)?;
-        check(&state, &request)?;
         let by = this_process().user;
+        check(&state, &request)?;
+        self.check_approval(&state, &request, &by)?;
         let id = self.parts.journal.ask(run, &request, &by, reason, self.parts.clock.now())?;
         loop {
             if self.wait_for_holder(run, id).await? {
@@ -169,6 +171,7 @@ impl Engine {
             interrupts,
             renewed: Cell::new(Instant::now()),
             paged: Cell::new(None),
+            alarms: RefCell::default(),
             waiting: RefCell::default(),
         })
     }

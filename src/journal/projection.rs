@@ -44,7 +44,11 @@ impl Projection {
         self.head = Head { seq: record.seq, hash: record.hash.clone() };
         match &record.event {
             Event::WaitStarted { question } => self.waiting = Some(question.kind),
-            Event::Answered { .. } => self.waiting = None,
+            Event::ApprovalAsked { .. } => self.waiting = Some(QuestionKind::Approval),
+            Event::Answered { .. } | Event::Rejected { .. } | Event::Approved { complete: true, .. } => {
+                self.waiting = None;
+                self.stopped = false;
+            }
             Event::Settled { settlement, .. } if *settlement != Settlement::CannotTell => self.waiting = None,
             Event::Stopped { .. } => self.stopped = true,
             Event::Resumed { .. } => self.stopped = false,
@@ -70,6 +74,9 @@ impl Projection {
             | Event::FailureAccepted { .. }
             | Event::CheckpointReached { .. }
             | Event::Paged { .. }
+            | Event::Approved { .. }
+            | Event::Checked { .. }
+            | Event::BudgetExceeded { .. }
             | Event::Requested { .. }
             | Event::Note { .. } => {}
         }

@@ -1,5 +1,6 @@
 //! Playbook + inputs + facts → Plan. It asks what to look up and is told; it never looks itself. Pure.
 
+mod checks;
 mod digest;
 mod drift;
 mod enter;
@@ -14,9 +15,9 @@ mod view;
 
 pub use drift::{Drift, DriftKind, drift};
 pub use file::{DEFAULT_MAX_AGE, Here, PlanFile, PlanFileError};
-pub use foresee::check_requirements;
+pub use foresee::{check_requirements, subjects};
 pub use items::{Item, NoItems, items_of};
-pub use model::{Decided, Plan, PlannedGroup, PlannedStep, Requirement};
+pub use model::{Decided, Plan, PlannedCheck, PlannedGroup, PlannedStep, Requirement};
 pub use otherwise::{Otherwise, Then, otherwise};
 pub use planner::{Lookup, PlanError, Planner};
 pub use scope::{Known, Place, scope_at};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Item;
 use crate::ids::{Digest, ItemId, Resource, StepId};
-use crate::playbook::{Playbook, Step};
+use crate::playbook::{CheckKind, Playbook, Step};
 use crate::spec::{Fidelity, Prediction};
 use crate::value::Value;
 
@@ -25,6 +25,9 @@ pub struct Plan {
     pub locks: Vec<Resource>,
     /// One entry a step, in the order in which they run; of a `for_each` whose list is known, one for each item.
     pub steps: Vec<PlannedStep>,
+    /// How identities and invariants stand now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<PlannedCheck>,
     /// What is foreseen of the groups of steps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<PlannedGroup>,
@@ -65,6 +68,17 @@ impl PlannedStep {
             None => self.id.to_string(),
         }
     }
+}
+
+/// How an identity or an invariant stands when the plan is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedCheck {
+    /// Its name.
+    pub name: String,
+    /// What kind of check it is.
+    pub kind: CheckKind,
+    /// Whether it holds.
+    pub decided: Decided,
 }
 
 /// What is foreseen of a group of steps.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::digest;
 use super::foresee::{check_requirements, outputs_of, subjects};
 use super::view::View;
-use super::{Decided, NoItems, Place, Plan, PlannedGroup, PlannedStep, scope_at};
+use super::{Decided, NoItems, Place, Plan, PlannedCheck, PlannedGroup, PlannedStep, scope_at};
 use crate::ids::{ItemId, Resource, StepId};
 use crate::playbook::{
     EvaluateError, Expression, OnFailure, Playbook, Scope, Step, Truth, complete_arguments, decide_condition,
@@ -100,6 +100,7 @@ pub struct Planner {
     specs: Specs,
     pub(super) locks: Vec<Resource>,
     steps: Vec<PlannedStep>,
+    pub(super) checks: Vec<PlannedCheck>,
     pub(super) groups: Vec<PlannedGroup>,
     /// The steps that are not planned yet, in order; those of a `for_each` whose list is known, once for each item.
     pub(super) todo: VecDeque<Todo>,
@@ -125,6 +126,7 @@ impl Planner {
             specs: specs.clone(),
             locks: Vec::new(),
             steps: Vec::new(),
+            checks: Vec::new(),
             groups: Vec::new(),
             todo,
             known: BTreeMap::new(),
@@ -140,6 +142,9 @@ impl Planner {
     /// # Errors
     /// When a step cannot be planned at all.
     pub fn look_up(&mut self) -> Result<Option<Lookup>, PlanError> {
+        if let Some(lookup) = self.look_up_check()? {
+            return Ok(Some(lookup));
+        }
         while let Some(todo) = self.todo.front().cloned() {
             let Some(step) = self.playbook.steps.get(todo.place).cloned() else { break };
             let Some(around) = self.enter(&step, &todo)? else { continue };
@@ -174,6 +179,9 @@ impl Planner {
 
     /// What the look for the step asked about last has shown.
     pub fn answer(&mut self, prediction: Prediction) {
+        if self.answer_check(&prediction) {
+            return;
+        }
         let Some(todo) = self.todo.pop_front() else { return };
         let Some(step) = self.playbook.steps.get(todo.place).cloned() else { return };
         let Some((runs, arguments)) = self.asked.take() else { return };
@@ -219,7 +227,8 @@ impl Planner {
 
     /// The plan, once `look_up` has nothing more to ask.
     pub fn finish(self) -> Plan {
-        let specs = self.playbook.steps.iter().filter_map(|step| self.specs.get(&step.action));
+        let looks = self.playbook.checks.iter().map(|check| &check.step);
+        let specs = self.playbook.steps.iter().chain(looks).filter_map(|step| self.specs.get(&step.action));
         let digest = digest::of_content(&self.playbook, &self.inputs, &self.environment, &self.targets, specs);
         let facts_digest = digest::of_facts(&self.playbook, &self.steps, &self.specs);
         Plan {
@@ -230,13 +239,14 @@ impl Planner {
             targets: self.targets,
             locks: self.locks,
             steps: self.steps,
+            checks: self.checks,
             groups: self.groups,
             digest,
             facts_digest,
         }
     }
 
-    fn spec(&self, step: &Step) -> Result<ActionSpec, PlanError> {
+    pub(super) fn spec(&self, step: &Step) -> Result<ActionSpec, PlanError> {
         let spec = self.specs.get(&step.action).cloned();
         spec.ok_or_else(|| PlanError::NoSuchAction { step: step.id.clone(), action: step.action.clone() })
     }

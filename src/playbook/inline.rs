@@ -14,7 +14,7 @@ use super::level::Level;
 use super::load::MAX_STEPS;
 use super::sensitive::may_be_given;
 use super::splice::{Child, Children, splice};
-use super::{Argument, Group, GroupKind, InputSpec, Loaded, Nested, OnFailure, Playbook, order};
+use super::{Argument, Group, GroupKind, InputSpec, Loaded, Nested, OnFailure, Playbook, brakes, order};
 
 /// How deep playbooks are nested: farther nobody follows at night.
 pub(super) const MAX_DEPTH: usize = 8;
@@ -133,7 +133,10 @@ pub fn inline(book: &Playbook, source: &Arc<Source>, library: &dyn Library) -> L
     };
     let mut diagnostics = faults.into_list();
     let mut of_whole = Faults::new(source);
-    order::check(&mut of_whole, &Level::of(&whole, |span| first_line(source, span)));
+    let level = Level::of(&whole, |span| first_line(source, span));
+    order::check(&mut of_whole, &level);
+    brakes::check_approvals(&mut of_whole, &level);
+    brakes::check_nested_budgets(&mut of_whole, &whole, |span| first_line(source, span));
     let wrong = |code: &str| code != NAMED_BEFORE;
     diagnostics.extend(
         of_whole.into_list().into_iter().filter(|fault| fault.severity == Severity::Error && wrong(fault.code)),

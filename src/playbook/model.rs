@@ -293,4 +293,9 @@ impl Playbook {
     pub fn step(&self, id: &StepId) -> Option<&Step> {
         self.steps.iter().find(|step| &step.id == id)
     }
+
+    /// A step, or the look of a check, by its id.
+    pub fn looking(&self, id: &StepId) -> Option<&Step> {
+        self.step(id).or_else(|| self.checks.iter().map(|check| &check.step).find(|step| &step.id == id))
+    }
 }

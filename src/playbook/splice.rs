@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::diagnostic::Span;
 use crate::ids::{Digest, StepId};
 
-use super::{Group, GroupKind, OnFailure, Playbook, Probe, Rollback, Step};
+use super::{Approval, Budget, Check, Group, GroupKind, OnFailure, Playbook, Probe, Rollback, Step};
 
 /// A playbook that is to be put into another.
 pub(super) struct Child {
@@ -54,6 +54,8 @@ pub(super) fn splice(book: &Playbook, children: &Children) -> Playbook {
         whole.groups.extend(child.groups.iter().map(|inner| name.group(inner, first)));
         whole.steps.extend(child.steps.iter().map(|step| name.step(step)));
         // A brake of any of them holds for the whole: nobody may touch more by nesting.
+        whole.checks.extend(child.checks.iter().map(|check| name.check(check)));
+        whole.budgets.extend(child.budgets.iter().map(|budget| name.budget(budget)));
         whole.max_targets = whole.max_targets.into_iter().chain(child.max_targets).min();
     }
     whole.steps.extend(book.steps.iter().skip(next).cloned());
@@ -113,6 +115,7 @@ impl Name<'_> {
             needs: self.ids(&step.needs),
             checkpoint: step.checkpoint.as_ref().map(|name| self.checkpoint(name)),
             on_failure: step.on_failure.as_ref().map(|policy| self.on_failure(policy)),
+            approval: self.approval(step.approval.as_ref()),
             rollback,
             probe,
             ..step.clone()
@@ -127,6 +130,7 @@ impl Name<'_> {
             needs: self.ids(&group.needs),
             checkpoint: group.checkpoint.as_ref().map(|name| self.checkpoint(name)),
             on_failure: group.on_failure.as_ref().map(|policy| self.on_failure(policy)),
+            approval: self.approval(group.approval.as_ref()),
             first: before + group.first,
             kind: match &group.kind {
                 GroupKind::Forward { of } => GroupKind::Forward { of: of.below(self.parent) },
@@ -134,6 +138,19 @@ impl Name<'_> {
             },
             ..group.clone()
         }
+    }
+
+    fn approval(&self, approval: Option<&Approval>) -> Option<Approval> {
+        approval.map(|approval| Approval { span: self.span, ..approval.clone() })
+    }
+
+    fn check(&self, check: &Check) -> Check {
+        let group = Some(self.inside(check.group.as_ref()));
+        Check { step: self.part(&check.step), group, ..check.clone() }
+    }
+
+    fn budget(&self, budget: &Budget) -> Budget {
+        Budget { from: budget.from.below(self.parent), to: budget.to.below(self.parent), max: budget.max }
     }
 
     fn inside(&self, group: Option<&StepId>) -> StepId {

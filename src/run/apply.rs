@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::state::{Asked, Checkpoint, Entered, IllegalEvent, Rollback, RunState};
 use super::task_state::{Intent, Status, TaskState};
-use super::{Answer, Event, FORMAT, Phase, QuestionKind, Record, RequestKind, Settlement, Task, Time};
+use super::{Answer, Brakes, Event, FORMAT, Phase, QuestionKind, Record, RequestKind, Settlement, Task, Time};
 use crate::ids::{ItemId, RunId, StepId};
 use crate::outcome::{Outcome, Report};
 
@@ -16,7 +16,7 @@ impl RunState {
     /// When that is not a `run_started` at the head of the chain.
     pub fn begin(run: &RunId, record: &Record) -> Result<Self, IllegalEvent> {
         let illegal = |why: &str| IllegalEvent { seq: record.seq, why: why.to_owned() };
-        let Event::RunStarted { plan, locks, incident, overrides, format, tool } = &record.event else {
+        let Event::RunStarted { plan, locks, incident, overrides, format, tool, approved } = &record.event else {
             return Err(illegal("a run begins with run_started"));
         };
         if *format > FORMAT {
@@ -52,6 +52,7 @@ impl RunState {
             service: None,
             exceptions: overrides.iter().map(|(brake, why)| format!("{brake} was overridden: {why}")).collect(),
             drifted: false,
+            brakes: Brakes::of(&record.actor, approved, overrides),
             ended: None,
         })
     }
@@ -96,6 +97,7 @@ impl RunState {
             Event::LeaseTaken { holder, .. } => self.holder = Some(holder.clone()),
             Event::GroupEntered { task, items } => {
                 self.known(&task.step)?;
+                self.is_approved(task, at)?;
                 let items = items.clone().unwrap_or_default();
                 self.entered.insert(task.clone(), Entered { items, ..Entered::default() });
             }
@@ -134,6 +136,7 @@ impl RunState {
             }
             Event::ItemFailed { task, item, because } => {
                 self.fail_item(task, item, because)?;
+                self.owe_for_failures();
                 let book = self.playbook();
                 let inside = book.group(&task.step).and_then(|group| book.steps.get(group.first));
                 if let Some(inside) = inside.map(|step| Task::at(&step.id, Some(item))) {
@@ -143,6 +146,7 @@ impl RunState {
             Event::FailureAccepted { task, because } => {
                 self.known(&task.step)?;
                 self.exceptions.push(format!("{task}: {because}"));
+                self.owe_for_failures();
                 // A group has no attempts of its own.
                 self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at)).passed = true;
                 self.end_groups(task, at);
@@ -157,6 +161,7 @@ impl RunState {
                 let by_person = matches!(self.asked, Some(Asked::Rollback { .. }));
                 self.asked = None;
                 self.question = None;
+                self.forget_checks();
                 self.rollback = Some(Rollback { to: to.clone(), because: because.clone(), since: at, by_person });
             }
             Event::WaitStarted { question } => self.question = Some(question.clone()),
@@ -170,6 +175,16 @@ impl RunState {
             }
             Event::Resumed { .. } => self.stopped = None,
             Event::Paged { .. } | Event::Note { .. } => {}
+            Event::ApprovalAsked { task, asking } => {
+                self.known(&task.step)?;
+                self.ask_approval(task, asking, at)?;
+            }
+            Event::Approved { task, reason, break_glass, .. } => {
+                self.approve(task, &record.actor, reason, *break_glass, at)?;
+            }
+            Event::Rejected { task, reason } => self.reject(task, &record.actor, reason, at)?,
+            Event::Checked { task, moment, after, found } => self.checked(task, *moment, after, found)?,
+            Event::BudgetExceeded { .. } => self.exceed(&record.event)?,
             Event::RunEnded { verdict, summary } => {
                 self.question = None;
                 self.stopped = None;
@@ -210,7 +225,7 @@ impl RunState {
         }
     }
 
-    fn refuse(&mut self, task: &Task, attempt: u32, message: &str, retryable: bool, at: Time) -> Result<(), String> {
+    pub(super) fn refuse(&mut self, task: &Task, attempt: u32, message: &str, retryable: bool, at: Time) -> Result<(), String> {
         let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at));
         if attempt != state.attempt + 1 || state.is_in_flight() {
             return Err(format!("attempt {attempt} of {task} does not follow on attempt {}", state.attempt));
@@ -230,6 +245,7 @@ impl RunState {
             return Ok(());
         };
         self.known(&task.step)?;
+        self.is_approved(task, record.time)?;
         if let Some((other, _)) = self.in_flight().find(|(other, _)| !self.may_meet(task, other)) {
             return Err(format!("{other} is still under way"));
         }
@@ -335,6 +351,7 @@ impl RunState {
             state.served = service;
         }
         self.serve(service, at);
+        self.owe(task);
         self.end_groups(task, at);
     }
 
@@ -351,6 +368,7 @@ impl RunState {
             Answer::Retry => "it is tried again",
             Answer::Undo => "it is undone",
             Answer::Abandon => "the run is abandoned",
+            Answer::GoOn => "the run goes on all the same",
         };
         self.exceptions.push(format!("{task}: {said}, said {because}"));
         match answer {
@@ -364,6 +382,10 @@ impl RunState {
                 }
             }
             Answer::Abandon => self.asked = Some(Asked::Abort { because }),
+            Answer::Retry if matches!(question.kind, QuestionKind::InvariantBroken | QuestionKind::WrongIdentity) => {
+                self.mended(true);
+            }
+            Answer::GoOn => self.mended(false),
             Answer::Retry if question.kind == QuestionKind::BehindPointOfNoReturn => self.forward_again(),
             Answer::Retry if self.entered.contains_key(task) => self.retry_items(task),
             Answer::Retry => {
@@ -412,7 +434,7 @@ impl RunState {
             }
             RequestKind::Pause => self.pause(because),
             // A resolve that is accepted becomes an `Answered`; one that is not only tells who tried.
-            RequestKind::Resolve { .. } => {}
+            RequestKind::Resolve { .. } | RequestKind::Approve { .. } | RequestKind::Reject { .. } => {}
         }
     }
 

@@ -4,12 +4,14 @@
 use super::failed::ANSWER_WITHIN;
 use super::state::Asked;
 use super::walk::{self, Next};
-use super::{Event, Question, QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict, undo, verdict};
+use super::{
+    Event, Moment, Question, QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict, brakes, undo, verdict,
+};
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
-    /// Several things at the same time; each is one of the five below.
+    /// Several things at the same time; each is one of the six below.
     Together(Vec<Decision>),
     /// Look whether a group of steps is to run, and over which items, and write that down.
     Enter {
@@ -40,6 +42,13 @@ pub enum Decision {
         /// Which step's.
         task: Task,
     },
+    /// Look whether identities and invariants hold, and write that down.
+    Check {
+        /// Before or after what.
+        task: Task,
+        /// When.
+        moment: Moment,
+    },
     /// Write this down and go on.
     Record(Box<Event>),
     /// A person is needed.
@@ -58,7 +67,8 @@ impl Decision {
             | Decision::Prepare { task, .. }
             | Decision::Dispatch { task }
             | Decision::Settle { task, .. }
-            | Decision::Verify { task } => Some(task),
+            | Decision::Verify { task }
+            | Decision::Check { task, .. } => Some(task),
             _ => None,
         }
     }
@@ -77,6 +87,7 @@ impl Decision {
             Decision::Dispatch { .. } => "dispatch",
             Decision::Settle { .. } => "settle",
             Decision::Verify { .. } => "verify",
+            Decision::Check { .. } => "check",
             Decision::Record(_) => "record",
             Decision::Wait(_) => "wait",
             Decision::Stopped(_) => "stopped",
@@ -90,8 +101,11 @@ pub fn decide(run: &RunState, now: Time) -> Decision {
     if let Some((verdict, ..)) = run.ended {
         return Decision::Finished(verdict);
     }
-    let free = run.stopped.is_none() && run.asked.is_none() && run.question.is_none() && run.rollback.is_none();
-    if free {
+    if let Some(event) = brakes::exceeded(run, now) {
+        return record(event);
+    }
+    let asked_for = run.asked.is_some() || run.question.is_some() || run.brakes.broken.is_some();
+    if run.stopped.is_none() && run.rollback.is_none() && !asked_for {
         return forward(run, now);
     }
     let busy: Vec<Decision> = run.in_flight().map(|(task, state)| under_way(run, task, state, now)).collect();
@@ -105,17 +119,21 @@ pub fn decide(run: &RunState, now: Time) -> Decision {
         return decision;
     }
     if let Some(question) = &run.question {
-        return wait(question, now);
+        return wait(run, question, now);
     }
-    undo::next(run, now)
+    if let Some(broken) = &run.brakes.broken {
+        return brakes::answer_to(run, broken);
+    }
+    together(brakes::hold_back(run, vec![undo::next(run, now)]))
 }
 
 /// The next of the playbook, in its order.
 fn forward(run: &RunState, now: Time) -> Decision {
     match walk::next(run, now) {
-        Next::Over => record(verdict::succeeded(run)),
-        Next::Now(decision) | Next::Rest(decision) => decision,
-        Next::Work(decisions) => together(decisions),
+        Next::Over => brakes::before_end(run).unwrap_or_else(|| record(verdict::succeeded(run))),
+        Next::Now(decision) => together(brakes::with_checkpoint(run, decision, now)),
+        Next::Rest(decision) => decision,
+        Next::Work(decisions) => together(brakes::hold_back(run, decisions)),
     }
 }
 
@@ -167,8 +185,9 @@ fn asked(run: &RunState, now: Time) -> Option<Decision> {
     }
 }
 
-fn wait(question: &Question, now: Time) -> Decision {
+fn wait(run: &RunState, question: &Question, now: Time) -> Decision {
     match question.deadline {
+        Some(deadline) if now >= deadline && question.kind == QuestionKind::Approval => brakes::overdue(run, question),
         Some(deadline) if now >= deadline => record(Event::Answered {
             task: question.task.clone(),
             answer: super::Answer::Undo,

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Task, Time};
-use crate::ids::{ItemId, Resource, StepId};
+use super::{Asking, Checking, Moment, Task, Time};
+use crate::ids::{Digest, ItemId, Resource, StepId};
 use crate::outcome::Report;
 use crate::plan::{Item, Plan};
 use crate::spec::Effect;
@@ -30,6 +30,9 @@ pub enum Event {
         tool: String,
         /// Brakes that were passed by name, each with its reason.
         overrides: Vec<(String, String)>,
+        /// The steps that whoever started it approved ahead.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        approved: Vec<StepId>,
     },
     /// A process holds the run from here on.
     LeaseTaken {
@@ -189,6 +192,56 @@ pub enum Event {
         /// What.
         message: String,
     },
+    /// People are asked whether a step or a group may begin.
+    ApprovalAsked {
+        /// Which.
+        task: Task,
+        /// Who is asked for what.
+        asking: Box<Asking>,
+    },
+    /// A person said that it may.
+    Approved {
+        /// What.
+        task: Task,
+        /// Why.
+        reason: String,
+        /// Of which roles the person is.
+        roles: Vec<String>,
+        /// Whether the glass was broken: it counts for all whose approval was missing.
+        break_glass: bool,
+        /// Whether nobody else is missing.
+        complete: bool,
+    },
+    /// A person said that it may not: it certainly changed nothing.
+    Rejected {
+        /// What.
+        task: Task,
+        /// Why.
+        reason: String,
+    },
+    /// Identities and invariants were looked at.
+    Checked {
+        /// Before or after what.
+        task: Task,
+        /// When.
+        moment: Moment,
+        /// The changes that are looked at by it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        after: Vec<Task>,
+        /// What each came to.
+        found: Vec<Checking>,
+    },
+    /// It took longer from one step to another than it may.
+    BudgetExceeded {
+        /// From which.
+        from: StepId,
+        /// To which.
+        to: StepId,
+        /// How long it may take, in seconds.
+        max: f64,
+        /// How long it has taken so far.
+        taken: f64,
+    },
     /// The run is over.
     RunEnded {
         /// How.
@@ -307,6 +360,12 @@ pub enum QuestionKind {
     UndoFailed,
     /// Everything back to the point of no return is undone; what lies before it stands.
     BehindPointOfNoReturn,
+    /// People are asked whether a step may begin; `approve` and `reject` answer it.
+    Approval,
+    /// An invariant does not hold, and the point of no return is crossed.
+    InvariantBroken,
+    /// The run would talk to somebody else than it is meant to.
+    WrongIdentity,
 }
 
 /// What a person answered.
@@ -323,6 +382,8 @@ pub enum Answer {
     Undo,
     /// Leave everything as it is and end the run.
     Abandon,
+    /// Go on although something does not hold.
+    GoOn,
 }
 
 /// What another process may ask of a run.
@@ -346,6 +407,20 @@ pub enum RequestKind {
         task: Task,
         /// What.
         answer: Answer,
+    },
+    /// Say that a step may begin.
+    Approve {
+        /// Which.
+        task: Task,
+        /// What was looked at: the request's own digest.
+        subject: Digest,
+        /// Whether to break the glass.
+        break_glass: bool,
+    },
+    /// Say that it may not.
+    Reject {
+        /// Which.
+        task: Task,
     },
 }
 
@@ -388,7 +463,9 @@ impl QuestionKind {
             }
             QuestionKind::StepFailed => &[Answer::Retry, Answer::TookEffect, Answer::Undo, Answer::Abandon],
             QuestionKind::UndoFailed => &[Answer::Retry, Answer::TookEffect, Answer::Abandon],
-            QuestionKind::BehindPointOfNoReturn => &[Answer::Retry, Answer::Abandon],
+            QuestionKind::BehindPointOfNoReturn | QuestionKind::WrongIdentity => &[Answer::Retry, Answer::Abandon],
+            QuestionKind::Approval => &[],
+            QuestionKind::InvariantBroken => &[Answer::Retry, Answer::GoOn, Answer::Undo, Answer::Abandon],
         }
     }
 }

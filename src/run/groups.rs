@@ -17,7 +17,7 @@ impl RunState {
 
     /// Whether a group has a beginning that is written down: a condition to be decided, or a list to be frozen.
     pub fn has_entry(group: &Group) -> bool {
-        group.condition.is_some() || !group.needs.is_empty() || group.each().is_some()
+        group.condition.is_some() || !group.needs.is_empty() || group.each().is_some() || group.approval.is_some()
     }
 
     /// Whether a task, or a group around it, does not run.

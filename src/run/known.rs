@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{RunState, Task, TaskState};
 use crate::ids::{ItemId, StepId};
 use crate::plan::{Item, Known, Place, scope_at};
-use crate::playbook::{Child, Group, GroupKind, Scope, Step};
+use crate::playbook::{Check, Child, Group, GroupKind, Scope, Step};
 use crate::value::Value;
 
 impl RunState {
@@ -27,6 +27,15 @@ impl RunState {
     /// The same.
     pub fn scope_of_group(&self, group: &Group, task: &Task) -> Result<Scope, String> {
         self.scope_in(Place::of_group(group, task.item.as_ref()), &group.said())
+    }
+
+    /// What a check may name: the inputs of the playbook that it is written in.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn scope_of_check(&self, check: &Check, item: Option<&ItemId>) -> Result<Scope, String> {
+        let group = check.group.as_ref();
+        self.scope_in(Place { group, frame: group.map(StepId::as_str), item }, "")
     }
 
     fn scope_in(&self, place: Place<'_>, said: &str) -> Result<Scope, String> {

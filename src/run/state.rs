@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Holder, Phase, Question, Record, SkipReason, StopKind, Task, TaskState, Time, Verdict};
+use super::{Brakes, Holder, Phase, Question, Record, SkipReason, StopKind, Task, TaskState, Time, Verdict};
 use crate::ids::{Digest, ItemId, Resource, RunId, StepId};
 use crate::plan::{Item, Plan, PlannedStep};
 use crate::playbook::{Playbook, Service, Step};
@@ -58,6 +58,8 @@ pub struct RunState {
     pub exceptions: Vec<String>,
     /// Whether a step was refused as the world drifted from the plan.
     pub drifted: bool,
+    /// Approvals, identities, invariants and budgets.
+    pub brakes: Brakes,
     /// How it ended, when, and how the world stood.
     pub ended: Option<(Verdict, Time, String)>,
 }

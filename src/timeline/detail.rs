@@ -29,6 +29,11 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::Stopped { .. } => "stopped",
         Event::Resumed { .. } => "resumed",
         Event::Note { .. } => "note",
+        Event::ApprovalAsked { .. } => "approval_asked",
+        Event::Approved { .. } => "approved",
+        Event::Rejected { .. } => "rejected",
+        Event::Checked { .. } => "checked",
+        Event::BudgetExceeded { .. } => "budget_exceeded",
         Event::RunEnded { .. } => "run_ended",
     }
 }
@@ -44,6 +49,10 @@ pub(super) fn about(event: &Event) -> Option<(&StepId, Option<&ItemId>)> {
         | Event::Intent { task, .. }
         | Event::Outcome { task, .. }
         | Event::Settled { task, .. }
+        | Event::ApprovalAsked { task, .. }
+        | Event::Approved { task, .. }
+        | Event::Rejected { task, .. }
+        | Event::Checked { task, .. }
         | Event::Answered { task, .. } => Some((&task.step, task.item.as_ref())),
         Event::ItemFailed { task, item, .. } => Some((&task.step, Some(item))),
         Event::CheckpointReached { step, .. } => Some((step, None)),
@@ -61,10 +70,10 @@ pub(super) fn since_begun(record: &Record, state: &RunState, task: &Task) -> Opt
 /// What an event says to programs.
 pub(super) fn detail(record: &Record, state: &RunState) -> Value {
     match &record.event {
-        Event::RunStarted { plan, locks, incident, format, tool, overrides } => json!({
+        Event::RunStarted { plan, locks, incident, format, tool, overrides, approved } => json!({
             "playbook": plan.playbook.name, "version": plan.playbook.version, "digest": plan.digest,
             "environment": plan.environment, "inputs": plan.inputs, "targets": plan.targets, "locks": locks,
-            "incident": incident, "format": format, "tool": tool,
+            "incident": incident, "format": format, "tool": tool, "approved": approved,
             "overrides": overrides.iter().map(|(brake, why)| json!({"brake": brake, "reason": why})).collect::<Vec<_>>(),
         }),
         Event::LeaseTaken { holder, reason } => json!({
@@ -101,6 +110,26 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
         Event::Requested { request, reason } => json!({ "request": request, "reason": reason }),
         Event::Stopped { kind, because } => json!({ "how": kind, "because": because }),
         Event::Resumed { reason } => json!({ "reason": reason }),
+        Event::ApprovalAsked { asking, .. } => json!({
+            "message": asking.message, "roles": asking.roles, "min": asking.min, "targets": asking.targets,
+            "subject": asking.subject, "on_timeout": asking.on_timeout,
+            "prevent_self_approval": asking.prevent_self_approval,
+            "within_seconds": asking.deadline.map(|deadline| deadline.seconds_since(record.time)),
+        }),
+        Event::Approved { reason, roles, break_glass, complete, .. } => json!({
+            "by": record.actor, "reason": reason, "roles": roles, "break_glass": break_glass, "complete": complete,
+        }),
+        Event::Rejected { reason, .. } => json!({ "by": record.actor, "reason": reason }),
+        Event::Checked { task, moment, found, .. } => json!({
+            "task": task, "moment": moment,
+            "checks": found.iter().map(|found| json!({
+                "name": found.name, "item": found.item, "condition": found.condition.source,
+                "held": found.condition.held, "detail": found.condition.detail,
+            })).collect::<Vec<_>>(),
+        }),
+        Event::BudgetExceeded { from, to, max, taken } => {
+            json!({ "from": from, "to": to, "max_seconds": max, "taken_seconds": taken })
+        }
         Event::RunEnded { verdict, summary } => json!({ "verdict": verdict, "summary": summary }),
     }
 }

@@ -1,6 +1,7 @@
 //! Records → timeline: every record becomes a line that a person can read. A projection of the journal, never written
 //! beside it. Pure: no clock, no file; and it never cleans texts from outside: whoever shows them does.
 
+mod brakes;
 mod detail;
 mod sentence;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What a line says to people: one sentence, without a full stop.
 
+use super::brakes;
 use super::detail::since_begun;
 use crate::outcome::{Outcome, Report};
 use crate::run::{
@@ -52,6 +53,13 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
         Event::Resumed { reason } if reason.is_empty() => "the run goes on".to_owned(),
         Event::Resumed { reason } => format!("the run goes on: {reason}"),
         Event::Note { message } => message.clone(),
+        Event::ApprovalAsked { task, asking } => brakes::asked(record, task, asking),
+        Event::Approved { task, reason, roles, break_glass, complete } => {
+            brakes::approved(&record.actor, task, reason, roles, *break_glass, *complete)
+        }
+        Event::Rejected { task, reason } => format!("{} did not approve {task}: {reason}", record.actor),
+        Event::Checked { task, moment, found, .. } => brakes::checked(task, *moment, found),
+        Event::BudgetExceeded { from, to, max, taken } => brakes::exceeded(from, to, *max, *taken),
         Event::RunEnded { verdict, summary } => format!("{}: {summary}", verdict_words(*verdict)),
     }
 }
@@ -181,6 +189,7 @@ pub(super) fn answer_words(answer: Answer) -> &'static str {
         Answer::Retry => "try it again",
         Answer::Undo => "undo it",
         Answer::Abandon => "leave everything as it is and end the run",
+        Answer::GoOn => "go on all the same",
     }
 }
 
@@ -191,6 +200,8 @@ fn requested(actor: &str, request: &RequestKind, reason: &str) -> String {
         RequestKind::Abort => "to end the run without undoing anything".to_owned(),
         RequestKind::Pause => "to pause the run".to_owned(),
         RequestKind::Resolve { task, answer } => format!("to settle {task}: {}", answer_words(*answer)),
+        RequestKind::Approve { task, .. } => format!("to let {task} begin"),
+        RequestKind::Reject { task } => format!("not to let {task} begin"),
     };
     with(&format!("{actor} asked {what}"), reason)
 }

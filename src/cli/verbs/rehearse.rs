@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::Everybody;
+use crate::engine::{Beginning, Everybody};
 use crate::inventory::Inventory;
 use crate::journal::MemoryJournal;
 use crate::plan::{Decided, Plan};
@@ -52,7 +52,7 @@ pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
         let lines =
             broken.iter().map(|text| Line::new().with(Ink::Warn, format!("does not hold in this world: {text}")));
         setup.screen.say(&lines.collect::<Vec<_>>());
-        drive.start(plan, None, Vec::new())
+        drive.start(plan, Beginning::default())
     });
     drive.end();
     for text in stage.lacking() {

@@ -71,6 +71,8 @@ fn answer(args: &Resolve) -> (&'static str, Answer) {
         ("--retry", Answer::Retry)
     } else if args.undo {
         ("--undo", Answer::Undo)
+    } else if args.go_on {
+        ("--go-on", Answer::GoOn)
     } else {
         ("--abandon", Answer::Abandon)
     }

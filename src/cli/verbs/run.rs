@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::engine::Beginning;
 use crate::plan::{Plan, drift};
 use crate::playbook::Playbook;
 
@@ -133,7 +134,8 @@ fn begin(
     } else if args.output == Output::Human {
         screen.say(&brief(&plan));
     }
-    drive.start(plan, args.incident.clone(), overrides.to_vec())
+    let beginning = Beginning { incident: args.incident.clone(), overrides: overrides.to_vec(), approved: Vec::new() };
+    drive.start(plan, beginning)
 }
 
 /// How long a lock is waited for.

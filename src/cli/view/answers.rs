@@ -59,6 +59,18 @@ pub fn choices(state: &RunState, question: &Question) -> Vec<Choice> {
             choice("--retry", format!("the run goes forward again, from after {step}")),
             choice("--abandon", "everything stays as it is now and the run ends as incomplete; its locks are freed"),
         ],
+        // `approve` and `reject` answer it.
+        QuestionKind::Approval => Vec::new(),
+        QuestionKind::InvariantBroken => vec![
+            choice("--retry", "it is looked at once more, after you mended what breaks it"),
+            choice("--go-on", "the run goes on although it does not hold"),
+            choice("--undo", undo),
+            abandon,
+        ],
+        QuestionKind::WrongIdentity => vec![
+            choice("--retry", "it is looked at once more, after the run can talk to who it is meant to"),
+            abandon,
+        ],
     }
 }
 
@@ -75,6 +87,7 @@ mod tests {
             Answer::Retry => "--retry",
             Answer::Undo => "--undo",
             Answer::Abandon => "--abandon",
+            Answer::GoOn => "--go-on",
         }
     }
 
@@ -86,6 +99,9 @@ mod tests {
             QuestionKind::StepFailed,
             QuestionKind::UndoFailed,
             QuestionKind::BehindPointOfNoReturn,
+            QuestionKind::Approval,
+            QuestionKind::InvariantBroken,
+            QuestionKind::WrongIdentity,
         ];
         for kind in kinds {
             let task: Task = if kind == QuestionKind::UndoFailed { "hold/undo" } else { "promote" }.parse().unwrap();

@@ -32,7 +32,9 @@ pub struct Sent<'a> {
 impl<'a> Sent<'a> {
     /// The attempt that a question is about; none where nothing was sent, or where it is not about one.
     pub fn of(state: &'a RunState, question: &'a Question) -> Option<Self> {
-        if question.kind == QuestionKind::BehindPointOfNoReturn {
+        let about_no_attempt =
+            [QuestionKind::BehindPointOfNoReturn, QuestionKind::InvariantBroken, QuestionKind::WrongIdentity];
+        if about_no_attempt.contains(&question.kind) {
             return None;
         }
         let doing = state.tasks.get(&question.task)?;

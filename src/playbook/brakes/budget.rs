@@ -87,3 +87,15 @@ pub(in crate::playbook) fn check(faults: &mut Faults, drafts: &[Draft], book: &P
         }
     }
 }
+
+/// Says which budgets of nested playbooks lie in a `for_each`.
+pub(in crate::playbook) fn check_nested(faults: &mut Faults, whole: &Playbook, place: impl Fn(Span) -> Span) {
+    for budget in &whole.budgets {
+        let Some(step) = whole.steps.iter().find(|step| step.id == budget.from) else { continue };
+        if whole.each_around(step.group.as_ref()).is_some() && step.id.frame().is_some() {
+            let message = format!("the budget from `{}` to `{}` would run once for each item", budget.from, budget.to);
+            let help = Some("run it for one item, or leave the budget out of the nested playbook".to_owned());
+            faults.error("bad-budget", place(step.span), message, help);
+        }
+    }
+}

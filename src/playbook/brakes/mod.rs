@@ -15,7 +15,7 @@ use super::{Expression, Step};
 
 pub use approval::roles_of;
 pub(super) use approval::{check as check_approvals, read as read_approval};
-pub(super) use budget::{check as check_budgets, read as read_budgets};
+pub(super) use budget::{check as check_budgets, check_nested as check_nested_budgets, read as read_budgets};
 pub(super) use check::{lint as lint_checks, read as read_checks};
 
 /// What a step or a group waits for before it begins: people who say that it may.

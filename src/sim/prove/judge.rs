@@ -138,7 +138,7 @@ fn is_true(stand: &Stand, task: &Task, answer: Answer) -> bool {
         Answer::TookEffect => stands,
         Answer::DidNot => !stands,
         Answer::Retry => !stands || matches!(effect, Effect::Read | Effect::Idempotent | Effect::Keyed),
-        Answer::Undo | Answer::Abandon => true,
+        Answer::Undo | Answer::Abandon | Answer::GoOn => true,
     }
 }
 
@@ -165,6 +165,7 @@ fn word(answer: Answer) -> &'static str {
         Answer::Retry => "to try again",
         Answer::Undo => "to undo",
         Answer::Abandon => "to leave it",
+        Answer::GoOn => "to go on",
     }
 }
 

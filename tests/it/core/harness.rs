@@ -82,7 +82,7 @@ impl Simulation {
         live(async {
             let mut engine = self.engine(failure);
             let plan = engine.plan(book, json!({})).await?;
-            engine.start(plan, None, Vec::new()).await
+            engine.start(plan, Beginning::default()).await
         })
     }
 

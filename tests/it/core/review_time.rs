@@ -44,7 +44,7 @@ fn a_clock_that_is_set_neither_stretches_nor_shortens_a_wait() {
             let begun = tokio::time::Instant::now();
             let mut engine = Engine::new(playbook::engine::Parts { clock: Arc::new(clock), ..simulation.parts(None) });
             let plan = engine.plan(book, json!({})).await?;
-            let ending = engine.start(plan, None, Vec::new()).await;
+            let ending = engine.start(plan, Beginning::default()).await;
             let took = begun.elapsed().as_secs_f64();
             assert!((1.9..4.5).contains(&took), "set by {hours} h at look {at}: it took {took} s");
             ending
@@ -84,7 +84,7 @@ fn an_interrupt_during_a_wait_does_not_make_it_spin() {
         let mut engine = Engine::new(parts);
         let plan = engine.plan(book, json!({})).await?;
         let begun = std::time::Instant::now();
-        let ending = engine.start(plan, None, Vec::new()).await;
+        let ending = engine.start(plan, Beginning::default()).await;
         assert!(begun.elapsed().as_secs_f64() < 1.0, "it waits by another clock than the runtime's");
         ending
     });
@@ -127,7 +127,7 @@ fn an_end_that_is_itself_unknown_is_asked_about() {
     let life = live(async {
         let mut engine = Engine::new(parts);
         let plan = engine.plan(book, json!({})).await?;
-        engine.start(plan, None, Vec::new()).await
+        engine.start(plan, Beginning::default()).await
     });
     let Life::Ended(ending) = life else { panic!("{life:?}") };
     let EndingKind::Waiting(question) = ending.kind else { panic!("{:?}", ending.kind) };

@@ -89,6 +89,9 @@ fn kind(kind: QuestionKind) -> &'static str {
         QuestionKind::StepFailed => "it failed, and what to do is for a person to say",
         QuestionKind::UndoFailed => "its undo failed",
         QuestionKind::BehindPointOfNoReturn => "undone as far as the point of no return",
+        QuestionKind::Approval => "nobody has approved it",
+        QuestionKind::InvariantBroken => "an invariant does not hold",
+        QuestionKind::WrongIdentity => "the target is not who it should be",
     }
 }
 
@@ -99,5 +102,6 @@ fn answer(answer: Answer) -> &'static str {
         Answer::Retry => "retry",
         Answer::Undo => "undo",
         Answer::Abandon => "abandon",
+        Answer::GoOn => "go on",
     }
 }

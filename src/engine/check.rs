@@ -1,0 +1,117 @@
+//! Looks whether identities and invariants hold, read-only, and writes it down. What cannot be read does not hold: a brake
+//! that nobody can ask is on.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::drive::Drive;
+use super::secrets::Ready;
+use super::{EngineError, outputs, prepare};
+use crate::actions::Call;
+use crate::ids::ItemId;
+use crate::outcome::Outcome;
+use crate::playbook::{Check, Scope, Truth, decide_condition, explain};
+use crate::run::{Checking, Condition, Event, Moment, Task};
+use crate::spec::Effect;
+use crate::value::Value;
+
+/// How soon a check is made again that may still come true.
+const AGAIN: Duration = Duration::from_millis(300);
+
+/// One check to be made, and the place of it among the playbook's.
+struct Made {
+    place: usize,
+    check: Check,
+    item: Option<ItemId>,
+}
+
+impl Drive<'_> {
+    /// Makes all checks that are due, one behind the other, and records what each came to. The first that does not hold ends
+    /// it: nothing goes on from there.
+    pub(super) async fn check(&self, task: &Task, moment: Moment) -> Result<(), EngineError> {
+        let (due, after) = {
+            let state = self.state();
+            let due = state.checks_due(task, moment).into_iter();
+            let due: Vec<Made> =
+                due.map(|due| Made { place: due.place, check: due.check.clone(), item: due.item }).collect();
+            let after = if moment == Moment::Before { Vec::new() } else { state.owed().to_vec() };
+            (due, after)
+        };
+        let mut found = Vec::new();
+        for made in due {
+            let condition = self.until_it_holds(&made, task).await;
+            let held = condition.held;
+            found.push(Checking { place: made.place, item: made.item, name: made.check.name, condition });
+            if !held {
+                break;
+            }
+        }
+        self.append(vec![Event::Checked { task: task.clone(), moment, after, found }])
+    }
+
+    async fn until_it_holds(&self, made: &Made, task: &Task) -> Condition {
+        let begun = Instant::now();
+        loop {
+            let condition = self.look_once(made, task).await;
+            if condition.held || begun.elapsed().as_secs_f64() >= made.check.within {
+                return condition;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn look_once(&self, made: &Made, task: &Task) -> Condition {
+        let Check { expression, .. } = &made.check;
+        let (held, detail) = match self.reads(made, task).await {
+            Err(why) => (false, format!("it cannot be told: {why}")),
+            Ok(scope) => match decide_condition(expression, &scope) {
+                Ok(Truth::True) => (true, String::new()),
+                Ok(Truth::False) => (false, explain(expression, &scope)),
+                Ok(Truth::Undecided(why)) => (false, format!("it cannot be told: {why}")),
+                Err(error) => (false, format!("it cannot be told: {}", error.message)),
+            },
+        };
+        Condition { source: expression.source.clone(), held, detail }
+    }
+
+    /// What a check's look reads.
+    async fn reads(&self, made: &Made, task: &Task) -> Result<Scope, String> {
+        let step = &made.check.step;
+        let Some(action) = self.tools.actions.get(&step.action).cloned() else {
+            return Err(format!("this binary does not have the action {}", step.action));
+        };
+        let (scope, ready) = {
+            let state = self.state();
+            let scope = state.scope_of_check(&made.check, made.item.as_ref())?;
+            let arguments = prepare::arguments(step, action.spec(), &scope)?;
+            let attempt = format!("{}-{}.-check-{}-{}", self.lease.run, task.file_name(), made.place, state.seq);
+            let call = Call {
+                key: attempt.clone(),
+                attempt,
+                arguments,
+                before: Value::Null,
+                outputs: Value::Null,
+                timeout: Duration::from_secs_f64(step.timeout.clamp(0.001, 1e7)),
+                kill_on_timeout: true,
+                effect: Effect::Read,
+            };
+            let inputs = state.playbook().inputs_of(&step.id);
+            (scope, Ready::of(action.as_ref(), step, inputs, call, self.context(task))?)
+        };
+        let Ready { context, call, mask } = ready;
+        // An action keeps its own timeout; one that does not must not hold the run.
+        let limit = call.timeout + Duration::from_secs(5);
+        let report = tokio::time::timeout(limit, action.run(&context, &call)).await;
+        let report = report.map_err(|_| format!("no answer within {:.0} s", limit.as_secs_f64()))?;
+        let report = outputs::finish(step, mask.report(report));
+        match report.outcome {
+            Outcome::Done => Ok(Scope { outputs: report.outputs, ..scope }),
+            // A command that ends with another code than 0 has said something too: the expression is over its outputs.
+            Outcome::Failed if report.outputs.get("exit_code").is_some_and(|code| !code.is_null()) => {
+                Ok(Scope { outputs: report.outputs, ..scope })
+            }
+            _ => Err(report.message),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What holds a run back, and what becomes of it then: approvals that are awaited, identities and invariants that must hold,
+//! budgets of time. Here is what is known of them; the fold brings it on and `decide` reads it.
+
+mod approval;
+mod budget;
+mod check;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use approval::{Approving, Asking, Given};
+pub(super) use approval::overdue;
+pub(super) use budget::exceeded;
+pub use check::{Broken, BrokenKind, Checking, Due, Moment};
+pub(super) use check::{answer_to, before_end, hold_back, with_checkpoint};
+
+use super::Task;
+use crate::ids::{ItemId, StepId};
+
+/// What is known of a run's brakes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Brakes {
+    /// Who started the run.
+    pub requester: String,
+    /// The steps that this person approved ahead.
+    pub ahead: Vec<StepId>,
+    /// Why this person breaks the glass wherever an approval is asked for.
+    pub break_glass: Option<String>,
+    /// The approvals that were asked for, the newest of each task.
+    pub approvals: BTreeMap<Task, Approving>,
+    /// What does not hold, and was not dealt with yet.
+    pub broken: Option<Broken>,
+    /// Under which lease each check was last found to hold, by its place in the playbook and the item it is about.
+    seen: BTreeMap<(usize, Option<ItemId>), u64>,
+    /// The tasks that changed something since invariants were looked at.
+    owed: Vec<Task>,
+    /// The last of them since those were looked at that hold at checkpoints.
+    owed_at_checkpoint: Option<Task>,
+    /// The budgets that were exceeded, by their places.
+    over: BTreeSet<usize>,
+}
+
+/// The override that stands for all approvals of a run.
+pub const BREAK_GLASS: &str = "break-glass";
+
+impl Brakes {
+    /// At a run's start: who started it, what that person approved ahead, and which brakes were passed.
+    pub(super) fn of(requester: &str, ahead: &[StepId], overrides: &[(String, String)]) -> Self {
+        Self {
+            requester: requester.to_owned(),
+            ahead: ahead.to_vec(),
+            break_glass: overrides.iter().find(|(brake, _)| brake == BREAK_GLASS).map(|(_, why)| why.clone()),
+            ..Self::default()
+        }
+    }
+}
