@@ -7,9 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::screen::Color;
 
 mod authoring;
+mod people;
 mod records;
 
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
+pub use people::{Approve, Reject};
 pub use records::{Timeline, Verify};
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
@@ -103,6 +105,10 @@ pub enum Verb {
     Pause(Ask),
     /// Answer what a run asks about a step
     Resolve(Resolve),
+    /// Let a step begin that waits for an approval
+    Approve(Approve),
+    /// Do not let a step begin that waits for an approval
+    Reject(Reject),
     /// What happened in a run, record by record
     Timeline(Timeline),
     /// Recompute a run's hash chain
@@ -210,6 +216,12 @@ pub struct Run {
     /// Pass a brake; needs --reason
     #[arg(long = "override", value_name = "BRAKE", requires = "reason")]
     pub overrides: Vec<String>,
+    /// Approve a step ahead, in your own name; may be given again
+    #[arg(long, value_name = "STEP")]
+    pub approve: Vec<String>,
+    /// Go on without the approvals that the steps want, where your role allows it; needs --reason
+    #[arg(long, requires = "reason")]
+    pub break_glass: bool,
     /// Why; it is written into the timeline with your name
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,

@@ -83,7 +83,13 @@ impl World {
         self.content().applied.clone()
     }
 
-    pub(super) fn value(&self, what: &str) -> Option<String> {
+    /// Sets a value by hand: no step did it.
+    pub fn set(&self, what: &str, value: &str) {
+        self.content().values.insert(what.to_owned(), value.to_owned());
+    }
+
+    /// A value.
+    pub fn value(&self, what: &str) -> Option<String> {
         self.content().values.get(what).cloned()
     }
 

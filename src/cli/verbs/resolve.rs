@@ -8,7 +8,7 @@ use crate::cli::follow::exit_of;
 use crate::cli::runs::{self, Doing};
 use crate::cli::setup::Setup;
 use crate::cli::text::Line;
-use crate::cli::view::answers;
+use crate::cli::view::{answers, end};
 use crate::journal::Journal;
 use crate::run::{Answer, RequestKind, RunState, Task};
 
@@ -91,7 +91,7 @@ fn allowed(state: &RunState, flag: &str) -> Result<(), Failure> {
 fn with_answers(state: &RunState, failure: Failure) -> Failure {
     let Some(question) = &state.question else { return failure };
     answers::choices(state, question).into_iter().fold(failure, |failure, choice| {
-        let command = format!("playbook resolve {} {} {} --reason \"…\"", state.run, question.task, choice.flag);
+        let command = format!("playbook {}", end::answer(state, question, choice.flag));
         failure.next(format!("{command}     ({})", choice.leads_to))
     })
 }

@@ -19,6 +19,7 @@ use crate::cli::view::{self, count};
 use crate::inventory::Inventory;
 use crate::value::parse_duration;
 
+use super::ahead;
 use super::plan::{too_weak, weak_failure};
 use super::plan_file;
 
@@ -134,7 +135,11 @@ fn begin(
     } else if args.output == Output::Human {
         screen.say(&brief(&plan));
     }
-    let beginning = Beginning { incident: args.incident.clone(), overrides: overrides.to_vec(), approved: Vec::new() };
+    let approved = ahead::approved(setup, args, &plan.playbook)?;
+    let mut overrides = overrides.to_vec();
+    overrides.extend(ahead::break_glass(setup, args, &plan.playbook)?);
+    ahead::warn(setup, &plan.playbook);
+    let beginning = Beginning { incident: args.incident.clone(), overrides, approved };
     drive.start(plan, beginning)
 }
 

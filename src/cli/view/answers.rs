@@ -1,17 +1,18 @@
 //! What a person can answer, and what each answer leads to.
 
+use super::approval;
 use crate::run::{Question, QuestionKind, RunState};
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    /// The flag of `resolve`.
+    /// The flag of `resolve`, or the verb of its own.
     pub flag: &'static str,
     /// What it leads to.
     pub leads_to: String,
 }
 
-fn choice(flag: &'static str, leads_to: impl Into<String>) -> Choice {
+pub(super) fn choice(flag: &'static str, leads_to: impl Into<String>) -> Choice {
     Choice { flag, leads_to: leads_to.into() }
 }
 
@@ -59,8 +60,7 @@ pub fn choices(state: &RunState, question: &Question) -> Vec<Choice> {
             choice("--retry", format!("the run goes forward again, from after {step}")),
             choice("--abandon", "everything stays as it is now and the run ends as incomplete; its locks are freed"),
         ],
-        // `approve` and `reject` answer it.
-        QuestionKind::Approval => Vec::new(),
+        QuestionKind::Approval => approval::choices(state, question),
         QuestionKind::InvariantBroken => vec![
             choice("--retry", "it is looked at once more, after you mended what breaks it"),
             choice("--go-on", "the run goes on although it does not hold"),
@@ -99,7 +99,6 @@ mod tests {
             QuestionKind::StepFailed,
             QuestionKind::UndoFailed,
             QuestionKind::BehindPointOfNoReturn,
-            QuestionKind::Approval,
             QuestionKind::InvariantBroken,
             QuestionKind::WrongIdentity,
         ];

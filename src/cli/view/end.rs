@@ -15,7 +15,7 @@ use crate::value::format_seconds;
 
 use super::asked::Sent;
 use super::plan::service_ink;
-use super::{answers, heading, paragraph};
+use super::{answers, approval, heading, paragraph};
 
 /// So many items of a step are told one by one.
 const FEW: usize = 8;
@@ -222,18 +222,22 @@ pub fn standing(state: &RunState, task: &Task, doing: &TaskState) -> (&'static s
 fn question(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usize) -> Vec<Line> {
     let Some(question) = state.question.as_ref().filter(|_| doing != Doing::Ended) else { return Vec::new() };
     let mut lines = vec![heading("What is asked")];
-    lines.extend(paragraph(&question.message, 2, width, Ink::Plain));
+    match question.kind {
+        QuestionKind::Approval => lines.extend(approval::lines(state, question, width)),
+        _ => lines.extend(paragraph(&question.message, 2, width, Ink::Plain)),
+    }
+    let undone = default_words(state, question);
     if let Some(sent) = Sent::of(state, question) {
         lines.extend(sent.lines(&question.message, now, width));
     }
     let default = match question.deadline {
         Some(deadline) if deadline > now => format!(
-            "Without an answer by {} UTC (in {}) it is undone.",
+            "Without an answer by {} UTC (in {}) {undone}.",
             clock::time_of_day(deadline),
             format_seconds(deadline.seconds_since(now))
         ),
         Some(deadline) => format!(
-            "Nobody answered by {} UTC: it is undone as soon as a process takes the run (`resume`).",
+            "Nobody answered by {} UTC: {undone} as soon as a process takes the run (`resume`).",
             clock::time_of_day(deadline)
         ),
         None => "The run waits until somebody answers.".to_owned(),
@@ -249,9 +253,25 @@ fn question(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usi
     lines
 }
 
+/// What happens without an answer.
+pub fn default_words(state: &RunState, question: &crate::run::Question) -> &'static str {
+    let approving = state.brakes.approvals.get(&question.task).filter(|_| question.kind == QuestionKind::Approval);
+    approving.map_or("it is undone", |approving| approval::default_words(approving.asking.on_timeout))
+}
+
 /// The command that gives an answer.
 pub fn resolve(state: &RunState, question: &crate::run::Question, flag: &str, paste: &Paste) -> String {
-    paste.command(format!("resolve {} {} {flag} --reason \"…\"", state.run, question.task))
+    paste.command(answer(state, question, flag))
+}
+
+/// The same, without the program and its settings.
+pub fn answer(state: &RunState, question: &crate::run::Question, flag: &str) -> String {
+    let (run, task) = (&state.run, &question.task);
+    if flag.starts_with("--") {
+        format!("resolve {run} {task} {flag} --reason \"…\"")
+    } else {
+        format!("{flag} {run} {task} --reason \"…\"")
+    }
 }
 
 /// What comes next: commands, each with what it does.

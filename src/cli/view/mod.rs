@@ -2,6 +2,8 @@
 //! writes nothing, so that snapshots can hold them.
 
 pub mod alike;
+pub mod approval;
+pub mod checks;
 pub mod answers;
 pub mod asked;
 pub mod branches;

@@ -10,7 +10,7 @@ use crate::spec::{Effect, Fidelity};
 use crate::value::{format_seconds, why_unknown};
 
 use super::groups::some;
-use super::{heading, paragraph, plan_steps};
+use super::{checks, heading, paragraph, plan_steps};
 
 /// How many requirements that do not hold are listed at the end.
 const MOST_VIOLATED: usize = 20;
@@ -29,6 +29,7 @@ pub struct Sum {
 /// What a plan comes to.
 pub fn sum(plan: &Plan) -> Sum {
     let mut sum = Sum::default();
+    sum.violated.extend(checks::broken(plan).map(|check| format!("{}: {}", check.kind.word(), check.name)));
     for (step, planned) in pairs(plan) {
         if matches!(planned.runs, Decided::No { .. }) {
             continue;
@@ -92,6 +93,7 @@ pub fn lines(plan: &Plan, width: usize) -> Vec<Line> {
     let environment = if plan.environment.is_empty() { "none" } else { &plan.environment };
     lines.push(Line::new().with(Ink::Dim, format!("environment {environment}")));
     lines.extend(inputs(plan, width));
+    lines.extend(checks::lines(plan, width));
     lines.extend(plan_steps::lines(plan, width));
     lines.push(Line::new());
     lines.extend(reach(plan, width));

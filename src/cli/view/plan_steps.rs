@@ -10,6 +10,7 @@ use crate::playbook::{Child, Group, OnFailure, Rollback, Service, Step};
 use crate::spec::{Change, Fidelity};
 
 use super::alike::{Alike, alike};
+use super::approval;
 use super::branches;
 use super::command::{Command, undo_lines};
 use super::groups::{items, numbers, some, words};
@@ -71,6 +72,9 @@ impl<'a> Steps<'a> {
             }
             _ => {}
         }
+        if let Some(approval) = &group.approval {
+            lines.extend(paragraph(&approval::of_plan(approval), 4, width, Ink::Warn));
+        }
         let alone = group.count == 1 && book.step(&group.id).is_some();
         let inner = self.level(Some(group), &inner_why, width.saturating_sub(if alone { 0 } else { 2 }));
         lines.extend(inner.into_iter().map(|line| if alone { line } else { Line::plain("  ").followed_by(line) }));
@@ -88,6 +92,9 @@ impl<'a> Steps<'a> {
         // The title of a `for_each` around one step is the title of the step.
         if group.is_none_or(|group| group.id != step.id) {
             lines.push(Line::new().with(Ink::Bold, format!("{number:>2}. {}", step.title)));
+        }
+        if let Some(approval) = &step.approval {
+            lines.extend(paragraph(&approval::of_plan(approval), 4, width, Ink::Warn));
         }
         let planned = self.foreseen.get(&step.id).map(Vec::as_slice).unwrap_or_default();
         let each = group.and_then(|group| self.plan.playbook.each_around(Some(&group.id)));

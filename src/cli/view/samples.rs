@@ -22,6 +22,7 @@ pub const START: Time = Time(1_795_360_830_000);
 /// A step.
 pub fn step(id: &str, title: &str, action: &str, effect: Effect) -> Step {
     Step {
+        approval: None,
         group: None,
         id: id.parse().unwrap(),
         span: Span::default(),
@@ -65,6 +66,8 @@ pub fn playbook() -> Playbook {
     repoint.service = Some(Service::Up);
     repoint.checkpoint = Some("traffic_on_new_primary".to_owned());
     Playbook {
+        checks: Vec::new(),
+        budgets: Vec::new(),
         max_targets: None,
         groups: Vec::new(),
         name: "db-failover".to_owned(),
@@ -135,6 +138,7 @@ pub fn plan() -> Plan {
     steps[3].arguments = json!({ "server": unknown("promote has not run yet") });
     steps[3].runs = Decided::Undecided { why: "steps.promote.outputs.timeline is not known yet".to_owned() };
     Plan {
+        checks: Vec::new(),
         groups: Vec::new(),
         format: 1,
         inputs: json!({ "cluster": "orders", "max_lag": 1_048_576, "note": null }),
@@ -177,6 +181,7 @@ impl Story {
             format: 1,
             tool: "0.1.0".to_owned(),
             overrides: Vec::new(),
+            approved: Vec::new(),
         };
         let first = record(1, START, "ann", Record::genesis(&run_id()), event);
         let state = RunState::begin(&run_id(), &first).unwrap();

@@ -100,6 +100,7 @@ pub fn grouped_plan(hosts: usize) -> Plan {
     };
     let undecided = Decided::Undecided { why: "what becomes of the items of patch".to_owned() };
     Plan {
+        checks: Vec::new(),
         groups: vec![
             of_group("look", Decided::Yes, None),
             of_group("patch", Decided::Yes, Some(&items)),

@@ -51,6 +51,7 @@ fn started(locks: &[&str]) -> Event {
         format: 1,
         tool: "0.1.0".to_owned(),
         overrides: Vec::new(),
+        approved: Vec::new(),
     }
 }
 

@@ -19,11 +19,11 @@ fn of_steps(number: usize) -> Event {
         crate::diagnostic::Source::new("test", format!("name: full\nversion: 1.0.0\ntitle: t\nsteps:\n{steps}"));
     let loaded = crate::playbook::load(&source, &crate::spec::Specs::of(crate::actions::Table::builtin().specs()));
     let playbook = loaded.playbook.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
-    let Event::RunStarted { mut plan, locks, incident, format, tool, overrides } = started(&["db/a"]) else {
+    let Event::RunStarted { mut plan, locks, incident, format, tool, overrides, approved } = started(&["db/a"]) else {
         unreachable!()
     };
     plan.playbook = playbook;
-    Event::RunStarted { plan, locks, incident, format, tool, overrides }
+    Event::RunStarted { plan, locks, incident, format, tool, overrides, approved }
 }
 
 /// What a run of so many steps writes at most: each step is tried, fails at the end, and all are undone.
@@ -144,8 +144,8 @@ fn several_runs_have_room_for_each() {
     let mut journal = SqliteJournal::open(&disk.path("state")).unwrap();
     let mut leases = Vec::new();
     for name in ["r1", "r2", "r3"] {
-        let Event::RunStarted { plan, incident, format, tool, overrides, .. } = of_steps(20) else { unreachable!() };
-        let started = Event::RunStarted { plan, locks: Vec::new(), incident, format, tool, overrides };
+        let Event::RunStarted { plan, incident, format, tool, overrides, approved, .. } = of_steps(20) else { unreachable!() };
+        let started = Event::RunStarted { plan, locks: Vec::new(), incident, format, tool, overrides, approved };
         leases.push(journal.begin(&run(name), started, &holder(1), "ann", Time(1000)).unwrap().0);
     }
     disk.fill();

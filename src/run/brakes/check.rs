@@ -56,6 +56,8 @@ pub struct Broken {
     pub because: String,
     /// The changes after which it was looked at.
     pub after: Vec<Task>,
+    /// The change after which a checkpoint would have been reached, where it was looked at for that.
+    pub at_checkpoint: Option<Task>,
 }
 
 /// What kind of thing does not hold.
@@ -165,7 +167,8 @@ impl RunState {
                 condition.source,
                 condition.detail
             );
-            broken.get_or_insert(Broken { task: task.clone(), kind, because, after: after.to_vec() });
+            let at_checkpoint = (moment == Moment::Checkpoint).then(|| task.clone());
+            broken.get_or_insert(Broken { task: task.clone(), kind, because, after: after.to_vec(), at_checkpoint });
         }
         self.brakes.owed.retain(|owed| !after.contains(owed));
         if moment == Moment::Checkpoint {
@@ -181,7 +184,7 @@ impl RunState {
     pub(in crate::run) fn mended(&mut self, again: bool) {
         let Some(broken) = self.brakes.broken.take() else { return };
         if again {
-            self.brakes.owed_at_checkpoint = self.brakes.owed_at_checkpoint.take().or(broken.after.last().cloned());
+            self.brakes.owed_at_checkpoint = self.brakes.owed_at_checkpoint.take().or(broken.at_checkpoint);
             self.brakes.owed.extend(broken.after);
         }
     }

@@ -51,6 +51,7 @@ fn group(id: &str, kind: GroupKind, first: usize, count: usize) -> Group {
         on_failure: None,
         checkpoint: None,
         service: None,
+        approval: None,
         first,
         count,
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use playbook::diagnostic::Span;
-use playbook::engine::{Clock, Ending, EndingKind, Engine, EngineError, Everybody, Parts, Silent};
+use playbook::engine::{Beginning, Clock, Ending, EndingKind, Engine, EngineError, Everybody, Parts, Silent};
 use playbook::ids::{Digest, RunId};
 use playbook::inventory::Inventory;
 use playbook::journal::{Failure, Journal, MemoryJournal};
@@ -160,6 +160,8 @@ pub fn three(actions: [&str; 3]) -> Playbook {
 
 pub fn book(steps: Vec<Step>) -> Playbook {
     Playbook {
+        checks: Vec::new(),
+        budgets: Vec::new(),
         max_targets: None,
         groups: Vec::new(),
         name: "simulated".to_owned(),
@@ -198,6 +200,7 @@ pub fn step(what: &str, action: &str) -> Step {
         _ => Rollback::Action,
     };
     Step {
+        approval: None,
         group: None,
         id: what.parse().unwrap(),
         span: Span::default(),

@@ -1,6 +1,8 @@
 //! The pure core and the driver, over the simulated world: every outcome of every step against every policy, and the
 //! runner killed at every write and around every effect.
 
+mod approvals;
+mod checks;
 mod crashes;
 mod groups;
 mod harness;

@@ -144,6 +144,7 @@ impl Case {
             QuestionKind::UndoFailed => vec![Answer::Retry],
             QuestionKind::BehindPointOfNoReturn if double => vec![Answer::Abandon],
             QuestionKind::BehindPointOfNoReturn => vec![Answer::Retry, Answer::Abandon],
+            other => panic!("nothing asks {other:?} here"),
         };
         choices[choice % choices.len()]
     }

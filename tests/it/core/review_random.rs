@@ -91,6 +91,7 @@ fn true_answer(simulation: &Simulation, question: &Question, choice: usize) -> A
         // What failed and took effect all the same is run again only by a person who wants just that.
         QuestionKind::BehindPointOfNoReturn if question.message.contains("failed") && took => vec![Answer::Abandon],
         QuestionKind::BehindPointOfNoReturn => vec![Answer::Retry, Answer::Abandon],
+        other => panic!("nothing asks {other:?} here"),
     };
     choices[choice % choices.len()]
 }

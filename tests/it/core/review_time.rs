@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use playbook::actions::{Action, ActionError, Call, Context, Table};
-use playbook::engine::{Clock, EndingKind, Engine, Observer};
+use playbook::engine::{Beginning, Clock, EndingKind, Engine, Observer};
 use playbook::outcome::{Finding, Report};
 use playbook::playbook::Verify;
 use playbook::run::{Decision, Event, QuestionKind, Record, RunState, StopKind, Time, Verdict};

@@ -1,0 +1,82 @@
+//! What whoever starts a run says of its approvals before it begins: that some are given, that the glass is broken; and what
+//! a person should know before they start something that nobody here can approve.
+
+use crate::cli::args::Run;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::setup::Setup;
+use crate::cli::text::{Ink, Line};
+use crate::engine::holder::this_process;
+use crate::engine::{People as _, SystemPeople};
+use crate::ids::StepId;
+use crate::playbook::{Approval, Playbook, roles_of};
+use crate::run::BREAK_GLASS;
+
+/// The steps that are approved ahead.
+///
+/// # Errors
+/// When a step is not there or asks for nothing, or this person may not.
+pub(super) fn approved(setup: &Setup, args: &Run, book: &Playbook) -> Result<Vec<StepId>, Failure> {
+    let user = this_process().user;
+    let roles = SystemPeople::of(&setup.config.roles).roles_of(&user);
+    args.approve.iter().map(|name| one(book, name, &user, &roles)).collect()
+}
+
+fn one(book: &Playbook, name: &str, user: &str, roles: &[String]) -> Result<StepId, Failure> {
+    let refuse = |exit, what: String| Err(Failure::new(exit, what).meaning("nothing was started or changed"));
+    let id: StepId = name
+        .parse()
+        .map_err(|error: crate::ids::InvalidName| Failure::new(Exit::Usage, format!("--approve: {error}")))?;
+    let Some(approval) = approvals(book).find(|(of, _)| *of == &id).map(|(_, approval)| approval) else {
+        let asking: Vec<&str> = approvals(book).map(|(id, _)| id.as_str()).collect();
+        let list = if asking.is_empty() { "none does".to_owned() } else { asking.join(", ") };
+        return refuse(Exit::Usage, format!("--approve {id}: that step asks for no approval; of this playbook {list}"));
+    };
+    if approval.prevent_self_approval {
+        return refuse(Exit::NotAllowed, format!("{id} wants the approval of somebody else than who starts the run"));
+    }
+    if !approval.roles.is_empty() && !roles.iter().any(|role| approval.roles.contains(role)) {
+        let what = format!("{id} wants the approval of {}, and {user} has no such role", approval.roles.join(" or "));
+        return refuse(Exit::NotAllowed, what);
+    }
+    Ok(id)
+}
+
+/// The override that breaking the glass is, where something asks for an approval at all.
+///
+/// # Errors
+/// When this person may not.
+pub(super) fn break_glass(setup: &Setup, args: &Run, book: &Playbook) -> Result<Option<(String, String)>, Failure> {
+    if !args.break_glass || approvals(book).next().is_none() {
+        return Ok(None);
+    }
+    let reason = args.reason.clone().unwrap_or_default();
+    if reason.trim().is_empty() {
+        return Err(Failure::new(Exit::Usage, "the glass is broken with a reason: --reason TEXT"));
+    }
+    let user = this_process().user;
+    if !SystemPeople::of(&setup.config.roles).roles_of(&user).iter().any(|role| role == BREAK_GLASS) {
+        let what = format!("{user} may not break the glass: the configuration gives that person no role `{BREAK_GLASS}`");
+        return Err(Failure::new(Exit::NotAllowed, what)
+            .meaning("nothing was started or changed")
+            .next("start it without --break-glass; it asks for the approvals when it comes to them"));
+    }
+    Ok(Some((BREAK_GLASS.to_owned(), reason)))
+}
+
+/// Says which roles nobody has: a run that waits for nobody is found out before it begins.
+pub(super) fn warn(setup: &Setup, book: &Playbook) {
+    for role in roles_of(book).into_iter().filter(|role| !setup.config.roles.contains_key(*role)) {
+        let text = format!(
+            "an approval asks for the role {role}, and the configuration gives it to nobody: `roles: {{ {role}: {{ users: \
+             […] }} }}`"
+        );
+        setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
+    }
+}
+
+fn approvals(book: &Playbook) -> impl Iterator<Item = (&StepId, &Approval)> {
+    let steps = book.steps.iter().filter_map(|step| Some((&step.id, step.approval.as_ref()?)));
+    let groups = book.groups.iter().filter_map(|group| Some((&group.id, group.approval.as_ref()?)));
+    steps.chain(groups)
+}

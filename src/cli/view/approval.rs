@@ -1,0 +1,79 @@
+//! What somebody who is asked to approve has to know: what would begin, on what, who may say yes, and who has.
+
+use crate::cli::clock;
+use crate::cli::text::{Ink, Line};
+use crate::playbook::{Approval, OnTimeout};
+use crate::run::{Approving, Question, RunState};
+use crate::value::format_seconds;
+
+use super::answers::{Choice, choice};
+use super::groups::some;
+use super::paragraph;
+
+/// What is asked.
+pub fn lines(state: &RunState, question: &Question, width: usize) -> Vec<Line> {
+    let Some(approving) = state.brakes.approvals.get(&question.task) else { return Vec::new() };
+    let asking = &approving.asking;
+    let mut lines = Vec::new();
+    let plan = state.plan.digest.short();
+    let on = if asking.targets.is_empty() { "this machine".to_owned() } else { some(&asking.targets) };
+    let text = format!("{} would begin ({}), on {on}, by plan {plan}.", question.task, asking.message);
+    lines.extend(paragraph(&text, 2, width, Ink::Plain));
+    let text = format!("Started by {}. It wants {}.", state.brakes.requester, wanted(approving));
+    lines.extend(paragraph(&text, 2, width, Ink::Plain));
+    for given in &approving.given {
+        let reason = if given.reason.is_empty() { String::new() } else { format!(": {}", given.reason) };
+        let text = format!("Approved by {} at {} UTC{reason}.", given.by, clock::time_of_day(given.at));
+        lines.extend(paragraph(&text, 2, width, Ink::Good));
+    }
+    lines
+}
+
+/// Who has to say yes.
+fn wanted(approving: &Approving) -> String {
+    let asking = &approving.asking;
+    let people = match (asking.min, approving.missing()) {
+        (1, _) => "the yes of one person".to_owned(),
+        (all, missing) => format!("the yes of {all} people, {missing} more"),
+    };
+    let roles = if asking.roles.is_empty() { String::new() } else { format!(" with the role {}", asking.roles.join(" or ")) };
+    let other = if asking.prevent_self_approval { ", not of who started the run" } else { "" };
+    format!("{people}{roles}{other}")
+}
+
+/// What becomes of it without an answer, for a sentence that begins with it.
+pub fn default_words(on: OnTimeout) -> &'static str {
+    match on {
+        OnTimeout::Rollback => "everything is undone",
+        OnTimeout::Abandon => "the run is ended, and what was done stays",
+        OnTimeout::Page => "people are paged again",
+    }
+}
+
+/// The ways to answer.
+pub fn choices(state: &RunState, question: &Question) -> Vec<Choice> {
+    let step = &question.task;
+    let more = state.brakes.approvals.get(step).map_or(0, Approving::missing);
+    let leads = if more > 1 {
+        format!("your yes to {step}; {} more must say it too", more - 1)
+    } else {
+        format!("{step} begins")
+    };
+    vec![
+        choice("approve", leads),
+        choice("reject", format!("{step} does not begin, and counts as failed without having changed anything")),
+    ]
+}
+
+/// What a step's approval asks for, in a line of a plan.
+pub fn of_plan(approval: &Approval) -> String {
+    let roles = if approval.roles.is_empty() { "anybody".to_owned() } else { approval.roles.join(" or ") };
+    let people = if approval.min > 1 { format!("{} people ({roles})", approval.min) } else { roles };
+    let other = if approval.prevent_self_approval { ", not by who starts the run" } else { "" };
+    let only = approval.condition.as_ref().map_or(String::new(), |condition| format!(", if `{}`", condition.source));
+    let then = match approval.on_timeout {
+        Some(on) => format!("; after {} without it {}", format_seconds(approval.timeout), default_words(on)),
+        None => format!("; it waits {} for it", format_seconds(approval.timeout)),
+    };
+    format!("waits for the approval of {people}{other}{only}{then}")
+}
