@@ -264,7 +264,7 @@ fn names_and_types_are_checked() {
         ("{ id: a, run: x, effect: read, timeout: 5 }", "45 wrong-type"),
         ("{ id: a, run: x, effect: read, retry: { attempts: 0 } }", "55 out-of-range"),
         ("{ id: a, run: x, effect: read, outputs: { n: { regex: 'a' } } }", "59 bad-pattern"),
-        ("{ id: a, run: x, effect: read, approval: { roles: [dba] } }", "36 not-yet"),
+        ("{ id: a, run: x, effect: read, sensitive: true }", "36 not-yet"),
         (
             "{ id: a, uses: postgres.catch_up, with: { cluster: x, member: a, position: \"{{inputs.limit}}\" } }",
             "80 wrong-type",

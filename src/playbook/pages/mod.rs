@@ -1,6 +1,7 @@
 //! What each code of lint means, why it matters, and how it is mended: `playbook explain CODE`. Pure data; tests hold that
 //! no code is without a page, and that the examples do what the pages say.
 
+mod brakes;
 mod form;
 mod groups;
 mod nested;
@@ -37,7 +38,7 @@ const fn page_of(
 
 /// All pages, by their codes.
 pub fn pages() -> Vec<&'static Page> {
-    let rooms = [form::PAGES, values::PAGES, steps::PAGES, order::PAGES, groups::PAGES, nested::PAGES];
+    let rooms = [form::PAGES, values::PAGES, steps::PAGES, order::PAGES, groups::PAGES, nested::PAGES, brakes::PAGES];
     let mut all: Vec<&Page> = rooms.into_iter().flatten().collect();
     all.sort_by_key(|page| page.code);
     all

@@ -2,6 +2,7 @@
 //! their specs, so there is no second truth; what a key may hold is written here. It knows the form alone: what steps say
 //! about each other is lint's.
 
+mod brakes;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ pub fn schema(specs: &Specs) -> Value {
     }
     definitions.insert("input".to_owned(), input());
     definitions.insert("retry".to_owned(), object(&words::RETRY, retry_key, &[]));
+    definitions.extend(brakes::definitions(specs).into_iter().map(|(name, value)| (name.to_owned(), value)));
     definitions.insert("step".to_owned(), step::any());
     definitions.insert("single_step".to_owned(), step::single(specs));
     definitions.insert("parallel".to_owned(), step::group(&words::PARALLEL, &["id", "parallel"]));
@@ -83,6 +85,12 @@ fn head_key(word: &str) -> Value {
             "description": "the resources that it holds while it runs, as KIND/NAME" }),
         "defaults" => object(&words::DEFAULTS, step::key, &[]),
         "max_targets" => counted("the most hosts, databases and the like that a plan may touch", 1),
+        "identity" => json!({ "type": "array", "items": refer("check"),
+            "description": "whom the run must talk to: looked at before the first change, and never overridden" }),
+        "invariants" => json!({ "type": "array", "items": refer("invariant"),
+            "description": "what must hold: looked at before the first change and after each" }),
+        "budgets" => json!({ "type": "array", "items": refer("budget"),
+            "description": "how long it may take from one step to another" }),
         "steps" => json!({ "type": "array", "minItems": 1, "maxItems": MAX_STEPS, "items": refer("step") }),
         _ => Value::Null,
     }

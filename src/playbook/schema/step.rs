@@ -63,6 +63,11 @@ fn batch_key(word: &str) -> Value {
 
 /// A step with the keys of a word list.
 pub(super) fn step(words: &Words, specs: &Specs, required: &[&str]) -> Value {
+    step_with(words, key, specs, required)
+}
+
+/// The same, where some keys mean something else.
+pub(super) fn step_with(words: &Words, key: fn(&str) -> Value, specs: &Specs, required: &[&str]) -> Value {
     let mut step = object(words, key, required);
     let names: Vec<&str> = specs.names().collect();
     if let Some(uses) = step.pointer_mut("/properties/uses") {
@@ -156,6 +161,7 @@ pub(super) fn key(word: &str) -> Value {
         "forward" => steps("steps that run only if it fails for good: the way on where there is none back"),
         "parallel" => steps("steps that run at the same time; when one fails, the others finish"),
         "steps" => steps("steps that run one after the other, once for each item"),
+        "approval" => about("approval", "who has to say that it may begin"),
         "took_effect" => about("condition", "the effect is there"),
         "did_not" => about("condition", "the effect is certainly not there"),
         _ => Value::Null,
