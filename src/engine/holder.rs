@@ -7,8 +7,9 @@ use std::io::ErrorKind;
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
-use nix::unistd::{Pid, Uid, User, gethostname};
+use nix::unistd::{Pid, gethostname};
 
+use super::person;
 use crate::journal::boot_id;
 use crate::run::Holder;
 
@@ -30,7 +31,7 @@ pub fn this_process() -> Holder {
         Sight::Running { started } => started,
         Sight::Absent | Sight::Hidden => 0,
     };
-    Holder { user: user_name(), host: host_name(), boot: boot_id(), pid, namespace: namespace(), started }
+    Holder { user: person::name(), host: host_name(), boot: boot_id(), pid, namespace: namespace(), started }
 }
 
 /// Whether a holder still runs, as far as this process can see.
@@ -100,15 +101,6 @@ fn parse_stat(line: &str) -> Option<(u8, u64)> {
     // The state is field 3, the start time field 22.
     let started = fields.nth(18)?.parse().ok()?;
     Some((state, started))
-}
-
-fn user_name() -> String {
-    let uid = Uid::current();
-    match User::from_uid(uid) {
-        Ok(Some(user)) => user.name,
-        // A container often has no name for its user.
-        Ok(None) | Err(_) => format!("uid {uid}"),
-    }
 }
 
 /// The namespace that process ids count in, as `/proc` names it.

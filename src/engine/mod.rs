@@ -13,6 +13,7 @@ pub mod holder;
 mod observer;
 mod outputs;
 mod people;
+mod person;
 mod planning;
 mod prepare;
 mod roles;

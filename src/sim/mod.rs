@@ -3,6 +3,7 @@
 //! drives the real engine in it; it never touches anything real.
 
 mod action;
+mod consent;
 mod ledger;
 pub mod prove;
 mod rehearse;
@@ -10,6 +11,7 @@ mod stage;
 mod world;
 
 pub use action::table;
+pub use consent::approve_all;
 pub use ledger::Ledger;
 pub use rehearse::rehearsed;
 pub use stage::{Moved, Saved, Scene, Showing, Stage, StageError, StageText, keys};

@@ -9,7 +9,7 @@ use crate::inventory::Inventory;
 use crate::journal::MemoryJournal;
 use crate::plan::{Decided, Plan};
 use crate::playbook::{Playbook, Rollback, Step};
-use crate::sim::{Fault, Scene, Stage, StageText, keys, rehearsed};
+use crate::sim::{Fault, Scene, Stage, StageText, keys, rehearsed, approve_all};
 use crate::value::{Value, contains_unknown};
 
 use crate::cli::args::Rehearse;
@@ -33,6 +33,7 @@ pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
         mishap(&chosen.playbook, &stage, word)?;
     }
     hasten(&mut chosen.playbook);
+    let approved = approve_all(&mut chosen.playbook);
     let head = format!("REHEARSAL in {from}: nothing real is looked at or changed.");
     setup.screen.warn(&[Line::new().with(Ink::Warn, head)]);
     let folder = tempdir()?;
@@ -52,7 +53,7 @@ pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
         let lines =
             broken.iter().map(|text| Line::new().with(Ink::Warn, format!("does not hold in this world: {text}")));
         setup.screen.say(&lines.collect::<Vec<_>>());
-        drive.start(plan, Beginning::default())
+        drive.start(plan, Beginning { approved, ..Beginning::default() })
     });
     drive.end();
     for text in stage.lacking() {

@@ -91,14 +91,17 @@ fn candidates(path: &Path, fields: &Fields, literals: &[Value]) -> Vec<Value> {
         vec![Value::Array(Vec::new()), Value::Array(vec![Value::from("something else")]), all]
     };
     let flags = || vec![Value::from(false), Value::from(true)];
-    match declared {
+    let mut list = match declared {
         Some(Type::Boolean) => flags(),
         Some(Type::Integer | Type::Number | Type::Size | Type::Duration) => numbers(),
         Some(Type::List(_)) => lists(),
         Some(Type::Choice(options)) => options.into_iter().map(Value::from).collect(),
-        Some(Type::Any) | None => [flags(), numbers(), texts(), lists(), vec![Value::Null]].concat(),
+        Some(Type::Any) | None => [flags(), numbers(), texts(), lists()].concat(),
         Some(_) => texts(),
-    }
+    };
+    // Whatever is declared, it may be missing.
+    list.push(Value::Null);
+    list
 }
 
 /// Puts a value where a path leads.

@@ -3,8 +3,8 @@
 use super::judge::follow;
 use super::life::Stand;
 use super::story::Story;
-use super::{Column, Point, Proof};
-use crate::run::Task;
+use super::{Column, End, Point, Proof};
+use crate::run::{Task, Verdict};
 use crate::sim::Fault;
 
 /// The ways in which something goes wrong, each with whether it makes sense for what changes nothing.
@@ -29,6 +29,33 @@ pub(super) async fn of_steps(stand: &Stand, forward: &Story, proof: &mut Proof) 
 pub(super) async fn of_undo(stand: &Stand, story: &Story, proof: &mut Proof) {
     for task in story.tasks().iter().filter(|task| task.is_undo()) {
         of(stand, story, task, proof).await;
+    }
+}
+
+/// Identities and invariants: each time one was looked at, nobody can tell whether it holds. A run that goes on then has no
+/// brake.
+pub(super) async fn of_checks(stand: &Stand, forward: &Story, proof: &mut Proof) {
+    for (task, checking) in forward.checks() {
+        let journal = stand.enter(&forward.scene(stand));
+        stand.stage.fail(&format!("{task}/check-{}", checking.place), None, Fault::FailedBefore);
+        let life = forward.start(stand, &journal, None).await;
+        let mut outcome = follow(stand, &forward.reference, &journal, life, true).await;
+        if outcome.end == End::Ended(Verdict::Succeeded) {
+            outcome.findings.push(format!("it went on although `{}` could not be told", checking.name));
+        }
+        proof.points.push(Point {
+            row: format!("{}: {task}", checking.name),
+            column: Column::Failed,
+            story: forward.title.clone(),
+            place: "each time that it is looked at there; nobody can tell whether it holds".to_owned(),
+            first_only: false,
+            doubt: false,
+            asked: outcome.asked,
+            end: outcome.end,
+            world: outcome.world,
+            branches: outcome.branches,
+            findings: outcome.findings,
+        });
     }
 }
 

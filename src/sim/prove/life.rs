@@ -13,19 +13,21 @@ use tokio::time::Instant;
 use super::{ProveError, Subject};
 use crate::actions::Table;
 use crate::engine::{Beginning, Clock, Ending, EndingKind, Engine, EngineError, Everybody, Observer, Parts, Requested, Silent};
-use crate::ids::RunId;
+use crate::ids::{RunId, StepId};
 use crate::inventory::Inventory;
 use crate::journal::{Failure, Journal, JournalError, MemoryJournal};
 use crate::plan::Plan;
 use crate::playbook::{Playbook, Step};
 use crate::run::{Record, RequestKind, RunState, Time};
-use crate::sim::{Saved, Stage, rehearsed};
+use crate::sim::{Saved, Stage, approve_all, rehearsed};
 
 /// Why a person is said to have asked or answered.
 const REASON: &str = "as the proof wants it";
 
 /// Where lives are lived.
 pub(super) struct Stand {
+    /// The steps that are approved ahead.
+    approved: Vec<StepId>,
     /// The world.
     pub(super) stage: Stage,
     /// The world before anything was done.
@@ -103,7 +105,8 @@ impl Observer for Witness {
 
 impl Stand {
     pub(super) async fn new(subject: Subject) -> Result<Self, ProveError> {
-        let Subject { playbook, inputs, actions, stage, folder } = subject;
+        let Subject { mut playbook, inputs, actions, stage, folder } = subject;
+        let approved = approve_all(&mut playbook);
         let bench = Bench {
             actions: rehearsed(&actions, &stage),
             folder,
@@ -112,7 +115,7 @@ impl Stand {
         };
         let (most_records, longest) = bounds(&playbook);
         let plan = bench.engine(&MemoryJournal::new(), None, Arc::new(Silent)).plan(playbook, inputs).await?;
-        Ok(Self { origin: stage.save(), stage, plan, bench, most_records, longest })
+        Ok(Self { approved, origin: stage.save(), stage, plan, bench, most_records, longest })
     }
 
     /// Whether an action runs commands, whose end a recorder keeps.
@@ -145,7 +148,7 @@ impl Stand {
     pub(super) async fn start(&self, journal: &MemoryJournal, failure: Option<Failure>, cancel: Option<u64>) -> Life {
         let witness = self.witness(cancel.map(|after| (after, Mutex::new(journal.reopen()))));
         let mut engine = self.bench.engine(journal, failure, witness.clone());
-        self.live(failure, &witness, engine.start(self.plan.clone(), Beginning::default())).await
+        self.live(failure, &witness, engine.start(self.plan.clone(), Beginning { approved: self.approved.clone(), ..Beginning::default() })).await
     }
 
     /// Another life for the same run. The process before is this very one, as far as the system knows; it is known to be dead.

@@ -110,6 +110,7 @@ async fn rest(subject: Subject) -> Result<Proof, ProveError> {
     let forward = Story::forward(&stand).await?;
     let mut proof = Proof { blind: blind(&stand, &forward), ..Proof::default() };
     fault::of_steps(&stand, &forward, &mut proof).await;
+    fault::of_checks(&stand, &forward, &mut proof).await;
     for story in Story::undoing(&stand, &forward, &proof).await {
         fault::of_undo(&stand, &story, &mut proof).await;
         crash::everywhere(&stand, &story, &mut proof).await;

@@ -8,7 +8,7 @@ use super::judge::{Outcome, follow};
 use super::life::{Life, Scene, Stand, records_of};
 use super::{Asked, Column, End, Proof, ProveError, is_success};
 use crate::journal::{Failure, MemoryJournal};
-use crate::run::{Event, Record, Task, Verdict};
+use crate::run::{Checking, Event, Record, Task, Verdict};
 use crate::sim::{Fault, Moved};
 
 /// What the run is called in which nothing else goes wrong than what is done to it.
@@ -72,6 +72,7 @@ impl Story {
         let mut setups = Vec::new();
         let rolls_back = proof.points.iter().rev().find(|point| {
             point.column == Column::Failed
+                && point.row.parse::<Task>().is_ok()
                 && !point.first_only
                 && point.asked.is_empty()
                 && point.end == End::Ended(Verdict::RolledBack)
@@ -138,6 +139,15 @@ impl Story {
             }
         }
         tasks
+    }
+
+    /// The checks that were made in it, each with the task that it was made at.
+    pub(super) fn checks(&self) -> Vec<(Task, Checking)> {
+        let of = |record: &Record| match &record.event {
+            Event::Checked { task, found, .. } => found.iter().map(|found| (task.clone(), found.clone())).collect(),
+            _ => Vec::new(),
+        };
+        self.records.iter().flat_map(of).collect()
     }
 
     /// Whether people were asked more than in the story as it is.
