@@ -178,11 +178,7 @@ impl<'a> Drive<'a> {
     ///
     /// # Errors
     /// When it cannot begin, or the journal cannot be written.
-    pub fn start(
-        &mut self,
-        plan: Plan,
-        beginning: Beginning,
-    ) -> Result<Exit, Failure> {
+    pub fn start(&mut self, plan: Plan, beginning: Beginning) -> Result<Exit, Failure> {
         // The engine counts from here on: what was pressed before must not be forgotten.
         if *self.interrupts.1.borrow() > 0 {
             return Err(interrupted());

@@ -12,7 +12,9 @@ const NO_LOGIN: u32 = u32::MAX;
 pub(super) fn name() -> String {
     let login = std::fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
     let sudo = std::env::var("SUDO_UID").ok().and_then(|text| text.parse().ok());
-    of(Uid::current().as_raw(), login, sudo, |uid| User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name))
+    of(Uid::current().as_raw(), login, sudo, |uid| {
+        User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name)
+    })
 }
 
 fn of(own: u32, login: Option<u32>, sudo: Option<u32>, name_of: impl Fn(u32) -> Option<String>) -> String {

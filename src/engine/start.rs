@@ -21,11 +21,7 @@ impl Engine {
     ///
     /// # Errors
     /// When it cannot begin (locks), or the journal cannot be written.
-    pub async fn start(
-        &mut self,
-        plan: Plan,
-        beginning: Beginning,
-    ) -> Result<Ending, EngineError> {
+    pub async fn start(&mut self, plan: Plan, beginning: Beginning) -> Result<Ending, EngineError> {
         let Beginning { incident, overrides, approved } = beginning;
         let run = new_run_id()?;
         let holder = this_process();

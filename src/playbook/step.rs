@@ -43,10 +43,18 @@ pub(super) struct Draft {
 /// Where a step stands.
 pub(super) enum Place<'a> {
     Main,
-    Rollback { parent: &'a str, part: usize },
-    Probe { parent: &'a str },
+    Rollback {
+        parent: &'a str,
+        part: usize,
+    },
+    Probe {
+        parent: &'a str,
+    },
     /// A look of `identity` or `invariants`.
-    Check { id: &'a str, invariant: bool },
+    Check {
+        id: &'a str,
+        invariant: bool,
+    },
 }
 
 impl Place<'_> {

@@ -93,16 +93,14 @@ macro_rules! group {
     };
 }
 
-pub(super) const PARALLEL: Words =
-    Words { place: "a group of parallel steps", known: group!["parallel"], later: &[] };
+pub(super) const PARALLEL: Words = Words { place: "a group of parallel steps", known: group!["parallel"], later: &[] };
 pub(super) const BLOCK: Words = Words {
     place: "a block of steps that runs for each item",
     known: group!["for_each", "batch", "max_targets", "steps"],
     later: &[],
 };
 /// A step that is another playbook.
-pub(super) const CALL: Words =
-    Words { place: "a nested playbook", known: group!["uses", "with"], later: &[] };
+pub(super) const CALL: Words = Words { place: "a nested playbook", known: group!["uses", "with"], later: &[] };
 /// What such a step is given.
 pub(super) const NESTED: Words =
     Words { place: "the `with` of a nested playbook", known: &["name", "version", "inputs"], later: &[] };

@@ -225,7 +225,14 @@ impl RunState {
         }
     }
 
-    pub(super) fn refuse(&mut self, task: &Task, attempt: u32, message: &str, retryable: bool, at: Time) -> Result<(), String> {
+    pub(super) fn refuse(
+        &mut self,
+        task: &Task,
+        attempt: u32,
+        message: &str,
+        retryable: bool,
+        at: Time,
+    ) -> Result<(), String> {
         let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at));
         if attempt != state.attempt + 1 || state.is_in_flight() {
             return Err(format!("attempt {attempt} of {task} does not follow on attempt {}", state.attempt));

@@ -5,7 +5,8 @@ use super::failed::ANSWER_WITHIN;
 use super::state::Asked;
 use super::walk::{self, Next};
 use super::{
-    Event, Moment, Question, QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict, brakes, undo, verdict,
+    Event, Moment, Question, QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict, brakes, undo,
+    verdict,
 };
 
 /// What is to be done next.

@@ -20,7 +20,7 @@ mod undo;
 mod verdict;
 mod walk;
 
-pub use brakes::{Approving, BREAK_GLASS, Asking, Brakes, Broken, BrokenKind, Checking, Due, Given, Moment};
+pub use brakes::{Approving, Asking, BREAK_GLASS, Brakes, Broken, BrokenKind, Checking, Due, Given, Moment};
 pub use decide::{Decision, decide};
 pub use event::{
     Answer, Condition, Event, FORMAT, Holder, LeaseReason, Question, QuestionKind, RequestKind, Settlement, SkipReason,

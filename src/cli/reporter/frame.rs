@@ -112,7 +112,12 @@ impl Scene {
             lines.extend(wrap(&text, width.saturating_sub(3)).into_iter().take(4).map(ink));
             if let Some(deadline) = question.deadline {
                 let left = format_seconds(deadline.seconds_since(now));
-                lines.push(Line::plain("   ").with(Ink::Warn, format!("without an answer {} in {left}", end::default_words(state, question))));
+                lines.push(
+                    Line::plain("   ").with(
+                        Ink::Warn,
+                        format!("without an answer {} in {left}", end::default_words(state, question)),
+                    ),
+                );
             }
             for choice in answers::choices(state, question).iter().take(3) {
                 lines.push(Line::plain("   ").with(Ink::Dim, end::resolve(state, question, choice.flag, &self.paste)));

@@ -56,7 +56,8 @@ pub(super) fn break_glass(setup: &Setup, args: &Run, book: &Playbook) -> Result<
     }
     let user = this_process().user;
     if !SystemPeople::of(&setup.config.roles).roles_of(&user).iter().any(|role| role == BREAK_GLASS) {
-        let what = format!("{user} may not break the glass: the configuration gives that person no role `{BREAK_GLASS}`");
+        let what =
+            format!("{user} may not break the glass: the configuration gives that person no role `{BREAK_GLASS}`");
         return Err(Failure::new(Exit::NotAllowed, what)
             .meaning("nothing was started or changed")
             .next("start it without --break-glass; it asks for the approvals when it comes to them"));

@@ -60,7 +60,10 @@ fn answer(
         return Err(Failure::new(Exit::NotAllowed, format!("run {run} asks for no approval of {task}")));
     };
     let seq = state.seq;
-    let mut drive = Drive::new(setup, output, runs::inventory(setup, &state)?, Box::new(journal), true)?;
+    // One yes of several lets nothing begin: whoever gives it does not wait for the others.
+    let more = state.brakes.approvals.get(&task).is_some_and(|approving| approving.missing() > 1);
+    let last = !more || !matches!(kind, RequestKind::Approve { break_glass: false, .. });
+    let mut drive = Drive::new(setup, output, runs::inventory(setup, &state)?, Box::new(journal), last)?;
     say_state(setup);
     let result = drive.request(&run, kind, reason);
     drive.end();
@@ -96,7 +99,8 @@ fn asked<'s>(state: &'s RunState, task: &Task) -> Result<&'s Question, Failure> 
 fn taken_up(setup: &Setup, run: &RunId, task: &Task, seq: u64) -> Result<Exit, Failure> {
     let by = this_process().user;
     let records = setup.journal()?.records(run, seq)?;
-    let own = records.iter().rev().find(|record| record.actor == by);
+    let answers = |event: &Event| matches!(event, Event::Approved { .. } | Event::Rejected { .. } | Event::Note { .. });
+    let own = records.iter().rev().find(|record| record.actor == by && answers(&record.event));
     let watch = setup.paste.command(format!("watch {run}"));
     let text = match own.map(|record| &record.event) {
         Some(Event::Approved { complete: false, .. }) => format!("{task}: your approval is there; more people must"),

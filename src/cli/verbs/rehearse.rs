@@ -9,7 +9,7 @@ use crate::inventory::Inventory;
 use crate::journal::MemoryJournal;
 use crate::plan::{Decided, Plan};
 use crate::playbook::{Playbook, Rollback, Step};
-use crate::sim::{Fault, Scene, Stage, StageText, keys, rehearsed, approve_all};
+use crate::sim::{Fault, Scene, Stage, StageText, approve_all, keys, rehearsed};
 use crate::value::{Value, contains_unknown};
 
 use crate::cli::args::Rehearse;

@@ -67,10 +67,9 @@ pub fn choices(state: &RunState, question: &Question) -> Vec<Choice> {
             choice("--undo", undo),
             abandon,
         ],
-        QuestionKind::WrongIdentity => vec![
-            choice("--retry", "it is looked at once more, after the run can talk to who it is meant to"),
-            abandon,
-        ],
+        QuestionKind::WrongIdentity => {
+            vec![choice("--retry", "it is looked at once more, after the run can talk to who it is meant to"), abandon]
+        }
     }
 }
 

@@ -36,7 +36,8 @@ fn wanted(approving: &Approving) -> String {
         (1, _) => "the yes of one person".to_owned(),
         (all, missing) => format!("the yes of {all} people, {missing} more"),
     };
-    let roles = if asking.roles.is_empty() { String::new() } else { format!(" with the role {}", asking.roles.join(" or ")) };
+    let roles =
+        if asking.roles.is_empty() { String::new() } else { format!(" with the role {}", asking.roles.join(" or ")) };
     let other = if asking.prevent_self_approval { ", not of who started the run" } else { "" };
     format!("{people}{roles}{other}")
 }

@@ -37,8 +37,7 @@ pub fn lines(plan: &Plan, width: usize) -> Vec<Line> {
 
 /// The checks that do not hold now and would stop a run.
 pub fn broken(plan: &Plan) -> impl Iterator<Item = &PlannedCheck> {
-    let stops = |check: &&PlannedCheck| {
-        matches!(check.decided, Decided::No { .. }) && check.kind != CheckKind::Checkpoints
-    };
+    let stops =
+        |check: &&PlannedCheck| matches!(check.decided, Decided::No { .. }) && check.kind != CheckKind::Checkpoints;
     plan.checks.iter().filter(stops)
 }

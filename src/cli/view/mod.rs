@@ -2,12 +2,12 @@
 //! writes nothing, so that snapshots can hold them.
 
 pub mod alike;
-pub mod approval;
-pub mod checks;
 pub mod answers;
+pub mod approval;
 pub mod asked;
 pub mod branches;
 pub mod by_hand;
+pub mod checks;
 pub mod command;
 pub mod diff;
 pub mod drift;

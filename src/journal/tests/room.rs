@@ -144,7 +144,9 @@ fn several_runs_have_room_for_each() {
     let mut journal = SqliteJournal::open(&disk.path("state")).unwrap();
     let mut leases = Vec::new();
     for name in ["r1", "r2", "r3"] {
-        let Event::RunStarted { plan, incident, format, tool, overrides, approved, .. } = of_steps(20) else { unreachable!() };
+        let Event::RunStarted { plan, incident, format, tool, overrides, approved, .. } = of_steps(20) else {
+            unreachable!()
+        };
         let started = Event::RunStarted { plan, locks: Vec::new(), incident, format, tool, overrides, approved };
         leases.push(journal.begin(&run(name), started, &holder(1), "ann", Time(1000)).unwrap().0);
     }

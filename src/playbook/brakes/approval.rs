@@ -142,7 +142,8 @@ fn around<'a>(level: &'a Level, innermost: Option<&crate::ids::StepId>) -> Vec<&
 pub fn roles_of(book: &Playbook) -> Vec<&str> {
     let steps = book.steps.iter().filter_map(|step| step.approval.as_ref());
     let groups = book.groups.iter().filter_map(|group| group.approval.as_ref());
-    let mut roles: Vec<&str> = steps.chain(groups).flat_map(|approval| approval.roles.iter().map(String::as_str)).collect();
+    let mut roles: Vec<&str> =
+        steps.chain(groups).flat_map(|approval| approval.roles.iter().map(String::as_str)).collect();
     roles.sort_unstable();
     roles.dedup();
     roles

@@ -4,10 +4,10 @@ use crate::diagnostic::{Span, nearest};
 use crate::document::Node;
 use crate::ids::StepId;
 
+use super::super::Playbook;
 use super::super::faults::Faults;
 use super::super::reader::Reader;
 use super::super::words::{self, check_keys};
-use super::super::Playbook;
 use super::Budget;
 
 /// A budget, and the places in it that lint points at.

@@ -75,7 +75,8 @@ fn candidates(path: &Path, fields: &Fields, literals: &[Value]) -> Vec<Value> {
         _ => None,
     };
     let numbers = || {
-        let near = literals.iter().filter_map(Value::as_i64).flat_map(|n| [n.saturating_sub(1), n, n.saturating_add(1)]);
+        let near =
+            literals.iter().filter_map(Value::as_i64).flat_map(|n| [n.saturating_sub(1), n, n.saturating_add(1)]);
         let mut list: Vec<i64> = near.chain([0, 1, -1, 1_000_000_007]).collect();
         list.sort_unstable();
         list.dedup();

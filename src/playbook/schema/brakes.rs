@@ -30,7 +30,9 @@ fn own(word: &str) -> Value {
         "expr" => about("condition", "over the outputs of the look: true, or the run stops"),
         "within" => about("duration", "how long it may take to come true"),
         "broken_by" => json!({ "type": "object", "description": "outputs for which it does not hold" }),
-        "hold" => json!({ "enum": ["always", "checkpoints"], "description": "when it must hold; always, where absent" }),
+        "hold" => {
+            json!({ "enum": ["always", "checkpoints"], "description": "when it must hold; always, where absent" })
+        }
         _ => Value::Null,
     }
 }

@@ -49,7 +49,8 @@ impl RunState {
             self.exceptions.push(because);
         } else {
             let task = Task::of(to);
-            self.brakes.broken = Some(Broken { task, kind: BrokenKind::Budget, because, after: Vec::new(), at_checkpoint: None });
+            self.brakes.broken =
+                Some(Broken { task, kind: BrokenKind::Budget, because, after: Vec::new(), at_checkpoint: None });
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ mod check;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use approval::{Approving, Asking, Given};
 pub(super) use approval::overdue;
+pub use approval::{Approving, Asking, Given};
 pub(super) use budget::exceeded;
 pub use check::{Broken, BrokenKind, Checking, Due, Moment};
 pub(super) use check::{answer_to, before_end, hold_back, with_checkpoint};

@@ -12,7 +12,9 @@ use tokio::time::Instant;
 
 use super::{ProveError, Subject};
 use crate::actions::Table;
-use crate::engine::{Beginning, Clock, Ending, EndingKind, Engine, EngineError, Everybody, Observer, Parts, Requested, Silent};
+use crate::engine::{
+    Beginning, Clock, Ending, EndingKind, Engine, EngineError, Everybody, Observer, Parts, Requested, Silent,
+};
 use crate::ids::{RunId, StepId};
 use crate::inventory::Inventory;
 use crate::journal::{Failure, Journal, JournalError, MemoryJournal};
@@ -148,7 +150,12 @@ impl Stand {
     pub(super) async fn start(&self, journal: &MemoryJournal, failure: Option<Failure>, cancel: Option<u64>) -> Life {
         let witness = self.witness(cancel.map(|after| (after, Mutex::new(journal.reopen()))));
         let mut engine = self.bench.engine(journal, failure, witness.clone());
-        self.live(failure, &witness, engine.start(self.plan.clone(), Beginning { approved: self.approved.clone(), ..Beginning::default() })).await
+        self.live(
+            failure,
+            &witness,
+            engine.start(self.plan.clone(), Beginning { approved: self.approved.clone(), ..Beginning::default() }),
+        )
+        .await
     }
 
     /// Another life for the same run. The process before is this very one, as far as the system knows; it is known to be dead.

@@ -144,7 +144,9 @@ fn whoever_takes_a_run_up_looks_whom_it_talks_to() {
         let trial = Simulation::new();
         trial.world.set("name", "orders");
         let _ = trial.start(&book, Some(Failure::Unacknowledged(*write)));
-        trial.has_run() && trial.world.value("a").as_deref() == Some("1") && trial.world.value("b").as_deref() == Some("0")
+        trial.has_run()
+            && trial.world.value("a").as_deref() == Some("1")
+            && trial.world.value("b").as_deref() == Some("0")
     });
     let _ = simulation.start(&book, Some(Failure::Unacknowledged(killed.unwrap() + 1)));
     assert_eq!(simulation.world.value("b").as_deref(), Some("0"));

@@ -1,5 +1,6 @@
 //! The real binary with local playbooks: real processes, real signals, a state folder of each test's own.
 
+mod brakes;
 mod groups;
 mod hostile;
 mod kills;
