@@ -7,9 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::screen::Color;
 
 mod authoring;
+mod brakes;
 mod records;
 
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
+pub use brakes::Halt;
 pub use records::{Timeline, Verify};
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
@@ -103,6 +105,8 @@ pub enum Verb {
     Pause(Ask),
     /// Answer what a run asks about a step
     Resolve(Resolve),
+    /// Stop everything: nothing new begins on this state until it is lifted
+    Halt(Halt),
     /// What happened in a run, record by record
     Timeline(Timeline),
     /// Recompute a run's hash chain
@@ -357,6 +361,9 @@ pub struct Rollback {
     /// The checkpoint to stop at [default: the start]
     #[arg(long, value_name = "CHECKPOINT")]
     pub to: Option<String>,
+    /// Undo it although everything is halted; needs --reason
+    #[arg(long, requires = "reason")]
+    pub despite_halt: bool,
 }
 
 /// `cancel`, `abort`, `pause`.

@@ -126,6 +126,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Abort(args) => verbs::ask::abort(setup, args),
         Verb::Pause(args) => verbs::ask::pause(setup, args),
         Verb::Resolve(args) => verbs::resolve::resolve(setup, args),
+        Verb::Halt(args) => verbs::halt::halt(setup, args),
         Verb::Timeline(args) => verbs::timeline::timeline(setup, args),
         Verb::Verify(args) => verbs::verify::verify(setup, args),
         Verb::Doctor(args) => doctor::doctor(setup, args),
@@ -149,6 +150,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Lint(args) => matches!(args.output, LintFormat::Json | LintFormat::Sarif),
         Verb::List(args) => args.output == Format::Json,
         Verb::Status(args) => args.output == Format::Json,
+        Verb::Halt(args) => args.output == Format::Json,
         Verb::Doctor(args) => args.output == Format::Json,
         Verb::Diff(args) => args.output == Format::Json,
         Verb::Explain(_)

@@ -6,6 +6,7 @@ mod ahead;
 mod clock;
 mod drive;
 mod enter;
+mod halt;
 pub mod holder;
 mod observer;
 mod outputs;
@@ -90,6 +91,8 @@ pub enum EndingKind {
     Waiting(Question),
     /// A person stopped it; nobody holds the run any more.
     Stopped(StopKind),
+    /// Everything is halted, and nobody stays until that is lifted; nobody holds the run any more.
+    Halted,
     /// It was told to stop at once (a second Ctrl-C): a step may still be under way under its recorder.
     Left,
 }

@@ -169,6 +169,7 @@ impl Engine {
             interrupts,
             renewed: Cell::new(Instant::now()),
             paged: Cell::new(None),
+            told_halt: Cell::new(None),
             waiting: RefCell::default(),
         })
     }
@@ -192,7 +193,7 @@ fn check(state: &RunState, request: &RequestKind) -> Result<(), EngineError> {
     }
     match request {
         RequestKind::Resolve { task, answer } => may_answer(state, task, *answer).map_err(EngineError::NotNow),
-        RequestKind::Rollback { to: Some(name) } if !state.checkpoints.iter().any(|point| &point.name == name) => {
+        RequestKind::Rollback { to: Some(name), .. } if !state.checkpoints.iter().any(|point| &point.name == name) => {
             let reached: Vec<&str> = state.checkpoints.iter().map(|point| point.name.as_str()).collect();
             let list = if reached.is_empty() { "none".to_owned() } else { reached.join(", ") };
             Err(EngineError::NotNow(format!("run {} has not reached a checkpoint {name}; reached: {list}", state.run)))

@@ -5,6 +5,7 @@ mod audit;
 mod boot;
 mod chain;
 mod checkpoint;
+mod halt;
 mod memory;
 mod projection;
 mod signing;
@@ -18,6 +19,7 @@ pub use audit::verify_stored;
 pub use boot::boot_id;
 pub use chain::Stored;
 pub use checkpoint::Checkpoint;
+pub use halt::{Halt, Lifted};
 pub use memory::{Failure, MemoryJournal};
 pub use signing::{Key, PublicKey};
 pub use sqlite::SqliteJournal;
@@ -33,7 +35,7 @@ pub trait Journal: Send {
     /// Begins a run: takes its locks and its lease and writes its first records, all or nothing.
     ///
     /// # Errors
-    /// `Locked` when another run holds one of the locks.
+    /// `Locked` when another run holds one of the locks, `Halted` while a halt is in force.
     fn begin(
         &mut self,
         run: &RunId,
@@ -47,7 +49,8 @@ pub trait Journal: Send {
     /// the locks are released when a `RunEnded` is among the events.
     ///
     /// # Errors
-    /// `LeaseLost` when another process has taken the run; then nothing was written.
+    /// `LeaseLost` when another process has taken the run, `Halted` when an attempt would begin while a halt is in force;
+    /// then nothing was written.
     fn append(
         &mut self,
         lease: &Lease,
@@ -138,6 +141,33 @@ pub trait Journal: Send {
     /// # Errors
     /// When the store cannot be read.
     fn requests(&mut self, run: &RunId) -> Result<Vec<RequestRow>, JournalError>;
+
+    /// Halts everything on this state: once it returns, no intent is written any more, and no run begins. The halt that is
+    /// in force then: an earlier one, where there was one already.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn halt(&mut self, by: &str, reason: &str, at: Time) -> Result<Halt, JournalError>;
+
+    /// Ends the halt that is in force, and says which that was; nothing where there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn lift(&mut self, by: &str, reason: &str, at: Time) -> Result<Option<Halt>, JournalError>;
+
+    /// The newest halt, in force or lifted. Asked several times a second.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn newest_halt(&mut self) -> Result<Option<Halt>, JournalError>;
+
+    /// The halt that is in force.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn halted(&mut self) -> Result<Option<Halt>, JournalError> {
+        Ok(self.newest_halt()?.filter(|halt| halt.lifted.is_none()))
+    }
 
     /// Recomputes a run's hash chain from what is stored.
     ///
@@ -261,6 +291,9 @@ pub enum JournalError {
     /// A lock is held by another run.
     #[error("{} is held by run {} ({}), {}", .0.resource, .0.run, .0.playbook, .0.incident.as_deref().map_or_else(|| "no incident".to_owned(), |i| format!("incident {i}")))]
     Locked(LockRow),
+    /// Everything on this state is halted.
+    #[error("everything on this state is {}", .0.words())]
+    Halted(Halt),
     /// There is no such run here.
     #[error("there is no run {0} in this state")]
     NoSuchRun(RunId),

@@ -28,6 +28,8 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::Requested { .. } => "requested",
         Event::Stopped { .. } => "stopped",
         Event::Resumed { .. } => "resumed",
+        Event::Halted { .. } => "halted",
+        Event::HaltLifted { .. } => "halt_lifted",
         Event::Note { .. } => "note",
         Event::RunEnded { .. } => "run_ended",
     }
@@ -101,6 +103,10 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
         Event::Requested { request, reason } => json!({ "request": request, "reason": reason }),
         Event::Stopped { kind, because } => json!({ "how": kind, "because": because }),
         Event::Resumed { reason } => json!({ "reason": reason }),
+        Event::Halted { number, by, reason, since } => {
+            json!({ "number": number, "by": by, "reason": reason, "since_ms": since })
+        }
+        Event::HaltLifted { by, reason } => json!({ "by": by, "reason": reason }),
         Event::RunEnded { verdict, summary } => json!({ "verdict": verdict, "summary": summary }),
     }
 }

@@ -5,6 +5,7 @@ pub mod completions;
 pub mod diff;
 pub mod explain;
 pub mod fmt;
+pub mod halt;
 pub mod lint;
 pub mod list;
 pub mod lock;

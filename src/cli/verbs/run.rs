@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::journal::{Journal as _, JournalError};
 use crate::plan::{Plan, drift};
 use crate::playbook::Playbook;
 
@@ -38,6 +39,9 @@ pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
             return Ok(exit);
         }
         return Ok(super::plan::show(setup, &made, &args.subject, args.output));
+    }
+    if let Some(halt) = setup.existing_journal()?.map(|mut journal| journal.halted()).transpose()?.flatten() {
+        return Err(JournalError::Halted(halt).into());
     }
     // A brake that does not bind here is not passed: it would be an exception of a run that had none.
     let overrides = if inventory.environment == "production" { overrides } else { Vec::new() };

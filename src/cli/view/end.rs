@@ -27,7 +27,7 @@ pub fn doing(ending: &Ending) -> Doing {
         EndingKind::Waiting(question) if question.kind == QuestionKind::UndoFailed => Doing::Stuck,
         EndingKind::Waiting(_) => Doing::Waiting,
         EndingKind::Stopped(_) => Doing::Stopped,
-        EndingKind::Left => Doing::Interrupted,
+        EndingKind::Left | EndingKind::Halted => Doing::Interrupted,
     }
 }
 
@@ -68,8 +68,15 @@ pub fn headline(state: &RunState, doing: Doing, now: Time) -> Line {
             ("·", Ink::Warn, "was interrupted; it can be resumed".to_owned())
         }
         (Doing::Stopped, _) => ("·", Ink::Warn, "is paused; it can be resumed".to_owned()),
+        (Doing::Interrupted, _) if state.halted.is_some() => {
+            ("■", Ink::Bad, "stands still, as everything is halted; no process drives it now".to_owned())
+        }
         (Doing::Interrupted, _) => ("?", Ink::Warn, "was left in the middle, and no process drives it now".to_owned()),
         (Doing::Damaged, _) => ("✗", Ink::Bad, "has records that make no sense".to_owned()),
+        (Doing::Running, _) if state.halted.is_some() && !state.despite_halt => {
+            let words = if state.in_flight().next().is_some() { "ends what is under way" } else { "stands still" };
+            ("■", Ink::Bad, format!("{words}, as everything is halted; it goes on by itself once that is lifted"))
+        }
         (Doing::Running, _) => {
             let since = format_seconds(now.seconds_since(state.started));
             let back = if state.rollback.is_some() { "undoes what it did" } else { "is running" };

@@ -29,8 +29,8 @@ fn request() -> impl Strategy<Value = RequestKind> {
         Just(RequestKind::Cancel),
         Just(RequestKind::Pause),
         Just(RequestKind::Abort),
-        Just(RequestKind::Rollback { to: None }),
-        Just(RequestKind::Rollback { to: Some("after_a".to_owned()) }),
+        Just(RequestKind::Rollback { to: None, despite_halt: false }),
+        Just(RequestKind::Rollback { to: Some("after_a".to_owned()), despite_halt: false }),
     ]
 }
 
@@ -184,7 +184,7 @@ proptest! {
                         EndingKind::Finished(end) => verdict = Some(end),
                         EndingKind::Waiting(_) => drop(play(&simulation, &Move::Answer(usize::from(round > 10)))),
                         EndingKind::Stopped(_) => {}
-                        EndingKind::Left => prop_assert!(false, "nobody pressed anything"),
+                        EndingKind::Left | EndingKind::Halted => prop_assert!(false, "nobody pressed anything"),
                     },
                     Life::Killed => {}
                     Life::Failed(error) => prop_assert!(simulation.state().ended.is_some(), "{error}"),
