@@ -100,11 +100,7 @@ macro_rules! on_every_store {
     };
 }
 
-on_every_store![
-    no_intent_follows_on_a_halt,
-    a_second_halt_says_who_was_first,
-    an_undo_goes_on_where_somebody_let_it,
-];
+on_every_store![no_intent_follows_on_a_halt, a_second_halt_says_who_was_first, an_undo_goes_on_where_somebody_let_it,];
 
 /// A file of form 1, as the version before this one left it.
 fn old_journal(folder: &std::path::Path) {
@@ -145,7 +141,10 @@ fn a_halt_that_cannot_be_read_holds_everything() {
     let mut journal = SqliteJournal::open(folder.path()).unwrap();
     let lease = begin(&mut journal, "r1", &[]);
     journal.connection.execute("INSERT INTO halts (by, reason, since) VALUES (x'ff', '', 1)", []).unwrap_err();
-    journal.connection.execute("INSERT INTO halts (by, reason, since) VALUES (CAST(x'ff' AS TEXT), '', 1)", []).unwrap();
+    journal
+        .connection
+        .execute("INSERT INTO halts (by, reason, since) VALUES (CAST(x'ff' AS TEXT), '', 1)", [])
+        .unwrap();
     let refused = append(&mut journal, &lease, intent("a", Phase::Do)).unwrap_err();
     assert!(refused.to_string().contains("the halt cannot be read"), "{refused}");
 }

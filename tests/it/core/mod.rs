@@ -3,6 +3,7 @@
 
 mod crashes;
 mod groups;
+mod halts;
 mod harness;
 mod outcomes;
 mod people;
