@@ -20,7 +20,16 @@ use crate::value::format_seconds;
 /// # Errors
 /// When there is no such run, or its records are damaged.
 pub fn status(setup: &Setup, args: &Status) -> Result<Exit, Failure> {
-    let (mut journal, run) = runs::find(setup, &args.run)?;
+    let (mut journal, run) = match runs::find(setup, &args.run) {
+        Ok(found) => found,
+        Err(failure) => {
+            let halt = setup.existing_journal()?.map(|mut journal| journal.halted()).transpose()?.flatten();
+            let width = setup.screen.text_width();
+            let banner = halt.map(|halt| halted::banner(&halted::seen(&halt), clock::now(), &setup.paste, width));
+            setup.screen.warn(&banner.unwrap_or_default());
+            return Err(failure);
+        }
+    };
     let mut state = runs::state(&mut journal, &run)?;
     let halt = journal.halted()?;
     // A run that nobody drives has not seen the halt, or its end.

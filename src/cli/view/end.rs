@@ -15,7 +15,7 @@ use crate::value::format_seconds;
 
 use super::asked::Sent;
 use super::plan::service_ink;
-use super::{answers, heading, paragraph};
+use super::{answers, halted, heading, paragraph};
 
 /// So many items of a step are told one by one.
 const FEW: usize = 8;
@@ -271,6 +271,9 @@ pub fn next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'sta
     } else {
         "undo what it did and end"
     };
+    if state.halted.is_some() && state.ended.is_none() {
+        return halted_next(state, doing, paste);
+    }
     match doing {
         Doing::Ended | Doing::Damaged => vec![told],
         Doing::Running => vec![
@@ -290,6 +293,21 @@ pub fn next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'sta
             told,
         ],
     }
+}
+
+/// The same while everything is halted: nothing else begins anything.
+fn halted_next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'static str)> {
+    let run = &state.run;
+    let mut next = vec![(paste.command(halted::LIFT), "everything on this state goes on")];
+    if matches!(doing, Doing::Interrupted | Doing::Stopped) {
+        next.push((paste.command(format!("resume {run}")), "go on with this one, once that is lifted"));
+    }
+    if state.touched() && !state.despite_halt {
+        let undo = format!("rollback {run} --despite-halt --reason \"…\"");
+        next.push((paste.command(undo), "undo this one all the same"));
+    }
+    next.push((paste.command(format!("timeline {run}")), "what happened, record by record"));
+    next
 }
 
 /// Commands with what they do, in two columns where that fits.
