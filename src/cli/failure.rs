@@ -197,6 +197,10 @@ impl From<JournalError> for Failure {
                     .next(format!("playbook {}", halted::LIFT))
                     .next("playbook list --runs     (what is open)")
             }
+            // Another one began between the look ahead and the write.
+            JournalError::OverLimit(_) => Failure::new(Exit::NotAllowed, what)
+                .meaning("nothing was started or changed; what keeps coming back is not mended by one more run")
+                .next("the same with --override run-limit --reason \"…\" passes it"),
             JournalError::NoSuchRun(_) => Failure::new(Exit::NotFound, what).next("playbook list --runs"),
             JournalError::Corrupt(_) => Failure::new(Exit::Invalid, what)
                 .meaning("nothing was started; what the journal says can not be relied on")

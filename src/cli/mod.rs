@@ -2,6 +2,7 @@
 //! the engine does. Nothing here needs a prompt, and nothing here is shown that a terminal would obey.
 
 mod args;
+mod brakes;
 mod clock;
 mod doctor;
 mod drive;

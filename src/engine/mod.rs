@@ -28,7 +28,7 @@ use std::sync::Arc;
 use crate::actions::Table;
 use crate::ids::RunId;
 use crate::inventory::Inventory;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, RunLimit};
 use crate::notify::Notifier;
 use crate::run::{IllegalEvent, Question, RunState, StopKind, TaskState, Verdict};
 
@@ -50,6 +50,8 @@ pub struct Parts {
     pub pagers: Vec<Arc<dyn Notifier>>,
     /// Who has which role.
     pub people: Arc<dyn People>,
+    /// How often runs may begin on one resource.
+    pub limits: Vec<RunLimit>,
     /// How soon a page is repeated, in seconds.
     pub repeat_seconds: f64,
     /// How often Ctrl-C was pressed.

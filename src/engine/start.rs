@@ -11,7 +11,7 @@ use super::people::may_answer;
 use super::{Ending, EndingKind, Engine, EngineError, Requested, Tools, make_folder};
 use crate::actions::recorder;
 use crate::ids::RunId;
-use crate::journal::{JournalError, Lease};
+use crate::journal::{JournalError, Lease, RUN_LIMIT};
 use crate::plan::Plan;
 use crate::playbook::{Rollback, Step};
 use crate::run::{Event, FORMAT, LeaseReason, RequestKind, RunState};
@@ -29,6 +29,8 @@ impl Engine {
     ) -> Result<Ending, EngineError> {
         let run = new_run_id()?;
         let holder = this_process();
+        let passed = overrides.iter().any(|(brake, _)| brake == RUN_LIMIT);
+        let limits = if passed { &[] } else { self.parts.limits.as_slice() };
         let started = Event::RunStarted {
             locks: plan.locks.clone(),
             plan: Box::new(plan),
@@ -38,7 +40,7 @@ impl Engine {
             overrides,
         };
         let (lease, records) =
-            self.parts.journal.begin(&run, started, &holder, &holder.user, self.parts.clock.now())?;
+            self.parts.journal.begin_within(&run, started, &holder, &holder.user, self.parts.clock.now(), limits)?;
         let state = RunState::replay(&run, &records)?;
         for record in &records {
             self.parts.observer.record(record, &state);

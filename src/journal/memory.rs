@@ -10,7 +10,8 @@ use super::audit::{Audit, Kept};
 use super::chain::{self, Batch, Stored, Writer};
 use super::projection::Projection;
 use super::{
-    Halt, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunRow, Verification, boot, halt,
+    Earlier, Halt, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow,
+    Verification, boot, halt, limit,
 };
 use crate::ids::{Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
@@ -154,6 +155,14 @@ impl Content {
         }
     }
 
+    fn earlier(&self, since: Time) -> Vec<Earlier> {
+        let first = |(id, run): (&RunId, &Run)| {
+            let first = run.read.first().filter(|first| first.time >= since)?;
+            Earlier::of(id, first.time, &first.actor, &first.event)
+        };
+        self.runs.iter().filter_map(first).collect()
+    }
+
     fn halted(&self) -> Option<&Halt> {
         self.halts.last().filter(|halt| halt.lifted.is_none())
     }
@@ -193,13 +202,14 @@ impl Run {
 }
 
 impl Journal for MemoryJournal {
-    fn begin(
+    fn begin_within(
         &mut self,
         run: &RunId,
         started: Event,
         holder: &Holder,
         actor: &str,
         at: Time,
+        limits: &[RunLimit],
     ) -> Result<(Lease, Vec<Record>), JournalError> {
         self.write(|content| {
             if content.runs.contains_key(run) {
@@ -207,6 +217,9 @@ impl Journal for MemoryJournal {
             }
             if let Some(halt) = content.halted() {
                 return Err(JournalError::Halted(halt.clone()));
+            }
+            if let Some(since) = limit::since(limits, at) {
+                limit::check(limits, &started, &content.earlier(since), at)?;
             }
             let (batch, locks) = chain::begin(Writer { run, epoch: 1, actor, at }, started, holder)?;
             for lock in &locks {
@@ -228,6 +241,10 @@ impl Journal for MemoryJournal {
             content.runs.insert(run.clone(), begun);
             Ok((Lease { run: run.clone(), epoch: 1 }, batch.records))
         })
+    }
+
+    fn earlier(&mut self, since: Time) -> Result<Vec<Earlier>, JournalError> {
+        self.read(|content| Ok(content.earlier(since)))
     }
 
     fn append(

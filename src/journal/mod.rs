@@ -6,6 +6,7 @@ mod boot;
 mod chain;
 mod checkpoint;
 mod halt;
+mod limit;
 mod memory;
 mod projection;
 mod signing;
@@ -20,11 +21,13 @@ pub use boot::boot_id;
 pub use chain::Stored;
 pub use checkpoint::Checkpoint;
 pub use halt::{Halt, Lifted};
+pub use limit::{Earlier, OverLimit, RUN_LIMIT, RunLimit};
 pub use memory::{Failure, MemoryJournal};
 pub use signing::{Key, PublicKey};
 pub use sqlite::SqliteJournal;
 
 use crate::ids::{Digest, Resource, RunId};
+use crate::plan::Plan;
 use crate::run::{Event, Holder, LeaseReason, QuestionKind, Record, RequestKind, Time, Verdict};
 
 /// A store of runs.
@@ -43,7 +46,38 @@ pub trait Journal: Send {
         holder: &Holder,
         actor: &str,
         at: Time,
+    ) -> Result<(Lease, Vec<Record>), JournalError> {
+        self.begin_within(run, started, holder, actor, at, &[])
+    }
+
+    /// The same where only so many runs may begin: they are counted in this very write.
+    ///
+    /// # Errors
+    /// As `begin`; `OverLimit` when as many have begun as may.
+    fn begin_within(
+        &mut self,
+        run: &RunId,
+        started: Event,
+        holder: &Holder,
+        actor: &str,
+        at: Time,
+        limits: &[RunLimit],
     ) -> Result<(Lease, Vec<Record>), JournalError>;
+
+    /// The runs which change something that began since then.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn earlier(&mut self, since: Time) -> Result<Vec<Earlier>, JournalError>;
+
+    /// Whether a run with this start would be over a limit now: a look ahead, as `begin_within` is what counts.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn over_limit(&mut self, limits: &[RunLimit], plan: &Plan, at: Time) -> Result<Option<OverLimit>, JournalError> {
+        let Some(since) = limit::since(limits, at) else { return Ok(None) };
+        Ok(limit::over(limits, plan, &plan.locks, &self.earlier(since)?, at))
+    }
 
     /// Appends records under a lease. In the same transaction: the requests named in `answers` are marked as taken, and
     /// the locks are released when a `RunEnded` is among the events.
@@ -294,6 +328,9 @@ pub enum JournalError {
     /// Everything on this state is halted.
     #[error("everything on this state is {}", .0.words())]
     Halted(Halt),
+    /// As many runs as may have begun.
+    #[error("{0}")]
+    OverLimit(Box<OverLimit>),
     /// There is no such run here.
     #[error("there is no run {0} in this state")]
     NoSuchRun(RunId),

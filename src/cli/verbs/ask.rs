@@ -2,6 +2,7 @@
 //! does it; where none does, this one.
 
 use crate::cli::args::{Ask, Output, Rollback};
+use crate::cli::brakes;
 use crate::cli::drive::{Drive, say_state, show};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -28,6 +29,9 @@ pub fn rollback(setup: &Setup, args: &Rollback) -> Result<Exit, Failure> {
     }
     // A brake that does not bind is not passed.
     let despite_halt = args.despite_halt && journal.halted()?.is_some();
+    if despite_halt && let Err(why) = brakes::may_pass(&setup.config, brakes::HALT) {
+        return Err(Failure::new(Exit::NotAllowed, why).meaning("nothing was done; the halt holds this run as well"));
+    }
     ask(setup, &args.ask, journal, &run, RequestKind::Rollback { to: args.to.clone(), despite_halt })
 }
 

@@ -15,8 +15,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 
 use super::chain::{self, Stored, Writer};
-use super::{Halt, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunRow, Verification};
-use super::{boot, halt};
+use super::{
+    Earlier, Halt, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow, Verification,
+};
+use super::{boot, halt, limit};
 use crate::ids::{Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
 use open::Promise;
@@ -198,13 +200,14 @@ impl Drop for SqliteJournal {
 }
 
 impl Journal for SqliteJournal {
-    fn begin(
+    fn begin_within(
         &mut self,
         run: &RunId,
         started: Event,
         holder: &Holder,
         actor: &str,
         at: Time,
+        limits: &[RunLimit],
     ) -> Result<(Lease, Vec<Record>), JournalError> {
         if let Event::RunStarted { plan, .. } = &started {
             let length = rows::to_json(&started)?.len();
@@ -218,6 +221,9 @@ impl Journal for SqliteJournal {
             if let Some(halt) = halts::in_force(transaction)? {
                 return Err(JournalError::Halted(halt).into());
             }
+            if let Some(since) = limit::since(limits, at) {
+                limit::check(limits, &started, &rows::earlier(transaction, since)?, at)?;
+            }
             let (batch, locks) = chain::begin(Writer { run, epoch: 1, actor, at }, started, holder)?;
             rows::add(transaction, run, &batch)?;
             for lock in &locks {
@@ -227,6 +233,10 @@ impl Journal for SqliteJournal {
             rows::put_lease(transaction, &lease, holder, &boot)?;
             Ok((lease, batch.records))
         })
+    }
+
+    fn earlier(&mut self, since: Time) -> Result<Vec<Earlier>, JournalError> {
+        rows::earlier(&self.connection, since).map_err(Trouble::read)
     }
 
     fn append(

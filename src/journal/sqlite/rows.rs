@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::chain::{Batch, Head, Stored};
 use super::super::projection::Projection;
-use super::super::{JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow, boot};
+use super::super::{Earlier, JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow, boot};
 use super::trouble::Trouble;
 use crate::ids::{Resource, RunId};
 use crate::run::{Holder, Time};
@@ -208,6 +208,21 @@ pub(super) fn held(connection: &Connection, lease: &Lease) -> Result<(), Trouble
         (epoch, false) if epoch == lease.epoch => Ok(()),
         (held, _) => Err(JournalError::LeaseLost { run: lease.run.clone(), ours: lease.epoch, held }.into()),
     }
+}
+
+/// The runs which change something that began since then. One whose start cannot be read is not counted: it must not stop
+/// the others.
+pub(super) fn earlier(connection: &Connection, since: Time) -> Result<Vec<Earlier>, Trouble> {
+    let mut statement = connection
+        .prepare_cached("SELECT records.* FROM runs JOIN records USING (run) WHERE runs.started >= ?1 AND seq = 1")?;
+    let mut found = statement.query([since.0])?;
+    let mut list = Vec::new();
+    while let Some(row) = found.next()? {
+        let (Ok(run), (_, Ok(stored))) = (run_id(row), record(row)) else { continue };
+        let Ok(record) = stored.read(&run) else { continue };
+        list.extend(Earlier::of(&run, record.time, &record.actor, &record.event));
+    }
+    Ok(list)
 }
 
 /// Writes records, and how the run stands after them.
