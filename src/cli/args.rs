@@ -12,6 +12,8 @@ mod records;
 
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
 pub use people::{Approve, Reject};
+mod brakes;
+pub use brakes::Halt;
 pub use records::{Timeline, Verify};
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
@@ -109,6 +111,8 @@ pub enum Verb {
     Approve(Approve),
     /// Do not let a step begin that waits for an approval
     Reject(Reject),
+    /// Stop everything: nothing new begins on this state until it is lifted
+    Halt(Halt),
     /// What happened in a run, record by record
     Timeline(Timeline),
     /// Recompute a run's hash chain
@@ -369,6 +373,9 @@ pub struct Rollback {
     /// The checkpoint to stop at [default: the start]
     #[arg(long, value_name = "CHECKPOINT")]
     pub to: Option<String>,
+    /// Undo it although everything is halted; needs --reason
+    #[arg(long, requires = "reason")]
+    pub despite_halt: bool,
 }
 
 /// `cancel`, `abort`, `pause`.

@@ -14,12 +14,13 @@ use crate::engine::{
 };
 use crate::ids::{Resource, RunId};
 use crate::inventory::Inventory;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, OverLimit};
 use crate::notify;
 use crate::plan::Plan;
 use crate::run::{RequestKind, RunState, StopKind};
 
 use super::args::Output;
+use super::brakes;
 use super::clock;
 use super::exit::Exit;
 use super::failure::{Failure, Stranded};
@@ -144,6 +145,7 @@ impl<'a> Drive<'a> {
             clock: Arc::new(WallClock),
             pagers,
             people,
+            limits: if rehearsal { Vec::new() } else { brakes::limits(&setup.config) },
             repeat_seconds: setup.config.page.as_ref().map_or(REPEAT_SECONDS, |page| page.repeat_seconds),
             interrupts: interrupts.1.clone(),
             wait,
@@ -189,6 +191,15 @@ impl<'a> Drive<'a> {
             return Err(Held::of(self.engine.journal(), row.clone())?.failure());
         }
         self.conclude(result)
+    }
+
+    /// Whether as many runs have begun on what a plan locks as may.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn over_limit(&mut self, plan: &Plan) -> Result<Option<OverLimit>, Failure> {
+        let limits = brakes::limits(&self.setup.config);
+        Ok(self.engine.journal().over_limit(&limits, plan, clock::now())?)
     }
 
     /// Waits until none of these locks is held any more, and says what it waits for; false where none was held. It holds

@@ -79,7 +79,7 @@ pub const ALL: [Row; 17] = [
     row(Exit::NotFound, 66, "no such playbook, action, file or run"),
     row(Exit::Fault, 70, "a fault of playbook itself"),
     row(Exit::Journal, 74, "the journal cannot be written or read; no further step is started"),
-    row(Exit::NotAllowed, 77, "not allowed as it was asked; the command that is allowed is printed"),
+    row(Exit::NotAllowed, 77, "not allowed as it was asked, halted or frozen; the command that is allowed is printed"),
     row(Exit::Interrupted, 130, "interrupted; the run can be resumed, and the command is printed"),
 ];
 
@@ -111,6 +111,7 @@ impl Exit {
             EndingKind::Finished(verdict) => Self::of_ended(&ending.state, *verdict),
             EndingKind::Waiting(question) if question.kind == QuestionKind::UndoFailed => Exit::Stuck,
             EndingKind::Waiting(_) | EndingKind::Stopped(StopKind::Paused) => Exit::Waiting,
+            EndingKind::Halted => Exit::NotAllowed,
             EndingKind::Stopped(StopKind::Interrupted) | EndingKind::Left => Exit::Interrupted,
         }
     }

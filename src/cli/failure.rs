@@ -18,7 +18,7 @@ use super::paste::{Paste, quote};
 use super::screen::Screen;
 use super::seen::Left;
 use super::text::{Ink, Line, Look, wrap};
-use super::view::{faults, stranded};
+use super::view::{faults, halted, stranded};
 
 /// Something to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,6 +191,16 @@ impl From<JournalError> for Failure {
             JournalError::LeaseLost { run, .. } => Failure::new(Exit::Waiting, what)
                 .meaning("this process stopped at once and started nothing more; the other one drives the run")
                 .next(format!("playbook watch {run}")),
+            JournalError::Halted(halt) => {
+                Failure::new(Exit::NotAllowed, halted::sentence(&halted::seen(&halt), clock::now()))
+                    .meaning("nothing was started or changed; nothing new begins until the halt is lifted")
+                    .next(format!("playbook {}", halted::LIFT))
+                    .next("playbook list --runs     (what is open)")
+            }
+            // Another one began between the look ahead and the write.
+            JournalError::OverLimit(_) => Failure::new(Exit::NotAllowed, what)
+                .meaning("nothing was started or changed; what keeps coming back is not mended by one more run")
+                .next("the same with --override run-limit --reason \"…\" passes it"),
             JournalError::NoSuchRun(_) => Failure::new(Exit::NotFound, what).next("playbook list --runs"),
             JournalError::Corrupt(_) => Failure::new(Exit::Invalid, what)
                 .meaning("nothing was started; what the journal says can not be relied on")

@@ -2,6 +2,7 @@
 //! the engine does. Nothing here needs a prompt, and nothing here is shown that a terminal would obey.
 
 mod args;
+mod brakes;
 mod clock;
 mod doctor;
 mod drive;
@@ -128,6 +129,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Resolve(args) => verbs::resolve::resolve(setup, args),
         Verb::Approve(args) => verbs::approve::approve(setup, args),
         Verb::Reject(args) => verbs::approve::reject(setup, args),
+        Verb::Halt(args) => verbs::halt::halt(setup, args),
         Verb::Timeline(args) => verbs::timeline::timeline(setup, args),
         Verb::Verify(args) => verbs::verify::verify(setup, args),
         Verb::Doctor(args) => doctor::doctor(setup, args),
@@ -153,6 +155,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Lint(args) => matches!(args.output, LintFormat::Json | LintFormat::Sarif),
         Verb::List(args) => args.output == Format::Json,
         Verb::Status(args) => args.output == Format::Json,
+        Verb::Halt(args) => args.output == Format::Json,
         Verb::Doctor(args) => args.output == Format::Json,
         Verb::Diff(args) => args.output == Format::Json,
         Verb::Explain(_)

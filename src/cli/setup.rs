@@ -15,6 +15,7 @@ use crate::spec::Specs;
 use crate::value::Value;
 
 use super::args::Global;
+use super::brakes;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::paste::Paste;
@@ -59,6 +60,7 @@ impl Setup {
         }
         let config = config::load(global.config.as_deref())
             .map_err(|error| Failure::new(Exit::Invalid, error.to_string()).meaning("nothing was started"))?;
+        brakes::check(&config)?;
         let state = named(global.state.as_deref()).or_else(|| config.state.clone()).or_else(default_state).ok_or_else(
             || {
                 Failure::new(Exit::Usage, "nothing says where the state is: neither HOME nor XDG_STATE_HOME is set")

@@ -1,10 +1,12 @@
 //! The settings of the tool on this machine. A leaf: it reads its file and knows nothing of the rest, and it never writes.
 
 mod brakes;
+mod freeze;
 mod load;
 mod model;
 
-pub use brakes::Role;
+pub use brakes::{Limit, RequirePlan, Role};
+pub use freeze::Freeze;
 pub use load::load;
 pub use model::{Config, Page};
 

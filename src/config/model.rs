@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::brakes::Role;
+use super::brakes::{Limit, RequirePlan, Role};
+use super::freeze::Freeze;
 
 /// The settings of the tool on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,14 @@ pub struct Config {
     pub max_plan_age_seconds: Option<f64>,
     /// Who has which role.
     pub roles: BTreeMap<String, Role>,
+    /// Who may pass a brake, by the brake's name; anybody by name where it is not there.
+    pub overrides: BTreeMap<String, Vec<String>>,
+    /// When nothing is started.
+    pub freeze: Vec<Freeze>,
+    /// How often runs may begin on one resource.
+    pub limits: Vec<Limit>,
+    /// Where a run is started with a fresh plan alone.
+    pub require_plan: Option<RequirePlan>,
 }
 
 /// How a person is called.

@@ -12,9 +12,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::alarm::Alarms;
-use super::{Ending, EndingKind, EngineError, Tools};
+use super::{Ending, EndingKind, EngineError, Tools, halt};
 use crate::actions::Context;
-use crate::journal::{Journal, Lease};
+use crate::journal::{Journal, JournalError, Lease};
 use crate::run::{Decision, Event, RunState, StopKind, Task, decide};
 
 /// How often requests are looked for and the screen may move on, in milliseconds. Requests are promised within 250.
@@ -50,6 +50,8 @@ pub(super) struct Drive<'e> {
     pub(super) paged: Cell<Option<Instant>>,
     /// Calls of people that are under way.
     pub(super) alarms: RefCell<Alarms>,
+    /// The halt that was told of.
+    pub(super) told_halt: Cell<Option<i64>>,
     /// Until when tasks wait, each for an attempt of its own.
     pub(super) waiting: RefCell<BTreeMap<(Task, u32, bool), Instant>>,
 }
@@ -93,6 +95,14 @@ impl Drive<'_> {
                 }
                 Decision::Wait(question) => {
                     if let Some(kind) = self.wait(&question).await? {
+                        return Ok(kind);
+                    }
+                    continue;
+                }
+                Decision::Halted => {
+                    // What had not got to its intent has not begun.
+                    works.clear();
+                    if let Some(kind) = self.stand_still().await {
                         return Ok(kind);
                     }
                     continue;
@@ -146,7 +156,7 @@ impl Drive<'_> {
         let rest = Box::pin(async move {
             match &decision {
                 Decision::Enter { .. } => self.enter(&of),
-                Decision::Prepare { .. } => self.prepare(&of).await,
+                Decision::Prepare { .. } => halt::came_before(self.prepare(&of).await),
                 Decision::Dispatch { .. } => self.dispatch(&of).await,
                 Decision::Settle { .. } => self.settle(&of).await,
                 Decision::Verify { .. } => self.verify(&of).await,
@@ -187,7 +197,12 @@ impl Drive<'_> {
         // What cannot be written down is all that is known of it: whoever is there must be told.
         let told = events.clone();
         let appended = self.journal.borrow_mut().append(&self.lease, actor, now, events, answers);
-        let records = appended.inspect_err(|_| self.tools.observer.unwritten(&told))?;
+        let records = appended.inspect_err(|error| {
+            // What a halt came before has not happened.
+            if !matches!(error, JournalError::Halted(_)) {
+                self.tools.observer.unwritten(&told);
+            }
+        })?;
         for record in &records {
             self.state.borrow_mut().apply(record)?;
             self.tools.observer.record(record, &self.state());

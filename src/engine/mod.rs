@@ -9,6 +9,7 @@ mod check;
 mod clock;
 mod drive;
 mod enter;
+mod halt;
 pub mod holder;
 mod observer;
 mod outputs;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use crate::actions::Table;
 use crate::ids::RunId;
 use crate::inventory::Inventory;
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, RunLimit};
 use crate::notify::Notifier;
 use crate::run::{IllegalEvent, Question, RunState, StopKind, TaskState, Verdict};
 
@@ -53,6 +54,8 @@ pub struct Parts {
     pub pagers: Vec<Arc<dyn Notifier>>,
     /// Who has which role.
     pub people: Arc<dyn People>,
+    /// How often runs may begin on one resource.
+    pub limits: Vec<RunLimit>,
     /// How soon a page is repeated, in seconds.
     pub repeat_seconds: f64,
     /// How often Ctrl-C was pressed.
@@ -104,6 +107,8 @@ pub enum EndingKind {
     Waiting(Question),
     /// A person stopped it; nobody holds the run any more.
     Stopped(StopKind),
+    /// Everything is halted, and nobody stays until that is lifted; nobody holds the run any more.
+    Halted,
     /// It was told to stop at once (a second Ctrl-C): a step may still be under way under its recorder.
     Left,
 }

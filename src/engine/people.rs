@@ -13,6 +13,8 @@ use crate::run::{Answer, Event, Question, QuestionKind, RequestKind, RunState, T
 impl Drive<'_> {
     /// Turns what other processes asked for into records.
     pub(super) fn take_requests(&self) -> Result<(), EngineError> {
+        // A request may be an exemption from a halt, which has to be known by then.
+        self.take_halt()?;
         let requests = self.journal.borrow_mut().requests(&self.lease.run)?;
         for request in requests {
             let event = self.event_of(&request);

@@ -11,7 +11,7 @@ use super::people::may_answer;
 use super::{Beginning, Ending, EndingKind, Engine, EngineError, Requested, Tools, make_folder};
 use crate::actions::recorder;
 use crate::ids::RunId;
-use crate::journal::{JournalError, Lease};
+use crate::journal::{JournalError, Lease, RUN_LIMIT};
 use crate::plan::Plan;
 use crate::playbook::{Rollback, Step};
 use crate::run::{Event, FORMAT, LeaseReason, RequestKind, RunState};
@@ -25,6 +25,8 @@ impl Engine {
         let Beginning { incident, overrides, approved } = beginning;
         let run = new_run_id()?;
         let holder = this_process();
+        let passed = overrides.iter().any(|(brake, _)| brake == RUN_LIMIT);
+        let limits = if passed { &[] } else { self.parts.limits.as_slice() };
         let started = Event::RunStarted {
             locks: plan.locks.clone(),
             plan: Box::new(plan),
@@ -35,7 +37,7 @@ impl Engine {
             approved,
         };
         let (lease, records) =
-            self.parts.journal.begin(&run, started, &holder, &holder.user, self.parts.clock.now())?;
+            self.parts.journal.begin_within(&run, started, &holder, &holder.user, self.parts.clock.now(), limits)?;
         let state = RunState::replay(&run, &records)?;
         for record in &records {
             self.parts.observer.record(record, &state);
@@ -168,6 +170,7 @@ impl Engine {
             renewed: Cell::new(Instant::now()),
             paged: Cell::new(None),
             alarms: RefCell::default(),
+            told_halt: Cell::new(None),
             waiting: RefCell::default(),
         })
     }
@@ -191,7 +194,7 @@ fn check(state: &RunState, request: &RequestKind) -> Result<(), EngineError> {
     }
     match request {
         RequestKind::Resolve { task, answer } => may_answer(state, task, *answer).map_err(EngineError::NotNow),
-        RequestKind::Rollback { to: Some(name) } if !state.checkpoints.iter().any(|point| &point.name == name) => {
+        RequestKind::Rollback { to: Some(name), .. } if !state.checkpoints.iter().any(|point| &point.name == name) => {
             let reached: Vec<&str> = state.checkpoints.iter().map(|point| point.name.as_str()).collect();
             let list = if reached.is_empty() { "none".to_owned() } else { reached.join(", ") };
             Err(EngineError::NotNow(format!("run {} has not reached a checkpoint {name}; reached: {list}", state.run)))

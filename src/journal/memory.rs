@@ -9,7 +9,10 @@ use std::time::Duration;
 use super::audit::{Audit, Kept};
 use super::chain::{self, Batch, Stored, Writer};
 use super::projection::Projection;
-use super::{Journal, JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow, Verification, boot};
+use super::{
+    Earlier, Halt, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow,
+    Verification, boot, halt, limit,
+};
 use crate::ids::{Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
 
@@ -37,6 +40,7 @@ struct Content {
     runs: BTreeMap<RunId, Run>,
     locks: BTreeMap<Resource, (RunId, Time)>,
     requests: Vec<(RequestRow, RunId, bool)>,
+    halts: Vec<Halt>,
     clock: Duration,
     boots: u64,
 }
@@ -151,6 +155,18 @@ impl Content {
         }
     }
 
+    fn earlier(&self, since: Time) -> Vec<Earlier> {
+        let first = |(id, run): (&RunId, &Run)| {
+            let first = run.read.first().filter(|first| first.time >= since)?;
+            Earlier::of(id, first.time, &first.actor, &first.event)
+        };
+        self.runs.iter().filter_map(first).collect()
+    }
+
+    fn halted(&self) -> Option<&Halt> {
+        self.halts.last().filter(|halt| halt.lifted.is_none())
+    }
+
     fn boot(&self) -> String {
         format!("simulated-{}", self.boots)
     }
@@ -186,17 +202,24 @@ impl Run {
 }
 
 impl Journal for MemoryJournal {
-    fn begin(
+    fn begin_within(
         &mut self,
         run: &RunId,
         started: Event,
         holder: &Holder,
         actor: &str,
         at: Time,
+        limits: &[RunLimit],
     ) -> Result<(Lease, Vec<Record>), JournalError> {
         self.write(|content| {
             if content.runs.contains_key(run) {
                 return Err(chain::refused(run, "there is a run with this id already"));
+            }
+            if let Some(halt) = content.halted() {
+                return Err(JournalError::Halted(halt.clone()));
+            }
+            if let Some(since) = limit::since(limits, at) {
+                limit::check(limits, &started, &content.earlier(since), at)?;
             }
             let (batch, locks) = chain::begin(Writer { run, epoch: 1, actor, at }, started, holder)?;
             for lock in &locks {
@@ -220,6 +243,10 @@ impl Journal for MemoryJournal {
         })
     }
 
+    fn earlier(&mut self, since: Time) -> Result<Vec<Earlier>, JournalError> {
+        self.read(|content| Ok(content.earlier(since)))
+    }
+
     fn append(
         &mut self,
         lease: &Lease,
@@ -229,7 +256,11 @@ impl Journal for MemoryJournal {
         answers: &[i64],
     ) -> Result<Vec<Record>, JournalError> {
         self.write(|content| {
+            let halt = content.halted().cloned();
             let run = content.held(lease)?;
+            if let Some(halt) = &halt {
+                halt::allows(halt, &run.projection, &events)?;
+            }
             let writer = Writer { run: &lease.run, epoch: lease.epoch, actor, at };
             let batch = chain::extend(writer, &run.projection, events)?;
             let ended = batch.projection.verdict.is_some();
@@ -354,6 +385,30 @@ impl Journal for MemoryJournal {
             let open = content.requests.iter().filter(|(_, of, taken)| of == run && !taken);
             Ok(open.map(|(request, ..)| request.clone()).collect())
         })
+    }
+
+    fn halt(&mut self, by: &str, reason: &str, at: Time) -> Result<Halt, JournalError> {
+        self.write(|content| {
+            if let Some(halt) = content.halted() {
+                return Ok(halt.clone());
+            }
+            let number = i64::try_from(content.halts.len()).unwrap_or(i64::MAX).saturating_add(1);
+            let halt = Halt { number, by: by.to_owned(), reason: reason.to_owned(), since: at, lifted: None };
+            content.halts.push(halt.clone());
+            Ok(halt)
+        })
+    }
+
+    fn lift(&mut self, by: &str, reason: &str, at: Time) -> Result<Option<Halt>, JournalError> {
+        self.write(|content| {
+            let Some(halt) = content.halts.last_mut().filter(|halt| halt.lifted.is_none()) else { return Ok(None) };
+            halt.lifted = Some(Lifted { by: by.to_owned(), reason: reason.to_owned(), at });
+            Ok(Some(halt.clone()))
+        })
+    }
+
+    fn newest_halt(&mut self) -> Result<Option<Halt>, JournalError> {
+        self.read(|content| Ok(content.halts.last().cloned()))
     }
 
     fn verify(&mut self, run: &RunId) -> Result<Verification, JournalError> {

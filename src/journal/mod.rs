@@ -5,6 +5,8 @@ mod audit;
 mod boot;
 mod chain;
 mod checkpoint;
+mod halt;
+mod limit;
 mod memory;
 mod projection;
 mod signing;
@@ -18,11 +20,14 @@ pub use audit::verify_stored;
 pub use boot::boot_id;
 pub use chain::Stored;
 pub use checkpoint::Checkpoint;
+pub use halt::{Halt, Lifted};
+pub use limit::{Earlier, OverLimit, RUN_LIMIT, RunLimit};
 pub use memory::{Failure, MemoryJournal};
 pub use signing::{Key, PublicKey};
 pub use sqlite::SqliteJournal;
 
 use crate::ids::{Digest, Resource, RunId};
+use crate::plan::Plan;
 use crate::run::{Event, Holder, LeaseReason, QuestionKind, Record, RequestKind, Time, Verdict};
 
 /// A store of runs.
@@ -33,7 +38,7 @@ pub trait Journal: Send {
     /// Begins a run: takes its locks and its lease and writes its first records, all or nothing.
     ///
     /// # Errors
-    /// `Locked` when another run holds one of the locks.
+    /// `Locked` when another run holds one of the locks, `Halted` while a halt is in force.
     fn begin(
         &mut self,
         run: &RunId,
@@ -41,13 +46,45 @@ pub trait Journal: Send {
         holder: &Holder,
         actor: &str,
         at: Time,
+    ) -> Result<(Lease, Vec<Record>), JournalError> {
+        self.begin_within(run, started, holder, actor, at, &[])
+    }
+
+    /// The same where only so many runs may begin: they are counted in this very write.
+    ///
+    /// # Errors
+    /// As `begin`; `OverLimit` when as many have begun as may.
+    fn begin_within(
+        &mut self,
+        run: &RunId,
+        started: Event,
+        holder: &Holder,
+        actor: &str,
+        at: Time,
+        limits: &[RunLimit],
     ) -> Result<(Lease, Vec<Record>), JournalError>;
+
+    /// The runs which change something that began since then.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn earlier(&mut self, since: Time) -> Result<Vec<Earlier>, JournalError>;
+
+    /// Whether a run with this start would be over a limit now: a look ahead, as `begin_within` is what counts.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn over_limit(&mut self, limits: &[RunLimit], plan: &Plan, at: Time) -> Result<Option<OverLimit>, JournalError> {
+        let Some(since) = limit::since(limits, at) else { return Ok(None) };
+        Ok(limit::over(limits, plan, &plan.locks, &self.earlier(since)?, at))
+    }
 
     /// Appends records under a lease. In the same transaction: the requests named in `answers` are marked as taken, and
     /// the locks are released when a `RunEnded` is among the events.
     ///
     /// # Errors
-    /// `LeaseLost` when another process has taken the run; then nothing was written.
+    /// `LeaseLost` when another process has taken the run, `Halted` when an attempt would begin while a halt is in force;
+    /// then nothing was written.
     fn append(
         &mut self,
         lease: &Lease,
@@ -138,6 +175,33 @@ pub trait Journal: Send {
     /// # Errors
     /// When the store cannot be read.
     fn requests(&mut self, run: &RunId) -> Result<Vec<RequestRow>, JournalError>;
+
+    /// Halts everything on this state: once it returns, no intent is written any more, and no run begins. The halt that is
+    /// in force then: an earlier one, where there was one already.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn halt(&mut self, by: &str, reason: &str, at: Time) -> Result<Halt, JournalError>;
+
+    /// Ends the halt that is in force, and says which that was; nothing where there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn lift(&mut self, by: &str, reason: &str, at: Time) -> Result<Option<Halt>, JournalError>;
+
+    /// The newest halt, in force or lifted. Asked several times a second.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn newest_halt(&mut self) -> Result<Option<Halt>, JournalError>;
+
+    /// The halt that is in force.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn halted(&mut self) -> Result<Option<Halt>, JournalError> {
+        Ok(self.newest_halt()?.filter(|halt| halt.lifted.is_none()))
+    }
 
     /// Recomputes a run's hash chain from what is stored.
     ///
@@ -261,6 +325,12 @@ pub enum JournalError {
     /// A lock is held by another run.
     #[error("{} is held by run {} ({}), {}", .0.resource, .0.run, .0.playbook, .0.incident.as_deref().map_or_else(|| "no incident".to_owned(), |i| format!("incident {i}")))]
     Locked(LockRow),
+    /// Everything on this state is halted.
+    #[error("everything on this state is {}", .0.words())]
+    Halted(Halt),
+    /// As many runs as may have begun.
+    #[error("{0}")]
+    OverLimit(Box<OverLimit>),
     /// There is no such run here.
     #[error("there is no run {0} in this state")]
     NoSuchRun(RunId),

@@ -5,7 +5,7 @@
 use super::chain::Head;
 use super::{LeaseInfo, RunRow};
 use crate::ids::RunId;
-use crate::run::{Event, QuestionKind, Record, Settlement, Time, Verdict};
+use crate::run::{Event, QuestionKind, Record, RequestKind, Settlement, Time, Verdict};
 
 /// How a run stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(super) struct Projection {
     pub verdict: Option<Verdict>,
     pub waiting: Option<QuestionKind>,
     pub stopped: bool,
+    /// Whether a person let it undo although everything is halted.
+    pub despite_halt: bool,
     pub head: Head,
 }
 
@@ -34,6 +36,7 @@ impl Projection {
             verdict: None,
             waiting: None,
             stopped: false,
+            despite_halt: false,
             head: Head { seq: record.seq, hash: record.hash.clone() },
         })
     }
@@ -62,6 +65,11 @@ impl Projection {
                 self.waiting = None;
                 self.stopped = false;
             }
+            Event::Requested { request: RequestKind::Rollback { despite_halt: true, .. }, .. } => {
+                self.despite_halt = true;
+            }
+            // Another halt binds anew.
+            Event::Halted { .. } | Event::HaltLifted { .. } => self.despite_halt = false,
             Event::RunStarted { .. }
             | Event::LeaseTaken { .. }
             | Event::GroupEntered { .. }
@@ -100,7 +108,7 @@ impl Projection {
 
     /// The first thing in which another one differs, in words; nothing where they agree.
     pub fn difference(&self, kept: &Self) -> Option<String> {
-        let fields: [(&str, String, String); 9] = [
+        let fields: [(&str, String, String); 10] = [
             ("playbook", self.playbook.clone(), kept.playbook.clone()),
             ("version", self.version.clone(), kept.version.clone()),
             ("incident", format!("{:?}", self.incident), format!("{:?}", kept.incident)),
@@ -109,6 +117,7 @@ impl Projection {
             ("verdict", format!("{:?}", self.verdict), format!("{:?}", kept.verdict)),
             ("wait", format!("{:?}", self.waiting), format!("{:?}", kept.waiting)),
             ("stop", self.stopped.to_string(), kept.stopped.to_string()),
+            ("right to undo despite a halt", self.despite_halt.to_string(), kept.despite_halt.to_string()),
             ("last record", self.head.describe(), kept.head.describe()),
         ];
         fields.into_iter().find(|(_, ours, theirs)| ours != theirs).map(|(what, records, list)| {

@@ -49,6 +49,8 @@ impl RunState {
             asked: None,
             question: None,
             stopped: None,
+            halted: None,
+            despite_halt: false,
             service: None,
             exceptions: overrides.iter().map(|(brake, why)| format!("{brake} was overridden: {why}")).collect(),
             drifted: false,
@@ -174,6 +176,7 @@ impl RunState {
                 }
             }
             Event::Resumed { .. } => self.stopped = None,
+            Event::Halted { .. } | Event::HaltLifted { .. } => self.take_halt(&record.event),
             Event::Paged { .. } | Event::Note { .. } => {}
             Event::ApprovalAsked { task, asking } => {
                 self.known(&task.step)?;
@@ -423,6 +426,7 @@ impl RunState {
     fn request(&mut self, request: &RequestKind, reason: &str, actor: &str) {
         let because =
             if reason.is_empty() { format!("asked by {actor}") } else { format!("asked by {actor}: {reason}") };
+        self.despite_halt |= matches!(request, RequestKind::Rollback { despite_halt: true, .. });
         match request {
             // During an undo a cancel is a no-op, and a run that was stopped in the middle of one goes on with it.
             RequestKind::Cancel | RequestKind::Rollback { .. } if self.rollback.is_some() => self.stopped = None,
@@ -430,7 +434,7 @@ impl RunState {
                 self.stopped = None;
                 self.asked = Some(Asked::Rollback { to: None, because });
             }
-            RequestKind::Rollback { to } => {
+            RequestKind::Rollback { to, .. } => {
                 self.stopped = None;
                 self.asked = Some(Asked::Rollback { to: to.clone(), because });
             }

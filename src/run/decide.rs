@@ -5,8 +5,8 @@ use super::failed::ANSWER_WITHIN;
 use super::state::Asked;
 use super::walk::{self, Next};
 use super::{
-    Event, Moment, Question, QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict, brakes, undo,
-    verdict,
+    Event, Moment, Question, QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict, brakes, halt,
+    undo, verdict,
 };
 
 /// What is to be done next.
@@ -56,6 +56,8 @@ pub enum Decision {
     Wait(Box<Question>),
     /// A person stopped the run; it can be resumed.
     Stopped(StopKind),
+    /// Everything is halted and nothing of it is under way: it goes on once that is lifted.
+    Halted,
     /// It is over.
     Finished(Verdict),
 }
@@ -92,6 +94,7 @@ impl Decision {
             Decision::Record(_) => "record",
             Decision::Wait(_) => "wait",
             Decision::Stopped(_) => "stopped",
+            Decision::Halted => "halted",
             Decision::Finished(_) => "finished",
         }
     }
@@ -99,6 +102,11 @@ impl Decision {
 
 /// What is to be done next.
 pub fn decide(run: &RunState, now: Time) -> Decision {
+    let decision = unhalted(run, now);
+    if run.halted.is_some() { halt::hold_back(run, decision) } else { decision }
+}
+
+fn unhalted(run: &RunState, now: Time) -> Decision {
     if let Some((verdict, ..)) = run.ended {
         return Decision::Finished(verdict);
     }
@@ -138,7 +146,7 @@ fn forward(run: &RunState, now: Time) -> Decision {
     }
 }
 
-fn together(mut decisions: Vec<Decision>) -> Decision {
+pub(super) fn together(mut decisions: Vec<Decision>) -> Decision {
     match (decisions.pop(), decisions.is_empty()) {
         (Some(only), true) => only,
         (last, _) => {

@@ -10,7 +10,7 @@ use crate::spec::Effect;
 use crate::value::Value;
 
 /// The form of the records that this version writes, and the newest that it knows.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -184,6 +184,24 @@ pub enum Event {
     },
     /// A stopped run goes on.
     Resumed {
+        /// Why.
+        reason: String,
+    },
+    /// Everything on the state is halted: nothing new begins in this run either.
+    Halted {
+        /// The halt's number; it only rises.
+        number: i64,
+        /// Who halted.
+        by: String,
+        /// Why; may be empty.
+        reason: String,
+        /// Since when.
+        since: Time,
+    },
+    /// The halt has ended: the run goes on.
+    HaltLifted {
+        /// By whom.
+        by: String,
         /// Why.
         reason: String,
     },
@@ -396,6 +414,9 @@ pub enum RequestKind {
     Rollback {
         /// The checkpoint.
         to: Option<String>,
+        /// Whether it is undone even while everything is halted.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        despite_halt: bool,
     },
     /// Finish the step in hand and end without undoing anything.
     Abort,

@@ -9,6 +9,7 @@ mod decide;
 mod event;
 mod failed;
 mod groups;
+mod halt;
 mod known;
 mod record;
 mod retry;
@@ -27,6 +28,6 @@ pub use event::{
     StopKind, Verdict,
 };
 pub use record::{Record, Time};
-pub use state::{Asked, Checkpoint, Entered, IllegalEvent, Rollback, RunState};
+pub use state::{Asked, Checkpoint, Entered, Halted, IllegalEvent, Rollback, RunState};
 pub use task::{Phase, Task};
 pub use task_state::{Intent, Status, TaskState};

@@ -52,6 +52,10 @@ pub struct RunState {
     pub question: Option<Question>,
     /// Whether it was stopped and not resumed.
     pub stopped: Option<StopKind>,
+    /// The halt that holds it, as far as whoever drives it has seen.
+    pub halted: Option<Halted>,
+    /// Whether a person lets it undo all the same.
+    pub despite_halt: bool,
     /// What the service is, as far as steps have said, and since when.
     pub service: Option<(Service, Time)>,
     /// What a success is not quite: failures passed over, answers given by people, brakes overridden.
@@ -121,6 +125,19 @@ pub enum Asked {
         /// What was asked for before, to be done when the run is resumed.
         then: Option<Box<Asked>>,
     },
+}
+
+/// A halt of everything, as a run has seen it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Halted {
+    /// Its number.
+    pub number: i64,
+    /// Who halted.
+    pub by: String,
+    /// Why; may be empty.
+    pub reason: String,
+    /// Since when.
+    pub since: Time,
 }
 
 /// A record that cannot follow on those before it.

@@ -28,6 +28,8 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::Requested { .. } => "requested",
         Event::Stopped { .. } => "stopped",
         Event::Resumed { .. } => "resumed",
+        Event::Halted { .. } => "halted",
+        Event::HaltLifted { .. } => "halt_lifted",
         Event::Note { .. } => "note",
         Event::ApprovalAsked { .. } => "approval_asked",
         Event::Approved { .. } => "approved",
@@ -130,6 +132,10 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
         Event::BudgetExceeded { from, to, max, taken } => {
             json!({ "from": from, "to": to, "max_seconds": max, "taken_seconds": taken })
         }
+        Event::Halted { number, by, reason, since } => {
+            json!({ "number": number, "by": by, "reason": reason, "since_ms": since })
+        }
+        Event::HaltLifted { by, reason } => json!({ "by": by, "reason": reason }),
         Event::RunEnded { verdict, summary } => json!({ "verdict": verdict, "summary": summary }),
     }
 }

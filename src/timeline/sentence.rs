@@ -52,6 +52,11 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
         Event::Stopped { kind: StopKind::Interrupted, because } => format!("the run is interrupted: {because}"),
         Event::Resumed { reason } if reason.is_empty() => "the run goes on".to_owned(),
         Event::Resumed { reason } => format!("the run goes on: {reason}"),
+        Event::Halted { by, reason, .. } => {
+            let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+            format!("everything on this state is halted by {by}{why}; nothing new begins")
+        }
+        Event::HaltLifted { by, reason } => with(&format!("the halt is lifted by {by}, the run goes on"), reason),
         Event::Note { message } => message.clone(),
         Event::ApprovalAsked { task, asking } => brakes::asked(record, task, asking),
         Event::Approved { task, reason, roles, break_glass, complete } => {
@@ -196,7 +201,10 @@ pub(super) fn answer_words(answer: Answer) -> &'static str {
 fn requested(actor: &str, request: &RequestKind, reason: &str) -> String {
     let what = match request {
         RequestKind::Cancel => "to cancel the run: undo and end".to_owned(),
-        RequestKind::Rollback { to } => format!("to roll back to {}", checkpoint_or_start(to.as_deref())),
+        RequestKind::Rollback { to, despite_halt } => {
+            let despite = if *despite_halt { ", although everything is halted" } else { "" };
+            format!("to roll back to {}{despite}", checkpoint_or_start(to.as_deref()))
+        }
         RequestKind::Abort => "to end the run without undoing anything".to_owned(),
         RequestKind::Pause => "to pause the run".to_owned(),
         RequestKind::Resolve { task, answer } => format!("to settle {task}: {}", answer_words(*answer)),

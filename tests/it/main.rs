@@ -10,6 +10,7 @@
 )]
 
 mod authoring;
+mod brakes;
 mod cli;
 mod command;
 mod core;

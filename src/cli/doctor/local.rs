@@ -9,8 +9,8 @@ use super::Look;
 use crate::cli::clock;
 use crate::cli::runs::Doing;
 use crate::cli::setup::Setup;
-use crate::cli::view::count;
-use crate::journal::{Journal, LockRow, RunRow};
+use crate::cli::view::{count, halted};
+use crate::journal::{Halt, Journal, JournalError, LockRow, RunRow};
 use crate::run::Time;
 use crate::value::{format_seconds, format_size};
 
@@ -36,17 +36,35 @@ pub(super) fn looks(setup: &Setup) -> Vec<Look> {
             looks.push(Look::well("journal", format!("none yet; the first run makes it in {}", setup.state.display())));
             looks.push(time(None));
         }
-        Ok(Some(mut journal)) => match (journal.runs(), journal.locks()) {
-            (Ok(runs), Ok(locks)) => {
-                looks.push(Look::well("journal", format!("{} in {}", count(runs.len(), "run"), setup.state.display())));
-                looks.push(time(runs.iter().map(|row| row.updated).max()));
-                looks.extend(unfinished(&runs, &locks));
+        Ok(Some(mut journal)) => {
+            looks.splice(0..0, halt(journal.halted()));
+            match (journal.runs(), journal.locks()) {
+                (Ok(runs), Ok(locks)) => {
+                    looks.push(Look::well(
+                        "journal",
+                        format!("{} in {}", count(runs.len(), "run"), setup.state.display()),
+                    ));
+                    looks.push(time(runs.iter().map(|row| row.updated).max()));
+                    looks.extend(unfinished(&runs, &locks));
+                }
+                (Err(error), _) | (_, Err(error)) => looks.push(Look::finding("journal", error.to_string())),
             }
-            (Err(error), _) | (_, Err(error)) => looks.push(Look::finding("journal", error.to_string())),
-        },
+        }
     }
     looks.push(page(setup));
     looks
+}
+
+/// Whether everything is halted.
+fn halt(found: Result<Option<Halt>, JournalError>) -> Option<Look> {
+    match found {
+        Ok(None) => None,
+        Ok(Some(halt)) => {
+            let text = halted::sentence(&halted::seen(&halt), clock::now());
+            Some(Look::finding("halt", text).hint(format!("playbook {}", halted::LIFT)))
+        }
+        Err(error) => Some(Look::finding("halt", error.to_string())),
+    }
 }
 
 /// The nearest folder that exists.

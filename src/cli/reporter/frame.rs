@@ -4,7 +4,7 @@ use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::text::{Ink, Line, shorten, wrap};
 use crate::cli::view::plan::service_ink;
-use crate::cli::view::{answers, end};
+use crate::cli::view::{answers, end, halted};
 use crate::cli::visible;
 use crate::run::{RunState, Task, Time};
 use crate::value::format_seconds;
@@ -122,6 +122,15 @@ impl Scene {
             for choice in answers::choices(state, question).iter().take(3) {
                 lines.push(Line::plain("   ").with(Ink::Dim, end::resolve(state, question, choice.flag, &self.paste)));
             }
+        }
+        if let Some(halt) = state.halted.as_ref().filter(|_| state.ended.is_none()) {
+            lines.push(Line::new());
+            let room = width.saturating_sub(3);
+            let ink = |line: String| Line::plain("   ").with(Ink::Bad, line);
+            lines.extend(wrap(&halted::sentence(halt, now), room).into_iter().take(4).map(ink));
+            let words = if state.despite_halt { "it is undone all the same; to lift the halt:" } else { "to lift it:" };
+            lines.push(Line::plain("   ").with(Ink::Warn, words));
+            lines.push(Line::plain("   ").with(Ink::Plain, self.paste.command(halted::LIFT)));
         }
         if let Some(notice) = self.notice {
             lines.push(Line::plain(" ").with(Ink::Warn, notice));

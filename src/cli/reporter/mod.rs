@@ -50,7 +50,7 @@ pub fn choose(screen: &Screen, output: Output, paste: &Paste) -> Arc<dyn Reporte
         Output::Jsonl => Arc::new(json::Lines::new(*screen)),
         Output::Human if screen.quiet => Arc::new(Quiet),
         Output::Human if screen.live => Arc::new(live::Live::new(*screen, paste.clone())),
-        Output::Human => Arc::new(plain::Plain::new(*screen)),
+        Output::Human => Arc::new(plain::Plain::new(*screen, paste.clone())),
     }
 }
 

@@ -5,8 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Reporter, interrupt_words};
 use crate::cli::clock;
+use crate::cli::paste::Paste;
 use crate::cli::screen::Screen;
 use crate::cli::text::{Ink, Line};
+use crate::cli::view::halted::LIFT;
 use crate::engine::Observer;
 use crate::outcome::Outcome;
 use crate::run::{Decision, Event, LeaseReason, Record, RunState, Task, Time};
@@ -19,6 +21,7 @@ const LINE_BYTES: usize = 64 * 1024;
 /// Shows a run as lines.
 pub struct Plain {
     screen: Screen,
+    paste: Paste,
     printed: Mutex<Printed>,
 }
 
@@ -32,8 +35,8 @@ struct Printed {
 
 impl Plain {
     /// Lines on stderr.
-    pub fn new(screen: Screen) -> Self {
-        Self { screen, printed: Mutex::default() }
+    pub fn new(screen: Screen, paste: Paste) -> Self {
+        Self { screen, paste, printed: Mutex::default() }
     }
 
     fn printed(&self) -> MutexGuard<'_, Printed> {
@@ -87,6 +90,8 @@ pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
         Event::Verified { .. } => ("✓", Ink::Good),
         Event::CheckpointReached { .. } => ("⚑", Ink::Good),
         Event::RollbackStarted { .. } => ("↩", Ink::Warn),
+        Event::Halted { .. } => ("■", Ink::Bad),
+        Event::HaltLifted { .. } => ("✓", Ink::Good),
         Event::RunEnded { .. } => ("─", Ink::Bold),
         _ => ("?", Ink::Warn),
     };
@@ -126,6 +131,12 @@ impl Observer for Plain {
     }
 
     fn decision(&self, decision: &Decision, _state: &RunState) {
+        if *decision == Decision::Halted {
+            let text =
+                format!("  stands still and goes on by itself once that is lifted: {}", self.paste.command(LIFT));
+            // A command to paste is never broken.
+            self.screen.say(&[stamped(clock::now()).with(Ink::Bad, text)]);
+        }
         if let Some(line) = wait_line(decision, clock::now()) {
             self.screen.say(&[line]);
         }

@@ -2,6 +2,7 @@
 //! does it; where none does, this one.
 
 use crate::cli::args::{Ask, Output, Rollback};
+use crate::cli::brakes;
 use crate::cli::drive::{Drive, say_state, show};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -23,7 +24,15 @@ pub fn rollback(setup: &Setup, args: &Rollback) -> Result<Exit, Failure> {
     if let Some(name) = &args.to {
         known_checkpoint(&runs::state(&mut journal, &run)?, name)?;
     }
-    ask(setup, &args.ask, journal, &run, RequestKind::Rollback { to: args.to.clone() })
+    if args.despite_halt && args.ask.reason.as_deref().unwrap_or("").trim().is_empty() {
+        return Err(Failure::new(Exit::Usage, "what a halt holds is undone with a reason: --reason TEXT"));
+    }
+    // A brake that does not bind is not passed.
+    let despite_halt = args.despite_halt && journal.halted()?.is_some();
+    if despite_halt && let Err(why) = brakes::may_pass(&setup.config, brakes::HALT) {
+        return Err(Failure::new(Exit::NotAllowed, why).meaning("nothing was done; the halt holds this run as well"));
+    }
+    ask(setup, &args.ask, journal, &run, RequestKind::Rollback { to: args.to.clone(), despite_halt })
 }
 
 /// `cancel`.
@@ -117,10 +126,10 @@ fn now_doing(setup: &Setup, run: &RunId, state: &RunState) -> Result<Doing, Fail
 fn did(kind: &RequestKind, state: &RunState) -> bool {
     let verdict = state.ended.as_ref().map(|(verdict, ..)| *verdict);
     match kind {
-        RequestKind::Cancel | RequestKind::Rollback { to: None } => {
+        RequestKind::Cancel | RequestKind::Rollback { to: None, .. } => {
             matches!(verdict, Some(Verdict::RolledBack | Verdict::Failed))
         }
-        RequestKind::Rollback { to: Some(_) } => {
+        RequestKind::Rollback { to: Some(_), .. } => {
             matches!(verdict, Some(Verdict::RolledBackToCheckpoint | Verdict::RolledBack))
         }
         RequestKind::Abort => matches!(verdict, Some(Verdict::Abandoned | Verdict::Incomplete)),

@@ -9,7 +9,8 @@ use crate::cli::failure::Failure;
 use crate::cli::runs::{self, Doing};
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
-use crate::journal::RunRow;
+use crate::cli::view::halted;
+use crate::journal::{Journal as _, RunRow};
 use crate::timeline::verdict_words;
 
 /// Lists playbooks or runs.
@@ -56,13 +57,17 @@ fn playbooks(setup: &Setup, output: Format) -> Result<Exit, Failure> {
 }
 
 fn runs(setup: &Setup, output: Format) -> Result<Exit, Failure> {
-    let rows = match setup.existing_journal()? {
-        Some(mut journal) => runs::rows(&mut journal)?,
-        None => Vec::new(),
+    let (rows, halt) = match setup.existing_journal()? {
+        Some(mut journal) => (runs::rows(&mut journal)?, journal.halted()?),
+        None => (Vec::new(), None),
     };
     if output == Format::Json {
         setup.screen.json(&Value::Array(rows.iter().map(row_json).collect()));
         return Ok(Exit::Success);
+    }
+    if let Some(halt) = halt {
+        let width = setup.screen.text_width();
+        setup.screen.warn(&halted::banner(&halted::seen(&halt), clock::now(), &setup.paste, width));
     }
     if rows.is_empty() {
         setup.screen.say(&[Line::plain(format!("there are no runs in {}", setup.kept_in()))]);

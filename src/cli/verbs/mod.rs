@@ -7,6 +7,8 @@ pub mod completions;
 pub mod diff;
 pub mod explain;
 pub mod fmt;
+pub mod halt;
+mod held_back;
 pub mod lint;
 pub mod list;
 pub mod lock;

@@ -23,6 +23,15 @@ use crate::cli::view;
 /// The version of this binary.
 const TOOL: &str = env!("CARGO_PKG_VERSION");
 
+/// The plan that a run is held to.
+#[derive(Debug)]
+pub struct Held {
+    /// The plan.
+    pub plan: Plan,
+    /// How long ago it was made, in seconds.
+    pub age: f64,
+}
+
 /// The place that a file is made at or held to.
 struct Place {
     inventory: Digest,
@@ -94,7 +103,7 @@ pub fn save(path: &Path, text: &str, what: &str) -> Result<(), Failure> {
 ///
 /// # Errors
 /// When it is refused, with the reason.
-pub fn read(setup: &Setup, args: &Run, path: &Path, inventory: &Inventory) -> Result<Plan, Failure> {
+pub fn read(setup: &Setup, args: &Run, path: &Path, inventory: &Inventory) -> Result<Held, Failure> {
     let source = setup::read(path, "plan")?;
     let refused = |error: PlanFileError, book: &str| refusal(path, &error, book);
     let file = PlanFile::read(&source.text, TOOL).map_err(|error| refused(error, "NAME"))?;
@@ -106,7 +115,8 @@ pub fn read(setup: &Setup, args: &Run, path: &Path, inventory: &Inventory) -> Re
     file.check(&place.here()).map_err(|error| refused(error, &name))?;
     same_playbook(args, path, &file.plan)?;
     same_inputs(args, path, &file.plan)?;
-    Ok(file.plan)
+    let age = (clock::now().0 - file.made_at).max(0) as f64 / 1000.0;
+    Ok(Held { plan: file.plan, age })
 }
 
 fn refusal(path: &Path, error: &PlanFileError, book: &str) -> Failure {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::Beginning;
+use crate::journal::{Journal as _, JournalError};
 use crate::plan::{Plan, drift};
-use crate::playbook::Playbook;
 
 use crate::cli::args::{Output, Run};
+use crate::cli::brakes::Passes;
 use crate::cli::drive::{Drive, say_state};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::inputs;
-use crate::cli::paste::quote;
 use crate::cli::setup::{Chosen, Setup};
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::{self, count};
@@ -20,40 +20,40 @@ use crate::inventory::Inventory;
 use crate::value::parse_duration;
 
 use super::ahead;
+use super::held_back::{self, Ask, typed};
 use super::plan::{too_weak, weak_failure};
-use super::plan_file;
-
-/// The brakes that this version has.
-const BRAKES: [(&str, &str); 1] =
-    [("shared-state", "a production inventory whose state is this machine's alone, not that of a `playbook serve`")];
+use super::plan_file::{self, Held};
 
 /// Runs a playbook, or shows what a run would do.
 ///
 /// # Errors
 /// When it cannot or must not be run.
 pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
-    let overrides = brakes(args)?;
+    let mut passes = Passes::of(&args.overrides, args.reason.as_deref())?;
     let (chosen, held, inventory) = chosen(setup, args)?;
     if args.dry_run {
         let made = super::plan::make(setup, chosen, inventory, args.output)?;
-        if let Some(exit) = held.and_then(|then| drifted(setup, args, &then, &made.plan)) {
+        if let Some(exit) = held.and_then(|then| drifted(setup, args, &then.plan, &made.plan)) {
             return Ok(exit);
         }
         return Ok(super::plan::show(setup, &made, &args.subject, args.output));
     }
-    // A brake that does not bind here is not passed: it would be an exception of a run that had none.
-    let overrides = if inventory.environment == "production" { overrides } else { Vec::new() };
-    let must_ask = must_ask(setup, args, &chosen.playbook, &inventory)?;
+    if let Some(halt) = setup.existing_journal()?.map(|mut journal| journal.halted()).transpose()?.flatten() {
+        return Err(JournalError::Halted(halt).into());
+    }
+    let age = held.as_ref().map(|held| held.age);
+    let ask = held_back::hold(setup, args, &chosen.playbook, &inventory, age, &mut passes)?;
+    let held = held.map(|held| held.plan);
     let journal = setup.journal()?;
     let mut drive = Drive::new(setup, args.output, inventory, Box::new(journal), !args.no_wait)?;
     say_state(setup);
-    let result = go(setup, args, &mut drive, (chosen, held), must_ask, overrides);
+    let result = go(setup, args, &mut drive, (chosen, held), ask, passes);
     drive.end();
     result
 }
 
 /// What is to be run: a playbook with its inputs, or what a plan's file holds of them, with that plan.
-fn chosen(setup: &Setup, args: &Run) -> Result<(Chosen, Option<Plan>, Arc<Inventory>), Failure> {
+fn chosen(setup: &Setup, args: &Run) -> Result<(Chosen, Option<Held>, Arc<Inventory>), Failure> {
     let Some(path) = &args.plan else {
         let subject = &args.subject;
         let chosen = setup.chosen(subject.name(), &subject.input, subject.inputs_file.as_deref())?;
@@ -61,7 +61,7 @@ fn chosen(setup: &Setup, args: &Run) -> Result<(Chosen, Option<Plan>, Arc<Invent
     };
     let inventory = setup.inventory()?;
     let then = plan_file::read(setup, args, path, &inventory)?;
-    let chosen = Chosen { playbook: then.playbook.clone(), inputs: then.inputs.clone() };
+    let chosen = Chosen { playbook: then.plan.playbook.clone(), inputs: then.plan.inputs.clone() };
     Ok((chosen, Some(then), inventory))
 }
 
@@ -82,8 +82,8 @@ fn go(
     args: &Run,
     drive: &mut Drive,
     (chosen, held): (Chosen, Option<Plan>),
-    must_ask: bool,
-    overrides: Vec<(String, String)>,
+    ask: Ask,
+    mut passes: Passes,
 ) -> Result<Exit, Failure> {
     let until = longest_wait(args)?.map(|wait| Instant::now() + wait);
     loop {
@@ -94,7 +94,7 @@ fn go(
         {
             continue;
         }
-        match begin(setup, args, drive, plan, held.as_ref(), must_ask, &overrides) {
+        match begin(setup, args, drive, plan, held.as_ref(), ask, &mut passes) {
             Err(failure) if failure.exit == Exit::Locked && until.is_some_and(|until| Instant::now() < until) => {}
             Err(failure) if failure.exit == Exit::Locked && until.is_none() => {
                 let command = format!("{} --wait 2m     (waits for the lock and starts then)", typed());
@@ -112,8 +112,8 @@ fn begin(
     drive: &mut Drive,
     plan: Plan,
     held: Option<&Plan>,
-    must_ask: bool,
-    overrides: &[(String, String)],
+    ask: Ask,
+    passes: &mut Passes,
 ) -> Result<Exit, Failure> {
     if let Some(exit) = held.and_then(|then| drifted(setup, args, then, &plan)) {
         return Ok(exit);
@@ -124,23 +124,36 @@ fn begin(
     }
     inputs::hold_secrets(&plan)?;
     let screen = &setup.screen;
-    if must_ask {
+    if let Some(over) = drive.over_limit(&plan)? {
+        held_back::limited(setup, &over, &plan.playbook, passes)?;
+    }
+    if ask != Ask::Nothing {
         let width = screen.text_width();
         screen.warn(&view::plan::lines(&plan, width));
         screen.warn(&view::plan::verdict_lines(&plan, width));
-        let answer = drive.ask(&format!("Run {} on {}? [y/N]", plan.playbook.name, place(&plan)));
-        if !matches!(answer.as_str(), "y" | "yes") {
-            return Err(Failure::new(Exit::NotAllowed, "you did not say yes").meaning("nothing was started or changed"));
-        }
+        confirm(drive, &plan, ask)?;
     } else if args.output == Output::Human {
         screen.say(&brief(&plan));
     }
     let approved = ahead::approved(setup, args, &plan.playbook)?;
-    let mut overrides = overrides.to_vec();
+    let mut overrides = passes.passed();
     overrides.extend(ahead::break_glass(setup, args, &plan.playbook)?);
     ahead::warn(setup, &plan.playbook);
     let beginning = Beginning { incident: args.incident.clone(), overrides, approved };
     drive.start(plan, beginning)
+}
+
+/// Asks, and takes nothing for a yes that is none.
+fn confirm(drive: &mut Drive, plan: &Plan, ask: Ask) -> Result<(), Failure> {
+    let (name, on) = (&plan.playbook.name, place(plan));
+    let (sure, lacking) = if ask == Ask::Name {
+        let typed = drive.ask(&format!("This is {}. Type {name} to run it on {on}:", plan.environment));
+        (typed == name.to_lowercase(), format!("the name that was typed is not `{name}`"))
+    } else {
+        let answer = drive.ask(&format!("Run {name} on {on}? [y/N]"));
+        (matches!(answer.as_str(), "y" | "yes"), "you did not say yes".to_owned())
+    };
+    if sure { Ok(()) } else { Err(Failure::new(Exit::NotAllowed, lacking).meaning("nothing was started or changed")) }
 }
 
 /// How long a lock is waited for.
@@ -172,93 +185,4 @@ fn brief(plan: &Plan) -> Vec<Line> {
         lines.push(Line::new().with(Ink::Warn, format!("does not hold now: {broken}")));
     }
     lines
-}
-
-/// The brakes that are passed by name, each with the reason.
-fn brakes(args: &Run) -> Result<Vec<(String, String)>, Failure> {
-    let reason = args.reason.clone().unwrap_or_default();
-    if !args.overrides.is_empty() && reason.trim().is_empty() {
-        return Err(Failure::new(Exit::Usage, "a brake is passed with a reason: --reason TEXT"));
-    }
-    for brake in &args.overrides {
-        if !BRAKES.iter().any(|(name, _)| name == brake) {
-            let known: Vec<String> = BRAKES.iter().map(|(name, what)| format!("{name} ({what})")).collect();
-            let what = format!("there is no brake `{brake}`; there is: {}", known.join("; "));
-            return Err(Failure::new(Exit::Usage, what).meaning("nothing was started"));
-        }
-    }
-    Ok(args.overrides.iter().map(|brake| (brake.clone(), reason.clone())).collect())
-}
-
-/// Whether a person is to be asked first.
-///
-/// # Errors
-/// When the run is not allowed as it was asked, with the command that is.
-fn must_ask(setup: &Setup, args: &Run, book: &Playbook, inventory: &Inventory) -> Result<bool, Failure> {
-    if !book.steps.iter().any(|step| step.effect.changes()) {
-        return Ok(false);
-    }
-    if inventory.environment == "production" {
-        return production(args, book).map(|()| false);
-    }
-    if let Some(name) = &args.confirm {
-        confirmed(name, book)?;
-        return Ok(false);
-    }
-    if args.yes {
-        return Ok(false);
-    }
-    if setup.screen.asks && args.output == Output::Human {
-        return Ok(true);
-    }
-    Err(Failure::new(Exit::NotAllowed, format!("{} changes things, and nobody can be asked here", book.name))
-        .meaning("nothing was started or changed")
-        .next_typed(format!("{} -y", typed()))
-        .next_typed(format!("{} --dry-run     (shows what it would do)", typed())))
-}
-
-fn confirmed(name: &str, book: &Playbook) -> Result<(), Failure> {
-    if name == book.name {
-        return Ok(());
-    }
-    let what = format!("--confirm says `{name}`, but the playbook is `{}`", book.name);
-    Err(Failure::new(Exit::NotAllowed, what).meaning("nothing was started or changed"))
-}
-
-/// A production inventory wants the playbook's name once more, and a state that is shared.
-fn production(args: &Run, book: &Playbook) -> Result<(), Failure> {
-    let passed = args.overrides.iter().any(|brake| brake == "shared-state");
-    if let (Some(name), true) = (&args.confirm, passed) {
-        return confirmed(name, book);
-    }
-    let mut command = typed_without(&["-y", "--yes"]);
-    let mut missing = Vec::new();
-    if args.confirm.is_none() {
-        missing.push("the playbook's name once more (--confirm) instead of -y");
-        command.push_str(&format!(" --confirm {}", quote(&book.name)));
-    }
-    if !passed {
-        missing.push(
-            "a state that everybody shares: this version has no `playbook serve`, so locks hold on this machine alone, \
-             and a named person takes that on with --override shared-state",
-        );
-        command.push_str(" --override shared-state --reason \"…\"");
-    }
-    Err(Failure::new(
-        Exit::NotAllowed,
-        format!("the inventory's environment is production: it wants {}", missing.join("; and ")),
-    )
-    .meaning("nothing was started or changed")
-    .next_typed(command))
-}
-
-/// The command as it was typed, ready to paste.
-fn typed() -> String {
-    typed_without(&[])
-}
-
-fn typed_without(flags: &[&str]) -> String {
-    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    let words: Vec<String> = words.filter(|word| !flags.contains(&word.as_str())).map(|word| quote(&word)).collect();
-    format!("playbook {}", words.join(" "))
 }

@@ -10,7 +10,7 @@ use crate::cli::runs::{self, Doing};
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::run_json::Standing;
-use crate::cli::view::{end, heading};
+use crate::cli::view::{end, halted, heading};
 use crate::journal::Journal;
 use crate::run::{RunState, Time};
 use crate::value::format_seconds;
@@ -20,8 +20,20 @@ use crate::value::format_seconds;
 /// # Errors
 /// When there is no such run, or its records are damaged.
 pub fn status(setup: &Setup, args: &Status) -> Result<Exit, Failure> {
-    let (mut journal, run) = runs::find(setup, &args.run)?;
-    let state = runs::state(&mut journal, &run)?;
+    let (mut journal, run) = match runs::find(setup, &args.run) {
+        Ok(found) => found,
+        Err(failure) => {
+            let halt = setup.existing_journal()?.map(|mut journal| journal.halted()).transpose()?.flatten();
+            let width = setup.screen.text_width();
+            let banner = halt.map(|halt| halted::banner(&halted::seen(&halt), clock::now(), &setup.paste, width));
+            setup.screen.warn(&banner.unwrap_or_default());
+            return Err(failure);
+        }
+    };
+    let mut state = runs::state(&mut journal, &run)?;
+    let halt = journal.halted()?;
+    // A run that nobody drives has not seen the halt, or its end.
+    state.halted = halt.as_ref().filter(|_| state.ended.is_none()).map(halted::seen);
     let lease = journal.lease(&run)?;
     let doing = Doing::of_state(&state, &lease);
     if args.output == Format::Json {
@@ -31,8 +43,11 @@ pub fn status(setup: &Setup, args: &Status) -> Result<Exit, Failure> {
         return Ok(Exit::Success);
     }
     let now = clock::now();
+    let width = setup.screen.text_width();
+    let mut lines =
+        halt.as_ref().map(|halt| halted::banner(&halted::seen(halt), now, &setup.paste, width)).unwrap_or_default();
     let service = end::service_line(&state, now);
-    let mut lines = vec![service.unwrap_or_else(|| Line::plain("service: no step has said what it is"))];
+    lines.push(service.unwrap_or_else(|| Line::plain("service: no step has said what it is")));
     if doing == Doing::Running {
         let holder = &lease.holder;
         let who = format!("driven by process {} of {} on {}", holder.pid, holder.user, holder.host);
@@ -42,7 +57,7 @@ pub fn status(setup: &Setup, args: &Status) -> Result<Exit, Failure> {
     lines.push(heading("Steps"));
     lines.extend(steps(&state, now));
     lines.push(Line::new());
-    lines.extend(end::lines(&state, doing, now, &setup.paste, setup.screen.text_width()));
+    lines.extend(end::lines(&state, doing, now, &setup.paste, width));
     setup.screen.print_whole(&lines);
     Ok(Exit::Success)
 }

@@ -15,7 +15,7 @@ use crate::value::format_seconds;
 
 use super::asked::Sent;
 use super::plan::service_ink;
-use super::{answers, approval, heading, paragraph};
+use super::{answers, approval, halted, heading, paragraph};
 
 /// So many items of a step are told one by one.
 const FEW: usize = 8;
@@ -27,7 +27,7 @@ pub fn doing(ending: &Ending) -> Doing {
         EndingKind::Waiting(question) if question.kind == QuestionKind::UndoFailed => Doing::Stuck,
         EndingKind::Waiting(_) => Doing::Waiting,
         EndingKind::Stopped(_) => Doing::Stopped,
-        EndingKind::Left => Doing::Interrupted,
+        EndingKind::Left | EndingKind::Halted => Doing::Interrupted,
     }
 }
 
@@ -68,8 +68,15 @@ pub fn headline(state: &RunState, doing: Doing, now: Time) -> Line {
             ("·", Ink::Warn, "was interrupted; it can be resumed".to_owned())
         }
         (Doing::Stopped, _) => ("·", Ink::Warn, "is paused; it can be resumed".to_owned()),
+        (Doing::Interrupted, _) if state.halted.is_some() => {
+            ("■", Ink::Bad, "stands still, as everything is halted; no process drives it now".to_owned())
+        }
         (Doing::Interrupted, _) => ("?", Ink::Warn, "was left in the middle, and no process drives it now".to_owned()),
         (Doing::Damaged, _) => ("✗", Ink::Bad, "has records that make no sense".to_owned()),
+        (Doing::Running, _) if state.halted.is_some() && !state.despite_halt => {
+            let words = if state.in_flight().next().is_some() { "ends what is under way" } else { "stands still" };
+            ("■", Ink::Bad, format!("{words}, as everything is halted; it goes on by itself once that is lifted"))
+        }
         (Doing::Running, _) => {
             let since = format_seconds(now.seconds_since(state.started));
             let back = if state.rollback.is_some() { "undoes what it did" } else { "is running" };
@@ -284,6 +291,9 @@ pub fn next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'sta
     } else {
         "undo what it did and end"
     };
+    if state.halted.is_some() && state.ended.is_none() {
+        return halted_next(state, doing, paste);
+    }
     match doing {
         Doing::Ended | Doing::Damaged => vec![told],
         Doing::Running => vec![
@@ -303,6 +313,21 @@ pub fn next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'sta
             told,
         ],
     }
+}
+
+/// The same while everything is halted: nothing else begins anything.
+fn halted_next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'static str)> {
+    let run = &state.run;
+    let mut next = vec![(paste.command(halted::LIFT), "everything on this state goes on")];
+    if matches!(doing, Doing::Interrupted | Doing::Stopped) {
+        next.push((paste.command(format!("resume {run}")), "go on with this one, once that is lifted"));
+    }
+    if state.touched() && !state.despite_halt {
+        let undo = format!("rollback {run} --despite-halt --reason \"…\"");
+        next.push((paste.command(undo), "undo this one all the same"));
+    }
+    next.push((paste.command(format!("timeline {run}")), "what happened, record by record"));
+    next
 }
 
 /// Commands with what they do, in two columns where that fits.

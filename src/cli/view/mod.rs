@@ -14,6 +14,7 @@ pub mod drift;
 pub mod end;
 pub mod faults;
 pub mod groups;
+pub mod halted;
 pub mod page;
 pub mod plan;
 pub mod plan_json;

@@ -14,7 +14,7 @@ use crate::run::{RunState, Status, Task, TaskState, Time};
 use crate::timeline::Entry;
 
 use super::asked::Sent;
-use super::{answers, end};
+use super::{answers, end, halted};
 
 /// A run as it stands.
 pub struct Standing<'a> {
@@ -47,6 +47,7 @@ impl Standing<'_> {
             "seconds": ended.unwrap_or(state.updated).seconds_since(state.started),
             "service": state.service.map(|(service, since)| json!({ "is": service, "since": clock::rfc3339(since) })),
             "point_of_no_return": state.point_of_no_return(), "rolling_back": state.rollback.is_some(),
+            "halted": state.halted.as_ref().map(halted::json),
             "checkpoints": state.checkpoints.iter().map(|point| &point.name).collect::<Vec<_>>(),
             "locks": state.locks, "exceptions": state.exceptions,
             "steps": self.steps(), "question": self.question(),

@@ -2,19 +2,23 @@
 //! returns has been written. After a failed write this handle writes no more, as nobody knows what the disk still holds;
 //! opening the journal anew shows it. It must never write outside a transaction that has looked at the lease first.
 
+mod halts;
 mod network;
 mod open;
 mod room;
 mod rows;
 mod trouble;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
 
-use super::audit::{Audit, Kept};
 use super::chain::{self, Stored, Writer};
-use super::{Journal, JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow, Verification, boot};
+use super::{
+    Earlier, Halt, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow, Verification,
+};
+use super::{boot, halt, limit};
 use crate::ids::{Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
 use open::Promise;
@@ -33,6 +37,8 @@ pub struct SqliteJournal {
     poisoned: Option<String>,
     /// The run which had no open requests, and the state of the file in which that was seen.
     quiet: Option<(RunId, i64)>,
+    /// The newest halt, and the state of the file in which that was seen.
+    seen_halt: Option<(Option<Halt>, i64)>,
     boot: String,
 }
 
@@ -77,7 +83,16 @@ impl SqliteJournal {
     }
 
     fn over(connection: Connection, path: PathBuf, read_only: bool) -> Self {
-        Self { connection, renewals: None, path, read_only, poisoned: None, quiet: None, boot: boot::boot_id() }
+        Self {
+            connection,
+            renewals: None,
+            path,
+            read_only,
+            poisoned: None,
+            quiet: None,
+            seen_halt: None,
+            boot: boot::boot_id(),
+        }
     }
 
     fn writable(&self) -> Result<(), JournalError> {
@@ -150,27 +165,6 @@ impl SqliteJournal {
             |connection: &Connection| connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0));
         version(&self.connection).map_err(|error| explain("read", &error))
     }
-
-    fn kept(connection: &Connection, run: &RunId, boot: &str) -> rusqlite::Result<Kept> {
-        let one = [run.as_str()];
-        let projection = connection
-            .prepare_cached("SELECT * FROM runs WHERE run = ?1")?
-            .query_row(one, |row| Ok(rows::projection(row)))
-            .optional()?
-            .unwrap_or_else(|| Err("the list of runs does not have it".to_owned()));
-        let lease = connection
-            .prepare_cached("SELECT * FROM leases WHERE run = ?1")?
-            .query_row(one, |row| Ok(rows::lease(row, boot::since_boot(), boot)))
-            .optional()?
-            .unwrap_or_else(|| Err("its lease is missing".to_owned()));
-        let locks = connection
-            .prepare_cached("SELECT resource FROM locks WHERE run = ?1 ORDER BY resource")?
-            .query_map(one, |row| {
-                Ok(String::from_utf8_lossy(row.get_ref(0)?.as_bytes().unwrap_or_default()).into_owned())
-            })?
-            .collect::<Result<_, _>>()?;
-        Ok(Kept { projection, lease: lease.map(|lease| (lease.epoch, lease.holder)), locks })
-    }
 }
 
 fn exists(connection: &Connection, run: &RunId) -> rusqlite::Result<bool> {
@@ -206,13 +200,14 @@ impl Drop for SqliteJournal {
 }
 
 impl Journal for SqliteJournal {
-    fn begin(
+    fn begin_within(
         &mut self,
         run: &RunId,
         started: Event,
         holder: &Holder,
         actor: &str,
         at: Time,
+        limits: &[RunLimit],
     ) -> Result<(Lease, Vec<Record>), JournalError> {
         if let Event::RunStarted { plan, .. } = &started {
             let length = rows::to_json(&started)?.len();
@@ -223,6 +218,12 @@ impl Journal for SqliteJournal {
             if exists(transaction, run)? {
                 return Err(chain::refused(run, "there is a run with this id already").into());
             }
+            if let Some(halt) = halts::in_force(transaction)? {
+                return Err(JournalError::Halted(halt).into());
+            }
+            if let Some(since) = limit::since(limits, at) {
+                limit::check(limits, &started, &rows::earlier(transaction, since)?, at)?;
+            }
             let (batch, locks) = chain::begin(Writer { run, epoch: 1, actor, at }, started, holder)?;
             rows::add(transaction, run, &batch)?;
             for lock in &locks {
@@ -232,6 +233,10 @@ impl Journal for SqliteJournal {
             rows::put_lease(transaction, &lease, holder, &boot)?;
             Ok((lease, batch.records))
         })
+    }
+
+    fn earlier(&mut self, since: Time) -> Result<Vec<Earlier>, JournalError> {
+        rows::earlier(&self.connection, since).map_err(Trouble::read)
     }
 
     fn append(
@@ -248,6 +253,9 @@ impl Journal for SqliteJournal {
         self.write(|transaction| {
             rows::held(transaction, lease)?;
             let before = rows::standing(transaction, run)?;
+            if let Some(halt) = halts::in_force(transaction)? {
+                halt::allows(&halt, &before, &events)?;
+            }
             let batch = chain::extend(Writer { run, epoch: lease.epoch, actor, at }, &before, events)?;
             rows::add(transaction, run, &batch)?;
             for request in answers {
@@ -396,26 +404,40 @@ impl Journal for SqliteJournal {
         Ok(open)
     }
 
+    fn halt(&mut self, by: &str, reason: &str, at: Time) -> Result<Halt, JournalError> {
+        self.seen_halt = None;
+        self.write(|transaction| match halts::in_force(transaction)? {
+            Some(halt) => Ok(halt),
+            None => halts::add(transaction, by, reason, at),
+        })
+    }
+
+    fn lift(&mut self, by: &str, reason: &str, at: Time) -> Result<Option<Halt>, JournalError> {
+        self.seen_halt = None;
+        self.write(|transaction| {
+            let Some(halt) = halts::in_force(transaction)? else { return Ok(None) };
+            let lifted = Lifted { by: by.to_owned(), reason: reason.to_owned(), at };
+            halts::lift(transaction, halt.number, &lifted)?;
+            Ok(Some(Halt { lifted: Some(lifted), ..halt }))
+        })
+    }
+
+    fn newest_halt(&mut self) -> Result<Option<Halt>, JournalError> {
+        // As with requests: as long as nobody else has written, the answer is the same.
+        let version = self.version()?;
+        if let Some((halt, _)) = self.seen_halt.as_ref().filter(|(_, seen)| *seen == version) {
+            return Ok(halt.clone());
+        }
+        if self.read_only && !halts::exist(&self.connection).map_err(Trouble::read)? {
+            return Ok(None);
+        }
+        let halt = halts::newest(&self.connection).map_err(Trouble::read)?;
+        self.seen_halt = Some((halt.clone(), version));
+        Ok(halt)
+    }
+
     fn verify(&mut self, run: &RunId) -> Result<Verification, JournalError> {
-        let look = |connection: &mut Connection, boot: &str| -> rusqlite::Result<Option<Verification>> {
-            // One snapshot: a runner may be writing.
-            let transaction = connection.savepoint()?;
-            let known = exists(&transaction, run)?;
-            let mut audit = Audit::new(run);
-            let mut found = known;
-            {
-                let mut statement = transaction.prepare_cached("SELECT * FROM records WHERE run = ?1 ORDER BY seq")?;
-                let mut records = statement.query([run.as_str()])?;
-                while let Some(row) = records.next()? {
-                    let (seq, stored) = rows::record(row);
-                    audit.record(seq, stored);
-                    found = true;
-                }
-            }
-            let kept = Self::kept(&transaction, run, boot)?;
-            Ok(found.then(|| audit.finish(kept)))
-        };
-        look(&mut self.connection, &self.boot)
+        verify::look(&mut self.connection, run, &self.boot)
             .map_err(|error| explain("read", &error))?
             .ok_or_else(|| JournalError::NoSuchRun(run.clone()))
     }

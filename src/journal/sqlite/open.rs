@@ -20,7 +20,9 @@ pub(super) const FILE: &str = "playbook.sqlite3";
 /// "plbk": the mark by which the file is known as ours.
 const APPLICATION: i32 = 0x706c_626b;
 /// The form of the tables.
-const FORMAT: i32 = 1;
+const FORMAT: i32 = 2;
+/// What each form adds to the one before it, from form 2 on. What was released is never changed.
+const FORMS: [&str; 1] = [include_str!("form-2.sql")];
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// SQLite's locks belong to the process, and closing any handle of the file drops them all. A file is opened beside SQLite
@@ -49,7 +51,9 @@ pub(super) fn prepare(path: &Path) -> Result<(), JournalError> {
     let new = is_new(&connection, path)?;
     // Also where there is a journal: somebody may have switched its log off with another tool.
     write_ahead(&connection).map_err(|error| explain("written", &error))?;
-    if new {
+    if !new {
+        bring_up(&mut connection).map_err(|error| explain("written", &error))?;
+    } else {
         lay_out(&mut connection).map_err(|error| explain("written", &error))?;
         // SQLite has made its log by now; its name is to last as well.
         sync_folder(folder).map_err(|error| failed("make", path, &error))?;
@@ -115,7 +119,7 @@ fn is_new(connection: &Connection, path: &Path) -> Result<bool, JournalError> {
     let place = path.display();
     match marks() {
         Ok((0, 0, 0)) => Ok(true),
-        Ok((_, APPLICATION, FORMAT)) => Ok(false),
+        Ok((_, APPLICATION, 1..=FORMAT)) => Ok(false),
         Ok((_, APPLICATION, format)) if format > FORMAT => Err(JournalError::Unsuitable(format!(
             "{place} was made by a newer playbook: its journal has form {format}, and this version knows forms up to \
              {FORMAT}. Use that newer version, or another state folder"
@@ -142,8 +146,25 @@ fn lay_out(connection: &mut Connection) -> rusqlite::Result<()> {
     if tables == 0 {
         transaction.execute_batch(include_str!("schema.sql"))?;
         transaction.pragma_update(None, "application_id", APPLICATION)?;
+        FORMS.iter().try_for_each(|form| transaction.execute_batch(form))?;
         transaction.pragma_update(None, "user_version", FORMAT)?;
     }
+    transaction.commit()
+}
+
+/// Brings a file of an earlier form up to this one. A version that knows only the earlier form refuses it from then on: it
+/// would start steps while everything is halted.
+fn bring_up(connection: &mut Connection) -> rusqlite::Result<()> {
+    let form = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i32>(0));
+    if form(connection)? == FORMAT {
+        return Ok(());
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    let known = usize::try_from(form(&transaction)? - 1).unwrap_or(FORMS.len());
+    FORMS.iter().skip(known).try_for_each(|added| transaction.execute_batch(added))?;
+    transaction.pragma_update(None, "user_version", FORMAT)?;
     transaction.commit()
 }
 

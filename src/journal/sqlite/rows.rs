@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::super::chain::{Batch, Head, Stored};
 use super::super::projection::Projection;
-use super::super::{JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow, boot};
+use super::super::{Earlier, JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow, boot};
 use super::trouble::Trouble;
 use crate::ids::{Resource, RunId};
 use crate::run::{Holder, Time};
@@ -18,7 +18,7 @@ use crate::run::{Holder, Time};
 /// What a row holds, or what is wrong with it.
 pub(super) type Read<T> = Result<T, String>;
 
-fn optional_text(row: &Row<'_>, column: &str) -> Read<Option<String>> {
+pub(super) fn optional_text(row: &Row<'_>, column: &str) -> Read<Option<String>> {
     match row.get_ref(column) {
         Ok(ValueRef::Null) => Ok(None),
         Ok(ValueRef::Text(bytes)) => match std::str::from_utf8(bytes) {
@@ -30,11 +30,11 @@ fn optional_text(row: &Row<'_>, column: &str) -> Read<Option<String>> {
     }
 }
 
-fn text(row: &Row<'_>, column: &str) -> Read<String> {
+pub(super) fn text(row: &Row<'_>, column: &str) -> Read<String> {
     optional_text(row, column)?.ok_or_else(|| format!("its `{column}` is missing"))
 }
 
-fn integer(row: &Row<'_>, column: &str) -> Read<i64> {
+pub(super) fn integer(row: &Row<'_>, column: &str) -> Read<i64> {
     row.get(column).map_err(|_| format!("its `{column}` is no number"))
 }
 
@@ -111,6 +111,8 @@ pub(super) fn projection(row: &Row<'_>) -> Read<Projection> {
         verdict: optional_word(row, "verdict")?,
         waiting: optional_word(row, "waiting")?,
         stopped: flag(row, "stopped")?,
+        // A file of form 1 that is only read does not have it.
+        despite_halt: row.get_ref("despite_halt").is_ok() && flag(row, "despite_halt")?,
         head: Head { seq: count(row, "head_seq")?, hash: parsed(row, "head_hash")? },
     })
 }
@@ -208,18 +210,33 @@ pub(super) fn held(connection: &Connection, lease: &Lease) -> Result<(), Trouble
     }
 }
 
+/// The runs which change something that began since then. One whose start cannot be read is not counted: it must not stop
+/// the others.
+pub(super) fn earlier(connection: &Connection, since: Time) -> Result<Vec<Earlier>, Trouble> {
+    let mut statement = connection
+        .prepare_cached("SELECT records.* FROM runs JOIN records USING (run) WHERE runs.started >= ?1 AND seq = 1")?;
+    let mut found = statement.query([since.0])?;
+    let mut list = Vec::new();
+    while let Some(row) = found.next()? {
+        let (Ok(run), (_, Ok(stored))) = (run_id(row), record(row)) else { continue };
+        let Ok(record) = stored.read(&run) else { continue };
+        list.extend(Earlier::of(&run, record.time, &record.actor, &record.event));
+    }
+    Ok(list)
+}
+
 /// Writes records, and how the run stands after them.
 pub(super) fn add(connection: &Connection, run: &RunId, batch: &Batch) -> Result<(), Trouble> {
-    let Projection { playbook, version, incident, started, updated, verdict, waiting, stopped, head } =
+    let Projection { playbook, version, incident, started, updated, verdict, waiting, stopped, despite_halt, head } =
         &batch.projection;
     let verdict = verdict.as_ref().map(word).transpose()?;
     let waiting = waiting.as_ref().map(word).transpose()?;
     connection
         .prepare_cached(
             "INSERT INTO runs (run, playbook, version, incident, started, updated, verdict, waiting, stopped, head_seq, \
-             head_hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+             head_hash, despite_halt) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
              ON CONFLICT (run) DO UPDATE SET updated = ?6, verdict = ?7, waiting = ?8, stopped = ?9, head_seq = ?10, \
-             head_hash = ?11",
+             head_hash = ?11, despite_halt = ?12",
         )?
         .execute(params![
             run.as_str(),
@@ -233,6 +250,7 @@ pub(super) fn add(connection: &Connection, run: &RunId, batch: &Batch) -> Result
             stopped,
             signed(head.seq),
             head.hash.as_str(),
+            despite_halt,
         ])?;
     let mut statement = connection.prepare_cached(
         "INSERT INTO records (run, seq, time, epoch, actor, previous, hash, event) \

@@ -3,11 +3,11 @@
 use super::*;
 
 /// A store that can be opened several times, as by several processes.
-trait Store {
+pub(super) trait Store {
     fn view(&self) -> Box<dyn Journal>;
 }
 
-struct OnDisk(tempfile::TempDir);
+pub(super) struct OnDisk(pub(super) tempfile::TempDir);
 
 impl Store for OnDisk {
     fn view(&self) -> Box<dyn Journal> {
@@ -179,7 +179,8 @@ fn requests_reach_the_holder_once(store: &dyn Store) {
     assert_eq!(runner.requests(&run("r1")).unwrap(), []);
     assert_eq!(runner.requests(&run("r1")).unwrap(), []);
     // One that comes after many fruitless looks is seen at the next look.
-    let late = person.ask(&run("r1"), &RequestKind::Rollback { to: None }, "bob", "", Time(14)).unwrap();
+    let late =
+        person.ask(&run("r1"), &RequestKind::Rollback { to: None, despite_halt: false }, "bob", "", Time(14)).unwrap();
     assert_eq!(runner.requests(&run("r1")).unwrap()[0].id, late);
     // So is one that the holder's own process asks.
     runner.append(&lease, "runner", Time(14), vec![], &[late]).unwrap();

@@ -3,6 +3,7 @@
 mod contract;
 #[path = "../../../tests/it/journal_faults/disk.rs"]
 mod disk;
+mod halt;
 mod kill;
 mod power;
 mod random;

@@ -198,6 +198,10 @@ impl RunState {
 
 /// Nobody approved in time.
 pub(in crate::run) fn overdue(run: &RunState, question: &Question) -> Decision {
+    // While everything is halted no deadline decides.
+    if run.halted.is_some() {
+        return Decision::Wait(Box::new(question.clone()));
+    }
     let because = format!("nobody approved {} in time", question.task);
     match run.brakes.approvals.get(&question.task).map(|approving| approving.asking.on_timeout) {
         Some(OnTimeout::Abandon) => record(verdict::abandoned(run, &because)),

@@ -8,7 +8,7 @@ use crate::value::format_seconds;
 
 /// A budget whose time is up and that nobody was told of.
 pub(in crate::run) fn exceeded(run: &RunState, now: Time) -> Option<Event> {
-    if run.rollback.is_some() || run.stopped.is_some() {
+    if run.rollback.is_some() || run.stopped.is_some() || run.halted.is_some() {
         return None;
     }
     let mut budgets = run.playbook().budgets.iter().enumerate();

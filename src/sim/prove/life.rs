@@ -254,6 +254,7 @@ impl Bench {
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             pagers: Vec::new(),
             people: Arc::new(Everybody::default()),
+            limits: Vec::new(),
             repeat_seconds: 300.0,
             interrupts,
             wait: false,

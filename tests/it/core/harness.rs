@@ -70,6 +70,7 @@ impl Simulation {
             clock: Arc::new(SimulatedClock),
             pagers: Vec::new(),
             people: Arc::new(Everybody::default()),
+            limits: Vec::new(),
             repeat_seconds: 60.0,
             interrupts,
             wait: false,

@@ -5,6 +5,7 @@ mod approvals;
 mod checks;
 mod crashes;
 mod groups;
+mod halts;
 mod harness;
 mod outcomes;
 mod people;

@@ -31,7 +31,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
             RequestKind::Cancel,
             RequestKind::Pause,
             RequestKind::Abort,
-            RequestKind::Rollback { to: Some("safe".to_owned()) },
+            RequestKind::Rollback { to: Some("safe".to_owned()), despite_halt: false },
         ])
     };
     let one = prop_oneof![

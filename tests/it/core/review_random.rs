@@ -4,7 +4,7 @@
 use playbook::engine::EndingKind;
 use playbook::journal::{Failure, Journal};
 use playbook::playbook::{OnFailure, Playbook, Rollback};
-use playbook::run::{Answer, Question, QuestionKind, RequestKind, Verdict};
+use playbook::run::{Answer, Question, QuestionKind, RequestKind, Time, Verdict};
 use playbook::sim::Fault;
 use proptest::prelude::*;
 
@@ -16,6 +16,8 @@ enum Move {
     Kill(Failure),
     Ask(RequestKind),
     AskAndKill(RequestKind, Failure),
+    Halt,
+    Lift,
     /// An answer that is there to be given, by its number; true to what the world shows.
     Answer(usize),
 }
@@ -29,8 +31,9 @@ fn request() -> impl Strategy<Value = RequestKind> {
         Just(RequestKind::Cancel),
         Just(RequestKind::Pause),
         Just(RequestKind::Abort),
-        Just(RequestKind::Rollback { to: None }),
-        Just(RequestKind::Rollback { to: Some("after_a".to_owned()) }),
+        Just(RequestKind::Rollback { to: None, despite_halt: false }),
+        Just(RequestKind::Rollback { to: None, despite_halt: true }),
+        Just(RequestKind::Rollback { to: Some("after_a".to_owned()), despite_halt: false }),
     ]
 }
 
@@ -40,6 +43,8 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         3 => failure().prop_map(Move::Kill),
         2 => request().prop_map(Move::Ask),
         2 => (request(), failure()).prop_map(|(request, failure)| Move::AskAndKill(request, failure)),
+        1 => Just(Move::Halt),
+        1 => Just(Move::Lift),
         4 => (0..5_usize).prop_map(Move::Answer),
     ];
     proptest::collection::vec(one, 0..8)
@@ -112,6 +117,14 @@ fn play(simulation: &Simulation, step: &Move) -> Option<Life> {
             simulation.ask(request.clone());
             simulation.resume(Some(*failure))
         }
+        Move::Halt => {
+            simulation.journal.reopen().halt("tester", "", Time(0)).unwrap();
+            simulation.resume(None)
+        }
+        Move::Lift => {
+            simulation.journal.reopen().lift("tester", "it is over", Time(0)).unwrap();
+            simulation.resume(None)
+        }
         Move::Answer(choice) => {
             let question = open_question(simulation)?;
             let answer = true_answer(simulation, &question, *choice);
@@ -174,6 +187,7 @@ proptest! {
                 }
                 check_effects(&simulation, &book);
             }
+            simulation.journal.reopen().lift("tester", "it is over", Time(0)).unwrap();
             let mut verdict = simulation.state().ended.map(|(verdict, ..)| verdict);
             for round in 0..40 {
                 if verdict.is_some() {
@@ -185,7 +199,7 @@ proptest! {
                         EndingKind::Finished(end) => verdict = Some(end),
                         EndingKind::Waiting(_) => drop(play(&simulation, &Move::Answer(usize::from(round > 10)))),
                         EndingKind::Stopped(_) => {}
-                        EndingKind::Left => prop_assert!(false, "nobody pressed anything"),
+                        EndingKind::Left | EndingKind::Halted => prop_assert!(false, "nobody pressed anything"),
                     },
                     Life::Killed => {}
                     Life::Failed(error) => prop_assert!(simulation.state().ended.is_some(), "{error}"),

@@ -131,7 +131,7 @@ fn a_checkpoint_whose_step_is_undone_is_not_there_any_more() {
     simulation.world.fail("c", 2, Fault::FailedAfter);
     simulation.start(&book, None).ending();
     assert_eq!(question(simulation.answer("b", Answer::Retry).kind()), (QuestionKind::StepFailed, "c".to_owned()));
-    let life = simulation.request(RequestKind::Rollback { to: Some("after_c".to_owned()) });
+    let life = simulation.request(RequestKind::Rollback { to: Some("after_c".to_owned()), despite_halt: false });
     assert!(matches!(life, Life::Failed(_)), "{life:?}");
 }
 

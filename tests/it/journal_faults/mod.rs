@@ -1,7 +1,7 @@
 //! The journal under faults that nobody arranged kindly: disks that fail or fill up, power that goes, hands that edit.
 
 #[allow(dead_code, reason = "the unit tests of the journal use the rest of it")]
-mod disk;
+pub mod disk;
 mod edits;
 mod errors;
 mod exports;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::processes::{Place, said};
 
 /// The newest form of the tables that this version knows.
-const KNOWN: u32 = 1;
+const KNOWN: u32 = 2;
 
 fn journals() -> Vec<(u32, PathBuf)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/journals");

@@ -2,6 +2,7 @@
 
 mod brakes;
 mod groups;
+mod halts;
 mod hostile;
 mod kills;
 mod output;

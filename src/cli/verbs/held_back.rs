@@ -1,0 +1,181 @@
+//! What holds a run back before anything is looked at: a production inventory, a freeze window, a plan that has to be there,
+//! and that nobody has said yes. All that is in the way is said at once, with the one command that passes it.
+
+use jiff::Timestamp;
+
+use crate::cli::args::{Output, Run};
+use crate::cli::brakes::{Answer, FREEZE, Passes, REQUIRED_PLAN, SHARED_STATE};
+use crate::cli::clock;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::paste::quote;
+use crate::cli::setup::Setup;
+use crate::inventory::Inventory;
+use crate::journal::OverLimit;
+use crate::playbook::Playbook;
+use crate::value::format_seconds;
+
+/// The environment in which a run is confirmed by the playbook's name.
+const PRODUCTION: &str = "production";
+
+/// What is asked on the terminal before anything is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Nothing.
+    Nothing,
+    /// A yes.
+    Yes,
+    /// The playbook's name, typed once more.
+    Name,
+}
+
+/// Something in the way.
+struct Bar {
+    brake: &'static str,
+    why: String,
+}
+
+/// Whether a run is held back, and what is to be asked.
+///
+/// # Errors
+/// When the run is not allowed as it was asked, with the command that is.
+pub fn hold(
+    setup: &Setup,
+    args: &Run,
+    book: &Playbook,
+    inventory: &Inventory,
+    plan_age: Option<f64>,
+    passes: &mut Passes,
+) -> Result<Ask, Failure> {
+    if !book.steps.iter().any(|step| step.effect.changes()) {
+        return Ok(Ask::Nothing);
+    }
+    if let Some(name) = args.confirm.as_ref().filter(|name| **name != book.name) {
+        let what = format!("--confirm says `{name}`, but the playbook is `{}`", book.name);
+        return Err(Failure::new(Exit::NotAllowed, what).meaning("nothing was started or changed"));
+    }
+    let mut bars = bars(setup, book, inventory, plan_age);
+    let mut not_yours = Vec::new();
+    bars.retain(|bar| match passes.pass(&setup.config, bar.brake) {
+        Answer::Passed => false,
+        Answer::Holds => true,
+        Answer::NotYours(why) => {
+            not_yours.push(why);
+            true
+        }
+    });
+    let production = inventory.environment == PRODUCTION;
+    let can_ask = setup.screen.asks && args.output == Output::Human;
+    let unconfirmed = production && args.confirm.is_none() && !can_ask;
+    if !bars.is_empty() || unconfirmed {
+        return Err(refusal(book, inventory, &bars, unconfirmed, &not_yours, passes));
+    }
+    match (args.confirm.is_some(), production, args.yes, can_ask) {
+        (true, ..) => Ok(Ask::Nothing),
+        (_, true, ..) => Ok(Ask::Name),
+        (_, _, true, _) => Ok(Ask::Nothing),
+        (.., true) => Ok(Ask::Yes),
+        _ => Err(Failure::new(Exit::NotAllowed, format!("{} changes things, and nobody can be asked here", book.name))
+            .meaning("nothing was started or changed")
+            .next_typed(format!("{} -y", typed()))
+            .next_typed(format!("{} --dry-run     (shows what it would do)", typed()))),
+    }
+}
+
+fn bars(setup: &Setup, book: &Playbook, inventory: &Inventory, plan_age: Option<f64>) -> Vec<Bar> {
+    let environment = &inventory.environment;
+    let mut bars = Vec::new();
+    if environment == PRODUCTION {
+        let why = "it wants a state that everybody shares: this version has no `playbook serve`, so locks hold on this \
+                   machine alone, and a named person takes that on";
+        bars.push(Bar { brake: SHARED_STATE, why: why.to_owned() });
+    }
+    let now = Timestamp::from_millisecond(clock::now().0).unwrap_or_default();
+    for freeze in setup.config.freeze.iter().filter(|freeze| freeze.binds(&book.name, environment, now)) {
+        let named = match freeze.except.as_slice() {
+            [] => "no playbook is exempt".to_owned(),
+            names => format!("exempt are {}", names.join(", ")),
+        };
+        let why = format!("`{}` freezes it {}: {}; {named}", freeze.name, freeze.words(), freeze.because);
+        bars.push(Bar { brake: FREEZE, why });
+    }
+    if let Some(required) = setup.config.require_plan.as_ref().filter(|required| required.is_for(environment)) {
+        let most = format_seconds(required.seconds());
+        let again = format!("playbook plan {} -o FILE, look at it, then playbook run --plan FILE", quote(&book.name));
+        let why = match plan_age {
+            None => Some(format!("it wants a plan that is at most {most} old: {again}")),
+            Some(age) if age > required.seconds() => {
+                Some(format!("its plan is {} old, and {most} is the limit: {again}", format_seconds(age)))
+            }
+            Some(_) => None,
+        };
+        bars.extend(why.map(|why| Bar { brake: REQUIRED_PLAN, why }));
+    }
+    bars
+}
+
+fn refusal(
+    book: &Playbook,
+    inventory: &Inventory,
+    bars: &[Bar],
+    unconfirmed: bool,
+    not_yours: &[String],
+    passes: &Passes,
+) -> Failure {
+    let mut what = format!("{} is held back on {}:", book.name, environment(inventory));
+    for bar in bars {
+        what.push_str(&format!("\n- {}: {}", bar.brake, bar.why));
+    }
+    if unconfirmed {
+        what.push_str("\n- it wants the playbook's name once more (--confirm) instead of -y, as this is production");
+    }
+    let failure = not_yours
+        .iter()
+        .fold(Failure::new(Exit::NotAllowed, what).meaning("nothing was started or changed"), |failure, why| {
+            failure.next(why.clone())
+        });
+    let mut command = if unconfirmed { typed_without(&["-y", "--yes"]) } else { typed() };
+    if unconfirmed {
+        command.push_str(&format!(" --confirm {}", quote(&book.name)));
+    }
+    let names: Vec<&str> = bars.iter().map(|bar| bar.brake).collect();
+    command.push_str(&passes.words(&names));
+    let who = if not_yours.is_empty() { "" } else { "     (typed by somebody who may)" };
+    failure.next_typed(format!("{command}{who}"))
+}
+
+fn environment(inventory: &Inventory) -> &str {
+    if inventory.environment.is_empty() { "this machine" } else { &inventory.environment }
+}
+
+/// As many runs have begun on a resource as may.
+///
+/// # Errors
+/// When that is not passed.
+pub fn limited(setup: &Setup, over: &OverLimit, book: &Playbook, passes: &mut Passes) -> Result<(), Failure> {
+    let brake = crate::journal::RUN_LIMIT;
+    let failure = || {
+        let what = format!("{} is held back:\n- {brake}: {over}", book.name);
+        Failure::new(Exit::NotAllowed, what)
+            .meaning("nothing was started or changed; what keeps coming back is not mended by one more run")
+    };
+    let command = format!("{}{}", typed(), passes.words(&[brake]));
+    match passes.pass(&setup.config, brake) {
+        Answer::Passed => Ok(()),
+        Answer::Holds => Err(failure().next_typed(command)),
+        Answer::NotYours(why) => {
+            Err(failure().next(why).next_typed(format!("{command}     (typed by somebody who may)")))
+        }
+    }
+}
+
+/// The command as it was typed, ready to paste.
+pub fn typed() -> String {
+    typed_without(&[])
+}
+
+fn typed_without(flags: &[&str]) -> String {
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let words: Vec<String> = words.filter(|word| !flags.contains(&word.as_str())).map(|word| quote(&word)).collect();
+    format!("playbook {}", words.join(" "))
+}
