@@ -7,9 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::screen::Color;
 
 mod authoring;
+mod people;
 mod records;
 
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
+pub use people::Skip;
 pub use records::{Timeline, Verify};
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
@@ -103,6 +105,8 @@ pub enum Verb {
     Pause(Ask),
     /// Answer what a run asks about a step
     Resolve(Resolve),
+    /// Take a step out of a run's hands: you did it, or it is not needed
+    Skip(Skip),
     /// What happened in a run, record by record
     Timeline(Timeline),
     /// Recompute a run's hash chain

@@ -191,6 +191,7 @@ fn check(state: &RunState, request: &RequestKind) -> Result<(), EngineError> {
     }
     match request {
         RequestKind::Resolve { task, answer } => may_answer(state, task, *answer).map_err(EngineError::NotNow),
+        RequestKind::Skip { task, how, outputs } => state.may_skip(task, *how, outputs).map_err(EngineError::NotNow),
         RequestKind::Rollback { to: Some(name) } if !state.checkpoints.iter().any(|point| &point.name == name) => {
             let reached: Vec<&str> = state.checkpoints.iter().map(|point| point.name.as_str()).collect();
             let list = if reached.is_empty() { "none".to_owned() } else { reached.join(", ") };

@@ -44,7 +44,7 @@ impl Projection {
         self.head = Head { seq: record.seq, hash: record.hash.clone() };
         match &record.event {
             Event::WaitStarted { question } => self.waiting = Some(question.kind),
-            Event::Answered { .. } => self.waiting = None,
+            Event::Answered { .. } | Event::SkippedByPerson { answers: true, .. } => self.waiting = None,
             Event::Settled { settlement, .. } if *settlement != Settlement::CannotTell => self.waiting = None,
             Event::Stopped { .. } => self.stopped = true,
             Event::Resumed { .. } => self.stopped = false,
@@ -71,6 +71,7 @@ impl Projection {
             | Event::CheckpointReached { .. }
             | Event::Paged { .. }
             | Event::Requested { .. }
+            | Event::SkippedByPerson { answers: false, .. }
             | Event::Note { .. } => {}
         }
     }

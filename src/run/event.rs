@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Task, Time};
+use super::{SkipHow, Task, Time};
 use crate::ids::{ItemId, Resource, StepId};
 use crate::outcome::Report;
 use crate::plan::{Item, Plan};
@@ -189,6 +189,19 @@ pub enum Event {
         /// What.
         message: String,
     },
+    /// A person has taken a step, a group, an item or a part of an undo out of the run's hands.
+    SkippedByPerson {
+        /// Which.
+        task: Task,
+        /// What was said of it.
+        how: SkipHow,
+        /// What later steps are told that it gave, as the person says (an object).
+        outputs: Value,
+        /// Why.
+        reason: String,
+        /// Whether that answers what the run asked.
+        answers: bool,
+    },
     /// The run is over.
     RunEnded {
         /// How.
@@ -246,6 +259,13 @@ pub enum SkipReason {
     Jumped {
         /// From which step.
         from: StepId,
+    },
+    /// A person said that it is not needed.
+    ByPerson {
+        /// Who.
+        who: String,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -346,6 +366,15 @@ pub enum RequestKind {
         task: Task,
         /// What.
         answer: Answer,
+    },
+    /// Take something out of the run's hands.
+    Skip {
+        /// What.
+        task: Task,
+        /// What is said of it.
+        how: SkipHow,
+        /// What it gave, as far as later steps use that (an object).
+        outputs: Value,
     },
 }
 

@@ -12,6 +12,7 @@ mod known;
 mod record;
 mod retry;
 mod service;
+mod skip;
 mod state;
 mod task;
 mod task_state;
@@ -25,6 +26,7 @@ pub use event::{
     StopKind, Verdict,
 };
 pub use record::{Record, Time};
+pub use skip::{Skip, SkipHow};
 pub use state::{Asked, Checkpoint, Entered, IllegalEvent, Rollback, RunState};
 pub use task::{Phase, Task};
 pub use task_state::{Intent, Status, TaskState};

@@ -89,7 +89,13 @@ fn by_hand(run: &RunState) -> Vec<String> {
         let changes = run.playbook().step(&task.step).is_some_and(|step| step.effect.changes());
         changes && !task.is_undo() && state.status == Status::Done && !run.order.contains(task)
     });
-    done.map(|(task, _)| format!("{task}: done by hand, and the run cannot undo it")).collect()
+    let done = done.map(|(task, _)| format!("{task}: done by hand, and the run cannot undo it"));
+    // Of a group that somebody did, none of its steps has a state of its own.
+    let groups = run.skips.keys().filter(|task| run.is_group(task) && run.is_done_by_hand(task));
+    let groups = groups.map(|task| format!("{task}: done by hand, and the run cannot undo it"));
+    let left = run.order.iter().filter_map(|task| Some((task, run.needs_no_undo(task)?)));
+    let left = left.map(|(task, skip)| format!("{task}: left as it is, as {} said that it needs no undo", skip.by));
+    done.chain(groups).chain(left).collect()
 }
 
 /// The steps that were to come.

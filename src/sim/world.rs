@@ -78,6 +78,11 @@ impl World {
         self.content().values.clone()
     }
 
+    /// Somebody changes a value by hand.
+    pub fn set(&self, what: &str, value: &str) {
+        self.content().values.insert(what.to_owned(), value.to_owned());
+    }
+
     /// The tasks that changed something, in order, each time they did.
     pub fn applied(&self) -> Vec<String> {
         self.content().applied.clone()

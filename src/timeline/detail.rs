@@ -29,6 +29,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::Stopped { .. } => "stopped",
         Event::Resumed { .. } => "resumed",
         Event::Note { .. } => "note",
+        Event::SkippedByPerson { .. } => "skipped_by_person",
         Event::RunEnded { .. } => "run_ended",
     }
 }
@@ -44,6 +45,7 @@ pub(super) fn about(event: &Event) -> Option<(&StepId, Option<&ItemId>)> {
         | Event::Intent { task, .. }
         | Event::Outcome { task, .. }
         | Event::Settled { task, .. }
+        | Event::SkippedByPerson { task, .. }
         | Event::Answered { task, .. } => Some((&task.step, task.item.as_ref())),
         Event::ItemFailed { task, item, .. } => Some((&task.step, Some(item))),
         Event::CheckpointReached { step, .. } => Some((step, None)),
@@ -98,6 +100,9 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
         }),
         Event::Paged { message } | Event::Note { message } => json!({ "message": message }),
         Event::Answered { task, answer, reason } => json!({ "task": task, "answer": answer, "reason": reason }),
+        Event::SkippedByPerson { task, how, outputs, reason, answers } => {
+            json!({ "task": task, "how": how, "outputs": outputs, "reason": reason, "answers": answers })
+        }
         Event::Requested { request, reason } => json!({ "request": request, "reason": reason }),
         Event::Stopped { kind, because } => json!({ "how": kind, "because": because }),
         Event::Resumed { reason } => json!({ "reason": reason }),

@@ -46,6 +46,10 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
         Event::Answered { task, answer, reason } => {
             format!("{} answered about {task}: {} ({reason})", record.actor, answer_words(*answer))
         }
+        Event::SkippedByPerson { task, how, reason, .. } => {
+            let words = how.words(task.is_undo());
+            format!("{} says of {task}: {words}; the run does not begin it ({reason})", record.actor)
+        }
         Event::Requested { request, reason } => requested(&record.actor, request, reason),
         Event::Stopped { kind: StopKind::Paused, because } => format!("the run is paused: {because}"),
         Event::Stopped { kind: StopKind::Interrupted, because } => format!("the run is interrupted: {because}"),
@@ -84,6 +88,7 @@ pub fn skip_reason(reason: &SkipReason) -> String {
     match reason {
         SkipReason::Condition { source } => format!("its condition `{source}` does not hold"),
         SkipReason::Needs { step } => format!("{step}, which it needs, is not done"),
+        SkipReason::ByPerson { who, reason } => format!("not needed, said {who}: {reason}"),
         SkipReason::Jumped { from } => format!("the run went on past it when {from} failed"),
     }
 }
@@ -190,6 +195,7 @@ fn requested(actor: &str, request: &RequestKind, reason: &str) -> String {
         RequestKind::Rollback { to } => format!("to roll back to {}", checkpoint_or_start(to.as_deref())),
         RequestKind::Abort => "to end the run without undoing anything".to_owned(),
         RequestKind::Pause => "to pause the run".to_owned(),
+        RequestKind::Skip { task, how, .. } => format!("to skip {task}: {}", how.words(task.is_undo())),
         RequestKind::Resolve { task, answer } => format!("to settle {task}: {}", answer_words(*answer)),
     };
     with(&format!("{actor} asked {what}"), reason)

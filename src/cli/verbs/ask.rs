@@ -125,6 +125,6 @@ fn did(kind: &RequestKind, state: &RunState) -> bool {
         }
         RequestKind::Abort => matches!(verdict, Some(Verdict::Abandoned | Verdict::Incomplete)),
         RequestKind::Pause => verdict.is_none() && state.stopped.is_some(),
-        RequestKind::Resolve { .. } => false,
+        RequestKind::Resolve { .. } | RequestKind::Skip { .. } => false,
     }
 }

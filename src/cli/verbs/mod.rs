@@ -19,6 +19,7 @@ pub mod resume;
 pub mod run;
 pub mod schema;
 pub mod show;
+pub mod skip;
 pub mod status;
 pub mod timeline;
 pub mod verify;

@@ -94,6 +94,9 @@ impl Standing<'_> {
         Some(json!({
             "task": question.task, "kind": question.kind, "message": question.message,
             "deadline": question.deadline.map(clock::rfc3339),
+            "skips": answers::skips(self.state, question).into_iter().map(|choice| json!({
+                "command": end::skip(self.state, question, choice.flag, self.paste), "leads_to": choice.leads_to,
+            })).collect::<Vec<_>>(),
             "sent": Sent::of(self.state, question).map(|sent| sent.json()), "answers": choices.collect::<Vec<_>>(),
         }))
     }

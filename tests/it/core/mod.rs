@@ -12,3 +12,4 @@ mod review_return;
 mod review_stops;
 mod review_time;
 mod review_undo;
+mod skips;

@@ -8,6 +8,7 @@ mod policies;
 mod questions;
 mod requests;
 mod signals;
+mod skips;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
