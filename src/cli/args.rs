@@ -211,6 +211,12 @@ pub struct Run {
     /// Where another run holds a lock: wait for it, at most so long, such as 2m
     #[arg(long, value_name = "TIME")]
     pub wait: Option<String>,
+    /// Take the place of a run that is dead, stuck or waits: it ends, this one has its locks; needs --reason
+    #[arg(long, value_name = "RUN", requires = "reason", conflicts_with = "continues")]
+    pub take_over: Option<String>,
+    /// Go on from what a run has done, with a mended playbook; needs --reason
+    #[arg(long = "continue", value_name = "RUN", requires = "reason", conflicts_with = "plan")]
+    pub continues: Option<String>,
     /// Pass a brake; needs --reason
     #[arg(long = "override", value_name = "BRAKE", requires = "reason")]
     pub overrides: Vec<String>,

@@ -191,6 +191,9 @@ impl From<JournalError> for Failure {
             JournalError::LeaseLost { run, .. } => Failure::new(Exit::Waiting, what)
                 .meaning("this process stopped at once and started nothing more; the other one drives the run")
                 .next(format!("playbook watch {run}")),
+            JournalError::WentOn(run) => Failure::new(Exit::Locked, what)
+                .meaning("nothing was started or changed: somebody goes on with it")
+                .next(format!("playbook status {run}")),
             JournalError::NoSuchRun(_) => Failure::new(Exit::NotFound, what).next("playbook list --runs"),
             JournalError::Corrupt(_) => Failure::new(Exit::Invalid, what)
                 .meaning("nothing was started; what the journal says can not be relied on")
@@ -232,6 +235,12 @@ impl From<EngineError> for Failure {
                     .meaning("that process drives the run; two would act twice")
                     .next(next)
                     .next(over)
+            }
+            EngineError::Objections { ref run, ref objections } => {
+                Failure::new(Exit::NotAllowed, format!("run {run} cannot be gone on from:\n{}", objections.join("\n")))
+                    .meaning("nothing was started or changed")
+                    .next(format!("playbook status {run}     (what is open, and how it is settled)"))
+                    .next(format!("playbook cancel {run} --reason \"…\"     (undoes it; then the playbook can be run from its start)"))
             }
             EngineError::NotNow(what) => Failure::new(Exit::NotAllowed, what).meaning("nothing was done"),
             EngineError::Drift(what) => Failure::new(Exit::Drift, what)

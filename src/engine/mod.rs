@@ -9,6 +9,7 @@ mod enter;
 pub mod holder;
 mod observer;
 mod outputs;
+mod over;
 mod people;
 mod planning;
 mod prepare;
@@ -17,6 +18,7 @@ mod start;
 mod verify;
 
 pub use clock::{Clock, WallClock};
+pub use over::Former;
 pub use observer::{Observer, Silent};
 
 use std::path::PathBuf;
@@ -115,6 +117,14 @@ pub enum EngineError {
         run: RunId,
         /// Who.
         who: String,
+    },
+    /// A run cannot be gone on from with this playbook.
+    #[error("run {run} cannot be gone on from: {}", .objections.join("; "))]
+    Objections {
+        /// Which run.
+        run: RunId,
+        /// Why not.
+        objections: Vec<String>,
     },
     /// The request makes no sense for the run as it stands.
     #[error("{0}")]

@@ -139,11 +139,11 @@ impl Engine {
         Ok((lease, state))
     }
 
-    async fn drive(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Ending, EngineError> {
+    pub(super) async fn drive(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Ending, EngineError> {
         self.hold(lease, state, actor)?.go().await
     }
 
-    fn hold(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Drive<'_>, EngineError> {
+    pub(super) fn hold(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Drive<'_>, EngineError> {
         let spool = self.parts.state.join("spool").join(lease.run.as_str());
         make_folder(&spool)?;
         recorder::set_aside(&spool, recorded(&state));
@@ -202,7 +202,7 @@ fn check(state: &RunState, request: &RequestKind) -> Result<(), EngineError> {
 }
 
 /// The second it starts, and four random letters.
-fn new_run_id() -> Result<RunId, EngineError> {
+pub(super) fn new_run_id() -> Result<RunId, EngineError> {
     let mut bytes = [0_u8; 4];
     getrandom::fill(&mut bytes).map_err(|error| EngineError::State(format!("no random numbers: {error}")))?;
     const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";

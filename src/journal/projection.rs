@@ -72,6 +72,7 @@ impl Projection {
             | Event::Paged { .. }
             | Event::Requested { .. }
             | Event::SkippedByPerson { answers: false, .. }
+            | Event::Inherited { .. }
             | Event::Note { .. } => {}
         }
     }

@@ -1,6 +1,7 @@
 //! Playbook + inputs + facts → Plan. It asks what to look up and is told; it never looks itself. Pure.
 
 mod digest;
+mod done;
 mod drift;
 mod enter;
 mod file;
@@ -12,6 +13,7 @@ mod planner;
 mod scope;
 mod view;
 
+pub use done::{DoneBefore, DoneStep};
 pub use drift::{Drift, DriftKind, drift};
 pub use file::{DEFAULT_MAX_AGE, Here, PlanFile, PlanFileError};
 pub use foresee::check_requirements;

@@ -53,6 +53,7 @@ impl RunState {
             exceptions: overrides.iter().map(|(brake, why)| format!("{brake} was overridden: {why}")).collect(),
             drifted: false,
             skips: BTreeMap::new(),
+            inherited: None,
             ended: None,
         })
     }
@@ -162,6 +163,7 @@ impl RunState {
             }
             Event::WaitStarted { question } => self.question = Some(question.clone()),
             Event::Answered { task, answer, reason } => self.answer(task, *answer, reason, &record.actor, at)?,
+            Event::Inherited { .. } => self.inherit(record)?,
             Event::SkippedByPerson { .. } => self.skip_by_person(record)?,
             Event::Requested { request, reason } => self.request(request, reason, &record.actor),
             Event::Stopped { kind, .. } => {

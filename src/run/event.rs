@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{SkipHow, Task, Time};
+use super::{Inheritance, SkipHow, Task, Time};
 use crate::ids::{ItemId, Resource, StepId};
 use crate::outcome::Report;
 use crate::plan::{Item, Plan};
@@ -201,6 +201,11 @@ pub enum Event {
         reason: String,
         /// Whether that answers what the run asked.
         answers: bool,
+    },
+    /// The run takes the place of another one, which has ended by that.
+    Inherited {
+        /// What it has from it.
+        inheritance: Box<Inheritance>,
     },
     /// The run is over.
     RunEnded {

@@ -7,7 +7,9 @@ mod apply;
 mod decide;
 mod event;
 mod failed;
+mod go_on;
 mod groups;
+mod inherit;
 mod known;
 mod record;
 mod retry;
@@ -24,6 +26,10 @@ pub use decide::{Decision, decide};
 pub use event::{
     Answer, Condition, Event, FORMAT, Holder, LeaseReason, Question, QuestionKind, RequestKind, Settlement, SkipReason,
     StopKind, Verdict,
+};
+pub use go_on::Objections;
+pub use inherit::{
+    InheritMode, Inheritance, InheritedCheckpoint, InheritedStep, Stands, StandsHow,
 };
 pub use record::{Record, Time};
 pub use skip::{Skip, SkipHow};

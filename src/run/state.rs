@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Holder, Phase, Question, Record, Skip, SkipReason, StopKind, Task, TaskState, Time, Verdict};
+use super::{Holder, Inheritance, Phase, Question, Record, Skip, SkipReason, StopKind, Task, TaskState, Time, Verdict};
 use crate::ids::{Digest, ItemId, Resource, RunId, StepId};
 use crate::plan::{Item, Plan, PlannedStep};
 use crate::playbook::{Playbook, Service, Step};
@@ -60,6 +60,8 @@ pub struct RunState {
     pub drifted: bool,
     /// What people have taken out of the run's hands.
     pub skips: BTreeMap<Task, Skip>,
+    /// What it has from a run whose place it takes.
+    pub inherited: Option<Box<Inheritance>>,
     /// How it ended, when, and how the world stood.
     pub ended: Option<(Verdict, Time, String)>,
 }

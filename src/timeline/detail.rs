@@ -30,6 +30,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::Resumed { .. } => "resumed",
         Event::Note { .. } => "note",
         Event::SkippedByPerson { .. } => "skipped_by_person",
+        Event::Inherited { .. } => "inherited",
         Event::RunEnded { .. } => "run_ended",
     }
 }
@@ -103,6 +104,7 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
         Event::SkippedByPerson { task, how, outputs, reason, answers } => {
             json!({ "task": task, "how": how, "outputs": outputs, "reason": reason, "answers": answers })
         }
+        Event::Inherited { inheritance } => json!(inheritance),
         Event::Requested { request, reason } => json!({ "request": request, "reason": reason }),
         Event::Stopped { kind, because } => json!({ "how": kind, "because": because }),
         Event::Resumed { reason } => json!({ "reason": reason }),

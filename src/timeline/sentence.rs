@@ -3,7 +3,7 @@
 use super::detail::since_begun;
 use crate::outcome::{Outcome, Report};
 use crate::run::{
-    Answer, Condition, Event, Holder, LeaseReason, Question, Record, RequestKind, RunState, Settlement, SkipReason,
+    Answer, Condition, Event, Holder, InheritMode, Inheritance, LeaseReason, Question, Record, RequestKind, RunState, Settlement, SkipReason,
     StopKind, Task, Verdict,
 };
 use crate::value::format_seconds;
@@ -50,6 +50,7 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
             let words = how.words(task.is_undo());
             format!("{} says of {task}: {words}; the run does not begin it ({reason})", record.actor)
         }
+        Event::Inherited { inheritance } => inherited(&record.actor, inheritance),
         Event::Requested { request, reason } => requested(&record.actor, request, reason),
         Event::Stopped { kind: StopKind::Paused, because } => format!("the run is paused: {because}"),
         Event::Stopped { kind: StopKind::Interrupted, because } => format!("the run is interrupted: {because}"),
@@ -81,6 +82,21 @@ fn lease(holder: &Holder, reason: LeaseReason) -> String {
         LeaseReason::Resume => format!("{who} goes on with the run"),
         LeaseReason::TakeOver => format!("{who} takes the run over, as a person said that the one before is gone"),
     }
+}
+
+/// What a run has from another one.
+fn inherited(actor: &str, inheritance: &Inheritance) -> String {
+    let Inheritance { from, playbook, version, mode, reason, .. } = inheritance;
+    let verb = match mode {
+        InheritMode::TakeOver => "takes over",
+        InheritMode::Continue => "goes on from",
+    };
+    let kept: Vec<String> = inheritance.steps.iter().map(|step| step.task.to_string()).collect();
+    let kept = if kept.is_empty() { String::new() } else { format!("; it has from it: {}", kept.join(", ")) };
+    let stands: Vec<String> =
+        inheritance.stands.iter().map(|one| format!("{} ({})", one.task, one.how.words())).collect();
+    let stands = if stands.is_empty() { String::new() } else { format!("; of it stands: {}", stands.join(", ")) };
+    format!("{actor} {verb} run {from} of {playbook}@{version} ({reason}){kept}{stands}")
 }
 
 /// Why a step does not run.

@@ -65,7 +65,11 @@ impl Printed {
 pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
     let (mark, ink) = match &record.event {
         Event::LeaseTaken { reason: LeaseReason::Start, .. } => return None,
-        Event::RunStarted { .. } | Event::LeaseTaken { .. } | Event::Note { .. } | Event::Resumed { .. } => {
+        Event::RunStarted { .. }
+        | Event::Inherited { .. }
+        | Event::LeaseTaken { .. }
+        | Event::Note { .. }
+        | Event::Resumed { .. } => {
             (" ", Ink::Plain)
         }
         Event::Intent { task, .. }
@@ -83,6 +87,7 @@ pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
         Event::GroupEntered { .. } => ("·", Ink::Plain),
         Event::ItemFailed { .. } => ("✗", Ink::Bad),
         Event::StepSkipped { .. } => ("↷", Ink::Dim),
+        Event::SkippedByPerson { .. } => ("↷", Ink::Warn),
         Event::StepRefused { .. } | Event::Verified { passed: false, .. } => ("✗", Ink::Bad),
         Event::Verified { .. } => ("✓", Ink::Good),
         Event::CheckpointReached { .. } => ("⚑", Ink::Good),

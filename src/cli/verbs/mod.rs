@@ -9,6 +9,7 @@ pub mod lint;
 pub mod list;
 pub mod lock;
 pub mod new;
+pub mod over;
 pub mod plan;
 pub mod plan_file;
 pub mod prove;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::engine::Former;
 use crate::plan::{Plan, drift};
 use crate::playbook::Playbook;
+use crate::run::Inheritance;
 
 use crate::cli::args::{Output, Run};
 use crate::cli::drive::{Drive, say_state};
@@ -18,6 +20,7 @@ use crate::cli::view::{self, count};
 use crate::inventory::Inventory;
 use crate::value::parse_duration;
 
+use super::over::{self, Over, Planned};
 use super::plan::{too_weak, weak_failure};
 use super::plan_file;
 
@@ -32,8 +35,9 @@ const BRAKES: [(&str, &str); 1] =
 pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
     let overrides = brakes(args)?;
     let (chosen, held, inventory) = chosen(setup, args)?;
+    let over = Over::of(setup, args)?;
     if args.dry_run {
-        let made = super::plan::make(setup, chosen, inventory, args.output)?;
+        let made = super::plan::make_over(setup, chosen, inventory, args.output, over.as_ref())?;
         if let Some(exit) = held.and_then(|then| drifted(setup, args, &then, &made.plan)) {
             return Ok(exit);
         }
@@ -45,7 +49,7 @@ pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
     let journal = setup.journal()?;
     let mut drive = Drive::new(setup, args.output, inventory, Box::new(journal), !args.no_wait)?;
     say_state(setup);
-    let result = go(setup, args, &mut drive, (chosen, held), must_ask, overrides);
+    let result = go(setup, args, &mut drive, (chosen, held), (must_ask, overrides), over.as_ref());
     drive.end();
     result
 }
@@ -80,19 +84,20 @@ fn go(
     args: &Run,
     drive: &mut Drive,
     (chosen, held): (Chosen, Option<Plan>),
-    must_ask: bool,
-    overrides: Vec<(String, String)>,
+    (must_ask, overrides): (bool, Vec<(String, String)>),
+    over: Option<&Over>,
 ) -> Result<Exit, Failure> {
     let until = longest_wait(args)?.map(|wait| Instant::now() + wait);
     loop {
-        let plan = drive.plan(chosen.clone())?;
+        let planned = over::plan(drive, chosen.clone(), over)?;
         // Who held a lock has changed things since: what was planned before it was free is planned again.
         if let Some(until) = until
-            && drive.wait_for(&plan.locks, until)?
+            && planned.inherited.is_none()
+            && drive.wait_for(&planned.plan.locks, until)?
         {
             continue;
         }
-        match begin(setup, args, drive, plan, held.as_ref(), must_ask, &overrides) {
+        match begin(setup, args, drive, planned, held.as_ref(), must_ask, &overrides) {
             Err(failure) if failure.exit == Exit::Locked && until.is_some_and(|until| Instant::now() < until) => {}
             Err(failure) if failure.exit == Exit::Locked && until.is_none() => {
                 let command = format!("{} --wait 2m     (waits for the lock and starts then)", typed());
@@ -108,7 +113,7 @@ fn begin(
     setup: &Setup,
     args: &Run,
     drive: &mut Drive,
-    plan: Plan,
+    Planned { plan, inherited }: Planned,
     held: Option<&Plan>,
     must_ask: bool,
     overrides: &[(String, String)],
@@ -126,14 +131,24 @@ fn begin(
         let width = screen.text_width();
         screen.warn(&view::plan::lines(&plan, width));
         screen.warn(&view::plan::verdict_lines(&plan, width));
+        screen.warn(&told(inherited.as_ref(), width));
         let answer = drive.ask(&format!("Run {} on {}? [y/N]", plan.playbook.name, place(&plan)));
         if !matches!(answer.as_str(), "y" | "yes") {
             return Err(Failure::new(Exit::NotAllowed, "you did not say yes").meaning("nothing was started or changed"));
         }
     } else if args.output == Output::Human {
         screen.say(&brief(&plan));
+        screen.say(&told(inherited.as_ref(), screen.text_width()));
+    }
+    if let Some((former, inheritance)) = inherited {
+        return drive.start_over(plan, args.incident.clone(), overrides.to_vec(), &former, inheritance);
     }
     drive.start(plan, args.incident.clone(), overrides.to_vec())
+}
+
+/// What the run has from another one.
+fn told(inherited: Option<&(Former, Inheritance)>, width: usize) -> Vec<Line> {
+    inherited.map(|(_, inheritance)| view::inherited::lines(inheritance, width)).unwrap_or_default()
 }
 
 /// How long a lock is waited for.
@@ -246,7 +261,7 @@ fn production(args: &Run, book: &Playbook) -> Result<(), Failure> {
 }
 
 /// The command as it was typed, ready to paste.
-fn typed() -> String {
+pub fn typed() -> String {
     typed_without(&[])
 }
 

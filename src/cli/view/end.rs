@@ -123,6 +123,9 @@ fn world(state: &RunState, doing: Doing, now: Time, width: usize) -> Vec<Line> {
     if let Some(point) = state.checkpoints.last() {
         lines.push(Line::plain(format!("  last checkpoint {}, after {}", point.name, point.step)));
     }
+    if let Some(inherited) = &state.inherited {
+        lines.extend(super::inherited::lines(inherited, width.saturating_sub(2)).into_iter().map(indented));
+    }
     if !state.locks.is_empty() {
         let names: Vec<&str> = state.locks.iter().map(|lock| lock.as_str()).collect();
         let word = if state.ended.is_some() { "freed" } else { "held until the run has ended" };

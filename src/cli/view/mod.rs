@@ -12,6 +12,7 @@ pub mod drift;
 pub mod end;
 pub mod faults;
 pub mod groups;
+pub mod inherited;
 pub mod page;
 pub mod plan;
 pub mod plan_json;

@@ -49,6 +49,7 @@ impl Standing<'_> {
             "point_of_no_return": state.point_of_no_return(), "rolling_back": state.rollback.is_some(),
             "checkpoints": state.checkpoints.iter().map(|point| &point.name).collect::<Vec<_>>(),
             "locks": state.locks, "exceptions": state.exceptions,
+            "inherited": state.inherited.as_deref().map(super::inherited::json),
             "steps": self.steps(), "question": self.question(),
             "next": end::next(state, self.doing, self.paste).into_iter().map(|(command, _)| command).collect::<Vec<_>>(),
             "state_folder": self.folder,

@@ -5,6 +5,7 @@ mod crashes;
 mod groups;
 mod harness;
 mod outcomes;
+mod over;
 mod people;
 mod review_groups;
 mod review_random;
