@@ -193,12 +193,7 @@ impl<'a> Drive<'a> {
     ///
     /// # Errors
     /// When the plan cannot be made, or the other run cannot be gone on from.
-    pub fn plan_on(
-        &mut self,
-        chosen: Chosen,
-        former: &Former,
-        reason: &str,
-    ) -> Result<(Plan, Inheritance), Failure> {
+    pub fn plan_on(&mut self, chosen: Chosen, former: &Former, reason: &str) -> Result<(Plan, Inheritance), Failure> {
         let mut interrupts = self.interrupts.1.clone();
         interrupts.mark_unchanged();
         let engine = &mut self.engine;
@@ -229,6 +224,13 @@ impl<'a> Drive<'a> {
         }
         let begun = self.engine.start_over(plan, incident, overrides, former, inheritance);
         let result = self.runtime.block_on(begun);
+        if let Err(error @ EngineError::NotNow(_)) = result {
+            self.reporter.finish();
+            let run = &former.state.run;
+            return Err(Failure::from(error)
+                .next(format!("playbook resume {run} --no-wait     (waits for the command, and goes on with that run)"))
+                .next(format!("playbook status {run}")));
+        }
         if let Err(EngineError::Journal(JournalError::Locked(row))) = &result {
             self.reporter.finish();
             return Err(Held::of(self.engine.journal(), row.clone())?.failure());

@@ -236,12 +236,15 @@ impl From<EngineError> for Failure {
                     .next(next)
                     .next(over)
             }
-            EngineError::Objections { ref run, ref objections } => {
-                Failure::new(Exit::NotAllowed, format!("run {run} cannot be gone on from:\n{}", objections.join("\n")))
-                    .meaning("nothing was started or changed")
-                    .next(format!("playbook status {run}     (what is open, and how it is settled)"))
-                    .next(format!("playbook cancel {run} --reason \"…\"     (undoes it; then the playbook can be run from its start)"))
-            }
+            EngineError::Objections { ref run, ref objections } => Failure::new(
+                Exit::NotAllowed,
+                format!("run {run} cannot be gone on from:\n{}", objections.join("\n")),
+            )
+            .meaning("nothing was started or changed")
+            .next(format!("playbook status {run}     (what is open, and how it is settled)"))
+            .next(format!(
+                "playbook cancel {run} --reason \"…\"     (undoes it; then the playbook can be run from its start)"
+            )),
             EngineError::NotNow(what) => Failure::new(Exit::NotAllowed, what).meaning("nothing was done"),
             EngineError::Drift(what) => Failure::new(Exit::Drift, what)
                 .meaning("nothing was changed: the world is not what the plan was made for")

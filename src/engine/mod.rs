@@ -18,8 +18,8 @@ mod start;
 mod verify;
 
 pub use clock::{Clock, WallClock};
-pub use over::Former;
 pub use observer::{Observer, Silent};
+pub use over::Former;
 
 use std::path::PathBuf;
 use std::sync::Arc;

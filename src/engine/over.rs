@@ -2,6 +2,8 @@
 //! and what of it is still under way; what becomes of both is one transaction of the journal. It must never take a run from
 //! a process that drives it, nor act beside a command that still runs.
 
+use std::time::Duration;
+
 use super::holder::{Liveness, is_alive, this_process};
 use super::start::new_run_id;
 use super::{Ending, Engine, EngineError};
@@ -15,6 +17,9 @@ use crate::value::Value;
 
 /// After how many seconds without a sign of life a lease that cannot be looked at from here counts as left.
 const SILENT_SECONDS: u64 = 30;
+
+/// How long it is looked what became of an attempt that was left under way.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// A run whose place is to be taken, as it was seen.
 #[derive(Debug, Clone)]
@@ -65,7 +70,8 @@ impl Engine {
         for planned in &mut plan.steps {
             let task = Task::at(&planned.id, planned.item.as_ref());
             if inheritance.not_needed.contains(&task) {
-                planned.runs = Decided::No { why: format!("a person has said in run {} that it is not needed", old.run) };
+                planned.runs =
+                    Decided::No { why: format!("a person has said in run {} that it is not needed", old.run) };
             }
         }
         Ok((plan, inheritance))
@@ -133,7 +139,10 @@ impl Engine {
         for task in open {
             let Some((action, call, _)) = drive.call(&task) else { continue };
             let of_it = |one: &Stands| one.run == old.run && one.task == task;
-            let (how, what) = match drive.look_into(&task, action, call).await {
+            // A command that still runs is waited for by whoever looks at it: here it is in the way.
+            let looked = tokio::time::timeout(LOOK, drive.look_into(&task, action, call)).await;
+            let running = || Finding::StillRunning { evidence: "it has not come to its end yet".to_owned() };
+            let (how, what) = match looked.unwrap_or_else(|_| running()) {
                 Finding::StillRunning { evidence } => {
                     return Err(EngineError::NotNow(format!("{task} of run {} still runs: {evidence}", old.run)));
                 }

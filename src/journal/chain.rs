@@ -2,8 +2,8 @@
 //! (anything before the start or after the end of a run, anything that could not be read back). Pure, and shared by all
 //! stores, so that they cannot differ in what a journal is. It must never look at a clock or a disk.
 
-use super::{Handover, JournalError};
 use super::projection::Projection;
+use super::{Handover, JournalError};
 use crate::ids::{Digest, Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, Record, Time};
 

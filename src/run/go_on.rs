@@ -74,7 +74,8 @@ impl RunState {
                 SkipHow::DoneByHand if self.order.contains(task) => {}
                 SkipHow::DoneByHand => match state.filter(|_| is_taken(task)) {
                     Some(state) => inheritance.steps.push(self.inherited_step(task, state, Outcome::Done)),
-                    None => objections.push(format!("{task} was done by hand, and the playbook does not have it so any more")),
+                    None => objections
+                        .push(format!("{task} was done by hand, and the playbook does not have it so any more")),
                 },
                 SkipHow::NotNeeded => {
                     let book = &plan.playbook;
@@ -93,7 +94,8 @@ impl RunState {
 
     /// What is not settled: whether it is there must be known before anybody goes on from it.
     fn unsettled(&self) -> Objections {
-        let doubtful = |state: &TaskState| matches!(state.status, Status::InFlight | Status::Unknown | Status::Doubtful);
+        let doubtful =
+            |state: &TaskState| matches!(state.status, Status::InFlight | Status::Unknown | Status::Doubtful);
         let doubts = self.tasks.iter().filter(|(task, state)| doubtful(state) && !self.gone(&task.doing()));
         let mut list: Objections =
             doubts.map(|(task, _)| format!("nobody knows yet whether {task} took effect")).collect();
@@ -122,7 +124,9 @@ impl RunState {
         let Some(new) = plan.playbook.step(&task.step) else {
             return match stays {
                 true => Ok(None),
-                false => Err(format!("{task} {word}, and the playbook does not have it any more: nobody would undo it")),
+                false => {
+                    Err(format!("{task} {word}, and the playbook does not have it any more: nobody would undo it"))
+                }
             };
         };
         if self.skips.contains_key(task) {
@@ -160,7 +164,10 @@ impl RunState {
             arguments: intent.map_or(Value::Null, |intent| intent.arguments.clone()),
             before: state.before.clone(),
             key: intent.map(|intent| intent.key.clone()).unwrap_or_default(),
-            effect: intent.map(|intent| intent.effect).or(step.map(|step| step.effect)).unwrap_or(crate::spec::Effect::Once),
+            effect: intent
+                .map(|intent| intent.effect)
+                .or(step.map(|step| step.effect))
+                .unwrap_or(crate::spec::Effect::Once),
             outputs: state.outputs(),
             message: state.message().to_owned(),
             by_hand: skip.map(|skip| (skip.by.clone(), skip.reason.clone())),
@@ -203,6 +210,9 @@ impl RunState {
 fn differs(was: &Step, is: &Step, with: Option<&Value>, planned: Option<&Value>) -> String {
     if was.action != is.action {
         return format!("it was {}, and is {}", was.action, is.action);
+    }
+    if planned.is_none_or(Value::is_null) {
+        return "it would not run now".to_owned();
     }
     let empty = serde_json::Map::new();
     let was = with.and_then(Value::as_object).unwrap_or(&empty);

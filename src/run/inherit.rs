@@ -153,7 +153,8 @@ impl Inheritance {
     /// What of other runs stands, in a line; nothing where nothing does.
     pub fn standing(&self) -> Option<String> {
         let all: Vec<String> = self.stands.iter().map(|one| format!("{} ({})", one.task, one.how.words())).collect();
-        (!all.is_empty()).then(|| format!("of run {}, which it {}, still stands: {}", self.from, self.past(), all.join(", ")))
+        (!all.is_empty())
+            .then(|| format!("of run {}, which it {}, still stands: {}", self.from, self.past(), all.join(", ")))
     }
 
     fn past(&self) -> &'static str {
@@ -204,9 +205,10 @@ impl RunState {
                 continue;
             }
             let undo_begun = !left
-                && self.tasks.iter().any(|(other, undo)| {
-                    other.is_undo() && &other.doing() == task && undo.may_have_effect()
-                });
+                && self
+                    .tasks
+                    .iter()
+                    .any(|(other, undo)| other.is_undo() && &other.doing() == task && undo.may_have_effect());
             let how = match state.status {
                 _ if undo_begun => StandsHow::HalfUndone,
                 Status::InFlight | Status::Unknown | Status::Doubtful => StandsHow::Unknown,
@@ -216,9 +218,10 @@ impl RunState {
             };
             list.push(Stands { run: self.run.clone(), task: task.clone(), how, what: state.message().to_owned() });
         }
-        let by_hand = self.skips.iter().filter(|(task, skip)| {
-            skip.how == SkipHow::DoneByHand && !task.is_undo() && !self.order.contains(task)
-        });
+        let by_hand = self
+            .skips
+            .iter()
+            .filter(|(task, skip)| skip.how == SkipHow::DoneByHand && !task.is_undo() && !self.order.contains(task));
         for (task, skip) in by_hand.filter(|(task, _)| changing(task) || self.is_group(task)) {
             let what = format!("said {}: {}", skip.by, skip.reason);
             list.push(Stands { run: self.run.clone(), task: task.clone(), how: StandsHow::ByHand, what });
@@ -237,7 +240,8 @@ impl RunState {
         }
         let (from, verb) = (&inheritance.from, inheritance.verb());
         self.exceptions.push(format!("it {verb} run {from} ({}: {})", record.actor, inheritance.reason));
-        let gates = |step: &InheritedStep| self.playbook().step(&step.task.step).is_some_and(|step| step.point_of_no_return);
+        let gates =
+            |step: &InheritedStep| self.playbook().step(&step.task.step).is_some_and(|step| step.point_of_no_return);
         let ordered: Vec<bool> = inheritance.steps.iter().map(|step| step.by_hand.is_none() || gates(step)).collect();
         for (step, ordered) in inheritance.steps.iter().zip(ordered) {
             self.take_step(step, ordered, record.epoch, record.time);
@@ -272,7 +276,8 @@ impl RunState {
             at,
         };
         state.intent = step.by_hand.is_none().then_some(intent);
-        let report = if done { Report::done(&step.message, step.outputs.clone()) } else { Report::failed(&step.message) };
+        let report =
+            if done { Report::done(&step.message, step.outputs.clone()) } else { Report::failed(&step.message) };
         state.account(report, at);
         if done {
             // It was held to its conditions when it was done.

@@ -28,9 +28,7 @@ pub use event::{
     StopKind, Verdict,
 };
 pub use go_on::Objections;
-pub use inherit::{
-    InheritMode, Inheritance, InheritedCheckpoint, InheritedStep, Stands, StandsHow,
-};
+pub use inherit::{InheritMode, Inheritance, InheritedCheckpoint, InheritedStep, Stands, StandsHow};
 pub use record::{Record, Time};
 pub use skip::{Skip, SkipHow};
 pub use state::{Asked, Checkpoint, Entered, IllegalEvent, Rollback, RunState};

@@ -296,6 +296,9 @@ impl RunState {
                 self.end_groups(task, at);
             }
             _ => {
+                if !begun {
+                    self.not_ours(task);
+                }
                 self.cross(task);
                 let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at));
                 let outputs = merged(state.outputs(), outputs);
@@ -306,6 +309,19 @@ impl RunState {
             }
         }
         Ok(())
+    }
+
+    /// An attempt that certainly changed nothing left nothing of ours: what a person does after it is not undone by the run.
+    fn not_ours(&mut self, task: &Task) {
+        if let Some(state) = self.tasks.get_mut(task) {
+            state.intent = None;
+        }
+        if let Some(place) = self.order.iter().position(|other| other == task) {
+            self.order.remove(place);
+            for point in self.checkpoints.iter_mut().filter(|point| point.position > place) {
+                point.position -= 1;
+            }
+        }
     }
 
     /// A point of no return that somebody else has crossed is crossed.

@@ -68,6 +68,11 @@ impl World {
         self.content().faults.insert((task.to_owned(), attempt), fault);
     }
 
+    /// From here on all goes well.
+    pub fn mend(&self) {
+        self.content().faults.clear();
+    }
+
     /// Lets probes see nothing.
     pub fn blind(&self, blind: bool) {
         self.content().blind = blind;

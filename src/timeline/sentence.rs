@@ -3,8 +3,8 @@
 use super::detail::since_begun;
 use crate::outcome::{Outcome, Report};
 use crate::run::{
-    Answer, Condition, Event, Holder, InheritMode, Inheritance, LeaseReason, Question, Record, RequestKind, RunState, Settlement, SkipReason,
-    StopKind, Task, Verdict,
+    Answer, Condition, Event, Holder, InheritMode, Inheritance, LeaseReason, Question, Record, RequestKind, RunState,
+    Settlement, SkipReason, StopKind, Task, Verdict,
 };
 use crate::value::format_seconds;
 

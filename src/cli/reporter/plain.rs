@@ -69,9 +69,7 @@ pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
         | Event::Inherited { .. }
         | Event::LeaseTaken { .. }
         | Event::Note { .. }
-        | Event::Resumed { .. } => {
-            (" ", Ink::Plain)
-        }
+        | Event::Resumed { .. } => (" ", Ink::Plain),
         Event::Intent { task, .. }
             if state.step_of(task).is_some_and(|step| step.point_of_no_return) && !task.is_undo() =>
         {

@@ -39,7 +39,10 @@ impl Over {
         };
         let reason = args.reason.clone().unwrap_or_default();
         if reason.trim().is_empty() {
-            return Err(Failure::new(Exit::Usage, "taking another run's place is written down with its reason: --reason TEXT"));
+            return Err(Failure::new(
+                Exit::Usage,
+                "taking another run's place is written down with its reason: --reason TEXT",
+            ));
         }
         let (mut journal, run) = runs::find(setup, word)?;
         let state = runs::state(&mut journal, &run)?;

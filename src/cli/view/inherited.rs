@@ -26,7 +26,11 @@ pub fn lines(inheritance: &Inheritance, width: usize) -> Vec<Line> {
             some(steps.map(|step| step.task.to_string()).collect())
         };
         let done = named(Outcome::Done);
-        let text = if done.is_empty() { "nothing of it counts as done".to_owned() } else { format!("done there, and not done again: {done}") };
+        let text = if done.is_empty() {
+            "nothing of it counts as done".to_owned()
+        } else {
+            format!("done there, and not done again: {done}")
+        };
         lines.extend(paragraph(&text, 2, width, Ink::Plain));
         let tried = named(Outcome::Failed);
         if !tried.is_empty() {

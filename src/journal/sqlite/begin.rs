@@ -54,12 +54,7 @@ impl SqliteJournal {
 }
 
 /// Ends the run whose place is taken: its lease goes over and is given back, its locks are free.
-fn give_up(
-    transaction: &Transaction<'_>,
-    over: &Handover,
-    by: Beginner<'_>,
-    boot: &str,
-) -> Result<(), Trouble> {
+fn give_up(transaction: &Transaction<'_>, over: &Handover, by: Beginner<'_>, boot: &str) -> Result<(), Trouble> {
     let from = &over.from;
     let (held, _) = rows::epoch(transaction, from)?;
     if held != over.expected {

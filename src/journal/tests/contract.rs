@@ -310,7 +310,7 @@ fn a_run_that_went_on_keeps_its_place(store: &dyn Store) {
     let mut journal = store.view();
     let lease = begin(&mut *journal, "r1", &["db/a"]);
     begin(&mut *journal, "r9", &["db/c"]);
-    let mut over = |over: Handover, locks: &[&str]| {
+    let over = |over: Handover, locks: &[&str]| {
         let mut other = store.view();
         other.begin_over(&run("r2"), started(locks), &over, &holder(2), "bob", Time(3)).unwrap_err()
     };

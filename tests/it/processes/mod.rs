@@ -4,6 +4,7 @@ mod groups;
 mod hostile;
 mod kills;
 mod output;
+mod over;
 mod policies;
 mod questions;
 mod requests;
