@@ -35,6 +35,13 @@ pub struct DoneStep {
     pub outputs: Value,
 }
 
+impl PlannedStep {
+    /// Whether it does not run as another run has done it: unlike what is skipped, it has its arguments.
+    pub fn is_done_before(&self) -> bool {
+        matches!(self.runs, Decided::No { .. }) && !self.arguments.is_null()
+    }
+}
+
 impl DoneBefore {
     /// What a run of this name has done.
     pub fn of(run: String, steps: BTreeMap<(StepId, Option<ItemId>), DoneStep>) -> Self {
