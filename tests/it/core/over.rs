@@ -6,6 +6,7 @@ use playbook::journal::{Failure, Journal};
 use playbook::playbook::{Argument, OnFailure, Playbook, Rollback, Template};
 use playbook::run::{Answer, Inheritance, QuestionKind, RequestKind, RunState, SkipHow, Verdict};
 use playbook::sim::Fault;
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::harness::{Life, Simulation, live, step, three};
@@ -283,4 +284,79 @@ fn a_run_that_went_on_from_another_can_be_gone_on_from() {
     assert_eq!(kind.kind(), EndingKind::Finished(Verdict::SucceededWithExceptions));
     let applied = simulation.world.applied();
     assert_eq!(applied.iter().filter(|task| *task == "a" || *task == "b").count(), 2, "{applied:?}");
+}
+
+/// Faults after which a step is known to have failed, and the run asks.
+fn failing() -> impl Strategy<Value = Fault> {
+    prop::sample::select(vec![Fault::NoEffect, Fault::FailedBefore, Fault::FailedAfter])
+}
+
+fn kill() -> impl Strategy<Value = Option<Failure>> {
+    let one = (0..12_u64, any::<bool>());
+    let one = one.prop_map(|(n, lost)| if lost { Failure::Unacknowledged(n) } else { Failure::Before(n) });
+    proptest::option::of(one)
+}
+
+/// The run that is not this one, if there is one.
+fn newer(simulation: &Simulation, old: &RunId) -> Option<RunId> {
+    simulation.journal.reopen().runs().unwrap().into_iter().map(|row| row.run).find(|run| run != old)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn whoever_goes_on_does_nothing_twice_and_undoes_all(
+        actions in [action(), action(), action()], place in 0..3_usize, fault in failing(),
+        again in proptest::option::of((0..3_usize, failing())), killed in kill(),
+    ) {
+        // What a kill leaves in doubt is looked into; `once` would ask, which is no part of this.
+        let known = |action| if killed.is_some() && action == "sim.once" { "sim.probed" } else { action };
+        let mut book = three(actions.map(known));
+        book.locks = lock("database/orders");
+        book.steps[place].on_failure = Some(OnFailure::Pause);
+        let simulation = Simulation::new();
+        simulation.world.fail(["a", "b", "c"][place], 1, fault);
+        let kind = simulation.start(&book, None).kind();
+        prop_assert!(matches!(kind, EndingKind::Waiting(_)), "{:?}", kind);
+        let old = simulation.run();
+        simulation.world.mend();
+        book.steps[place].on_failure = None;
+        let again = again.filter(|(step, _)| *step >= place);
+        if let Some((step, fault)) = again {
+            // An attempt that the kill swallows is not the one that goes wrong.
+            (1..5).for_each(|attempt| simulation.world.fail(["a", "b", "c"][step], attempt, fault));
+        }
+        go_on(&simulation, &book, &old, killed);
+        if newer(&simulation, &old).is_none() {
+            prop_assert!(state(&simulation, &old).ended.is_none(), "one of both is there");
+            go_on(&simulation, &book, &old, None).kind();
+        }
+        let new = newer(&simulation, &old).unwrap();
+        prop_assert!(state(&simulation, &old).ended.is_some());
+        for _ in 0..3 {
+            if state(&simulation, &new).ended.is_none() {
+                live(async { simulation.engine(None).resume(&new, "it was killed", true).await });
+            }
+        }
+        let (verdict, _, summary) = state(&simulation, &new).ended.unwrap();
+        let all = world(&simulation);
+        match again {
+            None => {
+                prop_assert_eq!(verdict, Verdict::SucceededWithExceptions, "{}", summary);
+                prop_assert_eq!(&all, &["1", "1", "1"]);
+            }
+            Some(_) => {
+                prop_assert!(matches!(verdict, Verdict::RolledBack | Verdict::Failed), "{}", summary);
+                prop_assert_eq!(&all, &["0", "0", "0"]);
+            }
+        }
+        let applied = simulation.world.applied();
+        for step in ["a", "b", "c"].iter().take(place) {
+            prop_assert_eq!(applied.iter().filter(|task| task == step).count(), 1, "{:?}", &applied);
+        }
+    }
+}
+
+fn action() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["sim.idempotent", "sim.keyed", "sim.probed", "sim.once"])
 }

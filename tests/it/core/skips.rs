@@ -4,7 +4,7 @@ use playbook::diagnostic::Span;
 use playbook::engine::EndingKind;
 use playbook::journal::{Failure, Journal};
 use playbook::playbook::{Argument, Expression, OnFailure, Playbook, Template, Verify};
-use playbook::run::{Answer, Event, Question, QuestionKind, RequestKind, SkipHow, Verdict};
+use playbook::run::{Answer, Event, Question, QuestionKind, RequestKind, RunState, SkipHow, Verdict};
 use playbook::sim::Fault;
 use proptest::prelude::*;
 use serde_json::json;
@@ -328,4 +328,26 @@ proptest! {
             prop_assert_eq!(simulation.journal.reopen().verify(&simulation.run()).unwrap().broken, None);
         }
     }
+}
+
+#[test]
+fn records_in_which_a_skipped_step_begins_are_refused() {
+    let simulation = failed(three(["sim.idempotent"; 3]));
+    simulation.request(skip("c", SkipHow::NotNeeded)).kind();
+    let (run, mut journal) = (simulation.run(), simulation.journal.reopen());
+    let lease = journal.lease(&run).unwrap();
+    let reason = playbook::run::LeaseReason::Resume;
+    let (lease, _) = journal.take(&run, lease.epoch, &lease.holder, reason, "x", playbook::run::Time(0)).unwrap();
+    let intent = Event::Intent {
+        task: "c".parse().unwrap(),
+        attempt: 1,
+        arguments: json!({}),
+        before: json!(null),
+        key: "k".to_owned(),
+        effect: playbook::spec::Effect::Idempotent,
+        timeout: 1.0,
+    };
+    journal.append(&lease, "x", playbook::run::Time(1), vec![intent], &[]).unwrap();
+    let illegal = RunState::replay(&run, &journal.records(&run, 0).unwrap()).unwrap_err();
+    assert!(illegal.why.contains("c is not needed"), "{illegal}");
 }

@@ -205,3 +205,29 @@ fn killed_in_the_middle_of_taking_over_one_of_both_holds_the_lock() {
         }
     }
 }
+
+#[test]
+fn items_that_are_done_are_not_done_again() {
+    let place = Place::new();
+    let steps = r#"
+  - id: restart
+    for_each: [web1, web2, web3]
+    run: echo "restart $N" >> WORLD/log; BROKEN
+    env: { N: "{{item}}" }
+    on_failure: pause
+    rollback: [{ run: "sed -i /$N/d WORLD/log", env: { N: "{{item}}" }, effect: idempotent }]
+  - { id: after, run: echo after >> WORLD/log, rollback: none, because: a test }
+"#;
+    let book = place.book_with("items", HELD, &steps.replace("BROKEN", "test $N != web2 || test -e WORLD/mended"));
+    place.expect(12, &["run", &book, "-y", "--no-wait"]);
+    let run = place.status()["run"].as_str().unwrap().to_owned();
+    let done = place.log();
+    assert!(done.contains(&"restart web1".to_owned()) && done.contains(&"restart web2".to_owned()), "{done:?}");
+    std::fs::write(place.path("mended"), "").unwrap();
+    place.expect(3, &["run", &book, "-y", "--continue", &run, "--reason", "mended"]);
+    let log = place.log();
+    let times = |line: &str| log.iter().filter(|other| *other == line).count();
+    let all = ["restart web1", "restart web2", "restart web3", "after"].map(times);
+    assert_eq!(all, [1, 2, 1, 1], "{log:?}");
+    place.expect(0, &["verify", "latest"]);
+}

@@ -124,3 +124,41 @@ fn an_undo_that_a_person_has_done_is_not_done_again() {
     assert!(status["summary"].as_str().unwrap().contains("first: left as it is"), "{status}");
     assert_eq!(place.log(), ["first"]);
 }
+
+#[test]
+fn an_item_and_a_whole_group_are_skipped() {
+    let place = Place::new();
+    let book = place.book(
+        "items",
+        r#"
+  - id: first
+    run: GATE(first); echo first >> WORLD/log
+    rollback: none
+    because: a test
+  - id: restart
+    for_each: [web1, web2, web3]
+    run: echo "restart $N" >> WORLD/log
+    env: { N: "{{item}}" }
+    rollback: none
+    because: a test
+  - id: both
+    parallel:
+      - { id: left, run: echo left >> WORLD/log, rollback: none, because: a test }
+      - { id: right, run: echo right >> WORLD/log, rollback: none, because: a test }
+    checkpoint: both_done
+  - { id: last, needs: [both], run: echo last >> WORLD/log, rollback: none, because: a test }
+"#,
+    );
+    let mut runner = place.start(&["run", &book, "-y"]);
+    place.wait_at("first");
+    let said = place.expect(77, &["skip", "latest", "restart@web9", "--not-needed", "--reason", "x"]);
+    assert!(said.contains("no item web9; it has web1, web2, web3"), "{said}");
+    place.expect(0, &["skip", "latest", "restart@web2", "--not-needed", "--reason", "it is gone"]);
+    place.expect(0, &["skip", "latest", "both", "--done-by-hand", "--reason", "done"]);
+    place.open("first");
+    runner.expect(3);
+    // What somebody did counts as done: what needs it runs, and its safe state is reached.
+    assert_eq!(place.log(), ["first", "restart web1", "restart web3", "last"]);
+    assert_eq!(place.status()["checkpoints"][0], "both_done");
+    place.expect(0, &["verify", "latest"]);
+}
