@@ -66,6 +66,8 @@ impl Standing<'_> {
         let doing = state.doing(task);
         let word = match doing {
             _ if state.is_undone(task) => "undone",
+            // A try that was refused before it was skipped says less than that it is.
+            _ if state.skipped.contains_key(task) => "skipped",
             Some(doing) => doing.word(),
             None if state.skipped_around(task) => "skipped",
             None => "pending",

@@ -28,7 +28,8 @@ impl SqliteJournal {
         by: Beginner<'_>,
     ) -> Result<(Lease, Vec<Record>), JournalError> {
         if let Event::RunStarted { plan, .. } = &started {
-            let length = rows::to_json(&started)?.len();
+            let inherited = over.map(|over| rows::to_json(&over.inherited)).transpose()?.map_or(0, |text| text.len());
+            let length = rows::to_json(&started)?.len() + inherited;
             self.set_aside(room::pages(plan, length), length as u64)?;
         }
         let boot = self.boot.clone();
