@@ -7,13 +7,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use super::screen::Color;
 
 mod authoring;
+mod brakes;
 mod people;
 mod records;
 
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
-pub use people::{Approve, Reject};
-mod brakes;
 pub use brakes::Halt;
+pub use people::{Approve, Reject, Skip};
 pub use records::{Timeline, Verify};
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
@@ -113,6 +113,8 @@ pub enum Verb {
     Reject(Reject),
     /// Stop everything: nothing new begins on this state until it is lifted
     Halt(Halt),
+    /// Take a step out of a run's hands: you did it, or it is not needed
+    Skip(Skip),
     /// What happened in a run, record by record
     Timeline(Timeline),
     /// Recompute a run's hash chain
@@ -217,6 +219,12 @@ pub struct Run {
     /// Where another run holds a lock: wait for it, at most so long, such as 2m
     #[arg(long, value_name = "TIME")]
     pub wait: Option<String>,
+    /// Take the place of a run that is dead, stuck or waits: it ends, this one has its locks; needs --reason
+    #[arg(long, value_name = "RUN", requires = "reason", conflicts_with = "continues")]
+    pub take_over: Option<String>,
+    /// Go on from what a run has done, with a mended playbook; needs --reason
+    #[arg(long = "continue", value_name = "RUN", requires = "reason", conflicts_with = "plan")]
+    pub continues: Option<String>,
     /// Pass a brake; needs --reason
     #[arg(long = "override", value_name = "BRAKE", requires = "reason")]
     pub overrides: Vec<String>,

@@ -201,6 +201,9 @@ impl From<JournalError> for Failure {
             JournalError::OverLimit(_) => Failure::new(Exit::NotAllowed, what)
                 .meaning("nothing was started or changed; what keeps coming back is not mended by one more run")
                 .next("the same with --override run-limit --reason \"…\" passes it"),
+            JournalError::WentOn(run) => Failure::new(Exit::Locked, what)
+                .meaning("nothing was started or changed: somebody goes on with it")
+                .next(format!("playbook status {run}")),
             JournalError::NoSuchRun(_) => Failure::new(Exit::NotFound, what).next("playbook list --runs"),
             JournalError::Corrupt(_) => Failure::new(Exit::Invalid, what)
                 .meaning("nothing was started; what the journal says can not be relied on")
@@ -243,6 +246,15 @@ impl From<EngineError> for Failure {
                     .next(next)
                     .next(over)
             }
+            EngineError::Objections { ref run, ref objections } => Failure::new(
+                Exit::NotAllowed,
+                format!("run {run} cannot be gone on from:\n{}", objections.join("\n")),
+            )
+            .meaning("nothing was started or changed")
+            .next(format!("playbook status {run}     (what is open, and how it is settled)"))
+            .next(format!(
+                "playbook cancel {run} --reason \"…\"     (undoes it; then the playbook can be run from its start)"
+            )),
             EngineError::NotNow(what) => Failure::new(Exit::NotAllowed, what).meaning("nothing was done"),
             EngineError::Drift(what) => Failure::new(Exit::Drift, what)
                 .meaning("nothing was changed: the world is not what the plan was made for")

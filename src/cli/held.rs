@@ -104,6 +104,17 @@ impl Held {
             }
             _ => failure.next(format!("playbook watch {id}     (what it does; it frees the lock when it ends)")),
         };
+        let rests = self.run.as_ref().is_some_and(|run| {
+            matches!(Doing::of_row(run), Doing::Interrupted | Doing::Stopped | Doing::Waiting | Doing::Stuck)
+        });
+        let typed = super::verbs::held_back::typed();
+        // A run takes the place of one other run at most.
+        let failure = match rests && !typed.contains("--take-over") && !typed.contains("--continue") {
+            true => failure.next_typed(format!(
+                "{typed} --take-over {id} --reason \"…\"     (ends it as it stands, has its locks, and says what of it is left)"
+            )),
+            false => failure,
+        };
         failure
             .next(format!("playbook cancel {id} --reason \"…\"     (asks it to undo what it did and to free the lock)"))
     }

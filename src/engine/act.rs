@@ -54,7 +54,7 @@ impl Drive<'_> {
     }
 
     /// The action, and what it is called with, for the newest attempt of a task.
-    fn call(&self, task: &Task) -> Option<(Arc<dyn Action>, Call, u32)> {
+    pub(super) fn call(&self, task: &Task) -> Option<(Arc<dyn Action>, Call, u32)> {
         let run = self.state();
         let step = run.step_of(task)?;
         let action = Arc::clone(self.tools.actions.get(&step.action)?);
@@ -132,7 +132,7 @@ impl Drive<'_> {
 
     /// The action's own look at an attempt. What became of a command its recorder knows without any secret; another target
     /// cannot be asked without.
-    async fn look_into(&self, task: &Task, action: Arc<dyn Action>, call: Call) -> Finding {
+    pub(super) async fn look_into(&self, task: &Task, action: Arc<dyn Action>, call: Call) -> Finding {
         let command = matches!(action.spec().name, "shell" | "ssh");
         match self.ready(task, action.as_ref(), call.clone()) {
             Ok(Ready { context, call, mask }) => mask.finding(action.probe(&context, &call).await),

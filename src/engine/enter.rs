@@ -5,7 +5,7 @@ use super::EngineError;
 use super::drive::Drive;
 use super::prepare::{Refusal, holds, refused};
 use crate::plan::{Item, items_of};
-use crate::playbook::{Each, Scope, resolve_arguments};
+use crate::playbook::{Each, Scope, resolve_arguments, said_by};
 use crate::run::{Event, RunState, SkipReason, Task};
 use crate::value::contains_unknown;
 
@@ -50,6 +50,7 @@ impl Drive<'_> {
 /// The items that a `for_each` goes over: those of the plan, where it knew them, or it has drifted.
 fn items(state: &RunState, task: &Task, each: &Each, scope: &Scope) -> Result<Vec<Item>, Refusal> {
     let list = [("list".to_owned(), each.list.clone())];
+    let said = said_by(&list);
     let list = resolve_arguments(&list, scope).map_err(|error| Refusal::no(error.to_string()))?;
     let list = list.get("list").cloned().unwrap_or_default();
     if contains_unknown(&list) {
@@ -59,7 +60,7 @@ fn items(state: &RunState, task: &Task, each: &Each, scope: &Scope) -> Result<Ve
     let items = items_of(&list, most).map_err(|error| Refusal::no(error.to_string()))?;
     let planned = state.plan.groups.iter().find(|planned| planned.id == task.step && planned.item == task.item);
     match planned.and_then(|planned| planned.items.as_ref()) {
-        Some(planned) if planned != &items => {
+        Some(planned) if planned != &items && !state.rests_on_a_hand(&said, task.step.frame()) => {
             let names = |items: &[Item]| items.iter().map(|item| item.id.to_string()).collect::<Vec<_>>().join(", ");
             let (was, is) = (names(planned), names(&items));
             Err(Refusal::drift(format!(

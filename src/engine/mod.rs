@@ -13,6 +13,7 @@ mod halt;
 pub mod holder;
 mod observer;
 mod outputs;
+mod over;
 mod people;
 mod person;
 mod planning;
@@ -25,6 +26,7 @@ mod verify;
 pub use clock::{Clock, WallClock};
 pub use observer::{Observer, Silent};
 pub use roles::{Everybody, People, SystemPeople};
+pub use over::Former;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -141,6 +143,14 @@ pub enum EngineError {
         run: RunId,
         /// Who.
         who: String,
+    },
+    /// A run cannot be gone on from with this playbook.
+    #[error("run {run} cannot be gone on from: {}", .objections.join("; "))]
+    Objections {
+        /// Which run.
+        run: RunId,
+        /// Why not.
+        objections: Vec<String>,
     },
     /// The request makes no sense for the run as it stands.
     #[error("{0}")]

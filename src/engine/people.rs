@@ -102,6 +102,18 @@ fn event_of(state: &RunState, request: &RequestRow) -> Event {
             Ok(()) => Event::Answered { task: task.clone(), answer: *answer, reason: request.reason.clone() },
             Err(why) => Event::Note { message: format!("the answer of {} was not taken: {why}", request.by) },
         },
+        RequestKind::Skip { task, how, outputs } => match state.may_skip(task, *how, outputs) {
+            Ok(()) => Event::SkippedByPerson {
+                task: task.clone(),
+                how: *how,
+                outputs: outputs.clone(),
+                reason: request.reason.clone(),
+                answers: state.skip_answers(task),
+            },
+            Err(why) => {
+                Event::Note { message: format!("that {} wanted to skip {task} was not taken: {why}", request.by) }
+            }
+        },
         _ if state.ended.is_some() => {
             Event::Note { message: format!("{} asked for something after the run had ended", request.by) }
         }

@@ -8,8 +8,9 @@ use super::ahead::Ahead;
 use super::secrets::{self, Mask, Revealed};
 use super::{Engine, EngineError, outputs};
 use crate::actions::{Action, ActionError, Call, Context};
+use crate::ids::{ItemId, StepId};
 use crate::outcome::Outcome;
-use crate::plan::{Decided, Lookup, Plan, Planner};
+use crate::plan::{Decided, DoneBefore, Lookup, Plan, Planner};
 use crate::playbook::{InputSpec, Playbook, Step};
 use crate::run::Task;
 use crate::spec::{Effect, Prediction, Specs};
@@ -24,11 +25,21 @@ impl Engine {
     /// # Errors
     /// When the plan cannot be made; a target that does not answer is no error but an unknown.
     pub async fn plan(&mut self, playbook: Playbook, inputs: Value) -> Result<Plan, EngineError> {
+        self.plan_after(playbook, inputs, DoneBefore::default()).await.map(|(plan, _)| plan)
+    }
+
+    /// The same for a plan that goes on from what another run has done: with the steps that count as done.
+    pub(super) async fn plan_after(
+        &mut self,
+        playbook: Playbook,
+        inputs: Value,
+        done: DoneBefore,
+    ) -> Result<(Plan, Vec<(StepId, Option<ItemId>)>), EngineError> {
         let specs = Specs::of(self.parts.actions.specs());
         let environment = self.parts.inventory.environment.clone();
         let book = Arc::new(playbook.clone());
         let failed = |error: crate::plan::PlanError| EngineError::Plan(error.to_string());
-        let mut planner = Planner::new(playbook, inputs, &environment, &specs);
+        let mut planner = Planner::new(playbook, inputs, &environment, &specs).after(done);
         let spool = Spool::new(&self.parts.state)?;
         let context = Context {
             inventory: Arc::clone(&self.parts.inventory),
@@ -42,9 +53,10 @@ impl Engine {
             tracing::debug!(step = %lookup.step, fidelity = ?prediction.fidelity, refusals = ?prediction.refusals, "looked");
             planner.answer(prediction);
         }
+        let taken = planner.taken().to_vec();
         let mut plan = planner.finish();
         self.prove_secrets(&mut plan);
-        Ok(plan)
+        Ok((plan, taken))
     }
 
     /// Says of each step that may run whether the secrets are there that it, its probe and its undo refer to: what a run

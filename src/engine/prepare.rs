@@ -7,7 +7,7 @@ use super::secrets;
 use crate::actions::ActionError;
 use crate::plan::{check_requirements, subjects};
 use crate::playbook::{
-    Expression, Rollback, Scope, Step, Truth, complete_arguments, decide_condition, explain, resolve_arguments,
+    Expression, Rollback, Scope, Step, Truth, complete_arguments, decide_condition, explain, resolve_arguments, said_by,
 };
 use crate::run::{Event, Phase, RunState, SkipReason, Task, TaskState};
 use crate::spec::{ActionSpec, Effect, Prediction};
@@ -116,11 +116,15 @@ impl Drive<'_> {
     /// A known planned value is the same when the step begins, or the run stops.
     fn hold_to_plan(&self, task: &Task, arguments: &Value) -> Result<(), Refusal> {
         let state = self.state();
-        let Some((_, planned)) = state.planned(task) else { return Ok(()) };
+        let Some((step, planned)) = state.planned(task) else { return Ok(()) };
+        let by_hand = |name: &str| {
+            let given = step.arguments.iter().find(|(argument, _)| argument == name);
+            given.is_some_and(|one| state.rests_on_a_hand(&said_by(std::slice::from_ref(one)), step.id.frame()))
+        };
         let (Some(planned), Some(now)) = (planned.arguments.as_object(), arguments.as_object()) else { return Ok(()) };
         for (name, was) in planned {
             let is = now.get(name).unwrap_or(&Value::Null);
-            if !contains_unknown(was) && was != is {
+            if !contains_unknown(was) && was != is && !by_hand(name) {
                 return Err(Refusal::drift(format!(
                     "the world drifted from the plan: `{name}` of {task} was to be {was} and is now {is}"
                 )));

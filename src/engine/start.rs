@@ -11,7 +11,7 @@ use super::people::may_answer;
 use super::{Beginning, Ending, EndingKind, Engine, EngineError, Requested, Tools, make_folder};
 use crate::actions::recorder;
 use crate::ids::RunId;
-use crate::journal::{JournalError, Lease, RUN_LIMIT};
+use crate::journal::{JournalError, Lease, RUN_LIMIT, RunLimit};
 use crate::plan::Plan;
 use crate::playbook::{Rollback, Step};
 use crate::run::{Event, FORMAT, LeaseReason, RequestKind, RunState};
@@ -25,8 +25,7 @@ impl Engine {
         let Beginning { incident, overrides, approved } = beginning;
         let run = new_run_id()?;
         let holder = this_process();
-        let passed = overrides.iter().any(|(brake, _)| brake == RUN_LIMIT);
-        let limits = if passed { &[] } else { self.parts.limits.as_slice() };
+        let limits = self.limits_for(&overrides);
         let started = Event::RunStarted {
             locks: plan.locks.clone(),
             plan: Box::new(plan),
@@ -37,12 +36,18 @@ impl Engine {
             approved,
         };
         let (lease, records) =
-            self.parts.journal.begin_within(&run, started, &holder, &holder.user, self.parts.clock.now(), limits)?;
+            self.parts.journal.begin_within(&run, started, &holder, &holder.user, self.parts.clock.now(), &limits)?;
         let state = RunState::replay(&run, &records)?;
         for record in &records {
             self.parts.observer.record(record, &state);
         }
         self.drive(lease, state, holder.user).await
+    }
+
+    /// The limits that bind a run: none where a person has passed them by name.
+    pub(super) fn limits_for(&self, overrides: &[(String, String)]) -> Vec<RunLimit> {
+        let passed = overrides.iter().any(|(brake, _)| brake == RUN_LIMIT);
+        if passed { Vec::new() } else { self.parts.limits.clone() }
     }
 
     /// Takes a run that nobody holds, or whose holder a person says is gone (`take_over`), and drives it on.
@@ -139,11 +144,11 @@ impl Engine {
         Ok((lease, state))
     }
 
-    async fn drive(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Ending, EngineError> {
+    pub(super) async fn drive(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Ending, EngineError> {
         self.hold(lease, state, actor)?.go().await
     }
 
-    fn hold(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Drive<'_>, EngineError> {
+    pub(super) fn hold(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Drive<'_>, EngineError> {
         let spool = self.parts.state.join("spool").join(lease.run.as_str());
         make_folder(&spool)?;
         recorder::set_aside(&spool, recorded(&state));
@@ -194,6 +199,7 @@ fn check(state: &RunState, request: &RequestKind) -> Result<(), EngineError> {
     }
     match request {
         RequestKind::Resolve { task, answer } => may_answer(state, task, *answer).map_err(EngineError::NotNow),
+        RequestKind::Skip { task, how, outputs } => state.may_skip(task, *how, outputs).map_err(EngineError::NotNow),
         RequestKind::Rollback { to: Some(name), .. } if !state.checkpoints.iter().any(|point| &point.name == name) => {
             let reached: Vec<&str> = state.checkpoints.iter().map(|point| point.name.as_str()).collect();
             let list = if reached.is_empty() { "none".to_owned() } else { reached.join(", ") };
@@ -204,7 +210,7 @@ fn check(state: &RunState, request: &RequestKind) -> Result<(), EngineError> {
 }
 
 /// The second it starts, and four random letters.
-fn new_run_id() -> Result<RunId, EngineError> {
+pub(super) fn new_run_id() -> Result<RunId, EngineError> {
     let mut bytes = [0_u8; 4];
     getrandom::fill(&mut bytes).map_err(|error| EngineError::State(format!("no random numbers: {error}")))?;
     const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";

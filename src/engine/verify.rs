@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::EngineError;
 use super::drive::Drive;
 use super::secrets::{self, Revealed};
+use super::{EngineError, prepare};
 use crate::actions::ActionError;
 use crate::outcome::{Outcome, Report};
 use crate::playbook::{Scope, Step, Truth, Verify, decide_condition, explain};
@@ -70,11 +70,15 @@ impl Drive<'_> {
         let action = self.tools.actions.get(&step.action).cloned().ok_or("this binary does not have the action");
         let state = self.state();
         let intent = state.tasks.get(task).and_then(|state| state.intent.as_ref());
-        let arguments = intent.map_or(Value::Null, |intent| intent.arguments.clone());
+        // What was done by hand has no intent: it is looked at where the step would have acted.
+        let arguments = match intent {
+            Some(intent) => Ok(intent.arguments.clone()),
+            None => self.would_be(task, step),
+        };
         let context = self.context(task);
         let inputs = state.playbook().inputs_of(&task.step);
         let ready = action.map_err(str::to_owned).and_then(|action| {
-            let revealed = secrets::reveal(action.as_ref(), step, inputs, &arguments)?;
+            let revealed = secrets::reveal(action.as_ref(), step, inputs, &arguments?)?;
             Ok((action, revealed))
         });
         async move {
@@ -86,6 +90,14 @@ impl Drive<'_> {
                 Err(_) => Err("the target did not answer within 15 s".to_owned()),
             }
         }
+    }
+}
+
+impl Drive<'_> {
+    /// The arguments with which a step would begin now.
+    fn would_be(&self, task: &Task, step: &Step) -> Result<Value, String> {
+        let action = self.tools.actions.get(&step.action).ok_or("this binary does not have the action")?;
+        prepare::arguments(step, action.spec(), &self.state().scope(task)?)
     }
 }
 

@@ -2,8 +2,8 @@
 //! (anything before the start or after the end of a run, anything that could not be read back). Pure, and shared by all
 //! stores, so that they cannot differ in what a journal is. It must never look at a clock or a disk.
 
-use super::JournalError;
 use super::projection::Projection;
+use super::{Handover, JournalError};
 use crate::ids::{Digest, Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, Record, Time};
 
@@ -84,6 +84,7 @@ impl Stored {
 pub(super) fn begin(
     writer: Writer<'_>,
     started: Event,
+    more: Vec<Event>,
     holder: &Holder,
 ) -> Result<(Batch, Vec<Resource>), JournalError> {
     let Event::RunStarted { locks, .. } = &started else {
@@ -97,7 +98,9 @@ pub(super) fn begin(
     let Some(projection) = Projection::start(&first.1) else {
         return Err(refused(writer.run, "its first record must say that it started"));
     };
-    let mut batch = extend(writer, &projection, vec![taken(holder, LeaseReason::Start)])?;
+    let mut events = vec![taken(holder, LeaseReason::Start)];
+    events.extend(more);
+    let mut batch = extend(writer, &projection, events)?;
     batch.stored.insert(0, first.0);
     batch.records.insert(0, first.1);
     Ok((batch, locks))
@@ -119,6 +122,21 @@ pub(super) fn extend(writer: Writer<'_>, before: &Projection, events: Vec<Event>
         batch.records.push(record);
     }
     Ok(batch)
+}
+
+/// The last records of a run whose place another one takes: its lease goes over first, so that whoever held it writes no more.
+pub(super) fn give_up(
+    before: &Projection,
+    over: &Handover,
+    holder: &Holder,
+    actor: &str,
+    at: Time,
+) -> Result<Batch, JournalError> {
+    if before.head.seq != over.seen {
+        return Err(JournalError::WentOn(over.from.clone()));
+    }
+    let writer = Writer { run: &over.from, epoch: over.expected + 1, actor, at };
+    extend(writer, before, vec![taken(holder, LeaseReason::TakeOver), over.ended.clone()])
 }
 
 /// The event that says who holds a run.

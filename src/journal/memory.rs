@@ -10,7 +10,7 @@ use super::audit::{Audit, Kept};
 use super::chain::{self, Batch, Stored, Writer};
 use super::projection::Projection;
 use super::{
-    Earlier, Halt, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow,
+    Earlier, Halt, Handover, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow,
     Verification, boot, halt, limit,
 };
 use crate::ids::{Resource, RunId};
@@ -163,8 +163,48 @@ impl Content {
         self.runs.iter().filter_map(first).collect()
     }
 
+    /// Whether a run may begin now, as far as brakes go.
+    fn may_begin(&self, started: &Event, limits: &[RunLimit], at: Time) -> Result<(), JournalError> {
+        if let Some(halt) = self.halted() {
+            return Err(JournalError::Halted(halt.clone()));
+        }
+        match limit::since(limits, at) {
+            Some(since) => limit::check(limits, started, &self.earlier(since), at),
+            None => Ok(()),
+        }
+    }
+
     fn halted(&self) -> Option<&Halt> {
         self.halts.last().filter(|halt| halt.lifted.is_none())
+    }
+
+    /// Puts a run in, with its locks, or changes nothing.
+    fn begin(
+        &mut self,
+        run: &RunId,
+        batch: Batch,
+        locks: Vec<Resource>,
+        holder: &Holder,
+        at: Time,
+    ) -> Result<(), JournalError> {
+        for lock in &locks {
+            if let Some((held_by, since)) = self.locks.get(lock) {
+                return Err(JournalError::Locked(self.lock_row(lock, held_by, *since)));
+            }
+        }
+        self.locks.extend(locks.into_iter().map(|lock| (lock, (run.clone(), at))));
+        let begun = Run {
+            records: batch.stored,
+            read: batch.records,
+            projection: batch.projection,
+            epoch: 1,
+            holder: holder.clone(),
+            released: false,
+            renewed: self.clock,
+            renewed_in: self.boot(),
+        };
+        self.runs.insert(run.clone(), begun);
+        Ok(())
     }
 
     fn boot(&self) -> String {
@@ -215,30 +255,47 @@ impl Journal for MemoryJournal {
             if content.runs.contains_key(run) {
                 return Err(chain::refused(run, "there is a run with this id already"));
             }
-            if let Some(halt) = content.halted() {
-                return Err(JournalError::Halted(halt.clone()));
+            content.may_begin(&started, limits, at)?;
+            let (batch, locks) = chain::begin(Writer { run, epoch: 1, actor, at }, started, Vec::new(), holder)?;
+            content.begin(run, batch.clone(), locks, holder, at)?;
+            Ok((Lease { run: run.clone(), epoch: 1 }, batch.records))
+        })
+    }
+
+    fn begin_over(
+        &mut self,
+        run: &RunId,
+        started: Event,
+        over: &Handover,
+        holder: &Holder,
+        actor: &str,
+        at: Time,
+        limits: &[RunLimit],
+    ) -> Result<(Lease, Vec<Record>), JournalError> {
+        self.verify(&over.from)?.sound(&over.from)?;
+        self.write(|content| {
+            if content.runs.contains_key(run) {
+                return Err(chain::refused(run, "there is a run with this id already"));
             }
-            if let Some(since) = limit::since(limits, at) {
-                limit::check(limits, &started, &content.earlier(since), at)?;
+            content.may_begin(&started, limits, at)?;
+            let writer = Writer { run, epoch: 1, actor, at };
+            let (batch, locks) = chain::begin(writer, started, vec![over.inherited.clone()], holder)?;
+            let old = content.run(&over.from)?;
+            if old.epoch != over.expected {
+                let (run, ours, held) = (over.from.clone(), over.expected, old.epoch);
+                return Err(JournalError::LeaseLost { run, ours, held });
             }
-            let (batch, locks) = chain::begin(Writer { run, epoch: 1, actor, at }, started, holder)?;
-            for lock in &locks {
-                if let Some((held_by, since)) = content.locks.get(lock) {
-                    return Err(JournalError::Locked(content.lock_row(lock, held_by, *since)));
-                }
+            let last = chain::give_up(&old.projection, over, holder, actor, at)?;
+            // Whatever fails from here on must leave everything as it is.
+            let kept = content.locks.clone();
+            content.locks.retain(|_, (held_by, _)| *held_by != over.from);
+            if let Err(error) = content.begin(run, batch.clone(), locks, holder, at) {
+                content.locks = kept;
+                return Err(error);
             }
-            content.locks.extend(locks.into_iter().map(|lock| (lock, (run.clone(), at))));
-            let begun = Run {
-                records: batch.stored,
-                read: batch.records.clone(),
-                projection: batch.projection,
-                epoch: 1,
-                holder: holder.clone(),
-                released: false,
-                renewed: content.clock,
-                renewed_in: content.boot(),
-            };
-            content.runs.insert(run.clone(), begun);
+            let old = content.run(&over.from)?;
+            old.add(last);
+            (old.epoch, old.holder, old.released) = (over.expected + 1, holder.clone(), true);
             Ok((Lease { run: run.clone(), epoch: 1 }, batch.records))
         })
     }

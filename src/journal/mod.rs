@@ -79,6 +79,24 @@ pub trait Journal: Send {
         Ok(limit::over(limits, plan, &plan.locks, &self.earlier(since)?, at))
     }
 
+    /// Begins a run in the place of another one: in one transaction that one ends and loses its lease, its locks are freed
+    /// and taken again by the new run, with those that it wants besides. Nobody can come between, and after a crash it is
+    /// either the old run that holds them or the new one.
+    ///
+    /// # Errors
+    /// `LeaseLost` or `WentOn` when the other run is no longer as it was seen; `Locked` when a third run holds a lock;
+    /// `OverLimit` as for any other run. Then nothing was written.
+    fn begin_over(
+        &mut self,
+        run: &RunId,
+        started: Event,
+        over: &Handover,
+        holder: &Holder,
+        actor: &str,
+        at: Time,
+        limits: &[RunLimit],
+    ) -> Result<(Lease, Vec<Record>), JournalError>;
+
     /// Appends records under a lease. In the same transaction: the requests named in `answers` are marked as taken, and
     /// the locks are released when a `RunEnded` is among the events.
     ///
@@ -219,6 +237,21 @@ pub struct Lease {
     pub epoch: u64,
 }
 
+/// How a run takes the place of another one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Handover {
+    /// Which run gives its place.
+    pub from: RunId,
+    /// The number of its newest lease, as it was seen.
+    pub expected: u64,
+    /// Its last record's number, as it was seen.
+    pub seen: u64,
+    /// Its last record.
+    pub ended: Event,
+    /// What the new run's records begin with, behind its start.
+    pub inherited: Event,
+}
+
 /// Who holds or last held a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseInfo {
@@ -331,6 +364,9 @@ pub enum JournalError {
     /// As many runs as may have begun.
     #[error("{0}")]
     OverLimit(Box<OverLimit>),
+    /// A run that was to give its place went on meanwhile.
+    #[error("run {0} went on while it was looked at")]
+    WentOn(RunId),
     /// There is no such run here.
     #[error("there is no run {0} in this state")]
     NoSuchRun(RunId),

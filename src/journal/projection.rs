@@ -48,7 +48,8 @@ impl Projection {
         match &record.event {
             Event::WaitStarted { question } => self.waiting = Some(question.kind),
             Event::ApprovalAsked { .. } => self.waiting = Some(QuestionKind::Approval),
-            Event::Answered { .. } | Event::Rejected { .. } | Event::Approved { complete: true, .. } => {
+            Event::Answered { .. } | Event::SkippedByPerson { answers: true, .. } => self.waiting = None,
+            Event::Rejected { .. } | Event::Approved { complete: true, .. } => {
                 self.waiting = None;
                 self.stopped = false;
             }
@@ -86,6 +87,8 @@ impl Projection {
             | Event::Checked { .. }
             | Event::BudgetExceeded { .. }
             | Event::Requested { .. }
+            | Event::SkippedByPerson { answers: false, .. }
+            | Event::Inherited { .. }
             | Event::Note { .. } => {}
         }
     }

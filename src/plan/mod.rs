@@ -2,6 +2,7 @@
 
 mod checks;
 mod digest;
+mod done;
 mod drift;
 mod enter;
 mod file;
@@ -13,6 +14,7 @@ mod planner;
 mod scope;
 mod view;
 
+pub use done::{DoneBefore, DoneStep};
 pub use drift::{Drift, DriftKind, drift};
 pub use file::{DEFAULT_MAX_AGE, Here, PlanFile, PlanFileError};
 pub use foresee::{check_requirements, subjects};

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::digest;
 use super::foresee::{check_requirements, outputs_of, subjects};
 use super::view::View;
-use super::{Decided, NoItems, Place, Plan, PlannedCheck, PlannedGroup, PlannedStep, scope_at};
+use super::{Decided, DoneBefore, NoItems, Place, Plan, PlannedCheck, PlannedGroup, PlannedStep, scope_at};
 use crate::ids::{ItemId, Resource, StepId};
 use crate::playbook::{
     EvaluateError, Expression, OnFailure, Playbook, Scope, Step, Truth, complete_arguments, decide_condition,
@@ -99,7 +99,7 @@ pub struct Planner {
     environment: String,
     specs: Specs,
     pub(super) locks: Vec<Resource>,
-    steps: Vec<PlannedStep>,
+    pub(super) steps: Vec<PlannedStep>,
     pub(super) checks: Vec<PlannedCheck>,
     pub(super) groups: Vec<PlannedGroup>,
     /// The steps that are not planned yet, in order; those of a `for_each` whose list is known, once for each item.
@@ -113,6 +113,8 @@ pub struct Planner {
     changed: BTreeMap<String, StepId>,
     pub(super) targets: Vec<String>,
     asked: Option<(Decided, Value)>,
+    /// What another run has done that this one goes on from.
+    pub(super) done: DoneBefore,
 }
 
 impl Planner {
@@ -134,6 +136,7 @@ impl Planner {
             changed: BTreeMap::new(),
             targets: Vec::new(),
             asked: None,
+            done: DoneBefore::default(),
         }
     }
 
@@ -160,6 +163,9 @@ impl Planner {
             }
             let arguments = self.arguments(&step, &todo, &spec)?;
             self.note_targets(&spec, &arguments);
+            if self.is_done_before(&step, &todo, &spec, &arguments, &runs) {
+                continue;
+            }
             // A command is not run while an argument is unknown, nor where an earlier step would have changed its world.
             let command = !step.effect.changes() && spec.effect.changes();
             let free = !contains_unknown(&arguments) && self.changer(&spec, &arguments).is_none();

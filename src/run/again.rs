@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::state::RunState;
 use super::task_state::{Status, TaskState};
-use super::{Phase, Task};
+use super::{Phase, SkipHow, SkipReason, Task};
 use crate::ids::StepId;
 
 impl RunState {
@@ -13,8 +13,7 @@ impl RunState {
     pub(super) fn forward_again(&mut self) {
         self.rollback = None;
         self.dealt_with = 0;
-        let undone: Vec<Task> =
-            self.tasks.keys().filter(|task| !task.is_undo() && self.is_undone(task)).cloned().collect();
+        let undone: Vec<Task> = self.tasks.keys().filter(|task| self.is_undone_indeed(task)).cloned().collect();
         let groups: Vec<Task> = self.tasks.keys().filter(|task| self.is_group(task)).cloned().collect();
         // What was passed over before the point of no return stays so: nobody is asked about it now.
         let settled = self.before_the_crossing();
@@ -26,7 +25,10 @@ impl RunState {
                 Status::Done => state.verified.is_none(),
                 _ => false,
             };
-            if is_undone || (task.phase == Phase::Do && !state.passed && !open && !settled.contains(&task.step)) {
+            // What was done by hand is not done over.
+            let by_hand = self.skips.get(task).is_some_and(|skip| skip.how == SkipHow::DoneByHand);
+            let failed = task.phase == Phase::Do && !state.passed && !open && !settled.contains(&task.step);
+            if is_undone || (failed && !by_hand) {
                 state.allowed = state.counted + 1;
                 // What failed half-way and is not undone still counts: the point of no return stays crossed by it.
                 state.earlier_effect = !is_undone && state.may_have_effect();
@@ -38,6 +40,12 @@ impl RunState {
         }
         self.enter_again(&groups, &settled);
         self.forget_what_is_gone(&undone);
+        self.keep_skips(&undone);
+    }
+
+    /// Whether a task is undone, and not left as it is by a person's word.
+    fn is_undone_indeed(&self, task: &Task) -> bool {
+        !task.is_undo() && self.is_undone(task) && self.needs_no_undo(task).is_none()
     }
 
     /// The steps and groups of all that stands, at the playbook's own level, before what holds the point of no return.
@@ -70,7 +78,7 @@ impl RunState {
             .iter()
             .filter(|(task, state)| {
                 let of_it = task.item.as_ref().is_some_and(|item| failed.contains_key(item)) && inside(&task.step);
-                of_it && !task.is_undo() && !state.passed
+                of_it && !task.is_undo() && !state.passed && !self.skips.contains_key(task)
             })
             .map(|(task, _)| task.clone())
             .collect();
@@ -132,7 +140,9 @@ impl RunState {
             let of_group = book.group(step).map(|group| group.first);
             of_group.or_else(|| book.steps.iter().position(|other| &other.id == step)).unwrap_or(usize::MAX)
         };
-        let gone: Vec<Task> = self.skipped.keys().filter(|task| place(&task.step) >= first).cloned().collect();
+        let by_person = |reason: &SkipReason| matches!(reason, SkipReason::ByPerson { .. });
+        let gone = self.skipped.iter().filter(|(task, reason)| place(&task.step) >= first && !by_person(reason));
+        let gone: Vec<Task> = gone.map(|(task, _)| task.clone()).collect();
         gone.iter().for_each(|task| {
             self.skipped.remove(task);
         });
@@ -141,7 +151,9 @@ impl RunState {
             let steps = self.plan.playbook.steps.iter().skip(first);
             steps.filter(|step| !step.effect.changes()).map(|step| step.id.clone()).collect()
         };
-        for (_, state) in self.tasks.iter_mut().filter(|(task, _)| !task.is_undo() && reads.contains(&task.step)) {
+        let by_hand: Vec<Task> = self.skips.keys().cloned().collect();
+        let anew = |task: &Task| !task.is_undo() && reads.contains(&task.step) && !by_hand.contains(task);
+        for (_, state) in self.tasks.iter_mut().filter(|(task, _)| anew(task)) {
             state.allowed = state.counted + 1;
             state.status = Status::Ready;
             state.passed = false;

@@ -55,6 +55,8 @@ impl RunState {
             exceptions: overrides.iter().map(|(brake, why)| format!("{brake} was overridden: {why}")).collect(),
             drifted: false,
             brakes: Brakes::of(&record.actor, approved, overrides),
+            skips: BTreeMap::new(),
+            inherited: None,
             ended: None,
         })
     }
@@ -168,6 +170,8 @@ impl RunState {
             }
             Event::WaitStarted { question } => self.question = Some(question.clone()),
             Event::Answered { task, answer, reason } => self.answer(task, *answer, reason, &record.actor, at)?,
+            Event::Inherited { .. } => self.inherit(record)?,
+            Event::SkippedByPerson { .. } => self.skip_by_person(record)?,
             Event::Requested { request, reason } => self.request(request, reason, &record.actor),
             Event::Stopped { kind, .. } => {
                 self.stopped = Some(*kind);
@@ -256,6 +260,9 @@ impl RunState {
         };
         self.known(&task.step)?;
         self.is_approved(task, record.time)?;
+        if let Some(why) = self.taken_out(task) {
+            return Err(why);
+        }
         if let Some((other, _)) = self.in_flight().find(|(other, _)| !self.may_meet(task, other)) {
             return Err(format!("{other} is still under way"));
         }
@@ -342,7 +349,7 @@ impl RunState {
     }
 
     /// After a task is done: whether the run may go on, and what the service is now.
-    fn pass(&mut self, task: &Task, at: Time) {
+    pub(super) fn pass(&mut self, task: &Task, at: Time) {
         let Some((needs_verify, service)) =
             self.step_of(task).map(|step| (task.phase == Phase::Do && !step.verify.is_empty(), step.service))
         else {
@@ -399,6 +406,8 @@ impl RunState {
             Answer::Retry if question.kind == QuestionKind::BehindPointOfNoReturn => self.forward_again(),
             Answer::Retry if self.entered.contains_key(task) => self.retry_items(task),
             Answer::Retry => {
+                // Whoever lets it be tried takes back that it was done by hand.
+                self.skips.remove(task);
                 let state = self.task(task)?;
                 state.allowed = state.counted + 1;
                 state.earlier_effect = state.may_have_effect();
@@ -409,6 +418,7 @@ impl RunState {
                 self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at)).passed = true;
             }
             Answer::TookEffect => {
+                self.cross(task);
                 let state = self.task(task)?;
                 let outputs = state.outputs();
                 state.account(Report::done(format!("{because} (said by hand)"), outputs), at);
@@ -445,7 +455,10 @@ impl RunState {
             }
             RequestKind::Pause => self.pause(because),
             // A resolve that is accepted becomes an `Answered`; one that is not only tells who tried.
-            RequestKind::Resolve { .. } | RequestKind::Approve { .. } | RequestKind::Reject { .. } => {}
+            RequestKind::Resolve { .. }
+            | RequestKind::Skip { .. }
+            | RequestKind::Approve { .. }
+            | RequestKind::Reject { .. } => {}
         }
     }
 

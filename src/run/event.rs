@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Asking, Checking, Moment, Task, Time};
+use super::{Asking, Checking, Inheritance, Moment, SkipHow, Task, Time};
 use crate::ids::{Digest, ItemId, Resource, StepId};
 use crate::outcome::Report;
 use crate::plan::{Item, Plan};
@@ -260,6 +260,24 @@ pub enum Event {
         /// How long it has taken so far.
         taken: f64,
     },
+    /// A person has taken a step, a group, an item or a part of an undo out of the run's hands.
+    SkippedByPerson {
+        /// Which.
+        task: Task,
+        /// What was said of it.
+        how: SkipHow,
+        /// What later steps are told that it gave, as the person says (an object).
+        outputs: Value,
+        /// Why.
+        reason: String,
+        /// Whether that answers what the run asked.
+        answers: bool,
+    },
+    /// The run takes the place of another one, which has ended by that.
+    Inherited {
+        /// What it has from it.
+        inheritance: Box<Inheritance>,
+    },
     /// The run is over.
     RunEnded {
         /// How.
@@ -317,6 +335,13 @@ pub enum SkipReason {
     Jumped {
         /// From which step.
         from: StepId,
+    },
+    /// A person said that it is not needed.
+    ByPerson {
+        /// Who.
+        who: String,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -442,6 +467,15 @@ pub enum RequestKind {
     Reject {
         /// Which.
         task: Task,
+    },
+    /// Take something out of the run's hands.
+    Skip {
+        /// What.
+        task: Task,
+        /// What is said of it.
+        how: SkipHow,
+        /// What it gave, as far as later steps use that (an object).
+        outputs: Value,
     },
 }
 

@@ -107,7 +107,7 @@ pub(super) fn is_of_item(decision: &Decision) -> bool {
     matches!(decision, Decision::Record(event) if matches!(**event, Event::ItemFailed { .. }))
 }
 
-fn ask(run: &RunState, failure: Failure, now: Time) -> Decision {
+pub(super) fn ask(run: &RunState, failure: Failure, now: Time) -> Decision {
     let behind = run.point_of_no_return().is_some();
     record(Event::WaitStarted {
         question: Question {

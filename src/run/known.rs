@@ -53,6 +53,7 @@ impl RunState {
         }
         let group = self.playbook().group(&task.step).filter(|group| group.each().is_none() || task.item.is_none());
         match (group, self.tasks.get(task)) {
+            (Some(_), Some(state)) if state.passed && self.is_done_by_hand(task) => "done",
             (Some(_), Some(state)) if state.passed => "failed",
             (Some(group), _) if self.is_over(group, task) => "done",
             (Some(_), _) => "pending",
@@ -93,7 +94,8 @@ impl RunState {
 impl Known for RunState {
     fn step(&self, step: &StepId, item: Option<&ItemId>) -> Option<Value> {
         let task = Task::at(step, item);
-        match (self.tasks.get(&task), self.skipped_around(&task)) {
+        let begun = self.tasks.get(&task).filter(|_| !self.skipped.contains_key(&task));
+        match (begun, self.skipped_around(&task)) {
             (Some(state), _) => Some(json!({ "outputs": state.outputs(), "outcome": state.word() })),
             (None, true) => Some(json!({ "outputs": {}, "outcome": "skipped" })),
             (None, false) => None,

@@ -8,12 +8,15 @@ mod brakes;
 mod decide;
 mod event;
 mod failed;
+mod go_on;
 mod groups;
 mod halt;
+mod inherit;
 mod known;
 mod record;
 mod retry;
 mod service;
+mod skip;
 mod state;
 mod task;
 mod task_state;
@@ -27,7 +30,10 @@ pub use event::{
     Answer, Condition, Event, FORMAT, Holder, LeaseReason, Question, QuestionKind, RequestKind, Settlement, SkipReason,
     StopKind, Verdict,
 };
+pub use go_on::Objections;
+pub use inherit::{InheritMode, Inheritance, InheritedCheckpoint, InheritedStep, Stands, StandsHow};
 pub use record::{Record, Time};
+pub use skip::{Skip, SkipHow};
 pub use state::{Asked, Checkpoint, Entered, Halted, IllegalEvent, Rollback, RunState};
 pub use task::{Phase, Task};
 pub use task_state::{Intent, Status, TaskState};

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Brakes, Holder, Phase, Question, Record, SkipReason, StopKind, Task, TaskState, Time, Verdict};
+use super::{
+    Brakes, Holder, Inheritance, Phase, Question, Record, Skip, SkipReason, StopKind, Task, TaskState, Time, Verdict,
+};
 use crate::ids::{Digest, ItemId, Resource, RunId, StepId};
 use crate::plan::{Item, Plan, PlannedStep};
 use crate::playbook::{Playbook, Service, Step};
@@ -64,6 +66,10 @@ pub struct RunState {
     pub drifted: bool,
     /// Approvals, identities, invariants and budgets.
     pub brakes: Brakes,
+    /// What people have taken out of the run's hands.
+    pub skips: BTreeMap<Task, Skip>,
+    /// What it has from a run whose place it takes.
+    pub inherited: Option<Box<Inheritance>>,
     /// How it ended, when, and how the world stood.
     pub ended: Option<(Verdict, Time, String)>,
 }

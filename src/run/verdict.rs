@@ -1,10 +1,24 @@
 //! How a run ends, and how the world stands then, in one sentence.
 
-use super::{Event, RunState, Status, Verdict};
+use super::{Event, RunState, Status, Verdict, inherit};
 use crate::playbook::Rollback as Way;
 
 /// Every step is done or rightly skipped.
 pub(super) fn succeeded(run: &RunState) -> Event {
+    inherit::told(run, succeeded_alone(run))
+}
+
+/// Everything that was to be undone is undone.
+pub(super) fn rolled_back(run: &RunState, to: Option<&str>) -> Event {
+    inherit::told(run, rolled_back_alone(run, to))
+}
+
+/// A person ended it.
+pub(super) fn abandoned(run: &RunState, because: &str) -> Event {
+    inherit::told(run, abandoned_alone(run, because))
+}
+
+fn succeeded_alone(run: &RunState) -> Event {
     if run.exceptions.is_empty() {
         let summary = format!("{}: done, every step succeeded", run.playbook().title);
         return Event::RunEnded { verdict: Verdict::Succeeded, summary };
@@ -13,8 +27,7 @@ pub(super) fn succeeded(run: &RunState) -> Event {
     Event::RunEnded { verdict: Verdict::SucceededWithExceptions, summary }
 }
 
-/// Everything that was to be undone is undone.
-pub(super) fn rolled_back(run: &RunState, to: Option<&str>) -> Event {
+fn rolled_back_alone(run: &RunState, to: Option<&str>) -> Event {
     let because = run.rollback.as_ref().map_or("", |rollback| rollback.because.as_str());
     let by_person = run.rollback.as_ref().is_some_and(|rollback| rollback.by_person);
     let reached = to.filter(|name| run.checkpoints.iter().any(|point| &point.name == name));
@@ -29,6 +42,7 @@ pub(super) fn rolled_back(run: &RunState, to: Option<&str>) -> Event {
                 let kept = kept_on_purpose(run).into_iter().chain(by_hand).collect::<Vec<_>>();
                 format!("everything that the run did is undone; what stands: {} ({because})", kept.join("; "))
             }
+            [] if run.inherited.is_some() => format!("everything that this run did is undone ({because})"),
             [] => format!("everything is as it was before the run ({because})"),
             kept => {
                 format!("everything is undone but what the playbook leaves on purpose: {} ({because})", kept.join("; "))
@@ -39,8 +53,7 @@ pub(super) fn rolled_back(run: &RunState, to: Option<&str>) -> Event {
     Event::RunEnded { verdict: Verdict::Failed, summary: format!("nothing was changed ({because})") }
 }
 
-/// A person ended it.
-pub(super) fn abandoned(run: &RunState, because: &str) -> Event {
+fn abandoned_alone(run: &RunState, because: &str) -> Event {
     let standing = standing(run);
     let changes = if standing.is_empty() {
         "nothing is left changed".to_owned()
@@ -89,7 +102,13 @@ fn by_hand(run: &RunState) -> Vec<String> {
         let changes = run.playbook().step(&task.step).is_some_and(|step| step.effect.changes());
         changes && !task.is_undo() && state.status == Status::Done && !run.order.contains(task)
     });
-    done.map(|(task, _)| format!("{task}: done by hand, and the run cannot undo it")).collect()
+    let done = done.map(|(task, _)| format!("{task}: done by hand, and the run cannot undo it"));
+    // Of a group that somebody did, none of its steps has a state of its own.
+    let groups = run.skips.keys().filter(|task| run.is_group(task) && run.is_done_by_hand(task));
+    let groups = groups.map(|task| format!("{task}: done by hand, and the run cannot undo it"));
+    let left = run.order.iter().filter_map(|task| Some((task, run.needs_no_undo(task)?)));
+    let left = left.map(|(task, skip)| format!("{task}: left as it is, as {} said that it needs no undo", skip.by));
+    done.chain(groups).chain(left).collect()
 }
 
 /// The steps that were to come.

@@ -167,6 +167,8 @@ fn go_on(run: &RunState, step: &Step, task: Task, state: &TaskState, now: Time) 
         Status::Doubtful => Next::Rest(ask_about_unknown(run, &task, state, now)),
         Status::Done if state.verified.is_none() => Next::Work(vec![Decision::Verify { task }]),
         // What is done and does not hold is not run again for `once` and `probed`: it took effect.
+        // What a person has done by hand is not done over by the run.
+        Status::Done if run.is_done_by_hand(&task) => Next::Rest(failed::ask(run, Failure::of(task, state), now)),
         Status::Done if verify_again(step, state) => prepare(task),
         Status::Done => failed::step(run, step, Failure::of(task, state), now),
         _ if retry::may_retry(run, &task, step, state) => prepare(task),

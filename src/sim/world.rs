@@ -68,6 +68,11 @@ impl World {
         self.content().faults.insert((task.to_owned(), attempt), fault);
     }
 
+    /// From here on all goes well.
+    pub fn mend(&self) {
+        self.content().faults.clear();
+    }
+
     /// Lets probes see nothing.
     pub fn blind(&self, blind: bool) {
         self.content().blind = blind;
@@ -78,14 +83,14 @@ impl World {
         self.content().values.clone()
     }
 
+    /// Somebody changes a value by hand.
+    pub fn set(&self, what: &str, value: &str) {
+        self.content().values.insert(what.to_owned(), value.to_owned());
+    }
+
     /// The tasks that changed something, in order, each time they did.
     pub fn applied(&self) -> Vec<String> {
         self.content().applied.clone()
-    }
-
-    /// Sets a value by hand: no step did it.
-    pub fn set(&self, what: &str, value: &str) {
-        self.content().values.insert(what.to_owned(), value.to_owned());
     }
 
     /// A value.

@@ -36,6 +36,8 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::Rejected { .. } => "rejected",
         Event::Checked { .. } => "checked",
         Event::BudgetExceeded { .. } => "budget_exceeded",
+        Event::SkippedByPerson { .. } => "skipped_by_person",
+        Event::Inherited { .. } => "inherited",
         Event::RunEnded { .. } => "run_ended",
     }
 }
@@ -55,6 +57,7 @@ pub(super) fn about(event: &Event) -> Option<(&StepId, Option<&ItemId>)> {
         | Event::Approved { task, .. }
         | Event::Rejected { task, .. }
         | Event::Checked { task, .. }
+        | Event::SkippedByPerson { task, .. }
         | Event::Answered { task, .. } => Some((&task.step, task.item.as_ref())),
         Event::ItemFailed { task, item, .. } => Some((&task.step, Some(item))),
         Event::CheckpointReached { step, .. } => Some((step, None)),
@@ -109,6 +112,10 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
         }),
         Event::Paged { message } | Event::Note { message } => json!({ "message": message }),
         Event::Answered { task, answer, reason } => json!({ "task": task, "answer": answer, "reason": reason }),
+        Event::SkippedByPerson { task, how, outputs, reason, answers } => {
+            json!({ "task": task, "how": how, "outputs": outputs, "reason": reason, "answers": answers })
+        }
+        Event::Inherited { inheritance } => json!(inheritance),
         Event::Requested { request, reason } => json!({ "request": request, "reason": reason }),
         Event::Stopped { kind, because } => json!({ "how": kind, "because": because }),
         Event::Resumed { reason } => json!({ "reason": reason }),

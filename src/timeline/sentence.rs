@@ -4,8 +4,8 @@ use super::brakes;
 use super::detail::since_begun;
 use crate::outcome::{Outcome, Report};
 use crate::run::{
-    Answer, Condition, Event, Holder, LeaseReason, Question, Record, RequestKind, RunState, Settlement, SkipReason,
-    StopKind, Task, Verdict,
+    Answer, Condition, Event, Holder, InheritMode, Inheritance, LeaseReason, Question, Record, RequestKind, RunState,
+    Settlement, SkipReason, StopKind, Task, Verdict,
 };
 use crate::value::format_seconds;
 
@@ -47,6 +47,11 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
         Event::Answered { task, answer, reason } => {
             format!("{} answered about {task}: {} ({reason})", record.actor, answer_words(*answer))
         }
+        Event::SkippedByPerson { task, how, reason, .. } => {
+            let words = how.words(task.is_undo());
+            format!("{} says of {task}: {words}; the run does not begin it ({reason})", record.actor)
+        }
+        Event::Inherited { inheritance } => inherited(&record.actor, inheritance),
         Event::Requested { request, reason } => requested(&record.actor, request, reason),
         Event::Stopped { kind: StopKind::Paused, because } => format!("the run is paused: {because}"),
         Event::Stopped { kind: StopKind::Interrupted, because } => format!("the run is interrupted: {because}"),
@@ -92,11 +97,27 @@ fn lease(holder: &Holder, reason: LeaseReason) -> String {
     }
 }
 
+/// What a run has from another one.
+fn inherited(actor: &str, inheritance: &Inheritance) -> String {
+    let Inheritance { from, playbook, version, mode, reason, .. } = inheritance;
+    let verb = match mode {
+        InheritMode::TakeOver => "takes over",
+        InheritMode::Continue => "goes on from",
+    };
+    let kept: Vec<String> = inheritance.steps.iter().map(|step| step.task.to_string()).collect();
+    let kept = if kept.is_empty() { String::new() } else { format!("; it has from it: {}", kept.join(", ")) };
+    let stands: Vec<String> =
+        inheritance.stands.iter().map(|one| format!("{} ({})", one.task, one.how.words())).collect();
+    let stands = if stands.is_empty() { String::new() } else { format!("; of it stands: {}", stands.join(", ")) };
+    format!("{actor} {verb} run {from} of {playbook}@{version} ({reason}){kept}{stands}")
+}
+
 /// Why a step does not run.
 pub fn skip_reason(reason: &SkipReason) -> String {
     match reason {
         SkipReason::Condition { source } => format!("its condition `{source}` does not hold"),
         SkipReason::Needs { step } => format!("{step}, which it needs, is not done"),
+        SkipReason::ByPerson { who, reason } => format!("not needed, said {who}: {reason}"),
         SkipReason::Jumped { from } => format!("the run went on past it when {from} failed"),
     }
 }
@@ -207,6 +228,7 @@ fn requested(actor: &str, request: &RequestKind, reason: &str) -> String {
         }
         RequestKind::Abort => "to end the run without undoing anything".to_owned(),
         RequestKind::Pause => "to pause the run".to_owned(),
+        RequestKind::Skip { task, how, .. } => format!("to skip {task}: {}", how.words(task.is_undo())),
         RequestKind::Resolve { task, answer } => format!("to settle {task}: {}", answer_words(*answer)),
         RequestKind::Approve { task, .. } => format!("to let {task} begin"),
         RequestKind::Reject { task } => format!("not to let {task} begin"),

@@ -68,9 +68,11 @@ impl Printed {
 pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
     let (mark, ink) = match &record.event {
         Event::LeaseTaken { reason: LeaseReason::Start, .. } => return None,
-        Event::RunStarted { .. } | Event::LeaseTaken { .. } | Event::Note { .. } | Event::Resumed { .. } => {
-            (" ", Ink::Plain)
-        }
+        Event::RunStarted { .. }
+        | Event::Inherited { .. }
+        | Event::LeaseTaken { .. }
+        | Event::Note { .. }
+        | Event::Resumed { .. } => (" ", Ink::Plain),
         Event::Intent { task, .. }
             if state.step_of(task).is_some_and(|step| step.point_of_no_return) && !task.is_undo() =>
         {
@@ -86,6 +88,7 @@ pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
         Event::GroupEntered { .. } => ("·", Ink::Plain),
         Event::ItemFailed { .. } => ("✗", Ink::Bad),
         Event::StepSkipped { .. } => ("↷", Ink::Dim),
+        Event::SkippedByPerson { .. } => ("↷", Ink::Warn),
         Event::StepRefused { .. } | Event::Verified { passed: false, .. } => ("✗", Ink::Bad),
         Event::Verified { .. } => ("✓", Ink::Good),
         Event::CheckpointReached { .. } => ("⚑", Ink::Good),

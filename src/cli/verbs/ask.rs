@@ -134,6 +134,9 @@ fn did(kind: &RequestKind, state: &RunState) -> bool {
         }
         RequestKind::Abort => matches!(verdict, Some(Verdict::Abandoned | Verdict::Incomplete)),
         RequestKind::Pause => verdict.is_none() && state.stopped.is_some(),
-        RequestKind::Resolve { .. } | RequestKind::Approve { .. } | RequestKind::Reject { .. } => false,
+        RequestKind::Resolve { .. }
+        | RequestKind::Skip { .. }
+        | RequestKind::Approve { .. }
+        | RequestKind::Reject { .. } => false,
     }
 }

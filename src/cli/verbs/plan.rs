@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::inventory::Inventory;
 use crate::journal::{LockRow, MemoryJournal};
 use crate::plan::{Decided, Plan};
+use crate::run::Inheritance;
 use crate::spec::Fidelity;
 
 use crate::cli::args::{self, Format, Level, Output, Subject};
@@ -18,6 +19,7 @@ use crate::cli::setup::{Chosen, Setup};
 use crate::cli::text::{Ink, Line};
 use crate::cli::view;
 
+use super::over::{self, Over, Planned};
 use super::plan_file;
 
 /// Shows a plan.
@@ -47,6 +49,8 @@ pub struct Made {
     pub plan: Plan,
     /// The locks of it that other runs hold.
     pub locked: Vec<LockRow>,
+    /// What its run would have from another one.
+    pub inherited: Option<Inheritance>,
 }
 
 /// Makes a plan.
@@ -54,18 +58,35 @@ pub struct Made {
 /// # Errors
 /// When it cannot be made.
 pub fn make(setup: &Setup, chosen: Chosen, inventory: Arc<Inventory>, output: Output) -> Result<Made, Failure> {
+    make_over(setup, chosen, inventory, output, None)
+}
+
+/// The same for a run that takes another one's place.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_over(
+    setup: &Setup,
+    chosen: Chosen,
+    inventory: Arc<Inventory>,
+    output: Output,
+    over: Option<&Over>,
+) -> Result<Made, Failure> {
     let looker = Looker::new(setup)?;
     let mut drive = looker.drive(setup, inventory, output)?;
-    let plan = drive.plan(chosen)?;
-    let locked: Vec<LockRow> =
-        drive.journal().locks()?.into_iter().filter(|row| plan.locks.contains(&row.resource)).collect();
+    let Planned { plan, inherited } = over::plan(&mut drive, chosen, over)?;
+    let inherited = inherited.map(|(_, inheritance)| inheritance);
+    // What the other run holds, this one would have.
+    let theirs = |row: &LockRow| inherited.as_ref().is_none_or(|inheritance| inheritance.from != row.run);
+    let locks = drive.journal().locks()?.into_iter();
+    let locked: Vec<LockRow> = locks.filter(|row| plan.locks.contains(&row.resource) && theirs(row)).collect();
     drive.end();
-    Ok(Made { plan, locked })
+    Ok(Made { plan, locked, inherited })
 }
 
 /// Shows a plan and says what it comes to.
 pub fn show(setup: &Setup, made: &Made, subject: &Subject, output: Output) -> Exit {
-    let Made { plan, locked } = made;
+    let Made { plan, locked, inherited } = made;
     let weak = too_weak(plan, subject.min_fidelity);
     let sum = view::plan::sum(plan);
     let exit = match () {
@@ -74,12 +95,18 @@ pub fn show(setup: &Setup, made: &Made, subject: &Subject, output: Output) -> Ex
         () => Exit::Success,
     };
     if output != Output::Human {
-        setup.screen.json(&view::plan_json::json(plan, exit.code()));
+        let mut json = view::plan_json::json(plan, exit.code());
+        json["inherited"] = serde_json::json!(inherited.as_ref().map(view::inherited::json));
+        setup.screen.json(&json);
         return exit;
     }
     let width = setup.screen.text_width();
     let mut lines = view::plan::lines(plan, width);
     lines.push(Line::new());
+    if let Some(inherited) = inherited {
+        lines.extend(view::inherited::lines(inherited, width));
+        lines.push(Line::new());
+    }
     lines.extend(view::plan::verdict_lines(plan, width));
     for row in locked {
         let since = clock::date_and_time(row.since);

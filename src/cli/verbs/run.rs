@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::engine::Beginning;
+use crate::engine::{Beginning, Former};
 use crate::journal::{Journal as _, JournalError};
 use crate::plan::{Plan, drift};
+use crate::run::Inheritance;
 
 use crate::cli::args::{Output, Run};
 use crate::cli::brakes::Passes;
@@ -21,6 +22,7 @@ use crate::value::parse_duration;
 
 use super::ahead;
 use super::held_back::{self, Ask, typed};
+use super::over::{self, Over, Planned};
 use super::plan::{too_weak, weak_failure};
 use super::plan_file::{self, Held};
 
@@ -31,8 +33,9 @@ use super::plan_file::{self, Held};
 pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
     let mut passes = Passes::of(&args.overrides, args.reason.as_deref())?;
     let (chosen, held, inventory) = chosen(setup, args)?;
+    let over = Over::of(setup, args)?;
     if args.dry_run {
-        let made = super::plan::make(setup, chosen, inventory, args.output)?;
+        let made = super::plan::make_over(setup, chosen, inventory, args.output, over.as_ref())?;
         if let Some(exit) = held.and_then(|then| drifted(setup, args, &then.plan, &made.plan)) {
             return Ok(exit);
         }
@@ -47,7 +50,7 @@ pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
     let journal = setup.journal()?;
     let mut drive = Drive::new(setup, args.output, inventory, Box::new(journal), !args.no_wait)?;
     say_state(setup);
-    let result = go(setup, args, &mut drive, (chosen, held), ask, passes);
+    let result = go(setup, args, &mut drive, (chosen, held), (ask, passes), over.as_ref());
     drive.end();
     result
 }
@@ -82,19 +85,20 @@ fn go(
     args: &Run,
     drive: &mut Drive,
     (chosen, held): (Chosen, Option<Plan>),
-    ask: Ask,
-    mut passes: Passes,
+    (ask, mut passes): (Ask, Passes),
+    over: Option<&Over>,
 ) -> Result<Exit, Failure> {
     let until = longest_wait(args)?.map(|wait| Instant::now() + wait);
     loop {
-        let plan = drive.plan(chosen.clone())?;
+        let planned = over::plan(drive, chosen.clone(), over)?;
         // Who held a lock has changed things since: what was planned before it was free is planned again.
         if let Some(until) = until
-            && drive.wait_for(&plan.locks, until)?
+            && planned.inherited.is_none()
+            && drive.wait_for(&planned.plan.locks, until)?
         {
             continue;
         }
-        match begin(setup, args, drive, plan, held.as_ref(), ask, &mut passes) {
+        match begin(setup, args, drive, planned, held.as_ref(), ask, &mut passes) {
             Err(failure) if failure.exit == Exit::Locked && until.is_some_and(|until| Instant::now() < until) => {}
             Err(failure) if failure.exit == Exit::Locked && until.is_none() => {
                 let command = format!("{} --wait 2m     (waits for the lock and starts then)", typed());
@@ -110,7 +114,7 @@ fn begin(
     setup: &Setup,
     args: &Run,
     drive: &mut Drive,
-    plan: Plan,
+    Planned { plan, inherited }: Planned,
     held: Option<&Plan>,
     ask: Ask,
     passes: &mut Passes,
@@ -131,16 +135,21 @@ fn begin(
         let width = screen.text_width();
         screen.warn(&view::plan::lines(&plan, width));
         screen.warn(&view::plan::verdict_lines(&plan, width));
+        screen.warn(&told(inherited.as_ref(), width));
         confirm(drive, &plan, ask)?;
     } else if args.output == Output::Human {
         screen.say(&brief(&plan));
+        screen.say(&told(inherited.as_ref(), screen.text_width()));
     }
     let approved = ahead::approved(setup, args, &plan.playbook)?;
     let mut overrides = passes.passed();
     overrides.extend(ahead::break_glass(setup, args, &plan.playbook)?);
     ahead::warn(setup, &plan.playbook);
     let beginning = Beginning { incident: args.incident.clone(), overrides, approved };
-    drive.start(plan, beginning)
+    match inherited {
+        Some((former, inheritance)) => drive.start_over(plan, beginning, &former, inheritance),
+        None => drive.start(plan, beginning),
+    }
 }
 
 /// Asks, and takes nothing for a yes that is none.
@@ -154,6 +163,11 @@ fn confirm(drive: &mut Drive, plan: &Plan, ask: Ask) -> Result<(), Failure> {
         (matches!(answer.as_str(), "y" | "yes"), "you did not say yes".to_owned())
     };
     if sure { Ok(()) } else { Err(Failure::new(Exit::NotAllowed, lacking).meaning("nothing was started or changed")) }
+}
+
+/// What the run has from another one.
+fn told(inherited: Option<&(Former, Inheritance)>, width: usize) -> Vec<Line> {
+    inherited.map(|(_, inheritance)| view::inherited::lines(inheritance, width)).unwrap_or_default()
 }
 
 /// How long a lock is waited for.

@@ -1,7 +1,7 @@
 //! What a person can answer, and what each answer leads to.
 
 use super::approval;
-use crate::run::{Question, QuestionKind, RunState};
+use crate::run::{Question, QuestionKind, RunState, SkipHow};
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +71,36 @@ pub fn choices(state: &RunState, question: &Question) -> Vec<Choice> {
             vec![choice("--retry", "it is looked at once more, after the run can talk to who it is meant to"), abandon]
         }
     }
+}
+
+/// The skips that answer a question about a step or about its undo, with the flag of `skip`.
+pub fn skips(state: &RunState, question: &Question) -> Vec<Choice> {
+    let task = &question.task;
+    let (undo, step) = (task.is_undo(), task.doing());
+    let words = match question.kind {
+        QuestionKind::UndoFailed | QuestionKind::UnknownOutcome if undo => [
+            ("--done-by-hand", "you undid it by hand: the rollback goes on".to_owned()),
+            ("--not-needed", format!("what {step} did stays as it is, and the rollback goes on")),
+        ],
+        QuestionKind::UnknownOutcome | QuestionKind::StepFailed if !undo && state.rollback.is_none() => {
+            let with: Vec<String> = state.skipped_with(task).iter().map(ToString::to_string).collect();
+            let begun = state.tasks.get(task).is_some_and(crate::run::TaskState::may_have_effect);
+            let stays = if begun { "; what of it has happened stays, unless the run is rolled back" } else { "" };
+            let with = if with.is_empty() { String::new() } else { format!(", and {} with it", with.join(", ")) };
+            [
+                (
+                    "--done-by-hand",
+                    format!("you did it by hand: {step} counts as done once what must hold after it does"),
+                ),
+                ("--not-needed", format!("the run goes on without it: {step} counts as skipped{with}{stays}")),
+            ]
+        }
+        _ => return Vec::new(),
+    };
+    let how = |flag: &str| if flag == "--not-needed" { SkipHow::NotNeeded } else { SkipHow::DoneByHand };
+    let nothing = serde_json::json!({});
+    let possible = |flag: &str| state.may_skip(task, how(flag), &nothing).is_ok();
+    words.into_iter().filter(|(flag, _)| possible(flag)).map(|(flag, leads_to)| choice(flag, leads_to)).collect()
 }
 
 #[cfg(test)]

@@ -130,6 +130,9 @@ fn world(state: &RunState, doing: Doing, now: Time, width: usize) -> Vec<Line> {
     if let Some(point) = state.checkpoints.last() {
         lines.push(Line::plain(format!("  last checkpoint {}, after {}", point.name, point.step)));
     }
+    if let Some(inherited) = &state.inherited {
+        lines.extend(super::inherited::lines(inherited, width.saturating_sub(2)).into_iter().map(indented));
+    }
     if !state.locks.is_empty() {
         let names: Vec<&str> = state.locks.iter().map(|lock| lock.as_str()).collect();
         let word = if state.ended.is_some() { "freed" } else { "held until the run has ended" };
@@ -147,8 +150,11 @@ fn indented(line: Line) -> Line {
 fn changed(state: &RunState, width: usize) -> Vec<Line> {
     let changing = |task: &&Task| state.playbook().step(&task.step).is_some_and(|step| step.effect.changes());
     let steps = state.order.iter().filter(changing).filter_map(|task| Some((task, state.doing(task)?)));
-    let touched: Vec<(&Task, &TaskState)> =
+    let mut touched: Vec<(&Task, &TaskState)> =
         steps.filter(|(task, doing)| doing.may_have_effect() || state.is_undone(task)).collect();
+    // What people did instead of the run is no less of a change.
+    let by_hand = state.tasks.iter().filter(|(task, _)| state.is_done_by_hand(task) && changing(task));
+    touched.extend(by_hand.filter(|(task, _)| !task.is_undo() && !state.order.contains(task)));
     if touched.is_empty() {
         return Vec::new();
     }
@@ -215,6 +221,9 @@ pub fn standing(state: &RunState, task: &Task, doing: &TaskState) -> (&'static s
         &other.doing() == task && other.is_undo() && matches!(undo.status, Status::Failed { .. } | Status::Doubtful)
     };
     match doing.status {
+        _ if state.is_undone(task) && state.needs_no_undo(task).is_some() => {
+            ("✓", Ink::Warn, "stands: a person said that it needs no undo")
+        }
         _ if state.is_undone(task) => ("↩", Ink::Dim, "undone"),
         _ if state.tasks.iter().any(undo_failed) => ("✗", Ink::Bad, "its undo failed"),
         Status::Done if doing.verified == Some(false) => ("✗", Ink::Bad, "done, but what must hold after it does not"),
@@ -256,6 +265,10 @@ fn question(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usi
         lines.push(Line::plain("  ").with(Ink::Plain, resolve(state, question, choice.flag, paste)));
         lines.extend(paragraph(&choice.leads_to, 6, width, Ink::Dim));
     }
+    for choice in answers::skips(state, question) {
+        lines.push(Line::plain("  ").with(Ink::Plain, skip(state, question, choice.flag, paste)));
+        lines.extend(paragraph(&choice.leads_to, 6, width, Ink::Dim));
+    }
     lines.push(Line::new());
     lines
 }
@@ -264,6 +277,11 @@ fn question(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usi
 pub fn default_words(state: &RunState, question: &crate::run::Question) -> &'static str {
     let approving = state.brakes.approvals.get(&question.task).filter(|_| question.kind == QuestionKind::Approval);
     approving.map_or("it is undone", |approving| approval::default_words(approving.asking.on_timeout))
+}
+
+/// The command that skips what is asked about.
+pub fn skip(state: &RunState, question: &crate::run::Question, flag: &str, paste: &Paste) -> String {
+    paste.command(format!("skip {} {} {flag} --reason \"…\"", state.run, question.task))
 }
 
 /// The command that gives an answer.

@@ -15,6 +15,7 @@ pub mod end;
 pub mod faults;
 pub mod groups;
 pub mod halted;
+pub mod inherited;
 pub mod page;
 pub mod plan;
 pub mod plan_json;

@@ -135,7 +135,13 @@ pub fn service_ink(service: Service) -> Ink {
 fn reach(plan: &Plan, width: usize) -> Vec<Line> {
     let running =
         || pairs(plan).filter(|(_, planned)| !matches!(planned.runs, Decided::No { .. })).map(|(step, _)| step);
+    let crossed = pairs(plan).filter(|(step, planned)| step.point_of_no_return && planned.is_done_before()).last();
     let text = match running().find(|step| step.point_of_no_return) {
+        _ if crossed.is_some() => format!(
+            "{}, the point of no return, is crossed already. What was done up to it stands; when a step behind it fails, \
+             the run stops and calls a person.",
+            crossed.map(|(step, _)| step.id.as_str()).unwrap_or_default()
+        ),
         Some(step) => format!(
             "Until {} everything is undone when a step fails. From {} on it stands: the run stops and calls a person.",
             step.id, step.id

@@ -50,6 +50,7 @@ impl Standing<'_> {
             "halted": state.halted.as_ref().map(halted::json),
             "checkpoints": state.checkpoints.iter().map(|point| &point.name).collect::<Vec<_>>(),
             "locks": state.locks, "exceptions": state.exceptions,
+            "inherited": state.inherited.as_deref().map(super::inherited::json),
             "steps": self.steps(), "question": self.question(),
             "next": end::next(state, self.doing, self.paste).into_iter().map(|(command, _)| command).collect::<Vec<_>>(),
             "state_folder": self.folder,
@@ -66,6 +67,8 @@ impl Standing<'_> {
         let doing = state.doing(task);
         let word = match doing {
             _ if state.is_undone(task) => "undone",
+            // A try that was refused before it was skipped says less than that it is.
+            _ if state.skipped.contains_key(task) => "skipped",
             Some(doing) => doing.word(),
             None if state.skipped_around(task) => "skipped",
             None => "pending",
@@ -95,6 +98,9 @@ impl Standing<'_> {
         Some(json!({
             "task": question.task, "kind": question.kind, "message": question.message,
             "deadline": question.deadline.map(clock::rfc3339),
+            "skips": answers::skips(self.state, question).into_iter().map(|choice| json!({
+                "command": end::skip(self.state, question, choice.flag, self.paste), "leads_to": choice.leads_to,
+            })).collect::<Vec<_>>(),
             "sent": Sent::of(self.state, question).map(|sent| sent.json()), "answers": choices.collect::<Vec<_>>(),
         }))
     }

@@ -2,6 +2,7 @@
 //! returns has been written. After a failed write this handle writes no more, as nobody knows what the disk still holds;
 //! opening the journal anew shows it. It must never write outside a transaction that has looked at the lease first.
 
+mod begin;
 mod halts;
 mod network;
 mod open;
@@ -12,15 +13,16 @@ mod verify;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
 use super::chain::{self, Stored, Writer};
 use super::{
-    Earlier, Halt, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow, Verification,
+    Earlier, Halt, Handover, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow, Verification,
 };
-use super::{boot, halt, limit};
-use crate::ids::{Resource, RunId};
+use super::{boot, halt};
+use crate::ids::RunId;
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
+use begin::Beginner;
 use open::Promise;
 use trouble::{Trouble, explain, is_busy};
 
@@ -171,23 +173,6 @@ fn exists(connection: &Connection, run: &RunId) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM runs WHERE run = ?1")?.exists([run.as_str()])
 }
 
-fn take_lock(transaction: &Transaction<'_>, run: &RunId, lock: &Resource, at: Time) -> Result<(), Trouble> {
-    let holder = transaction
-        .prepare_cached("SELECT locks.*, playbook, incident FROM locks LEFT JOIN runs USING (run) WHERE resource = ?1")?
-        .query_row([lock.as_str()], |row| Ok(rows::lock(row)))
-        .optional()?;
-    if let Some(holder) = holder {
-        let holder = holder.map_err(|wrong| rows::damaged(&format!("the lock {lock}"), &wrong))?;
-        return Err(JournalError::Locked(holder).into());
-    }
-    transaction.prepare_cached("INSERT INTO locks (resource, run, since) VALUES (?1, ?2, ?3)")?.execute(params![
-        lock.as_str(),
-        run.as_str(),
-        at.0
-    ])?;
-    Ok(())
-}
-
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
         let connections = || std::iter::once(&self.connection).chain(&self.renewals);
@@ -209,30 +194,21 @@ impl Journal for SqliteJournal {
         at: Time,
         limits: &[RunLimit],
     ) -> Result<(Lease, Vec<Record>), JournalError> {
-        if let Event::RunStarted { plan, .. } = &started {
-            let length = rows::to_json(&started)?.len();
-            self.set_aside(room::pages(plan, length), length as u64)?;
-        }
-        let boot = self.boot.clone();
-        self.write(|transaction| {
-            if exists(transaction, run)? {
-                return Err(chain::refused(run, "there is a run with this id already").into());
-            }
-            if let Some(halt) = halts::in_force(transaction)? {
-                return Err(JournalError::Halted(halt).into());
-            }
-            if let Some(since) = limit::since(limits, at) {
-                limit::check(limits, &started, &rows::earlier(transaction, since)?, at)?;
-            }
-            let (batch, locks) = chain::begin(Writer { run, epoch: 1, actor, at }, started, holder)?;
-            rows::add(transaction, run, &batch)?;
-            for lock in &locks {
-                take_lock(transaction, run, lock, at)?;
-            }
-            let lease = Lease { run: run.clone(), epoch: 1 };
-            rows::put_lease(transaction, &lease, holder, &boot)?;
-            Ok((lease, batch.records))
-        })
+        self.begin_run(run, started, None, Beginner { holder, actor, at, limits })
+    }
+
+    fn begin_over(
+        &mut self,
+        run: &RunId,
+        started: Event,
+        over: &Handover,
+        holder: &Holder,
+        actor: &str,
+        at: Time,
+        limits: &[RunLimit],
+    ) -> Result<(Lease, Vec<Record>), JournalError> {
+        self.verify(&over.from)?.sound(&over.from)?;
+        self.begin_run(run, started, Some(over), Beginner { holder, actor, at, limits })
     }
 
     fn earlier(&mut self, since: Time) -> Result<Vec<Earlier>, JournalError> {

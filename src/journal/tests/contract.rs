@@ -47,6 +47,8 @@ on_every_store![
     what_cannot_be_read_back_is_not_written,
     a_renewed_lease_is_fresh,
     records_come_back_as_they_were_handed_out,
+    a_run_takes_the_place_of_another_in_one_write,
+    a_run_that_went_on_keeps_its_place,
 ];
 
 fn a_run_is_written_and_read_back(store: &dyn Store) {
@@ -272,6 +274,59 @@ fn records_come_back_as_they_were_handed_out(store: &dyn Store) {
     }
     assert_eq!(store.view().records(&run("r1"), 0).unwrap(), handed);
     assert_whole(&mut *journal, "r1", 8);
+}
+
+/// How `r1` gives its place, as it was seen.
+fn handover(expected: u64, seen: u64) -> Handover {
+    let ended = Event::RunEnded { verdict: Verdict::Abandoned, summary: "taken over".to_owned() };
+    Handover { from: run("r1"), expected, seen, ended, inherited: note("from r1") }
+}
+
+fn a_run_takes_the_place_of_another_in_one_write(store: &dyn Store) {
+    let (mut first, mut second) = (store.view(), store.view());
+    let old = begin(&mut *first, "r1", &["db/a", "db/b"]);
+    let (lease, records) =
+        second.begin_over(&run("r2"), started(&["db/a", "db/c"]), &handover(1, 2), &holder(2), "bob", Time(3), &[]).unwrap();
+    assert_eq!(records.len(), 3);
+    assert_eq!((records[2].event.clone(), records[2].actor.as_str()), (note("from r1"), "bob"));
+    let held: Vec<String> = second.locks().unwrap().iter().map(|row| format!("{} {}", row.resource, row.run)).collect();
+    assert_eq!(held, ["db/a r2", "db/c r2"], "nothing of the old run's is left, and nothing is free between");
+    // Whoever held the old run writes no more.
+    assert!(matches!(append(&mut *first, &old, note("late")), Err(JournalError::LeaseLost { ours: 1, held: 2, .. })));
+    assert!(matches!(first.check(&old), Err(JournalError::LeaseLost { .. })));
+    let last = first.records(&run("r1"), 2).unwrap();
+    assert!(matches!(last[0].event, Event::LeaseTaken { reason: LeaseReason::TakeOver, .. }));
+    assert!(matches!(last[1].event, Event::RunEnded { verdict: Verdict::Abandoned, .. }));
+    assert!(first.lease(&run("r1")).unwrap().released);
+    second.check(&lease).unwrap();
+    assert_whole(&mut *first, "r1", 4);
+    assert_whole(&mut *first, "r2", 3);
+    // What has ended gives its place no more.
+    let again = second.begin_over(&run("r3"), started(&[]), &handover(2, 4), &holder(2), "bob", Time(4), &[]);
+    assert!(again.unwrap_err().to_string().contains("has ended"));
+    assert!(matches!(second.records(&run("r3"), 0), Err(JournalError::NoSuchRun(_))));
+}
+
+fn a_run_that_went_on_keeps_its_place(store: &dyn Store) {
+    let mut journal = store.view();
+    let lease = begin(&mut *journal, "r1", &["db/a"]);
+    begin(&mut *journal, "r9", &["db/c"]);
+    let over = |over: Handover, locks: &[&str]| {
+        let mut other = store.view();
+        other.begin_over(&run("r2"), started(locks), &over, &holder(2), "bob", Time(3), &[]).unwrap_err()
+    };
+    // A third run holds one of the locks; it was seen under another lease; it wrote since; it is not there.
+    assert!(matches!(over(handover(1, 2), &["db/a", "db/c"]), JournalError::Locked(row) if row.run == run("r9")));
+    assert!(matches!(over(handover(7, 2), &["db/a"]), JournalError::LeaseLost { ours: 7, held: 1, .. }));
+    append(&mut *journal, &lease, note("it goes on")).unwrap();
+    assert!(matches!(over(handover(1, 2), &["db/a"]), JournalError::WentOn(from) if from == run("r1")));
+    let nobody = Handover { from: run("nobody"), ..handover(1, 2) };
+    assert!(matches!(over(nobody, &["db/a"]), JournalError::NoSuchRun(_)));
+    // Nothing of all that was written.
+    append(&mut *journal, &lease, note("it still goes on")).unwrap();
+    assert_whole(&mut *journal, "r1", 4);
+    assert!(matches!(journal.records(&run("r2"), 0), Err(JournalError::NoSuchRun(_))));
+    assert_eq!(journal.locks().unwrap().len(), 2);
 }
 
 #[test]

@@ -6,10 +6,12 @@ mod halts;
 mod hostile;
 mod kills;
 mod output;
+mod over;
 mod policies;
 mod questions;
 mod requests;
 mod signals;
+mod skips;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

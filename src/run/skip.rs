@@ -1,0 +1,436 @@
+//! What a person takes out of a run's hands: a step, a group, an item or a part of an undo that was done by hand, or is not
+//! needed. Whether that can be, what else it costs, and what it makes of the run. Nothing that was taken out is ever begun.
+
+use super::state::RunState;
+use super::task_state::{Status, TaskState};
+use super::{Event, Phase, Record, SkipReason, Task};
+use crate::ids::StepId;
+use crate::outcome::Report;
+use crate::playbook::{Group, Rollback, Step, said_by};
+use crate::value::Value;
+
+use serde::{Deserialize, Serialize};
+
+/// What a person says of a task that the run is not to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipHow {
+    /// Somebody has done it: it counts as done.
+    DoneByHand,
+    /// It is not to be done: it counts as skipped.
+    NotNeeded,
+}
+
+impl SkipHow {
+    /// What is said by it, of a step or of a part of an undo.
+    pub fn words(self, undo: bool) -> &'static str {
+        match (self, undo) {
+            (SkipHow::DoneByHand, false) => "done by hand",
+            (SkipHow::DoneByHand, true) => "undone by hand",
+            (SkipHow::NotNeeded, false) => "not needed",
+            (SkipHow::NotNeeded, true) => "needs no undo",
+        }
+    }
+}
+
+/// A skip that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skip {
+    /// What was said.
+    pub how: SkipHow,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl RunState {
+    /// Whether a task may be taken out of the run's hands as it stands.
+    ///
+    /// # Errors
+    /// Why not, for a person.
+    pub fn may_skip(&self, task: &Task, how: SkipHow, outputs: &Value) -> Result<(), String> {
+        if self.ended.is_some() {
+            return Err("the run has ended".to_owned());
+        }
+        if task.is_undo() {
+            return self.may_skip_undo(task);
+        }
+        self.exists(task)?;
+        let asked = self.question.as_ref().is_some_and(|question| &question.task == task);
+        if let Some(skip) = self.skips.get(task).filter(|_| !asked) {
+            return Err(format!("{} has said already that {task} is {}", skip.by, skip.how.words(false)));
+        }
+        if self.skipped_around(task) {
+            return Err(format!("{task} does not run anyway: it is skipped"));
+        }
+        if self.rollback.is_some() {
+            return Err(format!(
+                "the run undoes what it did and begins no step any more; of {task} only the undo can be skipped"
+            ));
+        }
+        if self.is_group(task) {
+            self.may_skip_group(task, how)?
+        } else {
+            self.may_skip_step(task)?
+        }
+        self.can_do_without(task, how, outputs)
+    }
+
+    /// Whether an answer to the open question is given by skipping a task.
+    pub fn skip_answers(&self, task: &Task) -> bool {
+        self.question.as_ref().is_some_and(|question| {
+            &question.task == task || task.is_undo() && !question.task.is_undo() && question.task == task.doing()
+        })
+    }
+
+    /// What is skipped with a task that is not needed, as it needs it.
+    pub fn skipped_with(&self, task: &Task) -> Vec<StepId> {
+        let book = self.playbook();
+        let mut gone = vec![task.step.clone()];
+        let open = |id: &StepId| !self.is_passed(id);
+        // Whoever needs something stands behind it, so one way through the list finds all.
+        for step in &book.steps {
+            let groups = book.around(step.group.as_ref()).filter(|group| group.first == self.place(&step.id));
+            let around: Vec<(&StepId, &[StepId])> = groups
+                .map(|group| (&group.id, group.needs.as_slice()))
+                .chain([(&step.id, step.needs.as_slice())])
+                .collect();
+            for (id, needs) in around {
+                if open(id) && !gone.contains(id) && needs.iter().any(|needed| gone.contains(needed)) {
+                    gone.push(id.clone());
+                }
+            }
+        }
+        gone.split_off(1)
+    }
+
+    fn place(&self, step: &StepId) -> usize {
+        self.playbook().steps.iter().position(|other| &other.id == step).unwrap_or(usize::MAX)
+    }
+
+    fn exists(&self, task: &Task) -> Result<(), String> {
+        let book = self.playbook();
+        let (group, step) = (book.group(&task.step), book.step(&task.step));
+        let inside = match (group, step) {
+            (Some(group), _) if self.is_group(task) => group.parent.as_ref(),
+            (_, Some(step)) => step.group.as_ref(),
+            (_, None) => return Err(format!("the playbook has no step {}", task.step)),
+        };
+        match (book.each_around(inside), &task.item) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => Err(format!("{} does not run for items", task.step)),
+            (Some(each), None) => Err(format!(
+                "{} runs for each item of {}: one of them is named as {0}@ITEM, all of them as {1}",
+                task.step, each.id
+            )),
+            (Some(each), Some(item)) => match self.items(each) {
+                None => Err(format!("it is not known yet which items {} goes over", each.id)),
+                Some(items) if items.iter().any(|known| &known.id == item) => Ok(()),
+                Some(items) => {
+                    let names: Vec<&str> = items.iter().take(12).map(|known| known.id.as_str()).collect();
+                    Err(format!("{} has no item {item}; it has {}", each.id, names.join(", ")))
+                }
+            },
+        }
+    }
+
+    fn may_skip_step(&self, task: &Task) -> Result<(), String> {
+        let Some(state) = self.tasks.get(task) else { return Ok(()) };
+        match state.status {
+            Status::InFlight => Err(under_way(task)),
+            Status::Unknown => Err(looked_into(task)),
+            Status::Done if state.passed => Err(format!("{task} is done already")),
+            Status::Done if state.verified.is_none() => {
+                Err(format!("{task} is done, and what must hold after it is looked at just now"))
+            }
+            _ if state.passed => Err(format!("{task} failed, and the run has passed over that already")),
+            _ => Ok(()),
+        }
+    }
+
+    fn may_skip_group(&self, task: &Task, how: SkipHow) -> Result<(), String> {
+        let book = self.playbook();
+        let Some(group) = book.group(&task.step) else { return Ok(()) };
+        if self.is_over(group, task) {
+            return Err(format!("{task} is over already"));
+        }
+        let inside = |other: &Task| {
+            let step = book.step(&other.step).and_then(|step| step.group.as_ref());
+            book.around(step).any(|around| around.id == group.id) && (task.item.is_none() || other.item == task.item)
+        };
+        let asked = self.question.as_ref().is_some_and(|question| &question.task == task);
+        let begun = self.tasks.iter().filter(|(other, state)| inside(other) && state.attempt > 0);
+        let begun: Vec<String> = begun.map(|(other, _)| other.to_string()).take(5).collect();
+        if !asked && !begun.is_empty() {
+            let list = begun.join(", ");
+            return Err(format!("some of {task} has begun ({list}): what is left of it is skipped step by step"));
+        }
+        let gate = book.steps.get(group.range()).unwrap_or_default().iter().find(|step| step.point_of_no_return);
+        match gate.filter(|_| how == SkipHow::DoneByHand) {
+            Some(gate) => Err(format!(
+                "{task} holds {}, the point of no return: what was done by hand has to be said of each of its steps",
+                gate.id
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn may_skip_undo(&self, task: &Task) -> Result<(), String> {
+        let doing = task.doing();
+        let Some(rollback) = &self.rollback else { return Err("the run does not undo anything now".to_owned()) };
+        let Some(step) = self.playbook().step(&task.step) else {
+            return Err(format!("the playbook has no step {}", task.step));
+        };
+        let Phase::Undo(part) = task.phase else { return Ok(()) };
+        if part >= Self::undo_parts(step) {
+            return Err(format!("there is no {task}: the undo of {doing} has {} parts", Self::undo_parts(step)));
+        }
+        let kept = self.kept(rollback.to.as_deref());
+        match self.order.iter().position(|other| other == &doing) {
+            None => return Err(format!("{doing} was never begun, so there is nothing to undo")),
+            Some(place) if place < kept => {
+                return Err(format!("{doing} lies before the place where the undo ends: it is not undone"));
+            }
+            Some(_) => {}
+        }
+        let done = self.doing(task);
+        if !done.is_some_and(TaskState::may_have_effect) {
+            return Err(format!("{doing} changed nothing, so there is nothing to undo"));
+        }
+        match (self.tasks.get(task).map(|state| (state.status, state.passed)), done.map(|state| state.status)) {
+            (Some((_, true)), _) => Err(format!("{task} is dealt with already")),
+            (Some((Status::InFlight, _)), _) | (_, Some(Status::InFlight)) => Err(under_way(task)),
+            (Some((Status::Unknown, _)), _) | (_, Some(Status::Unknown)) => Err(looked_into(task)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what comes after a task can be done without it, or with the outputs that are given for it.
+    fn can_do_without(&self, task: &Task, how: SkipHow, outputs: &Value) -> Result<(), String> {
+        let wanted = self.wanted_outputs(task, how);
+        let given = |name: &str| how == SkipHow::DoneByHand && outputs.get(name).is_some();
+        let missing: Vec<&(String, String)> = wanted.iter().filter(|(name, _)| !given(name)).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut names: Vec<&str> = missing.iter().map(|(name, _)| name.as_str()).collect();
+        names.dedup();
+        let users: Vec<String> = missing.iter().take(5).map(|(name, user)| format!("{user} ({name})")).collect();
+        Err(format!("later steps use what {task} gives, and fail without it: {}", users.join(", ")))
+    }
+
+    /// The outputs of a task that steps which are still to come use and cannot do without: each with who does.
+    pub fn wanted_outputs(&self, task: &Task, how: SkipHow) -> Vec<(String, String)> {
+        let book = self.playbook();
+        let mut wanted = Vec::new();
+        if how == SkipHow::DoneByHand
+            && let Some(step) = self.step_of(task).filter(|_| !self.is_group(task))
+        {
+            wanted.extend(
+                named_by_its_verify(step).into_iter().map(|name| (name, format!("what must hold after {task}"))),
+            );
+        }
+        let gone: Vec<StepId> = match how {
+            SkipHow::NotNeeded => self.skipped_with(task),
+            SkipHow::DoneByHand => Vec::new(),
+        };
+        let left = |id: &StepId| id != &task.step && !gone.contains(id) && !self.is_passed(id);
+        let own = |id: &StepId| id.frame() == task.step.frame();
+        for step in book.steps.iter().filter(|step| left(&step.id) && own(&step.id)) {
+            let undo = match &step.rollback {
+                Rollback::Steps(steps) => steps.as_slice(),
+                Rollback::Action | Rollback::None { .. } => &[],
+            };
+            let all = step.references().into_iter().chain(undo.iter().flat_map(Step::references));
+            let of_it = all.filter(|found| found.step == task.step.local() && !found.guarded);
+            wanted.extend(of_it.filter_map(|found| Some((output_of(&found.path)?, step.id.to_string()))));
+        }
+        // A group's list, and what a nested playbook is given, is no step's: its text says what it names.
+        for group in book.groups.iter().filter(|group| left(&group.id) && own(&group.id)) {
+            let said = said_by_group(group);
+            let path = format!("steps.{}.outputs.", task.step.local());
+            wanted.extend(after_each(&said, &path).into_iter().map(|name| (name, group.id.to_string())));
+        }
+        wanted
+    }
+}
+
+impl RunState {
+    /// A person has taken a task out of the run's hands.
+    pub(super) fn skip_by_person(&mut self, record: &Record) -> Result<(), String> {
+        let Event::SkippedByPerson { task, how, outputs, reason, answers } = &record.event else { return Ok(()) };
+        let (how, at) = (*how, record.time);
+        self.may_skip(task, how, outputs)?;
+        if self.skip_answers(task) != *answers {
+            return Err(format!("whether the skip of {task} answers what is asked is not as it says"));
+        }
+        if *answers {
+            self.question = None;
+            self.stopped = None;
+        }
+        let said = format!("{}, said {}: {reason}", how.words(task.is_undo()), record.actor);
+        self.exceptions.push(format!("{task}: {said}"));
+        self.skips.insert(task.clone(), Skip { how, by: record.actor.clone(), reason: reason.clone() });
+        let group = self.is_group(task);
+        // An attempt that may have changed something, or a group of which items failed.
+        let begun = self.tasks.get(task).is_some_and(TaskState::may_have_effect) || group && *answers;
+        match how {
+            _ if task.is_undo() => {
+                let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at));
+                state.account(Report::done(said, Value::Null), at);
+                self.pass(task, at);
+            }
+            SkipHow::NotNeeded if !begun => {
+                let reason = SkipReason::ByPerson { who: record.actor.clone(), reason: reason.clone() };
+                self.skipped.insert(task.clone(), reason);
+                self.end_groups(task, at);
+            }
+            // What has begun, and may have an effect, is passed over: a rollback still undoes it.
+            _ if group || how == SkipHow::NotNeeded => {
+                let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at));
+                if state.status == Status::Doubtful {
+                    state.status = Status::Failed { retryable: false };
+                }
+                state.passed = true;
+                self.end_groups(task, at);
+            }
+            _ => {
+                if !begun {
+                    self.not_ours(task);
+                }
+                self.cross(task);
+                let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at));
+                let outputs = merged(state.outputs(), outputs);
+                state.account(Report::done(said, outputs), at);
+                // Nobody's word is taken for what can be seen: the conditions after it are looked at.
+                state.verified = None;
+                self.pass(task, at);
+            }
+        }
+        Ok(())
+    }
+
+    /// An attempt that certainly changed nothing left nothing of ours: what a person does after it is not undone by the run.
+    fn not_ours(&mut self, task: &Task) {
+        if let Some(state) = self.tasks.get_mut(task) {
+            state.intent = None;
+        }
+        if let Some(place) = self.order.iter().position(|other| other == task) {
+            self.order.remove(place);
+            for point in self.checkpoints.iter_mut().filter(|point| point.position > place) {
+                point.position -= 1;
+            }
+        }
+    }
+
+    /// A point of no return that somebody else has crossed is crossed.
+    pub(super) fn cross(&mut self, task: &Task) {
+        let gate = self.playbook().step(&task.step).is_some_and(|step| step.point_of_no_return);
+        if gate && !task.is_undo() && !self.order.contains(task) {
+            self.order.push(task.clone());
+        }
+    }
+
+    /// Whether a task counts as done as a person says so.
+    pub fn is_done_by_hand(&self, task: &Task) -> bool {
+        self.skips.get(task).is_some_and(|skip| skip.how == SkipHow::DoneByHand)
+    }
+
+    /// Whether a text of a playbook's place (`said_by`) names what a person says that a step gave: a plan could not know it,
+    /// so that it differs from the plan is no drift.
+    pub fn rests_on_a_hand(&self, said: &str, frame: Option<&str>) -> bool {
+        let by_hand = self.skips.keys().filter(|task| !task.is_undo() && task.step.frame() == frame);
+        let mut names = by_hand.filter(|task| self.is_done_by_hand(task)).map(|task| task.step.local());
+        names.any(|name| said.contains(&format!("steps.{name}.")))
+    }
+
+    /// Why no attempt at a task may begin: it, or a group around it, is out of the run's hands.
+    pub(super) fn taken_out(&self, task: &Task) -> Option<String> {
+        let book = self.playbook();
+        let inside = book.step(&task.step).and_then(|step| step.group.as_ref());
+        let groups = book.around(inside).map(|group| self.group_task(group, task.item.as_ref()));
+        let all = std::iter::once(task.clone()).chain(groups.filter(|_| !task.is_undo()));
+        let found = all.into_iter().find_map(|task| self.skips.get(&task).map(|skip| (task, skip)));
+        found.map(|(task, skip)| format!("{} has said that {task} is {}", skip.by, skip.how.words(task.is_undo())))
+    }
+
+    /// Whether something stands as a person said that it needs no undo.
+    pub fn needs_no_undo(&self, doing: &Task) -> Option<&Skip> {
+        let parts = self.playbook().step(&doing.step).map_or(0, Self::undo_parts);
+        let mut skips = (0..parts).filter_map(|part| self.skips.get(&doing.undo(part)));
+        skips.find(|skip| skip.how == SkipHow::NotNeeded)
+    }
+
+    /// The run goes forward again after some of it was undone: what was not needed still is not, and what somebody had
+    /// done by hand over an attempt of the run was undone with that.
+    pub(super) fn keep_skips(&mut self, undone: &[Task]) {
+        let gone: Vec<Task> = undone.iter().filter(|task| self.skips.contains_key(task)).cloned().collect();
+        for task in gone {
+            let Some(skip) = self.skips.get(&task).cloned() else { continue };
+            self.tasks.remove(&task);
+            match skip.how {
+                SkipHow::NotNeeded => {
+                    self.skipped.insert(task, SkipReason::ByPerson { who: skip.by, reason: skip.reason });
+                }
+                SkipHow::DoneByHand => drop(self.skips.remove(&task)),
+            }
+        }
+    }
+}
+
+fn under_way(task: &Task) -> String {
+    format!("{task} is under way, and what is under way comes to its end first")
+}
+
+fn looked_into(task: &Task) -> String {
+    format!("nobody knows yet whether {task} took effect: that is looked into first")
+}
+
+/// `position`, of `steps.fence.outputs.position`.
+fn output_of(path: &str) -> Option<String> {
+    let mut parts = path.split(['.', '[']);
+    let rest = parts.by_ref().nth(2)?;
+    (rest == "outputs").then(|| parts.next().unwrap_or("outputs").to_owned())
+}
+
+fn said_by_group(group: &Group) -> String {
+    let given = group.nested().map(|nested| said_by(&nested.given)).unwrap_or_default();
+    format!("{}\n{given}", group.said())
+}
+
+/// The outputs of its own that a step's conditions name.
+fn named_by_its_verify(step: &Step) -> Vec<String> {
+    let mut names = Vec::new();
+    for verify in &step.verify {
+        let source = &verify.expression.source;
+        for (at, _) in source.match_indices("outputs.") {
+            let before = source.get(..at).and_then(|text| text.chars().next_back());
+            if before.is_some_and(|letter| letter == '.' || letter.is_alphanumeric() || letter == '_') {
+                continue;
+            }
+            let name = identifier(source.get(at + "outputs.".len()..).unwrap_or_default());
+            if !name.is_empty() && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
+/// The names that stand behind a text wherever it occurs.
+fn after_each(said: &str, path: &str) -> Vec<String> {
+    said.match_indices(path).map(|(at, _)| identifier(said.get(at + path.len()..).unwrap_or_default())).collect()
+}
+
+fn identifier(text: &str) -> String {
+    text.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect()
+}
+
+/// What was known, with what a person gives.
+fn merged(mut known: Value, given: &Value) -> Value {
+    if let (Some(known), Some(given)) = (known.as_object_mut(), given.as_object()) {
+        known.extend(given.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    known
+}
