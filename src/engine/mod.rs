@@ -15,6 +15,7 @@ mod prepare;
 mod secrets;
 mod start;
 mod verify;
+mod whom;
 
 pub use clock::{Clock, WallClock};
 pub use observer::{Observer, Silent};

@@ -97,6 +97,7 @@ impl Drive<'_> {
                 return Err(Refusal::not_now(why));
             }
         };
+        self.hold_identity(task, action.spec(), &prediction.facts)?;
         require(step, &prediction, scope)?;
         Ok((arguments, prediction.facts))
     }

@@ -55,6 +55,9 @@ pub struct FieldSpec {
     pub default: Option<Value>,
     /// Outputs and facts: whether it keeps its value while nobody acts (roles do; lag, positions and times do not).
     pub stable: bool,
+    /// Facts: whether it says whom the step talks to. Another one than in the plan is another target: nothing is changed
+    /// there, and nobody can override that.
+    pub identity: bool,
     /// One line for a person, with the unit.
     pub description: &'static str,
 }
@@ -62,12 +65,12 @@ pub struct FieldSpec {
 impl FieldSpec {
     /// A field that must be given (an input) or is always there (an output or fact), and keeps its value.
     pub fn required(name: &'static str, kind: Type, description: &'static str) -> Self {
-        Self { name, kind, required: true, default: None, stable: true, description }
+        Self { name, kind, required: true, default: None, stable: true, identity: false, description }
     }
 
     /// A field that may be absent.
     pub fn optional(name: &'static str, kind: Type, description: &'static str) -> Self {
-        Self { name, kind, required: false, default: None, stable: true, description }
+        Self { name, kind, required: false, default: None, stable: true, identity: false, description }
     }
 
     /// The same field with a default.
@@ -75,6 +78,13 @@ impl FieldSpec {
     pub fn or(mut self, default: Value) -> Self {
         self.default = Some(default);
         self.required = false;
+        self
+    }
+
+    /// The same field, saying whom the step talks to.
+    #[must_use]
+    pub fn identity(mut self) -> Self {
+        self.identity = true;
         self
     }
 

@@ -24,3 +24,4 @@ mod postgres_actions;
 mod processes;
 mod prove;
 mod sensitive;
+mod targets;
