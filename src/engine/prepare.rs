@@ -77,6 +77,7 @@ impl Drive<'_> {
         };
         let arguments = arguments(step, action.spec(), &scope).map_err(Refusal::no)?;
         self.hold_to_plan(task, &arguments)?;
+        self.hold_count(action.spec(), &arguments)?;
         if !step.effect.changes() {
             return Ok((arguments, Value::Null));
         }

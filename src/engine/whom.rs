@@ -1,13 +1,40 @@
-//! Whom a step talks to: what was found at its target when the plan was made has to be there still, or nothing is changed.
-//! It never asks anybody, and nobody can override it: a wrong target is not a risk to weigh, it is the wrong target.
+//! Whom a step talks to: what was found at its target when the plan was made has to be there still, or nothing is changed;
+//! and how many targets a run may touch, also those that no plan could know. It never asks anybody, and nobody can override
+//! it: a wrong target is not a risk to weigh, it is the wrong target.
+
+use std::collections::BTreeSet;
 
 use super::drive::Drive;
 use super::prepare::Refusal;
+use crate::plan::subjects;
 use crate::run::Task;
 use crate::spec::ActionSpec;
 use crate::value::{Value, contains_unknown};
 
 impl Drive<'_> {
+    /// Refuses a step that would touch more than `max_targets` allows, with what the plan knew and what was touched since.
+    pub(super) fn hold_count(&self, spec: &ActionSpec, arguments: &Value) -> Result<(), Refusal> {
+        let state = self.state();
+        let Some(most) = state.playbook().max_targets else { return Ok(()) };
+        let mut targets: BTreeSet<String> = state.plan.targets.iter().cloned().collect();
+        for (task, doing) in &state.tasks {
+            let action = state.playbook().step(&task.step).and_then(|step| self.tools.actions.get(&step.action));
+            if let (Some(action), Some(intent)) = (action, &doing.intent) {
+                targets.extend(subjects(action.spec(), &intent.arguments));
+            }
+        }
+        let known = targets.len();
+        targets.extend(subjects(spec, arguments));
+        // What the plan and the run touch already is not taken back by refusing a step that adds nothing.
+        if targets.len() > known && targets.len() > most as usize {
+            let names = targets.into_iter().collect::<Vec<_>>().join(", ");
+            return Err(Refusal::no(format!(
+                "with this step the run would touch {names}, and `max_targets` allows {most}; nothing was changed by it"
+            )));
+        }
+        Ok(())
+    }
+
     /// Refuses a step whose target is another one than that of the plan.
     pub(super) fn hold_identity(&self, task: &Task, spec: &ActionSpec, now: &Value) -> Result<(), Refusal> {
         let state = self.state();

@@ -7,7 +7,7 @@ use crate::spec::{ActionSpec, Prediction};
 use crate::value::{Type, Value, unknown};
 
 /// What a step is about: the entries of the inventory that its arguments name, for example `database/orders`.
-pub(super) fn subjects(spec: &ActionSpec, arguments: &Value) -> Vec<String> {
+pub fn subjects(spec: &ActionSpec, arguments: &Value) -> Vec<String> {
     let mut subjects = Vec::new();
     for field in &spec.inputs {
         if let (Type::Reference(kind), Some(Value::String(name))) = (&field.kind, arguments.get(field.name)) {

@@ -14,7 +14,7 @@ mod view;
 
 pub use drift::{Drift, DriftKind, drift};
 pub use file::{DEFAULT_MAX_AGE, Here, PlanFile, PlanFileError};
-pub use foresee::check_requirements;
+pub use foresee::{check_requirements, subjects};
 pub use items::{Item, NoItems, items_of};
 pub use model::{Decided, Plan, PlannedGroup, PlannedStep, Requirement};
 pub use otherwise::{Otherwise, Then, otherwise};
