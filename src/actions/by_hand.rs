@@ -5,13 +5,17 @@ use serde_json::Value;
 
 use crate::inventory::{Inventory, SecretRef};
 use crate::spec::ActionSpec;
-use crate::value::why_unknown;
+use crate::value::{is_hidden, why_unknown, written_out};
 
 /// A word as a shell reads it back. What is not known yet stands as `<WHY>`, to be filled in.
 pub(crate) fn word(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&b);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();
+    }
+    // A script keeps its lines, so that a person can read it; what cannot be seen is written out.
+    if text.chars().any(|letter| is_hidden(letter) && !matches!(letter, '\n' | '\t')) {
+        return written_out(text);
     }
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -1,0 +1,54 @@
+//! Characters that a reader does not see, or that a terminal obeys. What they are is said here once; how they are shown is the
+//! command line's affair.
+
+/// Whether a character is a control, separates lines or paragraphs, changes the direction of reading, or is not seen at all.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            // The last two of these choose between text and emoji, and are seen; the others choose nothing.
+            | '\u{fe00}'..='\u{fe0d}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A word for `sh -c`-like shells of today (bash, zsh, ksh, busybox) that holds hidden characters: each of their bytes is
+/// written out, so that what is seen is what is pasted.
+pub fn written_out(word: &str) -> String {
+    let mut text = String::from("$'");
+    for c in word.chars() {
+        match c {
+            '\n' => text.push_str("\\n"),
+            '\t' => text.push_str("\\t"),
+            '\r' => text.push_str("\\r"),
+            '\'' | '\\' => {
+                text.push('\\');
+                text.push(c);
+            }
+            // Octal: hexadecimal would take in a digit that follows.
+            c if is_hidden(c) => {
+                let mut bytes = [0; 4];
+                c.encode_utf8(&mut bytes).bytes().for_each(|byte| text.push_str(&format!("\\{byte:03o}")));
+            }
+            c => text.push(c),
+        }
+    }
+    text.push('\'');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_back_what_was_written_out() {
+        for word in ["a\x1b[31mb", "1\u{202e}2\r\n3\t4", "it's \\ $(touch x) `id` \u{e0041}7", "\x07\u{9b}0"] {
+            let text = written_out(word);
+            assert!(!text.chars().any(is_hidden), "{text:?}");
+            let output =
+                std::process::Command::new("bash").args(["-c", &format!("printf %s {text}")]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), word, "{text}");
+        }
+    }
+}
