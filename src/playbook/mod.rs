@@ -42,6 +42,7 @@ mod sensitive;
 mod signatures;
 mod skeleton;
 mod splice;
+mod splice_rules;
 mod step;
 mod template;
 mod undo;

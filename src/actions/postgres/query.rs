@@ -15,7 +15,7 @@ use super::connect::{assert_identity, connect_member, database, explain, member}
 use super::{PostgresError, needed, text};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::outcome::{Finding, Report};
-use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
+use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Language, Prediction, UndoSpec};
 use crate::value::{Type, Value, contains_unknown};
 
 /// `postgres.query`.
@@ -59,7 +59,8 @@ pub(super) fn inputs(more: Vec<FieldSpec>) -> Vec<FieldSpec> {
         FieldSpec::required("cluster", Type::Reference("database".into()), "the cluster's name in the inventory"),
         FieldSpec::optional("member", Type::Identifier, "which member; the one in `role` where absent"),
         FieldSpec::optional("role", role, "which role, where no member is named").or(json!("primary")),
-        FieldSpec::required("sql", Type::String, "one statement, with $1, $2, … for the parameters"),
+        FieldSpec::required("sql", Type::String, "one statement, with $1, $2, … for the parameters")
+            .read_as(Language::Sql),
         FieldSpec::optional("parameters", Type::List(Box::new(Type::Any)), "the values of $1, $2, …").or(json!([])),
     ];
     inputs.extend(more);
