@@ -37,6 +37,21 @@ pub fn written_out(word: &str) -> String {
     text
 }
 
+/// A text with hidden characters told by their numbers, for where people read it on something else than our screens; line
+/// ends and tabs stay where lines are wanted.
+pub fn told(text: &str, with_lines: bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' if with_lines => shown.push(c),
+            '\n' | '\t' => shown.push(' '),
+            c if is_hidden(c) => shown.push_str(&format!("<U+{:04X}>", c as u32)),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ mod command;
 mod core;
 mod failover;
 mod faults;
+mod hostile;
 mod house;
 mod journal_faults;
 mod lab;
