@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::inventory::{Inventory, SecretRef};
 use crate::spec::ActionSpec;
-use crate::value::{is_hidden, why_unknown, written_out};
+use crate::value::{letters, why_unknown, written_out};
 
 /// A word as a shell reads it back. What is not known yet stands as `<WHY>`, to be filled in.
 pub(crate) fn word(text: &str) -> String {
@@ -14,7 +14,7 @@ pub(crate) fn word(text: &str) -> String {
         return text.to_owned();
     }
     // A script keeps its lines, so that a person can read it; what cannot be seen is written out.
-    if text.chars().any(|letter| is_hidden(letter) && !matches!(letter, '\n' | '\t')) {
+    if letters(text).any(|(letter, hidden)| hidden && !matches!(letter, '\n' | '\t')) {
         return written_out(text);
     }
     format!("'{}'", text.replace('\'', r"'\''"))

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::Global;
-use crate::value::{is_hidden, written_out};
+use crate::value::{has_hidden, written_out};
 
 /// What has to follow the word `playbook` so that a printed command means the same as this one.
 #[derive(Debug, Clone, Default)]
@@ -67,7 +67,7 @@ pub fn quote(word: &str) -> String {
         return word.to_owned();
     }
     // A line shows such a character in another way than a shell would read it.
-    if word.chars().any(is_hidden) {
+    if has_hidden(word) {
         return written_out(word);
     }
     format!("'{}'", word.replace('\'', r"'\''"))

@@ -3,29 +3,22 @@
 
 use std::borrow::Cow;
 
-use unicode_width::UnicodeWidthChar as _;
-
-use crate::value::is_hidden;
-
-/// How many marks may stand on one letter: more of them paint over the lines around it.
-const MOST_MARKS: usize = 4;
+use crate::value::{has_hidden, is_hidden, letters};
 
 /// A text as one line without anything that a terminal would obey.
 pub fn line(text: &str) -> Cow<'_, str> {
-    if text.chars().all(|c| !is_hidden(c) && c.width() != Some(0)) {
+    if !has_hidden(text) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 8);
     let text = without_colours(text);
     let text = text.trim_end_matches(['\n', '\r']);
-    let mut marks = 0;
-    let mut letters = text.chars().peekable();
-    while let Some(c) = letters.next() {
-        marks = if c.width() == Some(0) { marks + 1 } else { 0 };
+    let mut all = letters(text).peekable();
+    while let Some((c, hidden)) = all.next() {
         match c {
-            '\r' if letters.peek() == Some(&'\n') => {}
-            c if marks > MOST_MARKS && !c.is_control() => code(&mut shown, c),
-            c => show(&mut shown, c),
+            '\r' if all.peek().is_some_and(|(next, _)| *next == '\n') => {}
+            c if hidden => show(&mut shown, c),
+            c => shown.push(c),
         }
     }
     Cow::Owned(shown)
@@ -54,6 +47,7 @@ pub fn json(value: &serde_json::Value) -> String {
     shown
 }
 
+/// A hidden character.
 fn show(shown: &mut String, c: char) {
     match c {
         '\t' => shown.push(' '),
@@ -64,13 +58,8 @@ fn show(shown: &mut String, c: char) {
             shown.push(char::from(b'@' + c as u8));
         }
         '\x7f' => shown.push_str("^?"),
-        c if is_hidden(c) => code(shown, c),
-        c => shown.push(c),
+        c => shown.push_str(&format!("<U+{:04X}>", c as u32)),
     }
-}
-
-fn code(shown: &mut String, c: char) {
-    shown.push_str(&format!("<U+{:04X}>", c as u32));
 }
 
 /// Without `ESC [ … m`: colours are harmless but would read as noise.

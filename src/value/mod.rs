@@ -6,7 +6,7 @@ mod kind;
 mod units;
 mod unknown;
 
-pub use hidden::{is_hidden, told, written_out};
+pub use hidden::{has_hidden, is_hidden, letters, told, written_out};
 pub use kind::{Type, TypeError};
 pub use units::{format_seconds, format_size, parse_duration, parse_size};
 pub use unknown::{contains_unknown, is_unknown, unknown, why_unknown};

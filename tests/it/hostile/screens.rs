@@ -75,7 +75,7 @@ fn a_run_is_shown_clean_on_every_screen_and_kept_raw() {
     let failing = show(&place, &["run", &book, "-y"]);
     assert!(failing.contains("message") && failing.contains("<U+202E>"), "{failing}");
     for output in ["human", "json", "jsonl"] {
-        show(&place, &["run", &book, "-y", "--output", output, "-i", "pass=true"]);
+        show(&place, &["run", &book, "-y", "--no-wait", "--output", output, "-i", "pass=true"]);
     }
     let page = std::fs::read_to_string(place.path("page")).expect("somebody was paged");
     is_clean("the page", page.replace('\t', " ").as_bytes());
@@ -90,7 +90,6 @@ fn a_run_is_shown_clean_on_every_screen_and_kept_raw() {
         &["list", "--runs", "--output", "json"],
         &["verify", "latest"],
         &["resolve", "latest", "nonsense"],
-        &["watch", "latest"],
         &["doctor"],
     ] {
         show(&place, arguments);
@@ -121,7 +120,7 @@ fn broken_files_are_shown_clean() {
         std::fs::write(&broken, text).unwrap();
         let path = broken.to_str().unwrap();
         for format in ["human", "json", "github", "junit", "sarif"] {
-            let shown = show(&place, &["lint", path, "--format", format]);
+            let shown = show(&place, &["lint", path, "--output", format]);
             assert!(shown.contains("broken.yaml"), "{number} {format}: {shown}");
         }
         show(&place, &["run", path, "-y"]);
@@ -151,7 +150,8 @@ fn broken_files_are_shown_clean() {
 fn the_live_picture_obeys_nobody_else() {
     let place = Place::new();
     let book = book(&place);
-    let line = format!("stty cols 100 rows 30; {} run {book} -y -i pass=true", env!("CARGO_BIN_EXE_playbook"));
+    let line =
+        format!("stty cols 100 rows 30; {} run {book} -y --no-wait -i pass=true", env!("CARGO_BIN_EXE_playbook"));
     let output = std::process::Command::new("script")
         .args(["-qec", &line, "/dev/null"])
         .env("TERM", "xterm-256color")
