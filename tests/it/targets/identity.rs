@@ -135,3 +135,63 @@ async fn a_folder_that_nobody_vouches_for_is_not_fenced() {
     let (fenced, _) = pair.act("postgres.fence", forced).await;
     assert_eq!(fenced.outcome, Outcome::Done, "{}", fenced.message);
 }
+
+/// Whom a step talks to is compared with the plan when the step begins, whatever the action itself still remembers.
+#[tokio::test]
+async fn a_target_that_changed_since_the_plan_is_not_touched() {
+    let pair = Pair::new();
+    let place = crate::processes::Place::new();
+    let socket = pair.context.inventory.proxies["orders"].socket.clone();
+    let file = place.path("inventory.yaml");
+    // The inventory does not know whose servers these are: what the plan saw is all that there is.
+    let proxy = format!("environment: lab\nproxies: {{ front: {{ socket: \"{socket}\", backend: orders }} }}\n");
+    std::fs::write(&file, proxy).unwrap();
+    let steps = "  - { id: first, run: 'GATE(first)', rollback: none, because: a test }\n\
+                 \x20 - { id: out, uses: haproxy.server_state, with: { proxy: front, server: pg1, state: maint } }\n";
+    let book = place.book_with("moved", "locks: [\"proxy/front\"]", steps);
+    let tell = async |line: &str| {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut stream = tokio::net::UnixStream::connect(&socket).await.unwrap();
+        stream.write_all(format!("{line}\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    for (move_it, code) in [(true, 10), (false, 0)] {
+        let _ = std::fs::remove_file(place.path("first.here"));
+        let _ = std::fs::remove_file(place.path("first.go"));
+        let mut run = place.start(&["run", &book, "-y", "--inventory", file.to_str().unwrap()]);
+        place.wait_at("first");
+        if move_it {
+            tell("set server orders/pg1 addr 127.0.0.2").await;
+        }
+        place.open("first");
+        run.expect(code);
+        let state = tell("show servers state orders").await;
+        let line = state.lines().find(|line| line.contains(" pg1 ")).unwrap();
+        assert_eq!(line.split(' ').nth(6), Some(if move_it { "0" } else { "1" }), "{line}");
+        if move_it {
+            assert!(run.said().contains("another target than the plan"), "{}", run.said());
+        }
+    }
+}
+
+#[test]
+fn every_shipped_playbook_asserts_whom_it_talks_to() {
+    let table = playbook::actions::Table::builtin();
+    let specs = playbook::spec::Specs::of(table.specs());
+    let mut seen = 0;
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let loaded = playbook::playbook::load(&playbook::diagnostic::Source::new("x.yaml", text), &specs);
+        for step in loaded.playbook.unwrap().steps.iter().filter(|step| step.effect.changes()) {
+            let spec = table.get(&step.action).unwrap().spec();
+            // A host's key is pinned by every connection over ssh.
+            let asserts = step.action == "ssh" || spec.facts.iter().any(|field| field.identity);
+            assert!(asserts, "{}: {} ({}) asserts nothing", path.display(), step.id, step.action);
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+}
