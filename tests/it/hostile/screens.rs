@@ -16,9 +16,8 @@ fn loud() -> String {
 fn is_clean(what: &str, bytes: &[u8]) {
     let text = std::str::from_utf8(bytes).unwrap_or_else(|error| panic!("{what}: {error}"));
     if let Some(at) = text.char_indices().find(|(_, c)| playbook::value::is_hidden(*c) && *c != '\n') {
-        let from = text.floor_char_boundary(at.0.saturating_sub(200));
-        let to = text.floor_char_boundary((at.0 + 100).min(text.len()));
-        panic!("{what}: {:?} is shown raw: {:?}", at.1, &text[from..to]);
+        let before: String = text[..at.0].chars().rev().take(200).collect::<Vec<_>>().into_iter().rev().collect();
+        panic!("{what}: {:?} is shown raw behind {before:?}", at.1);
     }
 }
 
