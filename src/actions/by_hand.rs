@@ -5,13 +5,17 @@ use serde_json::Value;
 
 use crate::inventory::{Inventory, SecretRef};
 use crate::spec::ActionSpec;
-use crate::value::why_unknown;
+use crate::value::{letters, why_unknown, written_out};
 
 /// A word as a shell reads it back. What is not known yet stands as `<WHY>`, to be filled in.
 pub(crate) fn word(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&b);
     if !text.is_empty() && text.bytes().all(plain) {
         return text.to_owned();
+    }
+    // A script keeps its lines, so that a person can read it; what cannot be seen is written out.
+    if letters(text).any(|(letter, hidden)| hidden && !matches!(letter, '\n' | '\t')) {
+        return written_out(text);
     }
     format!("'{}'", text.replace('\'', r"'\''"))
 }
@@ -98,19 +102,31 @@ pub(crate) fn command(arguments: &Value) -> String {
 
 /// `http`: one request of curl's.
 pub(crate) fn http(arguments: &Value) -> Vec<String> {
-    let mut line = format!("curl --fail-with-body -sS -X {}", word(&value(arguments, "method")));
+    let mut line = format!("curl --fail-with-body -gsS -X {}", word(&value(arguments, "method")));
     for (name, header) in arguments.get("headers").and_then(Value::as_object).into_iter().flatten() {
         line.push_str(&format!(" -H {}", word(&format!("{name}: {}", text(header, name)))));
     }
     if let Some(json) = arguments.get("json").filter(|json| !json.is_null()) {
-        line.push_str(&format!(" --json {}", word(&text(json, "json"))));
+        let sent = why_unknown(json).map_or_else(|| json.to_string(), |_| text(json, "json"));
+        line.push_str(&format!(" --json {}", word(&sent)));
     } else if let Some(body) = arguments.get("body").filter(|body| !body.is_null()) {
-        line.push_str(&format!(" --data-binary {}", word(&text(body, "body"))));
+        line.push_str(&format!(" --data-raw {}", word(&text(body, "body"))));
     }
-    line.push_str(&format!(" {}", word(&value(arguments, "url"))));
+    let mut lines = Vec::new();
+    // With parts that are not known yet it is put together by hand.
+    let whole = super::http::address(arguments).map(|url| url.to_string()).unwrap_or_else(|_| {
+        for part in ["path", "query"] {
+            if let Some(given) = arguments.get(part).filter(|given| !given.is_null()) {
+                lines.push(comment(&format!("put behind the address, encoded: {part} {}", text(given, part))));
+            }
+        }
+        value(arguments, "url")
+    });
+    lines.push(format!("{line} {}", word(&whole)));
     let statuses = arguments.get("expect_status").filter(|list| !list.is_null());
     let expected = statuses.map_or("200 to 299".to_owned(), |list| text(list, "expect_status"));
-    vec![line, comment(&format!("good: {expected}"))]
+    lines.push(comment(&format!("good: {expected}")));
+    lines
 }
 
 /// `wait`: a loop until it holds.

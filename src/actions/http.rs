@@ -3,14 +3,18 @@
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
+use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Url};
 use serde_json::json;
 
 use super::{Action, ActionError, Call, Context};
 use crate::outcome::{Finding, Report};
-use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
+use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Language, Prediction, UndoSpec};
 use crate::value::{Type, Value, contains_unknown, format_seconds};
+
+mod address;
+
+pub(crate) use address::of as address;
 
 /// How much of an answer is kept.
 const CAP: usize = 64 * 1024;
@@ -23,7 +27,14 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
               unknown, except for GET and HEAD, which change nothing and may run again. With `idempotency_key` the \
               request carries a key that stays the same when it is sent again, so that the target can remove doubles.",
     inputs: vec![
-        FieldSpec::required("url", Type::String, "Where to, beginning with http:// or https://."),
+        FieldSpec::required("url", Type::String, "Where to, beginning with http:// or https://.")
+            .read_as(Language::Url),
+        FieldSpec::optional(
+            "path",
+            Type::List(Box::new(Type::Any)),
+            "What is put behind the path of `url`: a list of parts, each encoded, so that none can leave its place.",
+        ),
+        FieldSpec::optional("query", Type::Any, "What is asked for: a map of names to values, each encoded."),
         FieldSpec::optional("method", Type::String, "GET, POST, PUT, …").or(json!("GET")),
         FieldSpec::optional("headers", Type::Any, "Headers: a map of names to values."),
         FieldSpec::optional("json", Type::Any, "What to send, as JSON. At most one of `json` and `body`."),
@@ -147,11 +158,7 @@ fn key_header(call: &Call) -> Option<String> {
 
 /// The request that the arguments describe.
 fn request(arguments: &Value, key: Option<(&str, &str)>) -> Result<reqwest::Request, String> {
-    let text = arguments.get("url").and_then(Value::as_str).unwrap_or_default();
-    let url = Url::parse(text).map_err(|error| format!("`{text}` is no address: {error}"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!("`{text}` begins with neither http:// nor https://"));
-    }
+    let url = address::of(arguments)?;
     let method = arguments.get("method").and_then(Value::as_str).unwrap_or("GET").to_ascii_uppercase();
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| format!("`{method}` is no method of HTTP"))?;
     let mut request = reqwest::Request::new(method, url);

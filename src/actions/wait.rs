@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::command::{self, Command, Work};
 use super::{Action, ActionError, Call, Context, http};
 use crate::outcome::{Finding, Report};
-use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
+use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Language, Prediction, UndoSpec};
 use crate::value::{Type, Value, contains_unknown, format_seconds};
 
 /// How long one look may take.
@@ -24,7 +24,8 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
               was last seen.",
     inputs: vec![
         FieldSpec::optional("tcp", Type::String, "ADDRESS:PORT that must accept a connection."),
-        FieldSpec::optional("http", Type::String, "An address that must answer a GET with one of `expect_status`."),
+        FieldSpec::optional("http", Type::String, "An address that must answer a GET with one of `expect_status`.")
+            .read_as(Language::Url),
         FieldSpec::optional(
             "expect_status",
             Type::List(Box::new(Type::Integer)),
@@ -35,7 +36,8 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
             "command",
             Type::List(Box::new(Type::String)),
             "A program and its arguments that must exit with 0; it must only read, and each try ends after 5 s.",
-        ),
+        )
+        .read_as(Language::Command),
         FieldSpec::optional("seconds", Type::Number, "A time to let pass, in seconds."),
         FieldSpec::optional(
             "host",

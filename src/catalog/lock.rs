@@ -62,6 +62,10 @@ impl Lock {
     pub fn of_folder(folder: &Path) -> Result<Option<Self>, LockError> {
         let path = folder.join(FILE);
         let fault = |reason: String| LockError { path: path.display().to_string(), reason };
+        // What a link leads to lies outside of the folder, and a pipe would be waited for.
+        if path.symlink_metadata().is_ok_and(|data| !data.is_file()) {
+            return Err(fault("it is a link or no file; put the lock itself there".to_owned()));
+        }
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::args::Global;
+use crate::value::{has_hidden, written_out};
 
 /// What has to follow the word `playbook` so that a printed command means the same as this one.
 #[derive(Debug, Clone, Default)]
@@ -65,6 +66,10 @@ pub fn quote(word: &str) -> String {
     if !word.is_empty() && word.bytes().all(safe) {
         return word.to_owned();
     }
+    // A line shows such a character in another way than a shell would read it.
+    if has_hidden(word) {
+        return written_out(word);
+    }
     format!("'{}'", word.replace('\'', r"'\''"))
 }
 
@@ -79,6 +84,7 @@ mod tests {
         assert_eq!(quote("it's"), r"'it'\''s'");
         assert_eq!(quote(""), "''");
         assert_eq!(quote("$(x)"), "'$(x)'");
+        assert_eq!(quote("a\nb\x1b\u{202e}"), r"$'a\nb\033\342\200\256'");
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Screen {
 
     /// JSON on one line.
     pub fn json(&self, value: &serde_json::Value) {
-        self.data(&format!("{value}\n"));
+        self.data(&format!("{}\n", super::visible::json(value)));
     }
 
     /// How wide a wrapped text on stdout may be.

@@ -22,6 +22,7 @@ mod roles;
 mod secrets;
 mod start;
 mod verify;
+mod whom;
 
 pub use clock::{Clock, WallClock};
 pub use observer::{Observer, Silent};

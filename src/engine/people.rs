@@ -9,6 +9,7 @@ use super::{EndingKind, EngineError};
 use crate::journal::RequestRow;
 use crate::notify::PageText;
 use crate::run::{Answer, Event, Question, QuestionKind, RequestKind, RunState, Task};
+use crate::value::told;
 
 impl Drive<'_> {
     /// Turns what other processes asked for into records.
@@ -43,7 +44,8 @@ impl Drive<'_> {
             playbook: self.state().playbook().name.clone(),
             step: question.task.to_string(),
             question: word(question.kind).to_owned(),
-            text: text(&self.state(), question),
+            // It goes to mail, chat and pagers: what another machine printed must not hide or command anything there.
+            text: told(&text(&self.state(), question), true),
         };
         let mut events = Vec::new();
         for pager in self.tools.pagers {

@@ -82,6 +82,7 @@ impl Drive<'_> {
         };
         let arguments = arguments(step, action.spec(), &scope).map_err(Refusal::no)?;
         self.hold_to_plan(task, &arguments)?;
+        self.hold_count(action.spec(), &arguments)?;
         if !step.effect.changes() {
             return Ok((arguments, Value::Null));
         }
@@ -102,6 +103,7 @@ impl Drive<'_> {
                 return Err(Refusal::not_now(why));
             }
         };
+        self.hold_identity(task, action.spec(), &prediction.facts)?;
         require(step, &prediction, scope)?;
         Ok((arguments, prediction.facts))
     }

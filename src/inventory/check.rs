@@ -24,6 +24,9 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
         check_host(inventory, name, host, &mut found);
     }
     for (name, members) in &inventory.groups {
+        if members.is_empty() {
+            found.push(format!("groups.{name}: it has no hosts, and an empty group is never taken for all hosts"));
+        }
         for member in members {
             check_reference(&format!("groups.{name}"), "host", member, &inventory.hosts, &mut found);
         }
@@ -64,6 +67,7 @@ fn check_database(inventory: &Inventory, name: &str, database: &Database, found:
         found.push(format!("{place}.members: it has none, so there is nothing to act on"));
     }
     check_names(&format!("{place}.members"), database.members.keys(), found);
+    check_identity(inventory, &place, database, found);
     check_text(&format!("{place}.user"), &database.user, found);
     check_text(&format!("{place}.dbname"), &database.dbname, found);
     if let Some(proxy) = &database.proxy {
@@ -91,11 +95,30 @@ fn check_database(inventory: &Inventory, name: &str, database: &Database, found:
     }
 }
 
+/// In production nobody acts on a cluster that could be another one.
+fn check_identity(inventory: &Inventory, place: &str, database: &Database, found: &mut Vec<String>) {
+    match &database.system_identifier {
+        Some(text) if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            found.push(format!("{place}.system_identifier: it is a number, as pg_controldata prints it"));
+        }
+        None if inventory.environment == "production" => found.push(format!(
+            "{place}.system_identifier: in production it has to be there, so that no other cluster is ever taken for this one. \
+             On any member: psql -XAtc 'select system_identifier from pg_control_system()'"
+        )),
+        _ => {}
+    }
+}
+
 fn check_member(inventory: &Inventory, place: &str, member: &Member, found: &mut Vec<String>) {
     if let Some(host) = &member.host {
         check_reference(&format!("{place}.host"), "host", host, &inventory.hosts, found);
     }
     check_text(&format!("{place}.address"), &member.address, found);
+    for (key, address) in [("patroni", &member.patroni), ("proxy_address", &member.proxy_address)] {
+        if address.as_deref().is_some_and(|address| !is_address(address)) {
+            found.push(format!("{place}.{key}: write it as ADDRESS:PORT"));
+        }
+    }
     for (key, folder) in [("data_directory", &member.data_directory), ("bin_directory", &member.bin_directory)] {
         if !folder.is_absolute() {
             found.push(format!("{place}.{key}: it is a folder on the member's host, so write its absolute path"));
@@ -114,11 +137,21 @@ fn check_proxy(inventory: &Inventory, name: &str, proxy: &Proxy, found: &mut Vec
     }
     check_text(&format!("proxies.{name}.socket"), &proxy.socket, found);
     check_text(&format!("proxies.{name}.backend"), &proxy.backend, found);
+    for (server, address) in &proxy.servers {
+        if !is_address(address) {
+            found.push(format!("proxies.{name}.servers.{}: write it as ADDRESS:PORT", server.escape_debug()));
+        }
+    }
 }
 
 fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
     if text.trim().is_empty() {
         found.push(format!("{place}: it is empty"));
+    } else if text.starts_with('-') {
+        // A command that is given it (a fence's `{address}`) would read it as an option.
+        found.push(format!("{place}: it begins with a hyphen"));
+    } else if text.chars().any(|letter| letter.is_control()) {
+        found.push(format!("{place}: it holds a control character"));
     }
 }
 

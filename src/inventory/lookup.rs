@@ -27,7 +27,10 @@ impl Inventory {
     /// # Errors
     /// When there is none.
     pub fn host(&self, name: &str) -> Result<&Host, InventoryError> {
-        find("host", name, &self.hosts)
+        match self.groups.get(name) {
+            Some(hosts) => Err(InventoryError::Group { name: name.to_owned(), hosts: hosts.join(", ") }),
+            None => find("host", name, &self.hosts),
+        }
     }
 
     /// The names of the hosts that a host's or a group's name stands for.
@@ -115,6 +118,8 @@ mod tests {
         let inventory = inventory();
         assert_eq!(inventory.hosts_of("both").unwrap(), ["db1", "db2"]);
         assert_eq!(inventory.hosts_of("db2").unwrap(), ["db2"]);
+        let error = inventory.host("both").unwrap_err().to_string();
+        assert!(error.contains("for_each: [db1, db2]") && error.contains(r#"host: "{{item}}""#), "{error}");
         assert!(inventory.hosts_of("bosh").unwrap_err().to_string().contains("did you mean `both`"));
     }
 }

@@ -52,6 +52,17 @@ pub enum InventoryError {
         /// The names that there are.
         known: Vec<String>,
     },
+    /// A group where one host is wanted.
+    #[error(
+        "`{name}` is a group of hosts ({hosts}), and one host is wanted here: let the step run for each of them \
+         (`for_each: [{hosts}]` and `host: \"{{{{item}}}}\"`)"
+    )]
+    Group {
+        /// The group.
+        name: String,
+        /// Its hosts.
+        hosts: String,
+    },
     /// A secret that cannot be found where its reference says.
     #[error("the secret `{reference}` cannot be read: {why}")]
     Secret {

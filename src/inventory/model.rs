@@ -108,6 +108,12 @@ pub struct Member {
     /// The replication slot that it uses on its primary, if any.
     #[serde(default)]
     pub slot: Option<String>,
+    /// Where its Patroni answers, `ADDRESS:PORT`, if it is managed by one; its address and port 8008 where absent.
+    #[serde(default)]
+    pub patroni: Option<String>,
+    /// Its address as the proxy has it, `ADDRESS:PORT`, where the proxy reaches it by another one than we do.
+    #[serde(default)]
+    pub proxy_address: Option<String>,
 }
 
 /// One way to make sure that a primary takes no more writes.
@@ -136,6 +142,10 @@ pub struct Proxy {
     pub socket: String,
     /// The backend whose servers are switched.
     pub backend: String,
+    /// The servers of that backend, name to `ADDRESS:PORT`, where they are no database's members: one that leads elsewhere
+    /// is not touched.
+    #[serde(default)]
+    pub servers: BTreeMap<String, String>,
 }
 
 /// Where a secret is found: `env:NAME` or `file:PATH`. Never the secret itself.

@@ -278,6 +278,16 @@ fn hold(spec: &InputSpec, value: &Value) -> Result<(), String> {
     Ok(())
 }
 
+/// The same for what was given on purpose: an empty list is never taken for "all", and seldom meant.
+fn hold_given(spec: &InputSpec, value: &Value) -> Result<(), String> {
+    match value {
+        Value::Array(items) if items.is_empty() && spec.min != Some(0.0) => {
+            Err("is an empty list, which is never taken for all: name its items (a,b), or leave it out".to_owned())
+        }
+        _ => hold(spec, value),
+    }
+}
+
 /// Turns what was given, as text, into the inputs of a run: each of its declared type, defaults filled in, an optional one
 /// that is absent null.
 ///
@@ -308,7 +318,7 @@ pub fn bind_inputs(playbook: &Playbook, given: &BTreeMap<String, String>) -> Res
                 }
             },
             Some(text) => match spec.kind.parse(text).map_err(|error| error.to_string()) {
-                Ok(value) => match hold(spec, &value) {
+                Ok(value) => match hold_given(spec, &value) {
                     Ok(()) => value,
                     Err(message) => {
                         error(name, format!("input `{name}` {message}"));
@@ -341,7 +351,7 @@ pub(super) fn take_nested(spec: &InputSpec, value: &Value) -> Result<Value, Stri
         (Value::String(text), Err(_)) => spec.kind.parse(text).map_err(|error| format!("input `{name}`: {error}"))?,
         (_, Err(error)) => return Err(format!("input `{name}`: {error}")),
     };
-    hold(spec, &typed).map_err(|message| format!("input `{name}` {message}"))?;
+    hold_given(spec, &typed).map_err(|message| format!("input `{name}` {message}"))?;
     Ok(typed)
 }
 

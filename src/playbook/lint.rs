@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::Span;
 use crate::document::Node;
+use crate::spec::Language;
 use crate::spec::Specs;
 use crate::value::{Type, Value};
 
@@ -14,6 +15,7 @@ use super::check::{Checker, Finding};
 use super::faults::Faults;
 use super::index::Groups;
 use super::names::{Around, Fields, Guard, Kind, Names, Seen};
+use super::splice_rules;
 use super::template::{self, Filler, Piece};
 use super::{Argument, Expression, Group, GroupKind, Playbook, Rollback, Step, Template};
 use super::{locks, secrets, sensitive};
@@ -58,11 +60,13 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, places: &[Span], r
 
 /// Where a template stands.
 #[derive(Clone, Copy, PartialEq)]
-enum Use<'k> {
+pub(super) enum Use<'k> {
     /// In a command line: only values that a shell cannot misread.
     Line,
     /// As an argument of a declared type.
     Value(&'k Type),
+    /// In what something else reads as its program, of a declared type.
+    Code(Language, &'k Type),
     /// In a text.
     Text,
 }
@@ -175,10 +179,17 @@ impl<'a> Lint<'_, 'a> {
         }
         for (name, argument) in &step.arguments {
             let command = matches!(step.action.as_str(), "shell" | "ssh");
-            let kind = spec.and_then(|spec| spec.input(name)).map_or(&Type::Any, |field| &field.kind);
+            let field = spec.and_then(|spec| spec.input(name));
+            let kind = field.map_or(&Type::Any, |field| &field.kind);
+            let language = field.and_then(|field| field.language);
             match (name.as_str(), argument) {
                 ("script" | "shell", _) if command => self.argument(argument, &before, by, Use::Line),
                 ("argv", Argument::List(items)) if command => self.argv(items, &before, by),
+                (_, Argument::List(items)) if language == Some(Language::Command) => self.argv(items, &before, by),
+                _ if language.is_some_and(|language| language != Language::Command) => {
+                    let place = language.map_or(Use::Text, |language| Use::Code(language, kind));
+                    self.argument(argument, &before, by, place);
+                }
                 _ => self.argument(argument, &before, by, Use::Value(kind)),
             }
         }
@@ -276,8 +287,11 @@ impl<'a> Lint<'_, 'a> {
             Argument::Template(template) => self.template(template, names, owner, place),
             Argument::Computed(expression) => {
                 let kind = self.expression(expression, names, owner);
-                if place == Use::Line {
-                    self.spliced(expression.span, "a computed value", None);
+                if let Some(reader) = splice_rules::reads_computed(place, &expression.source) {
+                    self.spliced(expression.span, "a computed value", None, reader);
+                }
+                if let Use::Code(_, declared) = place {
+                    self.fit(kind, declared, expression.span);
                 } else if let Use::Value(declared) = place {
                     self.fit(kind, declared, expression.span);
                 }
@@ -316,14 +330,14 @@ impl<'a> Lint<'_, 'a> {
         let mut skippable: Vec<(String, Guard<'_>)> = Vec::new();
         let mut spliced: Vec<(String, Option<Type>)> = Vec::new();
         let mut single = None;
-        for piece in pieces.iter() {
+        for (number, piece) in pieces.iter().enumerate() {
             let Piece::Value(filler) = piece else { continue };
             filler.each_path(false, &mut |path, guarded| {
                 let Some(target) = checker.path(path) else { return };
                 if let Some(guard) = target.may_be_skipped.filter(|_| !guarded) {
                     skippable.push((path.to_string(), guard));
                 }
-                if !target.declared.as_ref().is_some_and(Type::is_safe_in_a_line) {
+                if !splice_rules::is_safe(place, target.declared.as_ref(), number == 0) {
                     spliced.push((path.to_string(), target.declared.clone()));
                 }
                 single = Some(target.kind);
@@ -333,27 +347,23 @@ impl<'a> Lint<'_, 'a> {
         for (path, guard) in skippable {
             self.may_be_skipped(&path, guard, owner, given.span, &given.source);
         }
+        for (path, declared) in spliced {
+            let span = self.faults.word(given.span, &given.source, &path);
+            self.spliced(span, &format!("`{path}`"), declared, splice_rules::reader(place));
+        }
         match place {
-            Use::Line => {
-                for (path, declared) in spliced {
-                    let span = self.faults.word(given.span, &given.source, &path);
-                    self.spliced(span, &format!("`{path}`"), declared);
-                }
-            }
-            Use::Value(declared) => match (template::single(&pieces), single) {
+            Use::Value(declared) | Use::Code(_, declared) => match (template::single(&pieces), single) {
                 (Some(Filler::Path(_)), Some(kind)) => self.fit(kind, declared, given.span),
                 (Some(_), _) => {}
                 (None, _) => self.fit(Kind::Text, declared, given.span),
             },
-            Use::Text => {}
+            Use::Line | Use::Text => {}
         }
     }
 
-    fn spliced(&mut self, span: Span, what: &str, declared: Option<Type>) {
+    fn spliced(&mut self, span: Span, what: &str, declared: Option<Type>, (reader, help): (&str, &str)) {
         let is = declared.map_or_else(String::new, |declared| format!(" (a {declared})"));
-        let message = format!("{what}{is} would become part of the command line");
-        let help = "give it through the environment: `env: { NAME: \"{{…}}\" }`, and \"$NAME\" in the script; \
-                    or use `argv:`";
+        let message = format!("{what}{is} would become part of the {reader}");
         self.faults.error("spliced-value", span, message, Some(help.to_owned()));
     }
 

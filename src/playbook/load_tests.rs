@@ -362,7 +362,10 @@ steps: [{ id: a, run: x, effect: read }]
     assert_eq!(wrong(&[("cluster", "x"), ("mod", "a")]), ["`x` has no input `mod`; did you mean `mode`?"]);
     assert_eq!(wrong(&[("cluster", "x"), ("mode", "c")]), ["input `mode`: `c` is no choice of a, b"]);
     assert_eq!(wrong(&[("cluster", "x"), ("lag", "2GiB")]), ["input `lag` is 2 GiB, and the most is 1 GiB"]);
-    assert_eq!(wrong(&[("cluster", "x"), ("hosts", "")]), ["input `hosts` is 0 items, and the least is 1 items"]);
+    assert_eq!(
+        wrong(&[("cluster", "x"), ("hosts", "")]),
+        ["input `hosts` is an empty list, which is never taken for all: name its items (a,b), or leave it out"]
+    );
     assert_eq!(wrong(&[("cluster", "x"), ("code", "ABCD")]), ["input `code` is `ABCD`, which does not match [A-Z]{3}"]);
     assert_eq!(wrong(&[("cluster", "a;b"), ("lag", "x")]).len(), 2);
     playbook.inputs.clear();

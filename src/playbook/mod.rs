@@ -43,6 +43,7 @@ mod sensitive;
 mod signatures;
 mod skeleton;
 mod splice;
+mod splice_rules;
 mod step;
 mod template;
 mod undo;

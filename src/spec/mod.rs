@@ -42,6 +42,17 @@ pub enum Fidelity {
     Proved,
 }
 
+/// What reads an input as its program: a value from outside must not become a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// A statement: values go apart from it, as parameters.
+    Sql,
+    /// An address: what is put behind its beginning has to be encoded.
+    Url,
+    /// A program and its arguments: an interpreter among them reads a program in turn.
+    Command,
+}
+
 /// One input, output or fact of an action.
 #[derive(Debug, Clone)]
 pub struct FieldSpec {
@@ -55,6 +66,11 @@ pub struct FieldSpec {
     pub default: Option<Value>,
     /// Outputs and facts: whether it keeps its value while nobody acts (roles do; lag, positions and times do not).
     pub stable: bool,
+    /// Facts: whether it says whom the step talks to. Another one than in the plan is another target: nothing is changed
+    /// there, and nobody can override that.
+    pub identity: bool,
+    /// Inputs: what reads it as its program, if anything does.
+    pub language: Option<Language>,
     /// One line for a person, with the unit.
     pub description: &'static str,
 }
@@ -62,12 +78,12 @@ pub struct FieldSpec {
 impl FieldSpec {
     /// A field that must be given (an input) or is always there (an output or fact), and keeps its value.
     pub fn required(name: &'static str, kind: Type, description: &'static str) -> Self {
-        Self { name, kind, required: true, default: None, stable: true, description }
+        Self { name, kind, required: true, default: None, stable: true, identity: false, language: None, description }
     }
 
     /// A field that may be absent.
     pub fn optional(name: &'static str, kind: Type, description: &'static str) -> Self {
-        Self { name, kind, required: false, default: None, stable: true, description }
+        Self { name, kind, required: false, default: None, stable: true, identity: false, language: None, description }
     }
 
     /// The same field with a default.
@@ -75,6 +91,20 @@ impl FieldSpec {
     pub fn or(mut self, default: Value) -> Self {
         self.default = Some(default);
         self.required = false;
+        self
+    }
+
+    /// The same field, read by something as its program.
+    #[must_use]
+    pub fn read_as(mut self, language: Language) -> Self {
+        self.language = Some(language);
+        self
+    }
+
+    /// The same field, saying whom the step talks to.
+    #[must_use]
+    pub fn identity(mut self) -> Self {
+        self.identity = true;
         self
     }
 

@@ -68,16 +68,32 @@ impl Type {
             },
             Type::Duration => parse_duration(text).map(Value::from),
             Type::Size => parse_size(text).map(Value::from),
-            Type::List(item) => {
-                let items: Result<Vec<Value>, TypeError> =
-                    text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(|t| item.parse(t)).collect();
-                Some(Value::Array(items?))
-            }
+            Type::List(item) => Some(Value::Array(self.parse_items(item, text)?)),
             Type::Any => Some(plain(text)),
         };
         let value = value.ok_or_else(|| self.mismatch(&Value::from(text)))?;
         self.check(&value)?;
         Ok(value)
+    }
+
+    /// The items of a list: `a,b`, or a JSON array. Half of one is refused, as `[a` and `b]` were never meant as names.
+    fn parse_items(&self, item: &Type, text: &str) -> Result<Vec<Value>, TypeError> {
+        if let Ok(Value::Array(written)) = serde_json::from_str::<Value>(text.trim()) {
+            let one = |value: &Value| match value {
+                Value::String(text) => item.parse(text),
+                Value::Number(_) | Value::Bool(_) => item.parse(&value.to_string()),
+                other => item.accept(other),
+            };
+            return written.iter().map(one).collect();
+        }
+        let items = text.split(',').map(str::trim).filter(|t| !t.is_empty());
+        // `[::1]` and `[::1]:80` are addresses; other brackets are what is left of a list in another notation.
+        let is_whole = |t: &str| match (t.strip_prefix('['), t.contains(']')) {
+            (Some(rest), true) => rest.contains(':'),
+            (None, false) => true,
+            _ => false,
+        };
+        items.map(|t| if is_whole(t) { item.parse(t) } else { Err(self.mismatch(&Value::from(text))) }).collect()
     }
 
     /// Holds a value to this type. A size or a duration may also still be the text that people write.
@@ -215,6 +231,22 @@ mod tests {
         assert!(Type::Boolean.parse("no").is_err());
         assert_eq!(Type::Size.parse("1MiB"), Ok(json!(1_048_576)));
         assert_eq!(Type::List(Box::new(Type::Integer)).parse("1, 2"), Ok(json!([1, 2])));
+        let list = Type::List(Box::new(Type::String));
+        for (text, items) in [
+            ("", json!([])),
+            (" , ", json!([])),
+            ("[]", json!([])),
+            (" [ ] ", json!([])),
+            (r#"["a,b", "c"]"#, json!(["a,b", "c"])),
+            (r#"["1.10", 2, true]"#, json!(["1.10", "2", "true"])),
+            ("[::1], [::2]:80, a", json!(["[::1]", "[::2]:80", "a"])),
+        ] {
+            assert_eq!(list.parse(text), Ok(items), "{text}");
+        }
+        for half in ["[a, b]", "[a]", "[a", "a]", r#"["a""#, "[[]"] {
+            assert!(list.parse(half).is_err(), "{half}");
+        }
+        assert!(Type::List(Box::new(Type::Integer)).parse(r#"[1, "x"]"#).is_err());
         assert!(Type::Choice(vec!["a".into()]).parse("b").is_err());
         assert!(Type::Cidr.parse("10.0.0.0/33").is_err());
         assert!(Type::Identifier.parse("a;b").is_err());

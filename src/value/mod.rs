@@ -1,10 +1,12 @@
 //! Values as steps pass them on, and the types they are declared with. A value is a JSON value; a duration is its seconds
 //! (a number), a size its bytes (an integer), an address or an identifier its text. A leaf.
 
+mod hidden;
 mod kind;
 mod units;
 mod unknown;
 
+pub use hidden::{has_hidden, is_hidden, letters, told, written_out};
 pub use kind::{Type, TypeError};
 pub use units::{format_seconds, format_size, parse_duration, parse_size};
 pub use unknown::{contains_unknown, is_unknown, unknown, why_unknown};

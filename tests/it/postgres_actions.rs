@@ -19,13 +19,13 @@ use serde_json::json;
 
 const BIN: &str = "/usr/lib/postgresql/15/bin";
 
-struct Pair {
-    folder: tempfile::TempDir,
-    ports: [u16; 2],
-    endpoint: u16,
+pub struct Pair {
+    pub folder: tempfile::TempDir,
+    pub ports: [u16; 2],
+    pub endpoint: u16,
     proxy: Child,
-    context: Context,
-    table: Table,
+    pub context: Context,
+    pub table: Table,
     calls: std::cell::Cell<u32>,
 }
 
@@ -65,7 +65,7 @@ fn append(path: &Path, text: &str) {
 }
 
 impl Pair {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("playbook-pair-").tempdir_in("/tmp").unwrap();
         let path = folder.path();
         if nix::unistd::Uid::effective().is_root() {
@@ -129,23 +129,23 @@ impl Pair {
         Self { folder, ports, endpoint, proxy, context, table: Table::builtin(), calls: std::cell::Cell::new(0) }
     }
 
-    fn data(&self, name: &str) -> PathBuf {
+    pub fn data(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn start(&self, name: &str) {
+    pub fn start(&self, name: &str) {
         let log = self.data(name).join("log.txt");
         succeed(as_owner(&format!("{BIN}/pg_ctl")).args(["start", "-w", "-D"]).arg(self.data(name)).arg("-l").arg(log));
     }
 
     /// Kills a server's processes, the hard way.
-    fn kill(&self, name: &str) {
+    pub fn kill(&self, name: &str) {
         let pid_file = std::fs::read_to_string(self.data(name).join("postmaster.pid")).unwrap();
         let postmaster: i32 = pid_file.lines().next().unwrap().parse().unwrap();
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(postmaster), nix::sys::signal::Signal::SIGKILL).unwrap();
     }
 
-    fn call(&self, action: &str, mut arguments: Value, before: Value) -> Call {
+    pub fn call(&self, action: &str, mut arguments: Value, before: Value) -> Call {
         let spec = self.table.get(action).unwrap().spec();
         arguments["cluster"] = json!("orders");
         for field in &spec.inputs {
@@ -167,21 +167,21 @@ impl Pair {
     }
 
     /// Sets the inventory's ways to fence.
-    fn fence(&mut self, methods: Value) {
+    pub fn fence(&mut self, methods: Value) {
         let mut inventory = (*self.context.inventory).clone();
         inventory.databases.get_mut("orders").unwrap().fence = serde_json::from_value(methods).unwrap();
         self.context.inventory = Arc::new(inventory);
     }
 
     /// Sets the inventory's system identifier.
-    fn identity(&mut self, identifier: Option<&str>) {
+    pub fn identity(&mut self, identifier: Option<&str>) {
         let mut inventory = (*self.context.inventory).clone();
         inventory.databases.get_mut("orders").unwrap().system_identifier = identifier.map(str::to_owned);
         self.context.inventory = Arc::new(inventory);
     }
 
     /// Plans, then runs, as the engine does. The call has what the plan read.
-    async fn act(&self, action: &str, arguments: Value) -> (Report, Call) {
+    pub async fn act(&self, action: &str, arguments: Value) -> (Report, Call) {
         let found = self.table.get(action).unwrap();
         let mut call = self.call(action, arguments, Value::Null);
         let prediction = found.plan(&self.context, &call.arguments).await.unwrap();
@@ -209,23 +209,23 @@ impl Pair {
         (report, call)
     }
 
-    async fn done(&self, action: &str, arguments: Value) -> Value {
+    pub async fn done(&self, action: &str, arguments: Value) -> Value {
         let (report, _) = self.act(action, arguments).await;
         assert_eq!(report.outcome, Outcome::Done, "{action}: {}", report.message);
         println!("{action}: {}", report.message);
         report.outputs
     }
 
-    async fn undo(&self, action: &str, call: &Call) -> Report {
+    pub async fn undo(&self, action: &str, call: &Call) -> Report {
         let call = Call { key: format!("{}-undo", call.key), ..call.clone() };
         self.table.get(action).unwrap().undo(&self.context, &call).await
     }
 
-    async fn probe(&self, action: &str, call: &Call) -> Finding {
+    pub async fn probe(&self, action: &str, call: &Call) -> Finding {
         self.table.get(action).unwrap().probe(&self.context, call).await
     }
 
-    async fn sql(&self, port: u16, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
+    pub async fn sql(&self, port: u16, sql: &str) -> Result<Vec<String>, tokio_postgres::Error> {
         let text = format!("host=127.0.0.1 port={port} user=postgres dbname=postgres connect_timeout=2");
         let (client, connection) = tokio_postgres::connect(&text, tokio_postgres::NoTls).await?;
         tokio::spawn(connection);
@@ -237,8 +237,26 @@ impl Pair {
         Ok(answers.iter().filter_map(row).collect())
     }
 
+    /// A session under an application's name, for as long as the task lives that is given back.
+    pub async fn session(&self, port: u16, application: &str) -> tokio::task::JoinHandle<()> {
+        let mut config = tokio_postgres::Config::new();
+        config.host("127.0.0.1").port(port).user("postgres").dbname("postgres").application_name(application);
+        let (client, connection) = config.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(async move {
+            drop(connection.await);
+            drop(client);
+        })
+    }
+
+    /// Changes the inventory.
+    pub fn change(&mut self, change: impl FnOnce(&mut Inventory)) {
+        let mut inventory = (*self.context.inventory).clone();
+        change(&mut inventory);
+        self.context.inventory = Arc::new(inventory);
+    }
+
     /// Waits until the standby streams and has all there is.
-    async fn settled(&self) {
+    pub async fn settled(&self) {
         for _ in 0..100 {
             let action = self.table.get("postgres.status").unwrap();
             let call = self.call("postgres.status", json!({}), Value::Null);
@@ -266,11 +284,11 @@ impl Drop for Pair {
     }
 }
 
-fn member(name: &str) -> Value {
+pub fn member(name: &str) -> Value {
     json!({ "member": name })
 }
 
-fn server(name: &str, state: &str) -> Value {
+pub fn server(name: &str, state: &str) -> Value {
     json!({ "proxy": "orders", "server": name, "state": state })
 }
 
@@ -290,12 +308,12 @@ async fn a_planned_switch_and_its_undo() {
     );
 
     // What stands in the way is seen.
-    pair.sql(pair.ports[0], "create role pgautofailover_replicator").await.unwrap();
+    let another = pair.session(pair.ports[0], "pg_autoctl keeper").await;
     pair.sql(pair.ports[1], "select pg_wal_replay_pause()").await.unwrap();
     let seen = pair.done("postgres.status", json!({})).await;
-    assert!(seen["second_controller"].as_str().is_some_and(|text| text.contains("pg_auto_failover")), "{seen}");
+    assert!(seen["second_controller"].as_str().is_some_and(|text| text.contains("pg_autoctl keeper")), "{seen}");
     assert_eq!(seen["replay_paused"], true);
-    pair.sql(pair.ports[0], "drop role pgautofailover_replicator").await.unwrap();
+    another.abort();
     pair.sql(pair.ports[1], "select pg_wal_replay_resume()").await.unwrap();
     pair.settled().await;
 

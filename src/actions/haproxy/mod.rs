@@ -4,6 +4,7 @@
 mod server_state;
 mod servers;
 mod socket;
+mod whose;
 
 use std::sync::Arc;
 

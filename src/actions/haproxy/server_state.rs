@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{HaproxyError, Server, proxy, safe, servers, socket};
+use super::{HaproxyError, Server, proxy, safe, servers, socket, whose};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::inventory::Proxy;
 use crate::outcome::{Finding, Report};
@@ -25,7 +25,10 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         until the server's health check, if it has one, says up.\n\nWhile no server of a backend is ready, HAProxy closes \
         new connections at once: clients see a refusal and have to try again, unless the frontend makes them wait (docs/\
         db-failover.md says how). They are not held by `set maxconn frontend … 0`: HAProxy releases before the fix of its \
-        issue 2726, Debian 12's 2.6 among them, crash when they let them go. The state lives in the running process: after a restart of HAProxy its file decides again.",
+        issue 2726, Debian 12's 2.6 among them, crash when they let them go.\n\nBefore anything is told, the \
+        server's address in HAProxy has to be the one that the inventory gives for it: that of the database's member whose \
+        server it is (`proxy_address` where the proxy reaches it by another one), or the proxy's own `servers:`. One that \
+        nobody names is held to the address that it had when the plan was made.\n\nThe state lives in the running process: after a restart of HAProxy its file decides again.",
     inputs: vec![
         FieldSpec::required("proxy", Type::Reference("proxy".into()), "the proxy's name in the inventory"),
         FieldSpec::required("server", Type::Identifier, "the server's name in the proxy's backend"),
@@ -44,6 +47,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         FieldSpec::required("sessions", Type::Integer, "its sessions now").volatile(),
         FieldSpec::required("servers", Type::Any, "the state of every server of the backend, by name"),
         FieldSpec::required("ready", Type::List(Box::new(Type::String)), "the servers that take connections"),
+        FieldSpec::optional("address", Type::String, "where HAProxy sends the server's connections").identity(),
     ],
     effect: Effect::Idempotent,
     fidelity: Fidelity::Probed,
@@ -124,8 +128,9 @@ impl Action for ServerState {
         let wanted = text(arguments, "state").ok();
         prediction.facts = json!({
             "state": found.state, "operational": found.operational, "check": found.check, "sessions": found.sessions,
-            "servers": states, "ready": ready,
+            "servers": states, "ready": ready, "address": whose::place(&found),
         });
+        prediction.refusals.extend(whose::hold(&context.inventory, name, server, &found).await.err());
         let state = wanted.map_or_else(|| unknown("its argument is not known yet"), |state| json!(state));
         prediction.outputs = json!({ "server": server, "state": state, "previous": found.state });
         if let Some(wanted) = wanted.filter(|wanted| *wanted != found.state) {
@@ -197,7 +202,12 @@ async fn set(
     let proxy = proxy(&context.inventory, text(&call.arguments, "proxy")?)?;
     let server = safe("server", text(&call.arguments, "server")?)?;
     let (backend, wanted) = (safe("backend", &proxy.backend)?, safe("state", wanted)?);
-    let previous = find(context, proxy, server).await?.state;
+    let found = find(context, proxy, server).await?;
+    whose::hold(&context.inventory, text(&call.arguments, "proxy")?, server, &found)
+        .await
+        .map_err(HaproxyError::Invalid)?;
+    whose::hold_to_before(server, &found, &call.before).map_err(HaproxyError::Invalid)?;
+    let previous = found.state;
     if previous != wanted {
         let line = format!("set server {backend}/{server} state {wanted}");
         let answer = socket::tell(context, proxy, &line, &format!("{}-state", call.attempt)).await?;

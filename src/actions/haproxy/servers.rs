@@ -17,6 +17,11 @@ pub(crate) struct Server {
     pub(crate) check: Option<String>,
     /// Its sessions now.
     pub(crate) sessions: i64,
+    /// Where HAProxy sends its connections: the address as it resolved it, and the port.
+    pub(crate) address: String,
+    pub(crate) port: u16,
+    /// The name that it resolved the address from, if it has one.
+    pub(crate) resolved_from: Option<String>,
 }
 
 /// Asks for all servers of a proxy's backend.
@@ -40,6 +45,7 @@ fn read_states(text: &str) -> Option<BTreeMap<String, Server>> {
     let columns: Vec<&str> = lines.next()?.trim_start_matches('#').split_whitespace().collect();
     let column = |name: &str| columns.iter().position(|found| *found == name);
     let (name, operational, admin) = (column("srv_name")?, column("srv_op_state")?, column("srv_admin_state")?);
+    let (address, port, fqdn) = (column("srv_addr")?, column("srv_port")?, column("srv_fqdn"));
     let mut servers = BTreeMap::new();
     for line in lines {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -61,6 +67,12 @@ fn read_states(text: &str) -> Option<BTreeMap<String, Server>> {
             },
             check: None,
             sessions: 0,
+            address: (*words.get(address)?).to_owned(),
+            port: words.get(port)?.parse().ok()?,
+            resolved_from: fqdn
+                .and_then(|at| words.get(at))
+                .filter(|name| **name != "-")
+                .map(|name| (*name).to_owned()),
         };
         servers.insert((*words.get(name)?).to_owned(), server);
     }
@@ -89,17 +101,27 @@ fn add_statistics(servers: &mut BTreeMap<String, Server>, text: &str, backend: &
 mod tests {
     use super::*;
 
-    const STATES: &str = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight\n\
-        2 orders 1 pg1 127.0.0.1 2 0 1\n2 orders 2 pg2 127.0.0.1 0 5 1\n2 orders 3 pg3 127.0.0.1 2 8 1\n\n";
+    const STATES: &str = "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight srv_fqdn srv_port\n\
+        2 orders 1 pg1 127.0.0.1 2 0 1 - 5432\n2 orders 2 pg2 127.0.0.1 0 5 1 pg2.example 5433\n\
+        2 orders 3 pg3 127.0.0.1 2 8 1 - 5434\n\n";
 
     #[test]
     fn states_and_checks_are_read() {
         let mut servers = read_states(STATES).unwrap();
         let stat = "# pxname,svname,qcur,qmax,scur,status,check_status,x\norders,pg1,0,0,7,UP,L4OK,\nother,pg2,0,0,9,UP,L4OK,\n";
         add_statistics(&mut servers, stat, "orders");
-        let up = Server { state: "ready", operational: "up", check: Some("L4OK".into()), sessions: 7 };
+        let up = Server {
+            state: "ready",
+            operational: "up",
+            check: Some("L4OK".into()),
+            sessions: 7,
+            address: "127.0.0.1".into(),
+            port: 5432,
+            resolved_from: None,
+        };
         assert_eq!(servers["pg1"], up);
         assert_eq!((servers["pg2"].state, servers["pg2"].sessions), ("maint", 0));
+        assert_eq!((servers["pg2"].port, servers["pg2"].resolved_from.as_deref()), (5433, Some("pg2.example")));
         assert_eq!(servers["pg3"].state, "drain");
         assert!(read_states("Can't find backend.\n").is_none());
     }

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use serde_json::json;
 use tokio_postgres::Client;
 
+use super::cluster::View;
 use super::connect::{connect, database, explain};
-use super::{PostgresError, needed, text};
+use super::{PostgresError, identity_fact, needed, text};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::inventory::Database;
 use crate::outcome::{Finding, Report};
@@ -40,6 +41,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
     facts: vec![
         FieldSpec::optional("member", Type::Identifier, "the member behind the endpoint now").volatile(),
         FieldSpec::required("writable", Type::Boolean, "whether it takes writes now").volatile(),
+        identity_fact(),
     ],
     effect: Effect::Keyed,
     fidelity: Fidelity::Probed,
@@ -124,7 +126,9 @@ impl Action for Canary {
             Err(PostgresError::Unreachable("the endpoint does not answer within a second".to_owned()))
         });
         let mut prediction = match looked {
-            Ok((_, behind)) => Prediction::probed(json!({ "member": behind.member, "writable": !behind.in_recovery })),
+            Ok((_, behind)) => Prediction::probed(json!({
+                "member": behind.member, "writable": !behind.in_recovery, "system_identifier": behind.system_identifier,
+            })),
             // A step before this one may be what brings the service back.
             Err(PostgresError::Unreachable(why)) => Prediction::unknown(why),
             Err(error) => return Err(error.into()),
@@ -156,10 +160,17 @@ delete from playbook.canary where written < now() - interval '30 days';";
 
 async fn sing(context: &Context, call: &Call) -> Result<Report, PostgresError> {
     let (client, behind) = reach(context, &call.arguments, call.timeout).await?;
-    let expected = &database(&context.inventory, needed(&call.arguments, "cluster")?)?.system_identifier;
-    if expected.as_ref().is_some_and(|expected| *expected != behind.system_identifier) {
+    let cluster = needed(&call.arguments, "cluster")?;
+    // Where the inventory says nothing, the members themselves say whose the endpoint has to be.
+    let expected = match &database(&context.inventory, cluster)?.system_identifier {
+        Some(named) => Some(named.clone()),
+        None => View::of(&context.inventory, cluster).await?.system_identifier,
+    };
+    let planned = call.before.get("system_identifier").and_then(Value::as_str);
+    if let Some(wanted) = expected.as_deref().into_iter().chain(planned).find(|id| *id != behind.system_identifier) {
         return Err(PostgresError::Refused(format!(
-            "the server behind the endpoint has the system identifier {}: it is another cluster's",
+            "the server behind the endpoint has the system identifier {}, not {wanted}: it is another cluster's and is not \
+             written to; see where the endpoint of {cluster} leads",
             behind.system_identifier
         )));
     }

@@ -126,6 +126,18 @@ impl View {
         }
     }
 
+    /// Refuses where the cluster is another one than the step was begun with: an address leads somewhere else by now.
+    pub(super) fn hold_to_before(&self, before: &Value) -> Result<(), PostgresError> {
+        match (before.get("system_identifier").and_then(Value::as_str), &self.system_identifier) {
+            (Some(was), Some(is)) if was != is => Err(PostgresError::Refused(format!(
+                "the cluster {} had the system identifier {was} when this step was planned, and now {is} answers at its \
+                 addresses: it is another cluster and is not touched; correct the addresses in the inventory",
+                self.cluster
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// One word a member: primary, standby, down, unknown, foreign.
     pub(super) fn state(&self, name: &str) -> &'static str {
         match self.members.get(name) {

@@ -116,6 +116,24 @@ pub(super) fn server_said_no(error: &tokio_postgres::Error) -> bool {
     })
 }
 
+/// Asks on the very connection that is going to change something whose server it is.
+pub(super) async fn assert_identity(client: &Client, name: &str, wanted: Option<&str>) -> Result<(), PostgresError> {
+    let ask = "select system_identifier::text from pg_catalog.pg_control_system()";
+    let row = client.query_one(ask, &[]).await;
+    let found = row.and_then(|row| row.try_get::<_, String>(0)).map_err(|error| {
+        PostgresError::Refused(format!("{name} does not tell its system identifier: {}", explain(&error)))
+    })?;
+    if wanted.is_some_and(|wanted| wanted != found) { Err(other_server(name)) } else { Ok(()) }
+}
+
+/// What is said where another cluster's server answers on a connection than a moment before.
+pub(super) fn other_server(name: &str) -> PostgresError {
+    PostgresError::Refused(format!(
+        "another cluster's server answers at {name}'s address than a moment before: nothing was changed; see where the \
+         address leads, and correct it in the inventory"
+    ))
+}
+
 /// A cluster of the inventory.
 pub(super) fn database<'a>(inventory: &'a Inventory, name: &str) -> Result<&'a Database, PostgresError> {
     inventory.databases.get(name).ok_or_else(|| {

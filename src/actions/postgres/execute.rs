@@ -12,8 +12,8 @@ use tokio_postgres::Client;
 
 use super::cluster::View;
 use super::connect::{connect_member, database, explain, member, server_said_no};
-use super::query::{change, choose, inputs};
-use super::{Deadline, PostgresError, needed};
+use super::query::{Chosen, change, choose, inputs};
+use super::{Deadline, PostgresError, identity_fact, needed};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::outcome::{Finding, Report};
 use crate::spec::{ActionSpec, Change, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
@@ -44,6 +44,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
     facts: vec![
         FieldSpec::required("member", Type::Identifier, "which member"),
         FieldSpec::optional("row_count", Type::Integer, "how many rows it would change").volatile(),
+        identity_fact(),
     ],
     effect: Effect::Probed,
     fidelity: Fidelity::Proved,
@@ -85,9 +86,11 @@ impl Action for Execute {
 }
 
 async fn predict(context: &Context, arguments: &Value) -> Result<Prediction, PostgresError> {
-    let (name, client) = choose(context, arguments, Duration::from_secs(10)).await?;
+    let Chosen { name, client, view } = choose(context, arguments, Duration::from_secs(10)).await?;
+    let identifier = &view.system_identifier;
     let sql = needed(arguments, "sql")?;
-    let mut prediction = Prediction::probed(json!({ "member": name, "row_count": null }));
+    let mut prediction =
+        Prediction::probed(json!({ "member": name, "row_count": null, "system_identifier": identifier }));
     let mut after = "changed by the statement".to_owned();
     if arguments.get("dry_run_in_transaction").and_then(Value::as_bool) == Some(true) {
         let refused =
@@ -97,7 +100,7 @@ async fn predict(context: &Context, arguments: &Value) -> Result<Prediction, Pos
         client.batch_execute("rollback").await.map_err(refused)?;
         match changed {
             Ok(rows) => {
-                prediction.facts = json!({ "member": name, "row_count": rows });
+                prediction.facts = json!({ "member": name, "row_count": rows, "system_identifier": identifier });
                 prediction.outputs = json!({ "member": name, "row_count": rows });
                 prediction.fidelity = Fidelity::Proved;
                 prediction.refusals.extend(mismatch(arguments, rows));
@@ -121,7 +124,8 @@ fn mismatch(arguments: &Value, rows: u64) -> Option<String> {
 }
 
 async fn execute(context: &Context, call: &Call) -> Result<Report, PostgresError> {
-    let (name, client) = choose(context, &call.arguments, call.timeout).await?;
+    let Chosen { name, client, view } = choose(context, &call.arguments, call.timeout).await?;
+    view.hold_to_before(&call.before)?;
     let sql = needed(&call.arguments, "sql")?;
     // Until the commit is sent, a connection that is lost takes the transaction with it.
     let before = |error: tokio_postgres::Error| {

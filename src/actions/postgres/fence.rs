@@ -9,10 +9,11 @@ use serde_json::json;
 
 use super::cluster::View;
 use super::connect::{database, member};
+use super::controller;
 use super::fence_unplanned::fence_unplanned;
 use super::member::{OnHost, inspect, last_words, place, start, stop};
 use super::observe::Seen;
-use super::{Deadline, PostgresError, needed, text};
+use super::{Deadline, PostgresError, identity_fact, needed, text};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::inventory::Member;
 use crate::outcome::{Finding, Report};
@@ -55,6 +56,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         FieldSpec::optional("timeline", Type::Integer, "its timeline"),
         FieldSpec::required("primaries", Type::Integer, "how many members take writes"),
         FieldSpec::required("member_states", Type::Any, "each member's state"),
+        identity_fact(),
     ],
     effect: Effect::Idempotent,
     fidelity: Fidelity::Probed,
@@ -100,8 +102,10 @@ impl Action for Fence {
             "timeline": view.facts(name).map(|facts| facts.timeline).or(seen.map(|seen| seen.timeline)),
             "primaries": view.primaries().len(),
             "member_states": view.states(),
+            "system_identifier": view.system_identifier,
         }));
         prediction.refusals.extend(hold(&view, name, seen).err().map(|error| error.to_string()));
+        controller::foresee(context, &view, &mut prediction).await;
         match (&on_host, planned) {
             (Err(error), true) => prediction.refusals.push(format!("{name} cannot be stopped cleanly: {error}")),
             (Err(error), false) => prediction.notes.push(format!("{name}'s host: {error}")),
@@ -130,6 +134,8 @@ impl Action for Fence {
             let found = database(&context.inventory, cluster)?;
             let view = View::of(&context.inventory, cluster).await?;
             hold(&view, name, None)?;
+            view.hold_to_before(&call.before)?;
+            controller::hold_off(context, &view).await?;
             if text(&call.arguments, "mode") == Some("unplanned") {
                 fence_unplanned(context, call, &view, name, member(found, cluster, name)?).await
             } else {
@@ -182,6 +188,13 @@ pub(super) fn hold(view: &View, name: &str, seen: Option<&OnHost>) -> Result<(),
             "{name}'s data folder has the system identifier {}, not {}'s {wanted}: it is another cluster's and is not \
              touched; correct its data_directory in the inventory",
             seen.system_identifier, view.cluster
+        ))),
+        // Nobody answers and the inventory is silent: the folder's own word alone says nothing about whose it is.
+        (None, Some(seen)) => Err(PostgresError::Refused(format!(
+            "nobody can say whether {name}'s data folder is {}'s: no member answers, and the inventory names no \
+             system_identifier. The folder says {}: if that is right, write `system_identifier: \"{}\"` into databases.{} \
+             of the inventory and try again",
+            view.cluster, seen.system_identifier, seen.system_identifier, view.cluster
         ))),
         _ => Ok(()),
     }

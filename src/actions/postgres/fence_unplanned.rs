@@ -112,19 +112,38 @@ async fn by_command(
 }
 
 fn here(argv: &[String], name: &str, found: &Member) -> Command {
-    let fill = |word: &String| match word.as_str() {
-        "{member}" => name.to_owned(),
-        "{address}" => found.address.clone(),
-        "{host}" => found.host.clone().unwrap_or_default(),
-        _ => word.clone(),
-    };
     Command {
         host: None,
-        work: Work::Argv(argv.iter().map(fill).collect()),
+        work: Work::Argv(argv.iter().map(|word| filled(word, name, found)).collect()),
         environment: Vec::new(),
         shell: None,
         become_user: None,
     }
+}
+
+/// A word of a command with what stands for the member. It stays one word, whatever is filled in, and what was filled in is
+/// not looked at again.
+fn filled(word: &str, name: &str, found: &Member) -> String {
+    let host = found.host.as_deref().unwrap_or_default();
+    let mut text = String::with_capacity(word.len());
+    let mut rest = word;
+    while let Some(at) = rest.find('{') {
+        let (before, here) = rest.split_at(at);
+        text.push_str(before);
+        let known = [("{member}", name), ("{address}", found.address.as_str()), ("{host}", host)];
+        match known.into_iter().find_map(|(mark, value)| Some((value, here.strip_prefix(mark)?))) {
+            Some((value, after)) => {
+                text.push_str(value);
+                rest = after;
+            }
+            None => {
+                text.push('{');
+                rest = here.get(1..).unwrap_or_default();
+            }
+        }
+    }
+    text.push_str(rest);
+    text
 }
 
 async fn fenced(
@@ -162,6 +181,18 @@ fn lost(end: Option<Lsn>, furthest: Option<Lsn>) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_gets_the_members_names_also_inside_a_word_and_once() {
+        let member: Member = serde_json::from_value(json!({
+            "host": "{member}", "address": "10.0.0.1; touch x", "port": 1, "data_directory": "/d", "bin_directory": "/b",
+        }))
+        .unwrap();
+        assert_eq!(filled("{host}-ipmi", "pg1", &member), "{member}-ipmi", "what is filled in is not read again");
+        assert_eq!(filled("--to={address}", "pg1", &member), "--to=10.0.0.1; touch x", "it stays one word");
+        assert_eq!(filled("{member}{member}{x}{", "pg1", &member), "pg1pg1{x}{");
+        assert_eq!(filled("plain", "pg1", &member), "plain");
+    }
 
     #[test]
     fn loss_is_known_only_where_both_ends_are() {

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::cluster::View;
-use super::connect::{connect_member, database, explain, member, secret};
+use super::connect::{assert_identity, connect_member, database, explain, member, secret};
 use super::conninfo::{Conninfo, quoted};
-use super::{Deadline, PostgresError, needed, text};
+use super::controller;
+use super::{Deadline, PostgresError, identity_fact, needed, text};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::inventory::{Database, Inventory, Member};
 use crate::outcome::{Finding, Report};
@@ -36,6 +37,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         FieldSpec::optional("primary", Type::Identifier, "the present primary"),
         FieldSpec::optional("primary_conninfo", Type::String, "where it connects to now, without the password"),
         FieldSpec::required("streaming", Type::Boolean, "whether it streams from the present primary").volatile(),
+        identity_fact(),
     ],
     effect: Effect::Idempotent,
     fidelity: Fidelity::Probed,
@@ -146,8 +148,10 @@ impl Action for Follow {
         let before = view.facts(name).map(|facts| Conninfo::parse(&facts.primary_conninfo).shown().to_string());
         let mut prediction = Prediction::probed(json!({
             "role": view.state(name), "primary": primary, "primary_conninfo": before, "streaming": streaming,
+            "system_identifier": view.system_identifier,
         }));
         prediction.refusals.extend(view.hold_to_identity(name).err().map(|error| error.to_string()));
+        controller::foresee(context, &view, &mut prediction).await;
         if let (Some(primary), false) = (primary, streaming) {
             prediction.outputs = json!({ "primary": primary });
             let what = format!("where {name} streams from");
@@ -177,6 +181,7 @@ impl Action for Follow {
             let found = database(&context.inventory, cluster)?;
             let view = View::of(&context.inventory, cluster).await?;
             view.hold_to_identity(name)?;
+            view.hold_to_before(&call.before)?;
             let before = Conninfo::parse(needed(&call.before, "primary_conninfo")?);
             let now = view.facts(name).map(|facts| Conninfo::parse(&facts.primary_conninfo)).unwrap_or_default();
             // The password was not written down; it is the same one.
@@ -184,7 +189,7 @@ impl Action for Follow {
                 Some(password) => before.with("password", password),
                 None => before,
             };
-            point(context, found, member(found, cluster, name)?, &restored, None).await?;
+            point(context, found, &view, name, &restored, None).await?;
             Ok::<_, PostgresError>(Report::done(format!("{name} connects to where it did before"), Value::Null))
         };
         done.await.unwrap_or_else(|error| Report::failed(error.to_string()))
@@ -198,6 +203,7 @@ async fn follow(context: &Context, call: &Call) -> Result<Report, PostgresError>
     let standby = member(found, cluster, name)?;
     let view = View::of(&context.inventory, cluster).await?;
     view.hold_to_identity(name)?;
+    view.hold_to_before(&call.before)?;
     let Some(facts) = view.facts(name).filter(|facts| facts.in_recovery) else {
         return Err(PostgresError::Refused(format!(
             "{name} is no standby: it is {} ({})",
@@ -209,11 +215,12 @@ async fn follow(context: &Context, call: &Call) -> Result<Report, PostgresError>
         return Err(PostgresError::Refused(format!("{cluster} has {} primaries, not one", view.primaries().len())));
     };
     let primary = member(found, cluster, source)?;
+    controller::hold_off(context, &view).await?;
     if let Some(slot) = &standby.slot {
         make_slot(context, found, primary, slot).await?;
     }
     let conninfo = standby_conninfo(&context.inventory, found, &facts.primary_conninfo, primary, name)?;
-    point(context, found, standby, &conninfo, standby.slot.as_deref()).await?;
+    point(context, found, &view, name, &conninfo, standby.slot.as_deref()).await?;
     loop {
         let view = View::of(&context.inventory, cluster).await?;
         if streams_from(&view, name, primary) {
@@ -232,11 +239,14 @@ async fn follow(context: &Context, call: &Call) -> Result<Report, PostgresError>
 async fn point(
     context: &Context,
     database: &Database,
-    standby: &Member,
+    view: &View,
+    name: &str,
     conninfo: &Conninfo,
     slot: Option<&str>,
 ) -> Result<(), PostgresError> {
+    let standby = member(database, &view.cluster, name)?;
     let client = connect_member(database, &context.inventory, standby, Duration::from_secs(10)).await?;
+    assert_identity(&client, name, view.system_identifier.as_deref()).await?;
     // ALTER SYSTEM takes no parameters.
     let mut statements = vec![format!("alter system set primary_conninfo to E{}", quoted(&conninfo.to_string()))];
     statements.extend(slot.map(|slot| format!("alter system set primary_slot_name to E{}", quoted(slot))));

@@ -40,7 +40,8 @@ pub use status::Status;
 
 use super::{Action, ActionError, Context};
 use crate::outcome::Report;
-use crate::value::{Value, is_unknown};
+use crate::spec::FieldSpec;
+use crate::value::{Type, Value, is_unknown};
 
 /// Why something could not be done at a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +99,11 @@ pub fn all() -> Vec<Arc<dyn Action>> {
         Arc::new(Rejoin),
         Arc::new(Follow),
     ]
+}
+
+/// The fact that every changing action of this room reads: whom it talks to.
+fn identity_fact() -> FieldSpec {
+    FieldSpec::optional("system_identifier", Type::String, "the cluster's identifier").identity()
 }
 
 /// A text argument; `None` where it is absent, null, empty or not known yet.

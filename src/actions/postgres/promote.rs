@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::cluster::View;
-use super::connect::{connect_member, database, explain, member, server_said_no};
+use super::connect::{connect_member, database, explain, member, other_server, server_said_no};
+use super::controller;
 use super::observe::Seen;
-use super::{Deadline, PostgresError, needed, text};
+use super::{Deadline, PostgresError, identity_fact, needed, text};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::outcome::{Finding, Report};
 use crate::spec::{ActionSpec, Change, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
@@ -40,7 +41,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         FieldSpec::required("role", Type::String, "the member's role"),
         FieldSpec::optional("timeline", Type::Integer, "the member's timeline"),
         FieldSpec::required("member_states", Type::Any, "each member: primary, standby, down, unknown, foreign"),
-        FieldSpec::optional("system_identifier", Type::String, "the cluster's identifier"),
+        identity_fact(),
     ],
     effect: Effect::Probed,
     fidelity: Fidelity::Probed,
@@ -84,6 +85,7 @@ impl Action for Promote {
         let view = View::of(&context.inventory, cluster).await?;
         let mut prediction = Prediction::probed(facts(&view, name));
         prediction.refusals.extend(view.hold_to_identity(name).err().map(|error| error.to_string()));
+        controller::foresee(context, &view, &mut prediction).await;
         prediction.outputs = json!({ "member": name });
         match view.state(name) {
             "primary" => {
@@ -131,6 +133,7 @@ async fn promote(context: &Context, call: &Call) -> Result<Report, PostgresError
     let target = member(found, cluster, name)?;
     let view = View::of(&context.inventory, cluster).await?;
     view.hold_to_identity(name)?;
+    view.hold_to_before(&call.before)?;
     let others = others(&view, name);
     if !others.is_empty() {
         return Err(PostgresError::Refused(format!(
@@ -144,10 +147,15 @@ async fn promote(context: &Context, call: &Call) -> Result<Report, PostgresError
     if !facts.in_recovery {
         return Ok(done(name, facts.timeline, "is the primary already"));
     }
+    controller::hold_off(context, &view).await?;
     let client = connect_member(found, &context.inventory, target, Duration::from_secs(10)).await?;
     // It is not waited for here: while it promotes, looks on new connections say more than one answer at the end.
-    match client.query_one("select pg_catalog.pg_promote(false)", &[]).await {
-        Ok(_) => {}
+    // Whom it tells is asked in the same breath: between the look and this connection an address may have moved.
+    let promote = "select pg_catalog.pg_promote(false) from pg_catalog.pg_control_system()
+        where system_identifier::text = $1";
+    match client.query_opt(promote, &[&facts.system_identifier]).await {
+        Ok(Some(_)) => {}
+        Ok(None) => return Err(other_server(name)),
         // `recovery is not in progress`: somebody else's promotion was faster, and the roles tell.
         Err(error) if server_said_no(&error) => {
             let view = View::of(&context.inventory, cluster).await?;

@@ -11,11 +11,11 @@ use tokio_postgres::types::{Format, IsNull, ToSql, Type as SqlType, to_sql_check
 use tokio_postgres::{Client, Row};
 
 use super::cluster::View;
-use super::connect::{connect_member, database, explain, member};
+use super::connect::{assert_identity, connect_member, database, explain, member};
 use super::{PostgresError, needed, text};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::outcome::{Finding, Report};
-use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
+use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Language, Prediction, UndoSpec};
 use crate::value::{Type, Value, contains_unknown};
 
 /// `postgres.query`.
@@ -59,7 +59,8 @@ pub(super) fn inputs(more: Vec<FieldSpec>) -> Vec<FieldSpec> {
         FieldSpec::required("cluster", Type::Reference("database".into()), "the cluster's name in the inventory"),
         FieldSpec::optional("member", Type::Identifier, "which member; the one in `role` where absent"),
         FieldSpec::optional("role", role, "which role, where no member is named").or(json!("primary")),
-        FieldSpec::required("sql", Type::String, "one statement, with $1, $2, … for the parameters"),
+        FieldSpec::required("sql", Type::String, "one statement, with $1, $2, … for the parameters")
+            .read_as(Language::Sql),
         FieldSpec::optional("parameters", Type::List(Box::new(Type::Any)), "the values of $1, $2, …").or(json!([])),
     ];
     inputs.extend(more);
@@ -99,7 +100,7 @@ impl Action for Query {
 }
 
 async fn ask(context: &Context, arguments: &Value, limit: std::time::Duration) -> Result<Value, PostgresError> {
-    let (name, client) = choose(context, arguments, limit).await?;
+    let Chosen { name, client, .. } = choose(context, arguments, limit).await?;
     let sql = needed(arguments, "sql")?.trim().trim_end_matches(';');
     let failed = |error: tokio_postgres::Error| PostgresError::Failed(format!("{name} answers: {}", explain(&error)));
     client.batch_execute("begin transaction read only").await.map_err(failed)?;
@@ -114,12 +115,20 @@ async fn ask(context: &Context, arguments: &Value, limit: std::time::Duration) -
     Ok(json!({ "row_count": rows.len(), "rows": rows, "member": name }))
 }
 
+/// A member, and a connection to it.
+pub(super) struct Chosen {
+    pub(super) name: String,
+    pub(super) client: Client,
+    /// The cluster as it was seen when the member was chosen.
+    pub(super) view: View,
+}
+
 /// The member that is named, or the one in the role, with a connection to it.
 pub(super) async fn choose(
     context: &Context,
     arguments: &Value,
     limit: std::time::Duration,
-) -> Result<(String, Client), PostgresError> {
+) -> Result<Chosen, PostgresError> {
     let cluster = needed(arguments, "cluster")?;
     let found = database(&context.inventory, cluster)?;
     if let Some(name) = text(arguments, "member") {
@@ -139,7 +148,8 @@ pub(super) async fn choose(
     };
     view.hold_to_identity(&name)?;
     let client = connect_member(found, &context.inventory, member(found, cluster, &name)?, limit).await?;
-    Ok((name, client))
+    assert_identity(&client, &name, view.system_identifier.as_deref()).await?;
+    Ok(Chosen { name, client, view })
 }
 
 /// Runs a statement with the step's parameters bound.

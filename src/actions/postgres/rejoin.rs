@@ -10,12 +10,13 @@ use serde_json::json;
 use super::cluster::View;
 use super::connect::{connect_member, database, member, secret};
 use super::conninfo::Conninfo;
+use super::controller;
 use super::fence::hold;
 use super::follow::{following, look_whether_it_follows, make_slot, standby_conninfo, streams_from};
 use super::lsn::Lsn;
 use super::member::{OnHost, end_of_log, inspect, last_words, place, start};
 use super::rejoin_host::{Fork, fork, make_standby, needs_rewind, rewind};
-use super::{Deadline, PostgresError, needed, text};
+use super::{Deadline, PostgresError, identity_fact, needed, text};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::inventory::{Database, Member};
 use crate::outcome::{Finding, Report};
@@ -51,6 +52,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         FieldSpec::optional("running", Type::Boolean, "whether processes serve its data folder"),
         FieldSpec::optional("control_state", Type::String, "what pg_controldata says"),
         FieldSpec::required("streaming", Type::Boolean, "whether it streams from the present primary").volatile(),
+        identity_fact(),
     ],
     effect: Effect::Idempotent,
     fidelity: Fidelity::Probed,
@@ -88,8 +90,10 @@ impl Action for Rejoin {
             "running": seen.map(|seen| !seen.processes.is_empty()),
             "control_state": seen.map(|seen| seen.state.clone()),
             "streaming": streaming,
+            "system_identifier": view.system_identifier,
         }));
         prediction.refusals.extend(hold(&view, name, seen).err().map(|error| error.to_string()));
+        controller::foresee(context, &view, &mut prediction).await;
         if let Err(error) = &on_host {
             prediction.notes.push(error.to_string());
         }
@@ -141,6 +145,7 @@ async fn rejoin(context: &Context, call: &Call) -> Result<Report, PostgresError>
     let database = database(&context.inventory, cluster)?;
     let target = member(database, cluster, name)?;
     let view = View::of(&context.inventory, cluster).await?;
+    view.hold_to_before(&call.before)?;
     let source = match view.primaries().as_slice() {
         [one] if *one != name => (*one).to_owned(),
         [_] => return Err(PostgresError::Refused(format!("{name} is the primary itself"))),
@@ -154,6 +159,7 @@ async fn rejoin(context: &Context, call: &Call) -> Result<Report, PostgresError>
         let outputs = json!({ "primary": source, "rewound": false, "discarded_bytes": null });
         return Ok(Report::done(format!("{name} streams from {source} already"), outputs));
     }
+    controller::hold_off(context, &view).await?;
     let seen = inspect(context, target).await?;
     hold(&view, name, Some(&seen))?;
     let work = Work { context, call, database, cluster, name, target, source: &source, primary, deadline };

@@ -88,7 +88,8 @@ async fn look(context: &Context, arguments: &Value) -> Result<(Value, Vec<String
             None => Votes::default(),
         }
     };
-    let (votes, controller) = tokio::join!(asking, second_controller(context, &view));
+    let (votes, watch) = tokio::join!(asking, second_controller(context, &view));
+    let controller = watch.unpaused;
     let standby = text(arguments, "standby")
         .filter(|name| view.standbys().contains(name))
         .or_else(|| text(arguments, "standby").is_none().then(|| view.best_standby()).flatten());

@@ -14,6 +14,7 @@ use crate::cli::view::{count, faults};
 use crate::diagnostic::{Diagnostic, Severity};
 
 use super::lint::collect;
+use super::plan_file::begin;
 
 /// Writes the locks of folders, or says what they would say otherwise.
 ///
@@ -130,7 +131,8 @@ fn changes(before: &Lock, after: &Lock) -> Vec<(Ink, String)> {
 /// First beside it, then in one move: nobody ever reads half of it.
 fn write(lock: &Lock) -> Result<(), Failure> {
     let beside = lock.path.with_file_name(format!(".{LOCK_FILE}.{}.new", std::process::id()));
-    let written = std::fs::File::create(&beside)
+    let written = begin(&beside)
+        .and_then(|file| file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644)).map(|()| file))
         .and_then(|mut file| file.write_all(lock.text().as_bytes()).and_then(|()| file.sync_all()))
         .and_then(|()| std::fs::rename(&beside, &lock.path));
     written.map_err(|error| {

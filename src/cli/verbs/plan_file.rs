@@ -86,7 +86,7 @@ pub fn save(path: &Path, text: &str, what: &str) -> Result<(), Failure> {
     name.push(format!(".{}.part", std::process::id()));
     let part = path.with_file_name(name);
     let write = || -> std::io::Result<()> {
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        let mut file = begin(&part)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&part, path)
@@ -97,6 +97,19 @@ pub fn save(path: &Path, text: &str, what: &str) -> Result<(), Failure> {
         Failure::new(Exit::Usage, format!("the {what} cannot be written to {}: {error}", path.display()))
             .meaning("nothing was changed")
     })
+}
+
+/// A new file for the user's eyes alone. What is there already, a link that somebody laid or what a killed process left, is
+/// never written through.
+pub fn begin(part: &Path) -> std::io::Result<std::fs::File> {
+    let open = || std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(part);
+    match open() {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(part)?;
+            open()
+        }
+        other => other,
+    }
 }
 
 /// Reads the plan that a run is to be held to, and holds it to this place and time.

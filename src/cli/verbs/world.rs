@@ -74,6 +74,10 @@ fn worlds(setup: &Setup, name: &str) -> Vec<(String, PathBuf)> {
     for place in places {
         // One that is not there holds no worlds.
         for entry in std::fs::read_dir(&place).into_iter().flatten().flatten() {
+            // What a link leads to lies outside of the folder: who means it names it with `--world FILE`.
+            if !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                continue;
+            }
             let file = entry.file_name().to_string_lossy().into_owned();
             let Some(rest) = file.strip_prefix(name).and_then(|rest| rest.strip_suffix(".yaml")) else { continue };
             // The names of playbooks have no dots: `db.yaml` and `db-failover.yaml` are worlds of two.

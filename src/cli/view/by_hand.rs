@@ -36,8 +36,13 @@ pub fn text(plan: &Plan, actions: &Table, inventory: &Inventory) -> String {
     // A script keeps its line ends, or it would be another one when it is pasted.
     let shown = lines
         .iter()
-        .flat_map(|line| if line.is_empty() { vec![String::new()] } else { visible::lines(line).collect() });
+        .flat_map(|line| if line.is_empty() { vec![String::new()] } else { line.lines().map(with_tabs).collect() });
     shown.map(|line| line + "\n").collect()
+}
+
+/// A line that is safe to show, with its tabs: in a script they may count.
+pub(super) fn with_tabs(line: &str) -> String {
+    line.split('\t').map(visible::line).collect::<Vec<_>>().join("\t")
 }
 
 /// Within which groups the lines stand that were written last.

@@ -52,6 +52,11 @@ pub fn some(names: &[String]) -> String {
     }
 }
 
+/// Whether `some` leaves names out.
+pub fn is_folded(names: &[String]) -> bool {
+    names.len() > LISTED
+}
+
 /// The numbers of a group's steps, as the playbook lists them from 1.
 pub fn numbers(group: &Group) -> String {
     let (first, last) = (group.first + 1, group.first + group.count);

@@ -9,7 +9,7 @@ use crate::playbook::{Rollback, Service, Step};
 use crate::spec::{Effect, Fidelity};
 use crate::value::{format_seconds, why_unknown};
 
-use super::groups::some;
+use super::groups::{is_folded, some};
 use super::{checks, heading, paragraph, plan_steps};
 
 /// How many requirements that do not hold are listed at the end.
@@ -187,6 +187,9 @@ fn tail(plan: &Plan, width: usize) -> Vec<Line> {
     let founded = if founded.is_empty() { String::new() } else { format!(": {}", founded.join(", ")) };
     field("steps", format!("{}, {changing} that can change something{founded}", how_many(plan)));
     field("targets", targets(&plan.targets));
+    for (group, names) in unfolded(plan) {
+        field("items", format!("{group}: {names}"));
+    }
     field("locks", list_or_none(&plan.locks.iter().map(ToString::to_string).collect::<Vec<_>>()));
     if let Some(objective) = plan.playbook.recovery_time {
         field("objective", format!("back within {}", format_seconds(objective)));
@@ -219,6 +222,16 @@ fn targets(targets: &[String]) -> String {
         return list_or_none(targets);
     }
     kinds.iter().map(|(kind, names)| format!("{kind} {}", names.join(", "))).collect::<Vec<_>>().join("; ")
+}
+
+/// The items of the lists that are folded above and are no targets by themselves: a plan names each thing that it touches.
+fn unfolded(plan: &Plan) -> Vec<(&str, String)> {
+    let is_target =
+        |name: &str| plan.targets.iter().any(|target| target.split_once('/').is_some_and(|(_, n)| n == name));
+    let lists = plan.groups.iter().filter_map(|group| Some((group.id.as_str(), group.items.as_ref()?)));
+    let names = lists.map(|(id, items)| (id, items.iter().map(|item| item.id.to_string()).collect::<Vec<_>>()));
+    let folded = names.filter(|(_, names)| is_folded(names) && !names.iter().all(|name| is_target(name)));
+    folded.map(|(id, names)| (id, names.join(", "))).collect()
 }
 
 fn list_or_none(list: &[String]) -> String {

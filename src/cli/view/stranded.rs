@@ -11,6 +11,8 @@ use crate::playbook::{Rollback, Step, complete_arguments, resolve_arguments};
 use crate::run::{Event, RunState, Settlement, Task, TaskState, Time};
 use crate::value::{Value, format_seconds};
 
+use super::by_hand::with_tabs;
+
 /// How the service and the step in hand stand, a sentence each.
 pub fn standing(left: &Left, now: Time) -> Vec<String> {
     let Some(state) = &left.state else { return Vec::new() };
@@ -107,7 +109,7 @@ pub fn by_hand(left: &Left, actions: &Table, inventory: &Inventory) -> String {
     }
     let shown = lines
         .iter()
-        .flat_map(|line| if line.is_empty() { vec![String::new()] } else { visible::lines(line).collect() });
+        .flat_map(|line| if line.is_empty() { vec![String::new()] } else { line.lines().map(with_tabs).collect() });
     shown.map(|line| line + "\n").collect()
 }
 

@@ -154,8 +154,8 @@ pub(super) const PAGES: &[Page] = &[
     ),
     page_of(
         "spliced-value",
-        "A value from outside would become part of a command line.",
-        "`x; rm -rf /` is a value too. Only types of a safe alphabet (integer, size, ip, cidr, identifier, choice, host) may stand in a script.",
+        "A value from outside would become part of a command line, a statement or an address.",
+        "`x; rm -rf /` is a value too. Only types of a safe alphabet (integer, size, ip, cidr, identifier, choice, host) may stand in a script or behind the beginning of an address; in a statement integer, size and choice alone. Values go apart: `env`, `argv`, `parameters`, `path`, `query`.",
         "inputs: { who: { type: string } }\nsteps:\n  - { id: greet, run: \"echo {{inputs.who}}\", effect: read }\n",
         "inputs: { who: { type: string } }\nsteps:\n  - { id: greet, run: 'echo \"$WHO\"', env: { WHO: \"{{inputs.who}}\" }, effect: read }\n",
     ),

@@ -81,7 +81,7 @@ impl Connection {
         given_up: &Arc<AtomicBool>,
         left: usize,
     ) -> Result<Self, String> {
-        let host = inventory.hosts.get(name).ok_or_else(|| format!("the inventory has no host `{name}`"))?;
+        let host = inventory.host(name).map_err(|error| error.to_string())?;
         let limit = Duration::try_from_secs_f64(host.connect_timeout_seconds).unwrap_or(Duration::from_secs(5));
         let patience = || Patience { until: Instant::now() + limit, given_up: given_up.clone() };
         let place = format!("{name} ({}:{})", host.address, host.port);

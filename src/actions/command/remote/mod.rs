@@ -162,11 +162,7 @@ impl Drop for GiveUp {
 }
 
 fn known(context: &Context, host: &str) -> Result<(), CommandError> {
-    if context.inventory.hosts.contains_key(host) {
-        return Ok(());
-    }
-    let names: Vec<&str> = context.inventory.hosts.keys().map(String::as_str).collect();
-    Err(CommandError::Invalid(format!("the inventory has no host `{host}`; it has: {}", names.join(", "))))
+    context.inventory.host(host).map(|_| ()).map_err(|error| CommandError::Invalid(error.to_string()))
 }
 
 /// A line that no login shell prints by accident.

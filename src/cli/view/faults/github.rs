@@ -1,5 +1,6 @@
 //! Faults as workflow commands of GitHub Actions: annotations beside the lines of a pull request.
 
+use crate::cli::visible;
 use crate::diagnostic::{Diagnostic, Severity};
 
 /// A fault as one line.
@@ -26,6 +27,7 @@ pub fn command(fault: &Diagnostic) -> String {
 
 /// What would end the line, or begin another command, is written as its bytes.
 fn data(text: &str) -> String {
+    let text = text.lines().map(visible::line).collect::<Vec<_>>().join("\n");
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
@@ -39,7 +41,8 @@ mod tests {
 
     #[test]
     fn nothing_in_a_text_ends_the_command() {
-        assert_eq!(data("50%\r\n::error::x"), "50%25%0D%0A::error::x");
+        assert_eq!(data("50%\r\n::error::x"), "50%25%0A::error::x");
+        assert_eq!(data("a\rb\x1b[2J\u{202e}"), "a^Mb^[[2J<U+202E>");
         assert_eq!(property("a,b:c"), "a%2Cb%3Ac");
     }
 }

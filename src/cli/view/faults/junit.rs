@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cli::visible;
 use crate::diagnostic::{Diagnostic, Severity, Source};
 
 /// All files and what was found in them. A warning fails no case; it stands in its output.
@@ -50,18 +51,17 @@ fn said(fault: &Diagnostic) -> String {
     escape(&format!("{fault} [{level} {}]", fault.code))
 }
 
-/// XML 1.0 cannot hold control characters in any form.
+/// XML 1.0 cannot hold control characters in any form, and whoever reads a report should see the others.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
+    let shown = text.split('\n').map(visible::line).collect::<Vec<_>>().join("\n");
+    for letter in shown.chars() {
         match letter {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            '\n' | '\t' => escaped.push(letter),
             '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            control if control.is_control() => escaped.push('\u{fffd}'),
             other => escaped.push(other),
         }
     }
@@ -74,6 +74,7 @@ mod tests {
 
     #[test]
     fn hostile_text_stays_text() {
-        assert_eq!(escape("<a b=\"&\">\u{1b}[2J"), "&lt;a b=&quot;&amp;&quot;&gt;\u{fffd}[2J");
+        assert_eq!(escape("<a b=\"&\">\u{1b}[2J"), "&lt;a b=&quot;&amp;&quot;&gt;^[[2J");
+        assert_eq!(escape("a\nb\u{202e}"), "a\nb&lt;U+202E&gt;");
     }
 }
