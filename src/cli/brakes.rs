@@ -109,7 +109,7 @@ impl Passes {
 
     /// What is to be added to a command, so that it passes these.
     pub fn words(&self, names: &[&str]) -> String {
-        let missing = names.iter().filter(|name| !self.wanted.iter().any(|wanted| &wanted == *name));
+        let missing = names.iter().filter(|name| !self.wanted.iter().any(|wanted| wanted.as_str() == **name));
         let mut words: String = missing.map(|name| format!(" --override {}", quote(name))).collect();
         if !words.is_empty() && self.reason.trim().is_empty() {
             words.push_str(" --reason \"…\"");

@@ -134,6 +134,12 @@ impl Shown<'_> {
         if faults > 0 {
             texts.push(format!("{asks} of {faults} faults of steps end in a question to a person"));
         }
+        let halts: Vec<&Point> = proof.of(Group::Halt).collect();
+        let as_without = halts.iter().filter(|point| !point.doubt && point.findings.is_empty()).count();
+        if !halts.is_empty() {
+            let tried = halts.len();
+            texts.push(format!("{as_without} of {tried} halts begin nothing, and lifted they lead to the same end"));
+        }
         for text in texts {
             lines.extend(paragraph(&text, 2, width, Ink::Plain));
         }

@@ -141,7 +141,7 @@ impl Crashes<'_> {
 }
 
 /// Whether the undo has begun.
-fn undoes(stand: &Stand, journal: &MemoryJournal) -> bool {
+pub(super) fn undoes(stand: &Stand, journal: &MemoryJournal) -> bool {
     stand.state(journal).ok().flatten().is_some_and(|state| state.rollback.is_some() || state.asked.is_some())
 }
 
@@ -160,7 +160,7 @@ fn places(stand: &Stand, task: &Task) -> Vec<(Column, Fault, &'static str)> {
 }
 
 /// What a record is about, and its name: read from its own form, so that a new kind of event needs nothing here.
-fn about(record: &Record) -> (String, String) {
+pub(super) fn about(record: &Record) -> (String, String) {
     if matches!(record.event, Event::RunStarted { .. }) {
         return ("run".to_owned(), "run started".to_owned());
     }

@@ -82,18 +82,25 @@ impl Clock for VirtualClock {
     }
 }
 
-/// Watches a life: counts its records, and asks for a cancel behind one of them.
+/// Watches a life: counts its records, and asks for a cancel, or halts everything, behind one of them.
 struct Witness {
     records: AtomicU64,
     most: u64,
     endless: Notify,
     cancel: Option<(u64, Mutex<MemoryJournal>)>,
+    halt: Option<(u64, Mutex<MemoryJournal>)>,
 }
 
 impl Observer for Witness {
     fn record(&self, record: &Record, state: &RunState) {
         if self.records.fetch_add(1, Ordering::Relaxed) > self.most {
             self.endless.notify_one();
+        }
+        if let Some((after, journal)) = &self.halt
+            && record.seq == *after
+        {
+            let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = journal.halt("prove", REASON, record.time);
         }
         if let Some((after, journal)) = &self.cancel
             && record.seq == *after
@@ -158,6 +165,20 @@ impl Stand {
         .await
     }
 
+    /// The same where everything is halted behind a record.
+    pub(super) async fn start_halted(&self, journal: &MemoryJournal, cancel: Option<u64>, halt: u64) -> Life {
+        let view = |after| (after, Mutex::new(journal.reopen()));
+        let witness = Arc::new(Witness { halt: Some(view(halt)), ..self.watching(cancel.map(view)) });
+        let mut engine = self.bench.engine(journal, None, witness.clone());
+        self.live(None, &witness, engine.start(self.plan.clone(), None, Vec::new())).await
+    }
+
+    /// Ends the halt.
+    pub(super) fn lift(&self, journal: &MemoryJournal) {
+        // Only a store that has failed cannot, and this view has not.
+        let _ = journal.reopen().lift("prove", REASON, self.bench.clock.now());
+    }
+
     /// Another life for the same run. The process before is this very one, as far as the system knows; it is known to be dead.
     pub(super) async fn resume(&self, journal: &MemoryJournal, failure: Option<Failure>) -> Life {
         let Some(run) = run_of(journal) else { return Life::Failed("there is no run to resume".to_owned()) };
@@ -194,7 +215,12 @@ impl Stand {
     }
 
     fn witness(&self, cancel: Option<(u64, Mutex<MemoryJournal>)>) -> Arc<Witness> {
-        Arc::new(Witness { records: AtomicU64::new(0), most: self.most_records, endless: Notify::new(), cancel })
+        Arc::new(self.watching(cancel))
+    }
+
+    fn watching(&self, cancel: Option<(u64, Mutex<MemoryJournal>)>) -> Witness {
+        let (records, endless) = (AtomicU64::new(0), Notify::new());
+        Witness { records, most: self.most_records, endless, cancel, halt: None }
     }
 
     async fn live(

@@ -5,6 +5,7 @@
 
 mod crash;
 mod fault;
+mod halt;
 mod judge;
 mod life;
 mod point;
@@ -101,6 +102,7 @@ async fn crashes(subject: Subject) -> Result<Proof, ProveError> {
     let forward = Story::forward(&stand).await?;
     let mut proof = Proof::default();
     crash::everywhere(&stand, &forward, &mut proof).await;
+    halt::everywhere(&stand, &forward, &mut proof).await;
     Ok(proof)
 }
 
@@ -114,6 +116,7 @@ async fn rest(subject: Subject) -> Result<Proof, ProveError> {
     for story in Story::undoing(&stand, &forward, &proof).await {
         fault::of_undo(&stand, &story, &mut proof).await;
         crash::everywhere(&stand, &story, &mut proof).await;
+        halt::everywhere(&stand, &story, &mut proof).await;
     }
     Ok(proof)
 }

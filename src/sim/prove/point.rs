@@ -107,20 +107,24 @@ pub enum Column {
     Machine,
     /// The runner was killed, and is killed again while it recovers.
     Again,
+    /// Everything is halted once a record is durable, and that is lifted later.
+    Halted,
 }
 
-/// The two kinds of things that are tried.
+/// The kinds of things that are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     /// A step goes wrong.
     Fault,
     /// The runner is killed.
     Crash,
+    /// Everything is halted.
+    Halt,
 }
 
 impl Column {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Column; 10] = [
+    pub const ALL: [Column; 11] = [
         Column::NoEffect,
         Column::Failed,
         Column::FailedAfter,
@@ -131,6 +135,7 @@ impl Column {
         Column::Effect,
         Column::Machine,
         Column::Again,
+        Column::Halted,
     ];
 
     /// Its name for programs.
@@ -146,6 +151,7 @@ impl Column {
             Column::Effect => "killed_at_effect",
             Column::Machine => "machine_lost",
             Column::Again => "killed_again",
+            Column::Halted => "halted_at_record",
         }
     }
 
@@ -153,6 +159,7 @@ impl Column {
     pub fn group(self) -> Group {
         match self {
             Column::Record | Column::Effect | Column::Machine | Column::Again => Group::Crash,
+            Column::Halted => Group::Halt,
             _ => Group::Fault,
         }
     }

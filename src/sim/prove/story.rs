@@ -115,11 +115,19 @@ impl Story {
 
     /// Its first life.
     pub(super) async fn start(&self, stand: &Stand, journal: &MemoryJournal, failure: Option<Failure>) -> Life {
-        let cancel = match self.setup {
+        stand.start(journal, failure, self.cancelled_after()).await
+    }
+
+    /// The same where everything is halted behind a record.
+    pub(super) async fn start_halted(&self, stand: &Stand, journal: &MemoryJournal, halt: u64) -> Life {
+        stand.start_halted(journal, self.cancelled_after(), halt).await
+    }
+
+    fn cancelled_after(&self) -> Option<u64> {
+        match self.setup {
             Setup::Cancelled(after) => Some(after),
             _ => None,
-        };
-        stand.start(journal, failure, cancel).await
+        }
     }
 
     /// Whether only what happens once the undo has begun is of interest: what comes before it is another story's.

@@ -54,8 +54,11 @@ fn intents(simulation: &Simulation) -> usize {
     records(simulation).iter().filter(|record| matches!(record.event, Event::Intent { .. })).count()
 }
 
+/// Which tasks go wrong at their first attempt, and how.
+type Faults = Vec<(&'static str, Fault)>;
+
 /// The books and faults that are gone through: forward, back, several at once, in batches.
-fn stories() -> Vec<(&'static str, Playbook, Vec<(&'static str, Fault)>)> {
+fn stories() -> Vec<(&'static str, Playbook, Faults)> {
     let batches = Node::Each { items: 3, size: 2, max_failures: 0, block: vec!["sim.idempotent", "sim.probed"] };
     let parallel = Node::Parallel(vec!["sim.idempotent", "sim.probed", "sim.keyed"]);
     vec![

@@ -15,7 +15,7 @@ pub fn object(shown: &Shown<'_>) -> Value {
         "v": 1, "type": "proof", "playbook": name, "version": version, "world": shown.world, "exit": shown.exit().code(),
         "seconds": shown.seconds,
         "coverage": { "percent": proof.coverage(), "without_a_person": covered, "tried": tried, "wanted": shown.wanted },
-        "faults": proof.of(Group::Fault).count(), "crashes": tried, "asks_a_person": asks,
+        "faults": proof.of(Group::Fault).count(), "crashes": tried, "halts": proof.of(Group::Halt).count(), "asks_a_person": asks,
         "findings": proof.findings().map(|(point, finding)| json!({
             "step": point.row, "fault": point.column.word(), "story": point.story, "place": point.place, "finding": finding,
         })).collect::<Vec<_>>(),

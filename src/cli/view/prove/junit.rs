@@ -9,7 +9,7 @@ use crate::sim::prove::{Column, Group, Point};
 pub fn report(shown: &Shown<'_>) -> String {
     let mut cases = String::new();
     let (mut tests, mut failures) = (0, 0);
-    for group in [Group::Fault, Group::Crash] {
+    for group in [Group::Fault, Group::Crash, Group::Halt] {
         for row in shown.proof.rows(group) {
             for column in Column::ALL.into_iter().filter(|column| column.group() == group) {
                 let of = |point: &&Point| point.row == row && point.column == column;

@@ -70,6 +70,7 @@ fn head(column: Column) -> [&'static str; 2] {
         Column::Effect => ["around its", "effect"],
         Column::Machine => ["the same, and", "the recorder"],
         Column::Again => ["once more, while", "it recovers"],
+        Column::Halted => ["halted and", "lifted"],
     }
 }
 
