@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::secrets::Memory;
 use super::{Ending, EndingKind, EngineError, Tools};
 use crate::actions::Context;
 use crate::journal::{Journal, Lease};
@@ -49,6 +50,8 @@ pub(super) struct Drive<'e> {
     pub(super) paged: Cell<Option<Instant>>,
     /// Until when tasks wait, each for an attempt of its own.
     pub(super) waiting: RefCell<BTreeMap<(Task, u32, bool), Instant>>,
+    /// The sensitive outputs that were read since this drive began.
+    pub(super) memory: Memory,
 }
 
 impl Drive<'_> {
@@ -257,7 +260,7 @@ impl Drive<'_> {
         let observer = Arc::clone(self.tools.observer);
         let task = task.clone();
         Context {
-            inventory: Arc::clone(self.tools.inventory),
+            inventory: Arc::new(self.tools.inventory.anew()),
             spool: self.spool.clone(),
             output: Arc::new(move |stderr, bytes| observer.output(&task, stderr, bytes)),
         }

@@ -71,6 +71,7 @@ impl Projection {
             | Event::CheckpointReached { .. }
             | Event::Paged { .. }
             | Event::Requested { .. }
+            | Event::ReadAgain { .. }
             | Event::Note { .. } => {}
         }
     }

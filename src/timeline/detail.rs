@@ -29,6 +29,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::Stopped { .. } => "stopped",
         Event::Resumed { .. } => "resumed",
         Event::Note { .. } => "note",
+        Event::ReadAgain { .. } => "read_again",
         Event::RunEnded { .. } => "run_ended",
     }
 }
@@ -44,6 +45,7 @@ pub(super) fn about(event: &Event) -> Option<(&StepId, Option<&ItemId>)> {
         | Event::Intent { task, .. }
         | Event::Outcome { task, .. }
         | Event::Settled { task, .. }
+        | Event::ReadAgain { task, .. }
         | Event::Answered { task, .. } => Some((&task.step, task.item.as_ref())),
         Event::ItemFailed { task, item, .. } => Some((&task.step, Some(item))),
         Event::CheckpointReached { step, .. } => Some((step, None)),
@@ -101,6 +103,7 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
         Event::Requested { request, reason } => json!({ "request": request, "reason": reason }),
         Event::Stopped { kind, because } => json!({ "how": kind, "because": because }),
         Event::Resumed { reason } => json!({ "reason": reason }),
+        Event::ReadAgain { needed_by, .. } => json!({ "needed_by": needed_by }),
         Event::RunEnded { verdict, summary } => json!({ "verdict": verdict, "summary": summary }),
     }
 }

@@ -52,6 +52,9 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
         Event::Resumed { reason } if reason.is_empty() => "the run goes on".to_owned(),
         Event::Resumed { reason } => format!("the run goes on: {reason}"),
         Event::Note { message } => message.clone(),
+        Event::ReadAgain { task, needed_by } => {
+            format!("{task} reads again what {needed_by} needs: it is secret, and only the runner before knew it")
+        }
         Event::RunEnded { verdict, summary } => format!("{}: {summary}", verdict_words(*verdict)),
     }
 }

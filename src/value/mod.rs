@@ -2,10 +2,12 @@
 //! (a number), a size its bytes (an integer), an address or an identifier its text. A leaf.
 
 mod kind;
+mod reference;
 mod units;
 mod unknown;
 
 pub use kind::{Type, TypeError};
+pub use reference::{REFERENCE_FORMS, Reference};
 pub use units::{format_seconds, format_size, parse_duration, parse_size};
 pub use unknown::{contains_unknown, is_unknown, unknown, why_unknown};
 

@@ -120,7 +120,7 @@ fn begin(
     if !weak.is_empty() {
         return Err(weak_failure(&weak));
     }
-    inputs::hold_secrets(&plan)?;
+    inputs::hold_secrets(&plan, |reference| drive.finds_secret(reference))?;
     let screen = &setup.screen;
     if must_ask {
         let width = screen.text_width();

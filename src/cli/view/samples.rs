@@ -22,6 +22,7 @@ pub const START: Time = Time(1_795_360_830_000);
 /// A step.
 pub fn step(id: &str, title: &str, action: &str, effect: Effect) -> Step {
     Step {
+        sensitive: false,
         group: None,
         id: id.parse().unwrap(),
         span: Span::default(),

@@ -197,6 +197,7 @@ pub fn step(what: &str, action: &str) -> Step {
         _ => Rollback::Action,
     };
     Step {
+        sensitive: false,
         group: None,
         id: what.parse().unwrap(),
         span: Span::default(),
