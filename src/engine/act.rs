@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::drive::Drive;
 use super::secrets::{self, At, Ready};
 use super::{EngineError, outputs, prepare};
-use crate::actions::{Action, Call, Context};
+use crate::actions::{Action, Call, Context, recorder};
 use crate::outcome::{Finding, Outcome, Report};
 use crate::playbook::{Probe, Scope, Step, Truth, decide_condition, explain};
 use crate::run::{Event, Settlement, Status, Task};
@@ -48,7 +48,12 @@ impl Drive<'_> {
         };
         let report = self.judge(task, mask.report(self.remember(task, &step, report, &context)));
         let report = self.hold_undo(task, report).await;
-        self.append(vec![Event::Outcome { task: task.clone(), attempt, report }])
+        let settled = report.outcome != Outcome::Unknown;
+        self.append(vec![Event::Outcome { task: task.clone(), attempt, report }])?;
+        if settled && mask.knows_secrets() {
+            recorder::forget_output(&context.spool, &call.attempt);
+        }
+        Ok(())
     }
 
     /// An attempt with its secrets in it: they are read this late, and never written down. `part` is what is carried out of

@@ -24,6 +24,11 @@ impl Mask {
         Self { secrets: secrets.clone() }
     }
 
+    /// Whether any secret was read by now.
+    pub(super) fn knows_secrets(&self) -> bool {
+        !self.secrets.masker().is_empty()
+    }
+
     /// What an action says of an attempt, without the secrets.
     pub(super) fn report(&self, report: Report) -> Report {
         let masker = self.secrets.masker();

@@ -23,4 +23,5 @@ mod plans;
 mod postgres_actions;
 mod processes;
 mod prove;
+mod secrets;
 mod sensitive;
