@@ -57,12 +57,15 @@ fn a_program_that_fails_is_told_without_what_it_printed_and_nothing_is_begun() {
 
 #[test]
 fn a_run_keeps_its_lease_while_a_program_takes_its_time() {
-    let (place, book) = place();
-    // The third time it is asked is for the step itself: the plan and the run's beginning have looked before.
+    let place = Place::new();
+    std::fs::write(place.path("secret"), SECRET).unwrap();
+    let first = "  - { id: first, run: touch WORLD/armed, effect: idempotent, rollback: none, because: a test }\n";
+    let book = place.book_with("uses", HEAD, &format!("{first}{BOOK}"));
+    // Only once the run goes on does it take its time.
     let slow = script(
         &place,
         "slow",
-        "cd \"$(dirname \"$0\")\"; echo x >>asked; if [ \"$(wc -l <asked)\" -ge 3 ]; then touch waits.here; while [ ! -e waits.go ]; do sleep 0.02; done; fi; cat secret",
+        "cd \"$(dirname \"$0\")\"; if [ -e armed ]; then touch waits.here; while [ ! -e waits.go ]; do sleep 0.02; done; fi; cat secret",
     );
     let mut runner = place.start(&["run", &book, "-y", "-i", &format!("password=exec:{slow}")]);
     place.wait_at("waits");
