@@ -19,6 +19,7 @@ mod house;
 mod journal_faults;
 mod lab;
 mod nested;
+mod parts;
 mod plans;
 mod postgres_actions;
 mod processes;
