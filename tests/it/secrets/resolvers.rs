@@ -72,8 +72,11 @@ fn a_run_keeps_its_lease_while_a_program_takes_its_time() {
     // A request is taken up within a moment all the same: the loop that renews the lease is not held up.
     let lines = command_lines();
     assert!(!holds(&lines, SECRET) && holds(&lines, "slow"));
+    let begun = std::time::Instant::now();
     place.expect(0, &["pause", "latest", "--reason", "a test"]);
     until("the request in the timeline", || place.expect(0, &["timeline", "latest"]).contains("pause").then_some(()));
+    // Well before the program would be given up, which would let the loop go on too.
+    assert!(begun.elapsed().as_secs() < 9, "{:?}", begun.elapsed());
     place.open("waits");
     assert!(runner.code().is_some());
     assert!(!runner.said().contains(SECRET), "{}", runner.said());
