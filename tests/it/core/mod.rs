@@ -6,6 +6,7 @@ mod groups;
 mod harness;
 mod outcomes;
 mod people;
+mod read_again;
 mod review_groups;
 mod review_random;
 mod review_return;

@@ -7,7 +7,7 @@ const TOKEN: &str = "tok-9f31c0-blackbird";
 
 const LOGIN: &str = r#"
   - id: login
-    run: 'echo asked >>WORLD/log; cat WORLD/token >/dev/null || exit 4; printf "{\"token\": \"%s\", \"ttl\": \"5m\"}\n" "$(cat WORLD/token)"; echo "as $(cat WORLD/token)" >&2'
+    run: 'echo asked >>WORLD/log; cat WORLD/token >/dev/null || exit 4; printf "{\"token\": \"%s\", \"ttl\": \"5m\"}\n" "$(cat WORLD/token)"; rev WORLD/token >&2'
     effect: read
     outputs: { token: { json: token, sensitive: true }, ttl: { json: ttl, type: string } }
 "#;
@@ -20,10 +20,15 @@ fn place() -> Place {
 
 fn nowhere(place: &Place, said: &str) {
     assert!(!said.contains(TOKEN), "{said}");
-    assert_eq!(telling(&place.path("state"), TOKEN), Vec::<std::path::PathBuf>::new());
-    for words in [&["timeline"][..], &["timeline", "--output", "json"], &["status", "--output", "json"]] {
-        let shown = place.expect(0, words);
-        assert!(!shown.contains(TOKEN), "{words:?}: {shown}");
+    // The login prints it backwards too, which no mask finds: what it prints is withheld whole.
+    let backwards: String = TOKEN.chars().rev().collect();
+    for text in [TOKEN, &backwards] {
+        assert!(!said.contains(text), "{said}");
+        assert_eq!(telling(&place.path("state"), text), Vec::<std::path::PathBuf>::new());
+        for words in [&["timeline"][..], &["timeline", "--output", "json"], &["status", "--output", "json"]] {
+            let shown = place.expect(0, words);
+            assert!(!shown.contains(text), "{words:?}: {shown}");
+        }
     }
 }
 
