@@ -10,7 +10,7 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 LAB := fixtures/lab/lab
 
-.PHONY: help demo test full check lab-up lab-down lab-status bench setup
+.PHONY: help demo test full check deny lab-up lab-down lab-status bench setup
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -30,7 +30,10 @@ full: export PLAYBOOK_TEST_FUZZ_CASES := $(or $(PLAYBOOK_TEST_FUZZ_CASES),5000)
 full: export PLAYBOOK_TEST_JOURNAL_FAULTS := $(or $(PLAYBOOK_TEST_JOURNAL_FAULTS),1000)
 full: export PLAYBOOK_TEST_POWER_CUTS := $(or $(PLAYBOOK_TEST_POWER_CUTS),60)
 full: export PLAYBOOK_TEST_EDITS := $(or $(PLAYBOOK_TEST_EDITS),300)
-full: test ## the same with the long jobs (many kills), for a night or a release
+full: test deny ## the same with the long jobs (many kills), for a night or a release
+
+deny: ## licences and sources of all parts, and advisories where their database is at hand (cargo-deny)
+	@fixtures/deny
 
 check: ## the fast inner loop: format, clippy, unit tests, without the heavy features
 	cargo fmt --check

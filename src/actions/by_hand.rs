@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::inventory::{Inventory, SecretRef};
 use crate::spec::ActionSpec;
-use crate::value::{letters, why_unknown, written_out};
+use crate::value::{Reference, letters, why_unknown, written_out};
 
 /// A word as a shell reads it back. What is not known yet stands as `<WHY>`, to be filled in.
 pub(crate) fn word(text: &str) -> String {
@@ -66,6 +66,20 @@ pub(crate) fn secret(reference: &SecretRef) -> String {
     match text.split_once(':') {
         Some(("env", name)) => format!("\"${name}\""),
         Some(("file", path)) => format!("\"$(cat {})\"", word(path)),
+        Some(("age", path)) => format!("\"$(age --decrypt --identity \"$PLAYBOOK_AGE_IDENTITY\" {})\"", word(path)),
+        _ => by_program(text),
+    }
+}
+
+fn by_program(text: &str) -> String {
+    match Reference::parse(text) {
+        Ok(Reference::Program(words)) => {
+            format!("\"$({})\"", words.iter().map(|part| word(part)).collect::<Vec<_>>().join(" "))
+        }
+        Ok(Reference::Vault { path, field }) => {
+            let (mount, rest) = path.split_once('/').unwrap_or((&path, ""));
+            format!("\"$(vault kv get -mount={} -field={} {})\"", word(mount), word(&field), word(rest))
+        }
         _ => word(&format!("<{text}>")),
     }
 }

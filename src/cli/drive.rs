@@ -14,7 +14,7 @@ use crate::engine::{
     WallClock,
 };
 use crate::ids::{Resource, RunId};
-use crate::inventory::Inventory;
+use crate::inventory::{Inventory, SecretRef};
 use crate::journal::{Journal, JournalError, OverLimit};
 use crate::notify;
 use crate::plan::Plan;
@@ -175,6 +175,16 @@ impl<'a> Drive<'a> {
         });
         self.reporter.pause();
         result.ok_or_else(interrupted)?.map_err(Failure::from)
+    }
+
+    /// Whether a reference leads to a secret. It is looked at and forgotten.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn finds_secret(&self, reference: &str) -> Result<(), String> {
+        let secrets = self.inventory.secrets.anew();
+        let found = self.runtime.block_on(secrets.read(&SecretRef(reference.to_owned())));
+        found.map(|_| ()).map_err(|error| error.to_string())
     }
 
     /// Starts a run, drives it, and shows how it came out.

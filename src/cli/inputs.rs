@@ -6,10 +6,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::nearest;
-use crate::inventory::{SecretRef, resolve_secret};
 use crate::plan::{Decided, Plan};
 use crate::playbook::{self, InputSpec, Playbook};
-use crate::value::Value;
+use crate::value::{REFERENCE_FORMS, Value};
 
 use super::exit::Exit;
 use super::failure::Failure;
@@ -59,7 +58,8 @@ pub fn bind(
         given.extend(texts.into_iter().map(|(name, text)| (name, (text, Origin::File(path.to_path_buf())))));
     }
     given.extend(pairs(typed)?.into_iter().map(|(name, text)| (name, (text, Origin::Typed))));
-    let texts = given.iter().map(|(name, (text, _))| (name.clone(), text.clone())).collect();
+    let texts =
+        given.iter().map(|(name, (text, _))| (name.clone(), playbook::Given::by_person(text.clone()))).collect();
     let inputs = playbook::bind_inputs(playbook, &texts).map_err(|errors| {
         let all: Vec<String> = errors
             .iter()
@@ -115,15 +115,15 @@ fn of_environment(
 ///
 /// # Errors
 /// The first that leads nowhere.
-pub fn hold_secrets(plan: &Plan) -> Result<(), Failure> {
+pub fn hold_secrets(plan: &Plan, mut look: impl FnMut(&str) -> Result<(), String>) -> Result<(), Failure> {
     let steps = plan.playbook.steps.iter().zip(&plan.steps);
     for (step, _) in steps.filter(|(_, planned)| !matches!(planned.runs, Decided::No { .. })) {
         for name in playbook::secrets_named(step, &plan.playbook.inputs) {
             let Some(reference) = plan.inputs.get(name).and_then(Value::as_str) else { continue };
-            resolve_secret(&SecretRef(reference.to_owned())).map_err(|error| {
+            look(reference).map_err(|error| {
                 Failure::new(Exit::Invalid, format!("input `{name}`, which step {} needs: {error}", step.id))
                     .meaning("nothing was started or changed")
-                    .next(format!("say where it is: -i {name}=env:NAME or -i {name}=file:/PATH"))
+                    .next(format!("say where it is: -i {name}=REFERENCE, which is {REFERENCE_FORMS}"))
             })?;
         }
     }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::drive::Drive;
-use super::secrets::{self, Ready};
+use super::secrets::{self, At, Ready};
 use super::{EngineError, outputs, prepare};
-use crate::actions::{Action, Call};
+use crate::actions::{Action, Call, Context, recorder};
 use crate::outcome::{Finding, Outcome, Report};
-use crate::playbook::{Probe, Scope, Truth, decide_condition, explain};
+use crate::playbook::{Probe, Scope, Step, Truth, decide_condition, explain};
 use crate::run::{Event, Settlement, Status, Task};
 use crate::spec::Effect;
 use crate::value::Value;
@@ -23,15 +23,20 @@ impl Drive<'_> {
         let Some((action, call, attempt)) = self.call(task) else {
             return Err(EngineError::State(format!("{task} has no intent that could be carried out")));
         };
-        // The last look before the first byte leaves. What is left is the time from here to the target.
-        self.journal.borrow_mut().check(&self.lease)?;
-        let ready = match self.ready(task, action.as_ref(), call) {
+        let Some(step) = self.state().step_of(task).cloned() else {
+            return Err(EngineError::State(format!("there is no step {}", task.step)));
+        };
+        let whys = self.recall(task, &step, &call.arguments).await?;
+        let ready = match self.ready(task, &step, action.as_ref(), call).await {
             Ok(ready) => ready,
             Err(why) => {
+                let why = whys.into_iter().chain([why]).collect::<Vec<_>>().join("; ");
                 let report = Report::no_effect(format!("nothing was sent: {why}"));
                 return self.append(vec![Event::Outcome { task: task.clone(), attempt, report }]);
             }
         };
+        // The last look before the first byte leaves. What is left is the time from here to the target.
+        self.journal.borrow_mut().check(&self.lease)?;
         let Ready { context, call, mask } = ready;
         let undo = self.state().is_own_undo(task);
         let limit = Duration::from_secs_f64(call.timeout.as_secs_f64() + GRACE);
@@ -41,16 +46,37 @@ impl Drive<'_> {
             Ok(report) => report,
             Err(_) => overdue(call.effect, limit),
         };
-        let report = self.judge(task, mask.report(report));
+        let report = self.judge(task, mask.report(self.remember(task, &step, report, &context)));
         let report = self.hold_undo(task, report).await;
-        self.append(vec![Event::Outcome { task: task.clone(), attempt, report }])
+        let settled = report.outcome != Outcome::Unknown;
+        self.append(vec![Event::Outcome { task: task.clone(), attempt, report }])?;
+        if settled && mask.knows_secrets() {
+            recorder::forget_output(&context.spool, &call.attempt);
+        }
+        Ok(())
     }
 
-    /// An attempt with its secrets in it: they are read this late, and never written down.
-    fn ready(&self, task: &Task, action: &dyn Action, call: Call) -> Result<Ready, String> {
-        let state = self.state();
-        let step = state.step_of(task).ok_or_else(|| format!("there is no step {}", task.step))?;
-        Ready::of(action, step, state.playbook().inputs_of(&task.step), call, self.context(task))
+    /// An attempt with its secrets in it: they are read this late, and never written down. `part` is what is carried out of
+    /// the task's step: itself, its probe, a part of its undo.
+    pub(super) async fn ready(
+        &self,
+        task: &Task,
+        part: &Step,
+        action: &dyn Action,
+        call: Call,
+    ) -> Result<Ready, String> {
+        // The plan stays as it is; the state may move on while a secret is read.
+        let plan = Arc::clone(&self.state().plan);
+        let at = At { book: &plan.playbook, of: &task.step, item: task.item.as_ref(), part };
+        Ready::of(action, at, call, self.context(task), &self.memory).await
+    }
+
+    /// The sensitive outputs of a step that only reads stay here; what goes on to be written has none.
+    fn remember(&self, task: &Task, step: &Step, report: Report, context: &Context) -> Report {
+        if task.is_undo() || !step.keeps_secrets() {
+            return report;
+        }
+        self.memory.take(step, task.item.as_ref(), report, &context.inventory.secrets)
     }
 
     /// The action, and what it is called with, for the newest attempt of a task.
@@ -82,7 +108,8 @@ impl Drive<'_> {
         if state.is_own_undo(task) {
             return report;
         }
-        let mut report = outputs::finish(step, report);
+        // Where some outputs are sensitive, all were read before these were taken out.
+        let mut report = if step.keeps_secrets() { report } else { outputs::finish(step, report) };
         if report.outcome == Outcome::Done
             && !step.effect.changes()
             && let Err(why) = prepare::requirements_of_read(step, task, &report.outputs, &state)
@@ -106,6 +133,7 @@ impl Drive<'_> {
             (Settlement::RunAgain, "an undo works from what it observes, so it runs again".to_owned())
         } else {
             tracing::debug!(task = %task, attempt = call.attempt, "looking what became of it");
+            self.recall_for(task, &call.arguments).await?;
             let mut finding = self.look_into(task, action, call).await;
             // That it failed is known; what is asked is whether its effect is there all the same.
             if ended && matches!(finding, Finding::Ended(_)) {
@@ -116,7 +144,7 @@ impl Drive<'_> {
                 && let Some(probe) = own
             {
                 let first = first.clone();
-                finding = match self.run_probe(task, &probe).await {
+                finding = match self.run_probe(task, &probe).await? {
                     // Who is asked needs both: what the recorder knows, and what the probe saw.
                     Finding::CannotTell { evidence } => {
                         Finding::CannotTell { evidence: format!("{first}; {evidence}") }
@@ -134,12 +162,14 @@ impl Drive<'_> {
     /// cannot be asked without.
     pub(super) async fn look_into(&self, task: &Task, action: Arc<dyn Action>, call: Call) -> Finding {
         let command = matches!(action.spec().name, "shell" | "ssh");
-        match self.ready(task, action.as_ref(), call.clone()) {
+        let Some(step) = self.state().step_of(task).cloned() else {
+            return Finding::CannotTell { evidence: format!("there is no step {}", task.step) };
+        };
+        match self.ready(task, &step, action.as_ref(), call.clone()).await {
             Ok(Ready { context, call, mask }) => mask.finding(action.probe(&context, &call).await),
             Err(why) if command => {
-                let step = self.state().step_of(task).cloned();
                 let context = self.context(task);
-                secrets::withhold(action.probe(&context, &call).await, step.as_ref(), &why)
+                secrets::withhold(action.probe(&context, &call).await, Some(&step), &why)
             }
             Err(why) => Finding::CannotTell { evidence: format!("it could not be looked into: {why}") },
         }
@@ -178,19 +208,22 @@ impl Drive<'_> {
     }
 
     /// Runs the step's own `probe:` and reads its two conditions.
-    async fn run_probe(&self, task: &Task, probe: &Probe) -> Finding {
-        let cannot = |evidence: String| Finding::CannotTell { evidence };
+    async fn run_probe(&self, task: &Task, probe: &Probe) -> Result<Finding, EngineError> {
+        let (action, call, scope) = match self.probe_call(task, probe) {
+            Ok(ready) => ready,
+            Err(why) => return Ok(Finding::CannotTell { evidence: why }),
+        };
+        self.recall(task, &probe.step, &call.arguments).await?;
+        Ok(self.ask_probe(task, probe, action.as_ref(), call, scope).await)
+    }
+
+    fn probe_call(&self, task: &Task, probe: &Probe) -> Result<(Arc<dyn Action>, Call, Scope), String> {
         let Some(action) = self.tools.actions.get(&probe.step.action).cloned() else {
-            return cannot(format!("this binary does not have the action {}", probe.step.action));
+            return Err(format!("this binary does not have the action {}", probe.step.action));
         };
-        let scope = match self.state().scope(task) {
-            Ok(scope) => scope,
-            Err(why) => return cannot(format!("the probe cannot be prepared: {why}")),
-        };
-        let arguments = match prepare::arguments(&probe.step, action.spec(), &scope) {
-            Ok(arguments) => arguments,
-            Err(why) => return cannot(format!("the probe cannot be prepared: {why}")),
-        };
+        let cannot = |why: String| format!("the probe cannot be prepared: {why}");
+        let scope = self.state().scope(task).map_err(cannot)?;
+        let arguments = prepare::arguments(&probe.step, action.spec(), &scope).map_err(cannot)?;
         let attempt = format!("{}-{}.-probe-{}", self.lease.run, task.file_name(), self.state().seq);
         let call = Call {
             key: attempt.clone(),
@@ -202,11 +235,12 @@ impl Drive<'_> {
             kill_on_timeout: true,
             effect: Effect::Read,
         };
-        let ready = {
-            let state = self.state();
-            let inputs = state.playbook().inputs_of(&task.step);
-            Ready::of(action.as_ref(), &probe.step, inputs, call, self.context(task))
-        };
+        Ok((action, call, scope))
+    }
+
+    async fn ask_probe(&self, task: &Task, probe: &Probe, action: &dyn Action, call: Call, scope: Scope) -> Finding {
+        let cannot = |evidence: String| Finding::CannotTell { evidence };
+        let ready = self.ready(task, &probe.step, action, call).await;
         let Ready { context, call, mask } = match ready {
             Ok(ready) => ready,
             Err(why) => return cannot(format!("the probe cannot be prepared: {why}")),

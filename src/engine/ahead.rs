@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::planning::look;
+use super::secrets::Memory;
 use crate::actions::{Context, Table};
 use crate::ids::{ItemId, StepId};
 use crate::plan::{Lookup, Planner};
@@ -24,11 +25,12 @@ const ROUNDS: u32 = 6;
 pub(super) struct Ahead {
     found: HashMap<(StepId, Option<ItemId>), (Lookup, Prediction)>,
     rounds: u32,
+    memory: Memory,
 }
 
 impl Ahead {
-    pub(super) fn new() -> Self {
-        Self { found: HashMap::new(), rounds: 0 }
+    pub(super) fn new(memory: Memory) -> Self {
+        Self { found: HashMap::new(), rounds: 0, memory }
     }
 
     /// What a look has found, which is made now with all others that can be, if it was not yet.
@@ -80,10 +82,11 @@ impl Ahead {
         for lookup in wanted {
             let Some(action) = actions.get(&lookup.action).cloned() else { continue };
             let (book, context, places) = (Arc::clone(book), context.clone(), Arc::clone(&places));
+            let memory = self.memory.clone();
             looks.spawn(async move {
                 let _place = places.acquire().await;
                 let prediction = match book.looking(&lookup.step) {
-                    Some(step) => look(action.as_ref(), &context, step, &lookup, book.inputs_of(&step.id)).await,
+                    Some(step) => look(action.as_ref(), &context, (&book, step), &lookup, &memory).await,
                     None => Prediction::unknown("the playbook has no such step"),
                 };
                 (lookup, prediction)

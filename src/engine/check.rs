@@ -1,12 +1,13 @@
 //! Looks whether identities and invariants hold, read-only, and writes it down. What cannot be read does not hold: a brake
 //! that nobody can ask is on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::drive::Drive;
-use super::secrets::Ready;
+use super::secrets::{At, Ready};
 use super::{EngineError, outputs, prepare};
 use crate::actions::Call;
 use crate::ids::ItemId;
@@ -81,7 +82,7 @@ impl Drive<'_> {
         let Some(action) = self.tools.actions.get(&step.action).cloned() else {
             return Err(format!("this binary does not have the action {}", step.action));
         };
-        let (scope, ready) = {
+        let (scope, plan, call) = {
             let state = self.state();
             let scope = state.scope_of_check(&made.check, made.item.as_ref())?;
             let arguments = prepare::arguments(step, action.spec(), &scope)?;
@@ -96,9 +97,10 @@ impl Drive<'_> {
                 kill_on_timeout: true,
                 effect: Effect::Read,
             };
-            let inputs = state.playbook().inputs_of(&step.id);
-            (scope, Ready::of(action.as_ref(), step, inputs, call, self.context(task))?)
+            (scope, Arc::clone(&state.plan), call)
         };
+        let at = At { book: &plan.playbook, of: &step.id, item: made.item.as_ref(), part: step };
+        let ready = Ready::of(action.as_ref(), at, call, self.context(task), &self.memory).await?;
         let Ready { context, call, mask } = ready;
         // An action keeps its own timeout; one that does not must not hold the run.
         let limit = call.timeout + Duration::from_secs(5);

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::alarm::Alarms;
+use super::secrets::Memory;
 use super::{Ending, EndingKind, EngineError, Tools, halt};
 use crate::actions::Context;
 use crate::journal::{Journal, JournalError, Lease};
@@ -54,6 +55,8 @@ pub(super) struct Drive<'e> {
     pub(super) told_halt: Cell<Option<i64>>,
     /// Until when tasks wait, each for an attempt of its own.
     pub(super) waiting: RefCell<BTreeMap<(Task, u32, bool), Instant>>,
+    /// The sensitive outputs that were read since this drive began.
+    pub(super) memory: Memory,
 }
 
 impl Drive<'_> {
@@ -288,7 +291,7 @@ impl Drive<'_> {
         let observer = Arc::clone(self.tools.observer);
         let task = task.clone();
         Context {
-            inventory: Arc::clone(self.tools.inventory),
+            inventory: Arc::new(self.tools.inventory.anew()),
             spool: self.spool.clone(),
             output: Arc::new(move |stderr, bytes| observer.output(&task, stderr, bytes)),
         }

@@ -5,6 +5,17 @@ use crate::outcome::{Outcome, Report};
 use crate::playbook::{OutputSource, OutputSpec, Scope, Step, Truth, decide_condition, explain};
 use crate::value::Value;
 
+/// What stands for a sensitive output wherever it is written down.
+pub(super) fn hidden(step: &Step, outputs: Value) -> Value {
+    let hide = |name: &str, value: Value| {
+        if step.is_secret_output(name) { Value::from(crate::inventory::MASK) } else { value }
+    };
+    match outputs {
+        Value::Object(map) => map.into_iter().map(|(name, value)| (name.clone(), hide(&name, value))).collect(),
+        other => other,
+    }
+}
+
 /// A command's report after the step's `ok_if` and `outputs`; any other report as it is.
 pub(super) fn finish(step: &Step, mut report: Report) -> Report {
     let ended = matches!(report.outcome, Outcome::Done | Outcome::Failed);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ahead::Ahead;
-use super::secrets::{self, Mask, Revealed};
+use super::mask::Mask;
+use super::secrets::{self, At, Memory};
 use super::{Engine, EngineError, outputs};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::ids::{ItemId, StepId};
 use crate::outcome::Outcome;
 use crate::plan::{Decided, DoneBefore, Lookup, Plan, Planner};
-use crate::playbook::{InputSpec, Playbook, Step};
+use crate::playbook::{Playbook, Step};
 use crate::run::Task;
 use crate::spec::{Effect, Prediction, Specs};
 use crate::value::Value;
@@ -46,7 +47,8 @@ impl Engine {
             spool: spool.0.clone(),
             output: Arc::new(|_, _| {}),
         };
-        let mut ahead = Ahead::new();
+        let memory = Memory::default();
+        let mut ahead = Ahead::new(memory.clone());
         while let Some(lookup) = planner.look_up().map_err(failed)? {
             self.parts.observer.planning(&lookup.step);
             let prediction = ahead.look(&lookup, &planner, &book, &self.parts.actions, &context).await;
@@ -55,28 +57,23 @@ impl Engine {
         }
         let taken = planner.taken().to_vec();
         let mut plan = planner.finish();
-        self.prove_secrets(&mut plan);
+        self.prove_secrets(&mut plan).await;
         Ok((plan, taken))
     }
 
     /// Says of each step that may run whether the secrets are there that it, its probe and its undo refer to: what a run
     /// would stumble over half-way is known before it begins.
-    fn prove_secrets(&self, plan: &mut Plan) {
+    async fn prove_secrets(&self, plan: &mut Plan) {
+        // For all steps at once: each reference is read once.
+        let secrets = self.parts.inventory.secrets.anew();
         for planned in &mut plan.steps {
             let Some(step) = plan.playbook.step(&planned.id) else { continue };
             let plays = self.parts.actions.get(&step.action).is_none_or(|action| !action.takes_secrets());
             if plays || matches!(planned.runs, Decided::No { .. }) {
                 continue;
             }
-            let inputs = plan.playbook.inputs_of(&step.id);
-            let (good, bad) = match self.parts.actions.get(&step.action) {
-                // What a nested playbook is given is known by what its steps are.
-                Some(action) if step.id.frame().is_some() => {
-                    let revealed = secrets::reveal(action.as_ref(), step, inputs, &planned.arguments);
-                    (Vec::new(), revealed.err().into_iter().collect())
-                }
-                _ => secrets::prove(step, inputs, &plan.inputs),
-            };
+            let at = At { book: &plan.playbook, of: &step.id, item: planned.item.as_ref(), part: step };
+            let (good, bad) = secrets::prove(at, &plan.inputs, &planned.arguments, &secrets).await;
             planned.prediction.notes.extend(good);
             let new = bad.into_iter().filter(|why| !planned.prediction.refusals.contains(why)).collect::<Vec<_>>();
             planned.prediction.refusals.extend(new);
@@ -106,20 +103,23 @@ impl Drop for Spool {
 pub(super) async fn look(
     action: &dyn Action,
     context: &Context,
-    step: &Step,
+    (book, step): (&Playbook, &Step),
     lookup: &Lookup,
-    inputs: &[InputSpec],
+    memory: &Memory,
 ) -> Prediction {
     let limit = Duration::from_secs(LOOK_SECONDS).min(Duration::from_secs_f64(step.timeout.clamp(1.0, 3600.0)));
-    let Revealed { arguments, mask } = match secrets::reveal(action, step, inputs, &lookup.arguments) {
-        Ok(revealed) => revealed,
+    let context = Context { inventory: Arc::new(context.inventory.anew()), ..context.clone() };
+    let secrets = &context.inventory.secrets;
+    let at = At { book, of: &step.id, item: lookup.item.as_ref(), part: step };
+    let arguments = match secrets::reveal(action, at, &lookup.arguments, secrets, memory).await {
+        Ok(arguments) => arguments,
         Err(why) => return refused(why),
     };
+    let mask = Mask::of(secrets);
     if lookup.run {
-        let name = format!("plan-{}", Task::at(&step.id, lookup.item.as_ref()).file_name());
-        return run(action, context, step, name, arguments, &mask, limit).await;
+        return run(action, &context, step, lookup, arguments, memory, limit).await;
     }
-    match tokio::time::timeout(limit, action.plan(context, &arguments)).await.map(|answer| mask.look(answer)) {
+    match tokio::time::timeout(limit, action.plan(&context, &arguments)).await.map(|answer| mask.look(answer)) {
         Ok(Ok(prediction)) => prediction,
         Ok(Err(ActionError::Unreachable(why) | ActionError::Invalid(why))) => refused(why),
         Err(_) => refused(format!("no answer within {} s", limit.as_secs())),
@@ -135,11 +135,12 @@ async fn run(
     action: &dyn Action,
     context: &Context,
     step: &Step,
-    name: String,
+    lookup: &Lookup,
     arguments: Value,
-    mask: &Mask,
+    memory: &Memory,
     limit: Duration,
 ) -> Prediction {
+    let name = format!("plan-{}", Task::at(&step.id, lookup.item.as_ref()).file_name());
     let call = Call {
         key: name.clone(),
         attempt: name,
@@ -150,7 +151,13 @@ async fn run(
         kill_on_timeout: true,
         effect: Effect::Read,
     };
-    let report = outputs::finish(step, mask.report(action.run(context, &call).await));
+    let report = action.run(context, &call).await;
+    let secrets = &context.inventory.secrets;
+    let report = if step.keeps_secrets() {
+        Mask::of(secrets).report(memory.take(step, lookup.item.as_ref(), report, secrets))
+    } else {
+        outputs::finish(step, Mask::of(secrets).report(report))
+    };
     match report.outcome {
         Outcome::Done => Prediction { outputs: report.outputs, ..Prediction::probed(serde_json::json!({})) },
         _ => refused(report.message),

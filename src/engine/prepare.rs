@@ -3,7 +3,8 @@
 
 use super::EngineError;
 use super::drive::Drive;
-use super::secrets;
+use super::mask::Mask;
+use super::secrets::{self, At};
 use crate::actions::ActionError;
 use crate::plan::{check_requirements, subjects};
 use crate::playbook::{
@@ -88,13 +89,16 @@ impl Drive<'_> {
         }
         let context = self.context(task);
         let limit = std::time::Duration::from_secs_f64(step.timeout.clamp(1.0, 60.0));
-        let revealed = {
-            let state = self.state();
-            let inputs = state.playbook().inputs_of(&task.step);
-            secrets::reveal(action.as_ref(), step, inputs, &arguments).map_err(Refusal::no)?
-        };
-        let looking = tokio::time::timeout(limit, action.plan(&context, &revealed.arguments));
-        let prediction = match looking.await.map(|answer| revealed.mask.look(answer)) {
+        let whys = self.recall(task, step, &arguments).await.map_err(|error| Refusal::no(error.to_string()))?;
+        let plan = std::sync::Arc::clone(&self.state().plan);
+        let at = At { book: &plan.playbook, of: &task.step, item: task.item.as_ref(), part: step };
+        let secrets = &context.inventory.secrets;
+        let revealed = secrets::reveal(action.as_ref(), at, &arguments, secrets, &self.memory)
+            .await
+            .map_err(|why| Refusal::no(whys.into_iter().chain([why]).collect::<Vec<_>>().join("; ")))?;
+        let mask = Mask::of(secrets);
+        let looking = tokio::time::timeout(limit, action.plan(&context, &revealed));
+        let prediction = match looking.await.map(|answer| mask.look(answer)) {
             Ok(Ok(prediction)) => prediction,
             Ok(Err(ActionError::Unreachable(why))) => return Err(Refusal::not_now(why)),
             Ok(Err(ActionError::Invalid(why))) => return Err(Refusal::no(why)),

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::drive::{Drive, TICK};
 use super::holder::{Liveness, is_alive, this_process};
 use super::people::may_answer;
+use super::secrets::Memory;
 use super::{Beginning, Ending, EndingKind, Engine, EngineError, Requested, Tools, make_folder};
 use crate::actions::recorder;
 use crate::ids::RunId;
@@ -177,6 +178,7 @@ impl Engine {
             alarms: RefCell::default(),
             told_halt: Cell::new(None),
             waiting: RefCell::default(),
+            memory: Memory::default(),
         })
     }
 }

@@ -1,11 +1,13 @@
 //! After a step is done: whether its conditions come true in their time, over its outputs and freshly read facts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::drive::Drive;
-use super::secrets::{self, Revealed};
+use super::mask::Mask;
+use super::secrets::{self, At};
 use super::{EngineError, prepare};
 use crate::actions::ActionError;
 use crate::outcome::{Outcome, Report};
@@ -65,30 +67,34 @@ impl Drive<'_> {
         }
     }
 
-    /// A look at the step's target, which holds on to nothing of this drive: requests are taken up while it lasts.
-    fn facts(&self, task: &Task, step: &Step) -> impl Future<Output = Result<Value, String>> + use<> {
-        let action = self.tools.actions.get(&step.action).cloned().ok_or("this binary does not have the action");
-        let state = self.state();
-        let intent = state.tasks.get(task).and_then(|state| state.intent.as_ref());
+    /// A look at the step's target.
+    async fn facts(&self, task: &Task, step: &Step) -> Result<Value, String> {
+        let Some(action) = self.tools.actions.get(&step.action).cloned() else {
+            return Err("this binary does not have the action".to_owned());
+        };
+        let (plan, intended) = {
+            let state = self.state();
+            let intent = state.tasks.get(task).and_then(|state| state.intent.as_ref());
+            (Arc::clone(&state.plan), intent.map(|intent| intent.arguments.clone()))
+        };
         // What was done by hand has no intent: it is looked at where the step would have acted.
-        let arguments = match intent {
-            Some(intent) => Ok(intent.arguments.clone()),
-            None => self.would_be(task, step),
+        let arguments = match intended {
+            Some(arguments) => arguments,
+            None => self.would_be(task, step)?,
         };
         let context = self.context(task);
-        let inputs = state.playbook().inputs_of(&task.step);
-        let ready = action.map_err(str::to_owned).and_then(|action| {
-            let revealed = secrets::reveal(action.as_ref(), step, inputs, &arguments?)?;
-            Ok((action, revealed))
-        });
-        async move {
-            let (action, Revealed { arguments, mask }) = ready?;
-            let looking = action.plan(&context, &arguments);
-            match tokio::time::timeout(Duration::from_secs(15), looking).await.map(|answer| mask.look(answer)) {
-                Ok(Ok(prediction)) => Ok(prediction.facts),
-                Ok(Err(ActionError::Unreachable(why) | ActionError::Invalid(why))) => Err(why),
-                Err(_) => Err("the target did not answer within 15 s".to_owned()),
-            }
+        let secrets = &context.inventory.secrets;
+        let whys = self.recall(task, step, &arguments).await.map_err(|error| error.to_string())?;
+        let at = At { book: &plan.playbook, of: &task.step, item: task.item.as_ref(), part: step };
+        let arguments = secrets::reveal(action.as_ref(), at, &arguments, secrets, &self.memory)
+            .await
+            .map_err(|why| whys.into_iter().chain([why]).collect::<Vec<_>>().join("; "))?;
+        let looking = action.plan(&context, &arguments);
+        let answer = tokio::time::timeout(Duration::from_secs(15), looking).await;
+        match answer.map(|answer| Mask::of(secrets).look(answer)) {
+            Ok(Ok(prediction)) => Ok(prediction.facts),
+            Ok(Err(ActionError::Unreachable(why) | ActionError::Invalid(why))) => Err(why),
+            Err(_) => Err("the target did not answer within 15 s".to_owned()),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Database, Fence, Host, Inventory, Member, Proxy};
 use crate::diagnostic::nearest;
+use crate::value::Reference;
 
 /// Everything that is wrong, a sentence each; nothing where it holds together.
 pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
@@ -77,11 +78,10 @@ fn check_database(inventory: &Inventory, name: &str, database: &Database, found:
         found.push(format!("{place}.endpoint: write it as ADDRESS:PORT"));
     }
     if let Some(password) = &database.password
-        && !["env:", "file:"].iter().any(|kind| password.0.strip_prefix(kind).is_some_and(|rest| !rest.is_empty()))
-    {
         // What stands there may be the password itself, so it is not repeated.
-        found
-            .push(format!("{place}.password: write a reference, `env:NAME` or `file:PATH`, never the password itself"));
+        && let Err(why) = Reference::parse(&password.0)
+    {
+        found.push(format!("{place}.password: {why}"));
     }
     for fence in &database.fence {
         if let Fence::Command { argv, probe } = fence

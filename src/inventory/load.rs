@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Inventory, InventoryError, SecretRef, check};
+use crate::value::Reference;
 
 /// Reads an inventory.
 ///
@@ -13,13 +14,17 @@ pub fn load(path: &Path) -> Result<Inventory, InventoryError> {
     let unreadable = |source| InventoryError::Unreadable { path: path.to_owned(), source };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let mut inventory = parse(path, &text)?;
+    // The absolute folder, as a run may outlive the working directory it was started in.
+    let absolute = std::path::absolute(path).map_err(unreadable)?;
+    let folder = absolute.parent().unwrap_or(Path::new("/"));
+    for password in inventory.databases.values_mut().filter_map(|database| database.password.as_mut()) {
+        *password = resolve_reference(folder, password);
+    }
     let problems = check::problems(&inventory);
     if !problems.is_empty() {
         return Err(InventoryError::Inconsistent { path: path.to_owned(), problems });
     }
-    // The absolute folder, as a run may outlive the working directory it was started in.
-    let absolute = std::path::absolute(path).map_err(unreadable)?;
-    resolve_paths(&mut inventory, absolute.parent().unwrap_or(Path::new("/")));
+    resolve_paths(&mut inventory, folder);
     Ok(inventory)
 }
 
@@ -39,16 +44,29 @@ fn resolve_paths(inventory: &mut Inventory, folder: &Path) {
             *path = resolve(folder, path);
         }
     }
-    for password in inventory.databases.values_mut().filter_map(|database| database.password.as_mut()) {
-        if let Some(file) = password.0.strip_prefix("file:") {
-            *password = SecretRef(format!("file:{}", resolve(folder, Path::new(file)).display()));
-        }
-    }
     // A socket on another host has no folder here that it could be relative to.
     for proxy in inventory.proxies.values_mut().filter(|proxy| proxy.host.is_none()) {
         if !check::is_address(&proxy.socket) {
             proxy.socket = resolve(folder, Path::new(&proxy.socket)).display().to_string();
         }
+    }
+}
+
+/// A reference whose path counts from the given folder, and so does a program's that is written with a slash.
+fn resolve_reference(folder: &Path, reference: &SecretRef) -> SecretRef {
+    let path = |kind: &str, rest: &str| SecretRef(format!("{kind}:{}", resolve(folder, Path::new(rest)).display()));
+    match reference.0.split_once(':') {
+        Some((kind @ ("file" | "age"), rest)) if !rest.is_empty() => path(kind, rest),
+        Some(("exec", _)) => match Reference::parse(&reference.0) {
+            Ok(Reference::Program(mut words)) if words.first().is_some_and(|program| program.contains('/')) => {
+                if let Some(program) = words.first_mut() {
+                    *program = resolve(folder, Path::new(&*program)).display().to_string();
+                }
+                SecretRef(format!("exec:{}", serde_json::json!(words)))
+            }
+            _ => reference.clone(),
+        },
+        _ => reference.clone(),
     }
 }
 
@@ -114,6 +132,25 @@ proxies:
         let orders = inventory.databases.get("orders").unwrap();
         assert_eq!(orders.password, Some(SecretRef(format!("file:{}", at("secret").display()))));
         assert_eq!(orders.system_identifier.as_deref(), Some("7450000000000000001"), "a number is taken as text");
+    }
+
+    #[test]
+    fn references_of_every_form_count_from_the_file_and_are_held_to_their_form() {
+        for (written, read) in [
+            ("age:db.age", "age:FOLDER/db.age"),
+            ("exec:pass show db", "exec:pass show db"),
+            ("exec:./get db", "exec:[\"FOLDER/./get\",\"db\"]"),
+            ("vault:secret/orders#password", "vault:secret/orders#password"),
+            ("env:PW", "env:PW"),
+        ] {
+            let (folder, inventory) = load_text(&GOOD.replace("file:secret", &format!("'{written}'")));
+            let found = inventory.unwrap().databases.get("orders").unwrap().password.clone().unwrap().0;
+            assert_eq!(found, read.replace("FOLDER", &folder.path().display().to_string()));
+        }
+        for bad in ["exec:pass show db | head -1", "vault:secret/orders", "env:A B", "file:", "age:"] {
+            let error = error_of(&GOOD.replace("file:secret", &format!("'{bad}'")));
+            assert!(error.contains("databases.orders.password: "), "{bad}: {error}");
+        }
     }
 
     #[test]

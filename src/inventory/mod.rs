@@ -1,5 +1,6 @@
-//! What playbooks act on: hosts, databases, proxies. A leaf: it reads its file and knows nothing of the rest. It never
-//! holds a secret, only references to secrets, and it never talks to what it names.
+//! What playbooks act on: hosts, databases, proxies. A leaf: it reads its file and knows nothing of the rest. Its file never
+//! holds a secret, only references to secrets, and it never talks to what it names; it reads the secrets themselves when
+//! they are asked for, and keeps them in memory alone.
 
 mod check;
 mod load;
@@ -9,7 +10,7 @@ mod secret;
 
 pub use load::load;
 pub use model::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef};
-pub use secret::{Secret, resolve_secret};
+pub use secret::{MASK, MaskedStream, Masker, Secret, Secrets};
 
 use std::path::PathBuf;
 

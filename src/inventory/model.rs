@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Secrets;
+
 /// What playbooks act on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -23,6 +25,17 @@ pub struct Inventory {
     pub proxies: BTreeMap<String, Proxy>,
     /// Who to ask, by role: free text for a person.
     pub contacts: BTreeMap<String, String>,
+    /// Where the secrets are asked for that it refers to, and those of inputs: in memory alone.
+    #[serde(skip)]
+    pub secrets: Secrets,
+}
+
+impl Inventory {
+    /// The same for one more attempt: what it refers to is read anew.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { secrets: self.secrets.anew(), ..self.clone() }
+    }
 }
 
 /// A host that is reached over ssh.
@@ -148,7 +161,7 @@ pub struct Proxy {
     pub servers: BTreeMap<String, String>,
 }
 
-/// Where a secret is found: `env:NAME` or `file:PATH`. Never the secret itself.
+/// Where a secret is found (`value::Reference` has the forms). Never the secret itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SecretRef(pub String);

@@ -89,6 +89,7 @@ impl Projection {
             | Event::Requested { .. }
             | Event::SkippedByPerson { answers: false, .. }
             | Event::Inherited { .. }
+            | Event::ReadAgain { .. }
             | Event::Note { .. } => {}
         }
     }

@@ -242,7 +242,10 @@ pub(super) fn read_outputs(reader: &mut Reader<'_>, node: &Node) -> Vec<OutputSp
             }
             kind
         });
-        outputs.extend(from.map(|from| OutputSpec { name: name.clone(), from, kind: kind.unwrap_or(default) }));
+        let sensitive =
+            entry.value.get("sensitive").and_then(|node| reader.boolean(node, "sensitive")).unwrap_or(false);
+        let kind = kind.unwrap_or(if sensitive { Type::String } else { default });
+        outputs.extend(from.map(|from| OutputSpec { name: name.clone(), from, kind, sensitive }));
     }
     outputs
 }

@@ -10,8 +10,9 @@ use crate::document::{self, Entry, Node, NodeKind};
 use crate::ids::is_identifier;
 use crate::value::{Type, Value, contains_unknown};
 
+use super::given::Given;
 use super::reader::Reader;
-use super::sensitive::no_reference;
+use super::sensitive::not_written_out;
 use super::words::{self, check_keys};
 use super::{InputSpec, Nested, Playbook};
 use crate::diagnostic::nearest;
@@ -219,7 +220,7 @@ fn read_default(reader: &mut Reader<'_>, node: &Node, spec: &InputSpec) -> Optio
         }
         _ => reader.typed(node, "default", &spec.kind)?,
     };
-    if let (true, Some(why)) = (spec.sensitive, value.as_str().and_then(no_reference)) {
+    if let (true, Some(why)) = (spec.sensitive, value.as_str().and_then(not_written_out)) {
         let message = format!("the default of `{}`, which is sensitive, is no reference: {why}", spec.name);
         reader.faults.error("sensitive-default", node.span, message, None);
         return None;
@@ -293,7 +294,7 @@ fn hold_given(spec: &InputSpec, value: &Value) -> Result<(), String> {
 ///
 /// # Errors
 /// All that is wrong: unknown names, missing ones, wrong types, patterns and bounds.
-pub fn bind_inputs(playbook: &Playbook, given: &BTreeMap<String, String>) -> Result<Value, Vec<InputError>> {
+pub fn bind_inputs(playbook: &Playbook, given: &BTreeMap<String, Given>) -> Result<Value, Vec<InputError>> {
     let mut errors = Vec::new();
     let mut error = |name: &str, message: String| errors.push(InputError { name: name.to_owned(), message });
     let known = || playbook.inputs.iter().map(|input| input.name.as_str());
@@ -310,14 +311,14 @@ pub fn bind_inputs(playbook: &Playbook, given: &BTreeMap<String, String>) -> Res
         let name = &spec.name;
         let value = match given.get(name) {
             // Nothing of it is repeated: it may be the secret itself.
-            Some(text) if spec.sensitive => match no_reference(text) {
-                None => Value::from(text.as_str()),
+            Some(given) if spec.sensitive => match given.is_no_secret() {
+                None => Value::from(given.text.as_str()),
                 Some(why) => {
                     error(name, format!("input `{name}` is sensitive: {why}"));
                     continue;
                 }
             },
-            Some(text) => match spec.kind.parse(text).map_err(|error| error.to_string()) {
+            Some(Given { text, .. }) => match spec.kind.parse(text).map_err(|error| error.to_string()) {
                 Ok(value) => match hold_given(spec, &value) {
                     Ok(()) => value,
                     Err(message) => {
@@ -332,7 +333,7 @@ pub fn bind_inputs(playbook: &Playbook, given: &BTreeMap<String, String>) -> Res
             },
             None if spec.required => {
                 let what = if spec.description.is_empty() { spec.kind.to_string() } else { spec.description.clone() };
-                let form = if spec.sensitive { "env:NAME or file:/PATH" } else { "…" };
+                let form = if spec.sensitive { "REFERENCE (env:NAME, file:/PATH, …)" } else { "…" };
                 error(name, format!("input `{name}` must be given ({what}): --input {name}={form}"));
                 continue;
             }

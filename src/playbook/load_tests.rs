@@ -347,8 +347,8 @@ steps: [{ id: a, run: x, effect: read }]
     );
     assert!(playbook.diagnostics.iter().any(|fault| fault.code == "wrong-type"), "`no_` is no boolean");
     let mut playbook = good_inputs();
-    let given = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    let given = |pairs: &[(&str, &str)]| -> BTreeMap<String, Given> {
+        pairs.iter().map(|(name, text)| ((*name).to_owned(), Given::by_person(*text))).collect()
     };
     let bound = bind_inputs(&playbook, &given(&[("cluster", "orders"), ("lag", "64KiB"), ("hosts", "x,y")])).unwrap();
     assert_eq!(
@@ -446,7 +446,7 @@ mod survival {
             names in proptest::collection::vec("[a-z_]{0,3}|cluster|mode|lag|hosts|code", 0..6),
             values in proptest::collection::vec("[ -~ü]{0,12}|[0-9]{1,25}(KiB|TiB)?|[A-Z]{3}|(h[0-9],){0,4}", 6),
         ) {
-            let given: BTreeMap<String, String> = names.into_iter().zip(values).collect();
+            let given: BTreeMap<String, Given> = names.into_iter().zip(values.into_iter().map(Given::by_person)).collect();
             if let Ok(bound) = bind_inputs(&good_inputs(), &given) {
                 prop_assert_eq!(bound.as_object().map(serde_json::Map::len), Some(5));
             }

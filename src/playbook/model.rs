@@ -172,6 +172,9 @@ pub struct Step {
     /// Who has to say that it may begin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// Whether all of its outputs live in memory alone.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub sensitive: bool,
 }
 
 /// A condition that must come true within a time after a step is done.
@@ -276,6 +279,15 @@ pub struct OutputSpec {
     pub from: OutputSource,
     /// Its type.
     pub kind: Type,
+    /// Whether it lives in memory alone: no plan and no record ever holds it.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub sensitive: bool,
+}
+
+/// For what is left out where it says nothing: the digests of the playbooks from before it was there stay as they were.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 /// Where an output is found in a command's standard output.

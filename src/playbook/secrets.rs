@@ -24,8 +24,10 @@ static WRITTEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
 });
 
 /// A reference that only the inventory and sensitive inputs resolve: here it would be handed over as it is.
-static REFERENCE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(^|[\s=:'\x22])((env|vault):[A-Za-z_]|file:/[A-Za-z0-9_.])[A-Za-z0-9_/.#-]*").ok());
+static REFERENCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(^|[\s=:'\x22])((env|vault):[A-Za-z_]|(file|age):/[A-Za-z0-9_.]|exec:[A-Za-z/\[])[A-Za-z0-9_/.#-]*")
+        .ok()
+});
 
 const HELP: &str = "give it through the environment: `env: { NAME: \"{{…}}\" }`, and \"$NAME\" in the script, or have the \
                     program read it from a file that only it can read";
@@ -42,7 +44,7 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, root: &Node) {
         if plain {
             let message = format!("`{}` looks like a secret, and is kept and shown as it is given", entry.key.value);
             let help =
-                "add `sensitive: true`: then it takes a reference (env:NAME, file:/PATH) and is never written down";
+                "add `sensitive: true`: then it takes a reference (env:NAME, file:/PATH, …) and is never written down";
             faults.warn("plain-secret", entry.key.span, message, Some(help.to_owned()));
         }
     }

@@ -1,145 +1,40 @@
-//! Sensitive inputs: what is given is a reference, and it stays one in plans, records and on screens. Here is said what a
-//! reference looks like, where one may stand, and at which places of a step's arguments its secret is put in. It never
-//! sees a secret that it could write down: whoever acts brings what resolves it.
+//! Lint of what is sensitive. What is given for an input is a reference, and it stays one in plans, records and on screens; an
+//! output of a reading step lives in memory, and `***` stands for it. Here is said where the two may stand.
 
 use crate::diagnostic::Span;
 use crate::spec::Specs;
-use crate::value::{Type, Value};
+use crate::value::{Reference, Type, Value};
 
 use super::faults::Faults;
-use super::template::{self, Filler, Piece};
-use super::{Argument, Expression, GroupKind, InputSpec, Playbook, Rollback, Step, Template, cel};
+use super::secret_places::{alone, each_part, each_template, input_of, is_secret, secret_of};
+use super::template::{self, Piece};
+use super::{Argument, Expression, GroupKind, InputSpec, Playbook, Step, Template, cel};
 
 /// Where a secret may stand, for whoever put it elsewhere.
-const HELP: &str = "it may stand alone, as \"{{inputs.NAME}}\", in `env:` of a command or in a field of `with:`";
+const HELP: &str = "it may stand alone, as \"{{NAME}}\", in `env:` of a command or in a field of `with:`";
 
 /// Why a text is no reference to a secret, if it is none. The text itself is not repeated: it may be the secret.
 pub(super) fn no_reference(text: &str) -> Option<&'static str> {
-    let is_name = |name: &str| {
-        let mut bytes = name.bytes();
-        bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-            && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    };
-    match text.split_once(':') {
-        Some(("env", name)) if is_name(name) => None,
-        Some(("env", _)) => Some("`env:` is followed by the name of an environment variable, such as env:DB_PASSWORD"),
-        Some(("file", path)) if path.starts_with('/') => None,
-        Some(("file", _)) => Some("`file:` is followed by a whole path, such as file:/run/secrets/db"),
-        Some(("vault", _)) => Some("`vault:` is not in this version; write env:NAME or file:/PATH"),
-        _ => Some(
-            "it takes a reference, env:NAME or file:/PATH, and never the secret itself. What was given is not shown; if \
-             it is the secret, it may stand in your shell's history now",
-        ),
-    }
+    Reference::parse(text).err()
 }
 
-/// The sensitive inputs that a step names: itself, in its probe and in its undo.
-pub fn secrets_named<'a>(step: &Step, inputs: &'a [InputSpec]) -> Vec<&'a str> {
-    let secret: Vec<&str> = inputs.iter().filter(|input| input.sensitive).map(|input| input.name.as_str()).collect();
-    if secret.is_empty() {
-        return secret;
-    }
-    let mut named = Vec::new();
-    each_part(step, &mut |part| {
-        for (_, argument) in &part.arguments {
-            each_template(argument, &mut |template| named.extend(alone(template)));
-        }
-    });
-    secret.into_iter().filter(|name| named.iter().any(|other| other == name)).collect()
-}
-
-/// A step's resolved arguments with the secrets in them: only where the step itself names a sensitive input and nothing
-/// else, so that no text from a target is ever taken for a reference.
-///
-/// # Errors
-/// What `resolve` says of the first reference that it cannot resolve.
-pub fn fill_secrets(
-    step: &Step,
-    inputs: &[InputSpec],
-    arguments: &Value,
-    resolve: &mut dyn FnMut(&str) -> Result<Value, String>,
-) -> Result<Value, String> {
-    let mut filled = arguments.clone();
-    if inputs.iter().any(|input| input.sensitive) {
-        for (name, argument) in &step.arguments {
-            if let Some(value) = filled.get_mut(name) {
-                fill(argument, value, inputs, resolve)?;
-            }
-        }
-    }
-    Ok(filled)
-}
-
-fn fill(
-    argument: &Argument,
-    value: &mut Value,
-    inputs: &[InputSpec],
-    resolve: &mut dyn FnMut(&str) -> Result<Value, String>,
-) -> Result<(), String> {
-    match argument {
-        Argument::Literal(_) | Argument::Computed(_) => {}
-        Argument::Template(template) => {
-            let secret = alone(template).is_some_and(|name| is_secret(inputs, &name));
-            if let (true, Value::String(reference)) = (secret, &*value) {
-                *value = resolve(reference)?;
-            }
-        }
-        Argument::List(items) => {
-            for (place, item) in items.iter().enumerate() {
-                if let Some(value) = value.get_mut(place) {
-                    fill(item, value, inputs, resolve)?;
-                }
-            }
-        }
-        Argument::Map(entries) => {
-            for (name, entry) in entries {
-                if let Some(value) = value.get_mut(name) {
-                    fill(entry, value, inputs, resolve)?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn is_secret(inputs: &[InputSpec], name: &str) -> bool {
-    inputs.iter().any(|input| input.sensitive && input.name == name)
-}
-
-/// The input that a template is, if it is one and nothing else.
-fn alone(template: &Template) -> Option<String> {
-    let pieces = template::compile(&template.source).ok()?;
-    match template::single(&pieces)? {
-        Filler::Path(path) if path.root == "inputs" && path.parts.len() == 1 => path.name(0).map(str::to_owned),
-        _ => None,
-    }
-}
-
-fn each_part<'s>(step: &'s Step, visit: &mut dyn FnMut(&'s Step)) {
-    visit(step);
-    if let Some(probe) = &step.probe {
-        each_part(&probe.step, visit);
-    }
-    if let Rollback::Steps(parts) = &step.rollback {
-        parts.iter().for_each(|part| each_part(part, visit));
-    }
-}
-
-fn each_template<'s>(argument: &'s Argument, visit: &mut dyn FnMut(&'s Template)) {
-    match argument {
-        Argument::Literal(_) | Argument::Computed(_) => {}
-        Argument::Template(template) => visit(template),
-        Argument::List(items) => items.iter().for_each(|item| each_template(item, visit)),
-        Argument::Map(entries) => entries.iter().for_each(|(_, entry)| each_template(entry, visit)),
+/// Why a reference may not stand in a playbook, if it may not. A playbook is shared and looked at in a dry-run; what a dry-run
+/// would start to read a secret is for whoever types it, or for the inventory, to say.
+pub(super) fn not_written_out(text: &str) -> Option<&'static str> {
+    match Reference::parse(text) {
+        Ok(Reference::Program(_)) => Some("`exec:` may not stand in a playbook; give it with -i, or in the inventory"),
+        Ok(_) => None,
+        Err(why) => Some(why),
     }
 }
 
 /// Refuses a sensitive input wherever its value would be seen, decide something, or be part of a longer text.
 pub(super) fn check(faults: &mut Faults, playbook: &Playbook, specs: &Specs) {
-    if !playbook.inputs.iter().any(|input| input.sensitive) {
+    if !playbook.inputs.iter().any(|input| input.sensitive) && !playbook.steps.iter().any(Step::keeps_secrets) {
         return;
     }
-    let mut check = Check { faults, inputs: &playbook.inputs, specs };
+    playbook.steps.iter().for_each(|step| outputs(faults, step));
+    let mut check = Check { faults, book: playbook, specs, own: None };
     for lock in &playbook.locks {
         check.nowhere(lock, "the name of a lock is written down and shown");
     }
@@ -149,12 +44,44 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, specs: &Specs) {
             GroupKind::Parallel | GroupKind::Forward { .. } => {}
             GroupKind::Each(each) => check.argument(&each.list, Some("items are written down and shown")),
             // Whether the nested playbook treats it as a secret is known once it is there: `may_be_given`.
-            GroupKind::Nested(nested) => nested.given.iter().for_each(|(_, given)| check.argument(given, None)),
+            GroupKind::Nested(nested) => nested.given.iter().for_each(|(_, given)| {
+                check.argument(given, None);
+                each_template(given, &mut |template| {
+                    if alone(template).is_some_and(|path| path.root == "steps") {
+                        check.nowhere(template, "a nested playbook takes references, and this secret has none");
+                    }
+                });
+            }),
         }
     }
     for step in &playbook.steps {
         each_part(step, &mut |part| check.step(part));
     }
+}
+
+/// An output lives in memory only where it can be had again: after a crash the step runs again, so it must only read.
+fn outputs(faults: &mut Faults, step: &Step) {
+    if step.keeps_secrets() && step.effect.changes() {
+        let message = format!("`sensitive` goes with steps that only read, and `{}` may change something", step.id);
+        let help = "a sensitive output is not written down, so after a crash the step would have to run again to have it; read \
+                    it in a step of its own with `effect: read`";
+        faults.error("sensitive-output", step.span, message, Some(help.to_owned()));
+    }
+    for output in step.outputs.iter().filter(|output| output.sensitive) {
+        if !matches!(output.kind, Type::String | Type::Any) {
+            let message =
+                format!("the output `{}` is sensitive, so it is a text and not a {}", output.name, output.kind);
+            let help = Some("leave out its `type`: nothing of it is looked at".to_owned());
+            faults.error("sensitive-output", step.span, message, help);
+        }
+    }
+    each_part(step, &mut |part| {
+        if part.id != step.id && part.keeps_secrets() {
+            let message =
+                format!("`{}` is a part of another step, and nothing can use a secret that it reads", part.id);
+            faults.error("sensitive-output", part.span, message, Some("leave out `sensitive`".to_owned()));
+        }
+    });
 }
 
 /// Whether an input of a nested playbook may be given this. A sensitive one takes a sensitive input of the caller, alone, or
@@ -163,7 +90,9 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, specs: &Specs) {
 /// # Errors
 /// Why not.
 pub(super) fn may_be_given(spec: &InputSpec, argument: &Argument, caller: &[InputSpec]) -> Result<(), String> {
-    let secret = |template: &Template| alone(template).is_some_and(|name| is_secret(caller, &name));
+    let secret = |template: &Template| {
+        alone(template).and_then(|path| input_of(&path)).is_some_and(|name| is_secret(caller, &name))
+    };
     if !spec.sensitive {
         let mut names = false;
         each_template(argument, &mut |template| names |= secret(template));
@@ -174,7 +103,7 @@ pub(super) fn may_be_given(spec: &InputSpec, argument: &Argument, caller: &[Inpu
         Argument::Template(template) if secret(template) => Ok(()),
         Argument::Literal(Value::Null) => Ok(()),
         Argument::Literal(Value::String(text)) => {
-            no_reference(text).map_or(Ok(()), |why| Err(format!("is sensitive: {why}")))
+            not_written_out(text).map_or(Ok(()), |why| Err(format!("is sensitive: {why}")))
         }
         _ => Err("is sensitive: it takes a sensitive input, alone, or a reference that is written out".to_owned()),
     }
@@ -182,12 +111,15 @@ pub(super) fn may_be_given(spec: &InputSpec, argument: &Argument, caller: &[Inpu
 
 struct Check<'c> {
     faults: &'c mut Faults,
-    inputs: &'c [InputSpec],
+    book: &'c Playbook,
     specs: &'c Specs,
+    /// The step whose own outputs are called just `outputs` here.
+    own: Option<&'c Step>,
 }
 
-impl Check<'_> {
-    fn step(&mut self, step: &Step) {
+impl<'c> Check<'c> {
+    fn step(&mut self, step: &'c Step) {
+        self.own = Some(step);
         let verify = step.verify.iter().map(|verify| &verify.expression);
         let single = [step.condition.as_ref(), step.ok_if.as_ref()];
         let probe = step.probe.iter().flat_map(|probe| [Some(&probe.took_effect), probe.did_not.as_ref()]);
@@ -212,7 +144,10 @@ impl Check<'_> {
             (Argument::Literal(_), _) => {}
             (Argument::Template(template), Some(why)) => self.nowhere(template, why),
             (Argument::Template(template), None) => {
-                if alone(template).is_none() {
+                // One that goes on behind the name leads into what is a text at best.
+                if alone(template)
+                    .is_none_or(|path| path.parts.len() > 1 && path.root == "inputs" || path.parts.len() > 3)
+                {
                     self.nowhere(template, "it is never put into a longer text, where nothing would take it out again");
                 }
             }
@@ -240,11 +175,26 @@ impl Check<'_> {
     }
 
     fn path(&mut self, path: &cel::Path, span: Span, text: &str, why: &str) {
-        let name = path.name(0).filter(|name| path.root == "inputs" && is_secret(self.inputs, name));
-        if let Some(name) = name {
-            let place = self.faults.word(span, text, &path.to_string());
-            let message = format!("`inputs.{name}` is sensitive and must not stand here: {why}");
-            self.faults.error("sensitive-use", place, message, Some(HELP.replace("NAME", name)));
+        let Some(name) = self.secret(path) else { return };
+        let place = self.faults.word(span, text, &path.to_string());
+        let message = format!("`{name}` is sensitive and must not stand here: {why}");
+        self.faults.error("sensitive-use", place, message, Some(HELP.replace("NAME", &name)));
+    }
+
+    /// What a path leads to, if that is sensitive.
+    fn secret(&self, path: &cel::Path) -> Option<String> {
+        let first = path.name(0);
+        match path.root.as_str() {
+            "inputs" => first.filter(|name| is_secret(&self.book.inputs, name)).map(|name| format!("inputs.{name}")),
+            // The facts of a step that only reads are its outputs.
+            root @ ("outputs" | "facts") => match (self.own.filter(|own| own.keeps_secrets())?, first) {
+                (own, Some(name)) => own.is_secret_output(name).then(|| format!("{root}.{name}")),
+                (_, None) => Some(root.to_owned()),
+            },
+            _ => {
+                let (step, name) = secret_of(path, None, self.book)?;
+                name.filter(|name| step.is_secret_output(name)).map(|name| format!("steps.{}.outputs.{name}", step.id))
+            }
         }
     }
 }
@@ -255,7 +205,6 @@ mod tests {
     use crate::actions::Table;
     use crate::diagnostic::{Severity, Source};
     use crate::playbook::load;
-    use serde_json::json;
 
     #[test]
     fn a_secret_stands_alone_where_an_action_takes_a_text_and_nowhere_else() {
@@ -298,25 +247,12 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_put_in_only_where_the_step_names_it() {
-        let text = "name: x\nversion: 1.0.0\ninputs: { pw: { type: string, sensitive: true }, who: { type: string } }\n\
-                    steps:\n  - { id: a, run: x, effect: read, env: { PW: \"{{inputs.pw}}\", WHO: \"{{inputs.who}}\" } }\n";
-        let book = load(&Source::new("x.yaml", text), &Specs::of(Table::builtin().specs())).playbook.unwrap();
-        // A text that only looks like a reference stays the text that it is.
-        let arguments = json!({"script": "x", "environment": {"PW": "env:PW", "WHO": "env:PW"}});
-        let mut resolve = |reference: &str| Ok(Value::from(format!("<{reference}>")));
-        let filled = fill_secrets(&book.steps[0], &book.inputs, &arguments, &mut resolve).unwrap();
-        assert_eq!(filled["environment"], json!({"PW": "<env:PW>", "WHO": "env:PW"}));
-        assert_eq!(secrets_named(&book.steps[0], &book.inputs), ["pw"]);
-        let failed = fill_secrets(&book.steps[0], &book.inputs, &arguments, &mut |_| Err("no".to_owned()));
-        assert_eq!(failed, Err("no".to_owned()));
-    }
-
-    #[test]
     fn a_reference_has_a_form_and_nothing_else_is_repeated() {
-        for good in ["env:DB_PASSWORD", "env:_x1", "file:/run/secrets/db"] {
+        for good in ["env:DB_PASSWORD", "env:_x1", "file:/run/secrets/db", "vault:kv/db#password", "exec:pass show db"]
+        {
             assert_eq!(no_reference(good), None, "{good}");
         }
+        assert!(not_written_out("exec:pass show db").is_some() && not_written_out("vault:kv/db#pw").is_none());
         for bad in
             ["hunter2", "", "env:", "env:1", "env:A B", "file:", "file:db", "vault:kv/db", "http://x", "hunter2:x"]
         {

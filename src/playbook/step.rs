@@ -147,6 +147,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
         on_failure: optional("on_failure").and_then(|node| read_on_failure(reader, node)),
         outputs: optional("outputs").map(|node| command::read_outputs(reader, node)).unwrap_or_default(),
         approval: read_approval(reader, node),
+        sensitive: optional("sensitive").and_then(|node| reader.boolean(node, "sensitive")).unwrap_or(false),
         rollback: Rollback::None { because: String::new() },
         action: call.action.clone(),
         arguments: call.arguments,

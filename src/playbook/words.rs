@@ -82,8 +82,9 @@ pub(super) const STEP: Words = Words {
         "parallel",
         "steps",
         "approval",
+        "sensitive",
     ],
-    later: &["sensitive"],
+    later: &[],
 };
 
 /// What may stand in every kind of group.
@@ -220,7 +221,8 @@ pub(super) const DEFAULTS: Words = Words { place: "the defaults", known: &["time
 pub(super) const RETRY: Words =
     Words { place: "a retry", known: &["attempts", "delay", "backoff", "max_delay"], later: &[] };
 pub(super) const VERIFY: Words = Words { place: "a verification", known: &["expr", "within"], later: &[] };
-pub(super) const OUTPUT: Words = Words { place: "an output", known: &["json", "regex", "type"], later: &["sensitive"] };
+pub(super) const OUTPUT: Words =
+    Words { place: "an output", known: &["json", "regex", "type", "sensitive"], later: &[] };
 pub(super) const ON_FAILURE: Words = Words { place: "on_failure", known: &["rollback_to", "step"], later: &[] };
 
 /// What people write who come from Ansible, GitHub Actions, Rundeck and the like.
@@ -274,7 +276,7 @@ const FOREIGN: &[(&str, &str)] = &[
     ("matrix", "for_each"),
     ("strategy", "for_each"),
     ("secret", "sensitive"),
-    ("no_log", "sensitive (on the input that holds the secret)"),
+    ("no_log", "sensitive (on the input that holds the secret, or on the step that reads one)"),
     ("any_errors_fatal", "max_failures"),
     ("fail-fast", "max_failures"),
     ("max-parallel", "batch (such as `batch: {size: 2}`)"),

@@ -168,6 +168,7 @@ impl RunState {
                 self.forget_checks();
                 self.rollback = Some(Rollback { to: to.clone(), because: because.clone(), since: at, by_person });
             }
+            Event::ReadAgain { task, .. } => self.read_again(task)?,
             Event::WaitStarted { question } => self.question = Some(question.clone()),
             Event::Answered { task, answer, reason } => self.answer(task, *answer, reason, &record.actor, at)?,
             Event::Inherited { .. } => self.inherit(record)?,
@@ -207,6 +208,13 @@ impl RunState {
             return Ok(());
         }
         Err(format!("the playbook has no step {step}"))
+    }
+
+    /// Nothing moves on by it: what it read is in no record. But only what may run at any time may run out of its turn.
+    fn read_again(&self, task: &Task) -> Result<(), String> {
+        let reads = self.playbook().step(&task.step).is_some_and(|step| !step.effect.changes() && step.keeps_secrets());
+        let has_read = self.tasks.get(task).is_some_and(|state| state.intent.is_some() && !state.is_in_flight());
+        if reads && has_read { Ok(()) } else { Err(format!("{task} is nothing that could be read again")) }
     }
 
     fn fail_item(&mut self, task: &Task, item: &ItemId, because: &str) -> Result<(), String> {

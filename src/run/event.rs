@@ -278,6 +278,14 @@ pub enum Event {
         /// What it has from it.
         inheritance: Box<Inheritance>,
     },
+    /// A step that only reads runs again, as a sensitive output of it is needed that this runner does not have in memory: it
+    /// was read by one before it. Durable before the first byte leaves; that it failed shows in what needed it.
+    ReadAgain {
+        /// What runs again.
+        task: Task,
+        /// What needs it.
+        needed_by: Task,
+    },
     /// The run is over.
     RunEnded {
         /// How.

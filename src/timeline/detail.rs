@@ -38,6 +38,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::BudgetExceeded { .. } => "budget_exceeded",
         Event::SkippedByPerson { .. } => "skipped_by_person",
         Event::Inherited { .. } => "inherited",
+        Event::ReadAgain { .. } => "read_again",
         Event::RunEnded { .. } => "run_ended",
     }
 }
@@ -58,6 +59,7 @@ pub(super) fn about(event: &Event) -> Option<(&StepId, Option<&ItemId>)> {
         | Event::Rejected { task, .. }
         | Event::Checked { task, .. }
         | Event::SkippedByPerson { task, .. }
+        | Event::ReadAgain { task, .. }
         | Event::Answered { task, .. } => Some((&task.step, task.item.as_ref())),
         Event::ItemFailed { task, item, .. } => Some((&task.step, Some(item))),
         Event::CheckpointReached { step, .. } => Some((step, None)),
@@ -143,6 +145,7 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
             json!({ "number": number, "by": by, "reason": reason, "since_ms": since })
         }
         Event::HaltLifted { by, reason } => json!({ "by": by, "reason": reason }),
+        Event::ReadAgain { needed_by, .. } => json!({ "needed_by": needed_by }),
         Event::RunEnded { verdict, summary } => json!({ "verdict": verdict, "summary": summary }),
     }
 }

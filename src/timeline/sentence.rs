@@ -70,6 +70,9 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
         Event::Rejected { task, reason } => format!("{} did not approve {task}: {reason}", record.actor),
         Event::Checked { task, moment, found, .. } => brakes::checked(task, *moment, found),
         Event::BudgetExceeded { from, to, max, taken } => brakes::exceeded(from, to, *max, *taken),
+        Event::ReadAgain { task, needed_by } => {
+            format!("{task} reads again what {needed_by} needs: it is secret, and only the runner before knew it")
+        }
         Event::RunEnded { verdict, summary } => format!("{}: {summary}", verdict_words(*verdict)),
     }
 }

@@ -3,11 +3,13 @@
 
 mod hidden;
 mod kind;
+mod reference;
 mod units;
 mod unknown;
 
 pub use hidden::{has_hidden, is_hidden, letters, told, written_out};
 pub use kind::{Type, TypeError};
+pub use reference::{REFERENCE_FORMS, Reference};
 pub use units::{format_seconds, format_size, parse_duration, parse_size};
 pub use unknown::{contains_unknown, is_unknown, unknown, why_unknown};
 

@@ -196,7 +196,8 @@ fn only_a_reference_is_taken_and_what_was_given_is_not_repeated() {
     let place = Place::new();
     for (value, why) in [
         (CANARY, "never the secret itself"),
-        ("vault:kv/db", "`vault:` is not in this version"),
+        ("vault:kv/db", "mount, path and field"),
+        ("exec:pass show db | head -1", "there is no shell behind `exec:`"),
         ("file:secret", "a whole path"),
         ("env:", "the name of an environment variable"),
     ] {
@@ -205,7 +206,7 @@ fn only_a_reference_is_taken_and_what_was_given_is_not_repeated() {
         assert!(shown.contains(why) && !shown.contains(CANARY), "{value}: {shown}");
     }
     let shown = place.expect(65, &["plan", "secretive"]);
-    assert!(shown.contains("password=env:NAME or file:/PATH"), "{shown}");
+    assert!(shown.contains("password=REFERENCE (env:NAME, file:/PATH, …)"), "{shown}");
     // A dry-run finds out that nothing is there, and so does a run, before anything is sent.
     let shown = place.expect(1, &["plan", "secretive", "-i", "password=env:PLAYBOOK_NO_SUCH"]);
     assert!(shown.contains("PLAYBOOK_NO_SUCH is not set"), "{shown}");

@@ -59,7 +59,7 @@ pub(super) async fn connect(
     // A role's or a database's own settings must not decide how long we wait, or where our names are looked up.
     config.options(format!("-c statement_timeout={} -c lock_timeout=0", statement_timeout.as_millis().max(1)));
     if let Some(reference) = &database.password {
-        config.password(secret(inventory, reference).map_err(NoConnection::Invalid)?);
+        config.password(secret(inventory, reference).await.map_err(NoConnection::Invalid)?);
     }
     let place = format!("{address}:{port}");
     match tokio::time::timeout(CONNECT * 2, config.connect(NoTls)).await {
@@ -154,15 +154,7 @@ pub(super) fn member<'a>(database: &'a Database, cluster: &str, name: &str) -> R
 }
 
 /// What a secret's reference stands for.
-pub(super) fn secret(inventory: &Inventory, reference: &SecretRef) -> Result<String, String> {
-    let _ = inventory;
-    match reference.0.split_once(':') {
-        Some(("env", name)) => {
-            std::env::var(name).map_err(|_| format!("the environment has no {name}, which holds the password"))
-        }
-        Some(("file", path)) => std::fs::read_to_string(path)
-            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-            .map_err(|error| format!("the password's file {path} cannot be read: {error}")),
-        _ => Err("the password's reference is neither env:NAME nor file:PATH".to_owned()),
-    }
+pub(super) async fn secret(inventory: &Inventory, reference: &SecretRef) -> Result<String, String> {
+    let secret = inventory.secrets.read(reference).await.map_err(|error| error.to_string())?;
+    Ok(secret.expose().to_owned())
 }

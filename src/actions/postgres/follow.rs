@@ -85,7 +85,7 @@ pub(super) async fn look_whether_it_follows(
 
 /// How a standby connects to a primary: as the cluster's standbys did until now (their keys, password file and TLS
 /// settings), with the address of the new one.
-pub(super) fn standby_conninfo(
+pub(super) async fn standby_conninfo(
     inventory: &Inventory,
     database: &Database,
     model: &str,
@@ -105,7 +105,7 @@ pub(super) fn standby_conninfo(
         && conninfo.get("password").is_none()
         && conninfo.get("passfile").is_none()
     {
-        conninfo = conninfo.with("password", &secret(inventory, reference).map_err(PostgresError::Invalid)?);
+        conninfo = conninfo.with("password", &secret(inventory, reference).await.map_err(PostgresError::Invalid)?);
     }
     Ok(conninfo)
 }
@@ -219,7 +219,7 @@ async fn follow(context: &Context, call: &Call) -> Result<Report, PostgresError>
     if let Some(slot) = &standby.slot {
         make_slot(context, found, primary, slot).await?;
     }
-    let conninfo = standby_conninfo(&context.inventory, found, &facts.primary_conninfo, primary, name)?;
+    let conninfo = standby_conninfo(&context.inventory, found, &facts.primary_conninfo, primary, name).await?;
     point(context, found, &view, name, &conninfo, standby.slot.as_deref()).await?;
     loop {
         let view = View::of(&context.inventory, cluster).await?;

@@ -180,7 +180,7 @@ async fn bring_back(work: &Work<'_>, view: &View, seen: &OnHost) -> Result<Repor
     let rewinds = needs_rewind(seen, timeline, fork);
     let mut discarded = if rewinds { None } else { Some(0) };
     let model = view.facts(work.source).map(|facts| facts.primary_conninfo.clone()).unwrap_or_default();
-    let conninfo = standby_conninfo(&work.context.inventory, work.database, &model, work.primary, work.name)?;
+    let conninfo = standby_conninfo(&work.context.inventory, work.database, &model, work.primary, work.name).await?;
     if let Some(slot) = &work.target.slot {
         make_slot(work.context, work.database, work.primary, slot).await?;
     }
@@ -188,7 +188,8 @@ async fn bring_back(work: &Work<'_>, view: &View, seen: &OnHost) -> Result<Repor
         let end = end_of_log(work.context, work.target, seen, Duration::from_secs(15)).await;
         discarded = discarded_bytes(end, fork);
         let ended =
-            rewind(work.context, work.target, &key("rewind"), &rewind_source(work)?, work.deadline.left()).await?;
+            rewind(work.context, work.target, &key("rewind"), &rewind_source(work).await?, work.deadline.left())
+                .await?;
         if ended.exit_code != Some(0) {
             let words = last_words(&ended);
             return Ok(Report::failed(by_hand(work, "pg_rewind", &words)).with_output(ended.output));
@@ -221,7 +222,7 @@ fn by_hand(work: &Work<'_>, what: &str, words: &str) -> String {
 }
 
 /// pg_rewind reads files as the role that we connect as, not as the replicating one.
-fn rewind_source(work: &Work<'_>) -> Result<Conninfo, PostgresError> {
+async fn rewind_source(work: &Work<'_>) -> Result<Conninfo, PostgresError> {
     let source = Conninfo::default()
         .with("host", &work.primary.address)
         .with("port", &work.primary.port.to_string())
@@ -229,7 +230,7 @@ fn rewind_source(work: &Work<'_>) -> Result<Conninfo, PostgresError> {
         .with("dbname", &work.database.dbname);
     Ok(match &work.database.password {
         Some(reference) => {
-            source.with("password", &secret(&work.context.inventory, reference).map_err(PostgresError::Invalid)?)
+            source.with("password", &secret(&work.context.inventory, reference).await.map_err(PostgresError::Invalid)?)
         }
         None => source,
     })

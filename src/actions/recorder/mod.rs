@@ -25,7 +25,7 @@ pub use room::set_aside;
 
 use std::ffi::OsString;
 use std::os::fd::AsFd as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -61,6 +61,21 @@ static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 /// call counts.
 pub fn use_program(path: PathBuf) {
     let _ = PROGRAM.set(path);
+}
+
+/// Gives up what the commands of an attempt printed, in a run's spool on this machine. The outcome is in the journal by then,
+/// without the secrets that may stand in the spool; nobody needs more of it than how it ended.
+pub fn forget_output(spool: &Path, attempt: &str) {
+    let folders = std::fs::read_dir(spool).into_iter().flatten().flatten();
+    // An action that runs several commands names them ATTEMPT-WORD. The attempt of an item that is called ITEM-1 begins like
+    // the first one of ITEM, and ends in a number.
+    let is_word = |rest: &str| rest.strip_prefix('-').is_some_and(|word| word.bytes().all(|b| b.is_ascii_alphabetic()));
+    let is_of = |name: &str| name.strip_prefix(attempt).is_some_and(|rest| rest.is_empty() || is_word(rest));
+    for folder in folders.filter(|folder| is_of(&folder.file_name().to_string_lossy())) {
+        if let Err(error) = Spool::at(folder.path()).forget_output() {
+            tracing::debug!(folder = %folder.path().display(), %error, "what a command printed could not be removed");
+        }
+    }
 }
 
 /// The binary that is started as the recorder: this very one, even where its file was replaced meanwhile.

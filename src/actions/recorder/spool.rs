@@ -129,6 +129,23 @@ impl Spool {
         Ok("reserve")
     }
 
+    /// Gives up what it printed, which may hold secrets; how it ended stays known. Called once that is written down elsewhere.
+    pub(crate) fn forget_output(&self) -> Result<()> {
+        for name in ["stdout", "stderr"] {
+            match std::fs::remove_file(self.folder.join(name)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        let Some(mut status) = self.status()?.map(|status| without_text(&status)) else { return Ok(()) };
+        if let Status::Ended(ended) = &mut status {
+            // A digest of what held a secret would let it be guessed at.
+            ended.output.stdout.sha256.clear();
+            ended.output.stderr.sha256.clear();
+        }
+        self.write_status(&status)
+    }
+
     /// How it ended, if that is known.
     pub(crate) fn status(&self) -> Result<Option<Status>> {
         match std::fs::read(self.folder.join("status")) {

@@ -13,7 +13,7 @@ use crate::actions::{ActionError, Context};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::setup::Setup;
-use crate::inventory::{Database, Host, Inventory, resolve_secret};
+use crate::inventory::{Database, Host, Inventory};
 use crate::playbook::complete_arguments;
 use crate::value::Value;
 
@@ -45,7 +45,6 @@ pub(super) fn inventory(setup: &Setup, inventory: &Inventory) -> Vec<Look> {
     for (name, host) in &inventory.hosts {
         looks.extend(files(name, host));
     }
-    looks.extend(inventory.databases.iter().filter_map(|(name, database)| password(name, database)));
     looks
 }
 
@@ -77,10 +76,10 @@ fn readable(path: &Path) -> bool {
 }
 
 /// Whether a password can be found. It is looked at and forgotten.
-fn password(name: &str, database: &Database) -> Option<Look> {
+async fn password(inventory: &Inventory, name: &str, database: &Database) -> Option<Look> {
     let reference = database.password.as_ref()?;
     let about = format!("database {name}");
-    Some(match resolve_secret(reference) {
+    Some(match inventory.secrets.read(reference).await {
         Ok(_) => Look::well(about, "its password is found"),
         Err(error) => Look::finding(about, error.to_string()),
     })
@@ -112,6 +111,9 @@ pub(super) fn looks(setup: &Setup, inventory: &Arc<Inventory>) -> Result<Vec<Loo
             .map(|target| tokio::spawn(look(setup.actions.clone(), Arc::clone(inventory), target)))
             .collect();
         let mut found = Vec::new();
+        for (name, database) in &inventory.databases {
+            found.extend(password(inventory, name, database).await);
+        }
         for look in looks {
             found.push(look.await.unwrap_or_else(|error| Look::finding("doctor", format!("a look failed: {error}"))));
         }

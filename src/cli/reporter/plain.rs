@@ -78,7 +78,7 @@ pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
         {
             ("▲", Ink::Warn)
         }
-        Event::Intent { .. } => ("·", Ink::Plain),
+        Event::Intent { .. } | Event::ReadAgain { .. } => ("·", Ink::Plain),
         Event::Outcome { task, report, .. } => match report.outcome {
             Outcome::Done if task.is_undo() => ("↩", Ink::Warn),
             Outcome::Done => ("✓", Ink::Good),

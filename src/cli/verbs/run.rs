@@ -126,7 +126,7 @@ fn begin(
     if !weak.is_empty() {
         return Err(weak_failure(&weak));
     }
-    inputs::hold_secrets(&plan)?;
+    inputs::hold_secrets(&plan, |reference| drive.finds_secret(reference))?;
     let screen = &setup.screen;
     if let Some(over) = drive.over_limit(&plan)? {
         held_back::limited(setup, &over, &plan.playbook, passes)?;

@@ -5,7 +5,7 @@ use crate::cli::visible;
 use crate::ids::{ItemId, StepId};
 use crate::inventory::Inventory;
 use crate::plan::{Decided, Plan, PlannedStep};
-use crate::playbook::{InputSpec, Rollback, Step, fill_secrets};
+use crate::playbook::{Playbook, Rollback, SecretUse, Step, fill_secrets};
 use crate::spec::UndoSpec;
 use crate::value::unknown;
 
@@ -31,7 +31,7 @@ pub fn text(plan: &Plan, actions: &Table, inventory: &Inventory) -> String {
         lines.extend(inside.go_on(plan, step, planned));
         lines.push(String::new());
         lines.push(comment(&format!("{number}. {}: {}", planned.name(), step.title)));
-        lines.extend(of_step(step, planned, book.inputs_of(&step.id), actions, inventory));
+        lines.extend(of_step(step, planned, book, actions, inventory));
     }
     // A script keeps its line ends, or it would be another one when it is pasted.
     let shown = lines
@@ -79,13 +79,7 @@ impl<'a> Inside<'a> {
     }
 }
 
-fn of_step(
-    step: &Step,
-    planned: &PlannedStep,
-    inputs: &[InputSpec],
-    actions: &Table,
-    inventory: &Inventory,
-) -> Vec<String> {
+fn of_step(step: &Step, planned: &PlannedStep, book: &Playbook, actions: &Table, inventory: &Inventory) -> Vec<String> {
     let mut lines = Vec::new();
     if step.point_of_no_return {
         lines.push("# POINT OF NO RETURN: what comes now is not undone.".to_owned());
@@ -99,8 +93,13 @@ fn of_step(
     lines.extend(step.require.iter().map(|need| comment(&format!("must hold {when}: {}", need.source))));
     let action = actions.get(&step.action);
     // Typed as it is, a reference would be taken for the secret.
-    let mut named = |reference: &str| Ok(unknown(format!("the secret {reference}")));
-    let arguments = fill_secrets(step, inputs, &planned.arguments, &mut named);
+    let mut named = |place: SecretUse<'_>| {
+        Ok(unknown(match place {
+            SecretUse::Reference(reference) => format!("the secret {reference}"),
+            SecretUse::Output { step, name } => format!("the secret output {name} of step {step}"),
+        }))
+    };
+    let arguments = fill_secrets(step, &step.id, book, &planned.arguments, &mut named);
     let arguments = arguments.unwrap_or_else(|_| planned.arguments.clone());
     lines.extend(action.map(|action| action.by_hand(inventory, &arguments)).unwrap_or_default());
     lines

@@ -155,7 +155,7 @@ fn inputs(book: &Playbook, width: usize) -> Vec<Line> {
             (Some(Value::Null) | None, false) => "optional".to_owned(),
             (Some(value), false) => format!("default {}", of_kind(value, &input.kind)),
         };
-        let secret = if input.sensitive { ", sensitive: env:NAME or file:/PATH" } else { "" };
+        let secret = if input.sensitive { ", sensitive: a reference (env:NAME, file:/PATH, …)" } else { "" };
         let notes = format!("  {}, {given}{secret}", input.kind);
         lines.push(Line::plain("  ").with(Ink::Good, &input.name).with(Ink::Dim, notes));
         if !input.description.is_empty() {

@@ -23,6 +23,7 @@ pub const START: Time = Time(1_795_360_830_000);
 pub fn step(id: &str, title: &str, action: &str, effect: Effect) -> Step {
     Step {
         approval: None,
+        sensitive: false,
         group: None,
         id: id.parse().unwrap(),
         span: Span::default(),

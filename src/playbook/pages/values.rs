@@ -56,17 +56,26 @@ pub(super) const PAGES: &[Page] = &[
     page_of(
         "sensitive-default",
         "The default of a sensitive input is not a reference.",
-        "A secret in a playbook's file is one for everybody who can read it. `env:NAME` and `file:/PATH` say where it is.",
+        "A secret in a playbook's file is one for everybody who can read it. A reference (env:NAME, file:/PATH, age:/PATH, \
+         vault:PATH#FIELD) says where it is. `exec:` is for whoever types it: a dry-run would run what a file says.",
         "inputs: { password: { type: string, sensitive: true, default: hunter2 } }\n",
         "inputs: { password: { type: string, sensitive: true, default: 'env:DB_PASSWORD' } }\n",
     ),
     page_of(
         "sensitive-use",
-        "A sensitive input stands where its value would be shown, decide something, or become part of a longer text.",
+        "A sensitive input or output stands where its value would be shown, decide something, or become part of a longer text.",
         "It is a reference until an action gets it, so a condition cannot see the secret; and what is spliced into a text or \
          a command line could not be taken out again of what is shown and written down.",
         "inputs: { password: { type: string, sensitive: true } }\nsteps:\n  - { id: look, argv: [psql, \"{{inputs.password}}\"], effect: read }\n",
         "inputs: { password: { type: string, sensitive: true } }\nsteps:\n  - { id: look, argv: [psql, --list], effect: read, env: { PGPASSWORD: \"{{inputs.password}}\" } }\n",
+    ),
+    page_of(
+        "sensitive-output",
+        "A step that may change something has a sensitive output, or one that is not a text.",
+        "A sensitive output is never written down. After a crash the step that read it runs again, which only a step that \
+         changes nothing may do unasked.",
+        "- { id: login, run: get-token, effect: idempotent, rollback: none, because: it expires, outputs: { token: { json: token, sensitive: true } } }\n- { id: use, run: call-it, effect: read, env: { TOKEN: \"{{steps.login.outputs.token}}\" } }\n",
+        "- { id: login, run: get-token, effect: read, outputs: { token: { json: token, sensitive: true } } }\n- { id: use, run: call-it, effect: read, env: { TOKEN: \"{{steps.login.outputs.token}}\" } }\n",
     ),
     page_of(
         "required-default",

@@ -135,7 +135,7 @@ fn input_key(word: &str) -> Value {
         "items" => json!({ "description": "the type of a list's items",
             "enum": TYPES.iter().filter(|kind| !matches!(**kind, "choice" | "list")).collect::<Vec<_>>() }),
         "required" => about("boolean", "whether it must be given"),
-        "sensitive" => about("boolean", "whether it is a secret: it takes a reference, env:NAME or file:/PATH"),
+        "sensitive" => about("boolean", "whether it is a secret: it takes a reference, such as env:NAME or file:/PATH"),
         "default" => json!({ "description": "what it is when it is not given",
             "type": ["string", "number", "boolean", "null", "array"] }),
         "pattern" => about("text", "a regular expression that the whole text must match"),

@@ -150,6 +150,9 @@ pub(super) fn key(word: &str) -> Value {
         "point_of_no_return" => about("boolean", "the run cannot go back past it by itself"),
         "on_failure" => about("on_failure", "what happens when it fails"),
         "outputs" => about("outputs", "what is read from what the command printed"),
+        "sensitive" => {
+            about("boolean", "its outputs live in memory alone and are never written down; for steps that only read")
+        }
         "for_each" => json!({ "description": "a list; `item` is what is in hand",
             "anyOf": [refer("template"), refer("computed"), { "type": "array", "minItems": 1 }] }),
         "batch" => {
@@ -212,6 +215,7 @@ fn output_key(word: &str) -> Value {
         "json" => about("text", "a path into the JSON that was printed"),
         "regex" => about("text", "a regular expression; the output is its first group"),
         "type" => about("text", "the output's type"),
+        "sensitive" => about("boolean", "it lives in memory alone and is never written down; for steps that only read"),
         _ => Value::Null,
     }
 }

@@ -153,6 +153,11 @@ impl Stand {
         scene.journal.copy()
     }
 
+    /// What a run begins with: all approvals are given.
+    fn beginning(&self) -> Beginning {
+        Beginning { approved: self.approved.clone(), ..Beginning::default() }
+    }
+
     /// A first life.
     pub(super) async fn start(&self, journal: &MemoryJournal, failure: Option<Failure>, cancel: Option<u64>) -> Life {
         let witness = self.witness(cancel.map(|after| (after, Mutex::new(journal.reopen()))));
@@ -160,7 +165,7 @@ impl Stand {
         self.live(
             failure,
             &witness,
-            engine.start(self.plan.clone(), Beginning { approved: self.approved.clone(), ..Beginning::default() }),
+            engine.start(self.plan.clone(), self.beginning()),
         )
         .await
     }
@@ -170,7 +175,7 @@ impl Stand {
         let view = |after| (after, Mutex::new(journal.reopen()));
         let witness = Arc::new(Witness { halt: Some(view(halt)), ..self.watching(cancel.map(view)) });
         let mut engine = self.bench.engine(journal, None, witness.clone());
-        self.live(None, &witness, engine.start(self.plan.clone(), None, Vec::new())).await
+        self.live(None, &witness, engine.start(self.plan.clone(), self.beginning())).await
     }
 
     /// Ends the halt.

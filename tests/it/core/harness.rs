@@ -202,6 +202,7 @@ pub fn step(what: &str, action: &str) -> Step {
     };
     Step {
         approval: None,
+        sensitive: false,
         group: None,
         id: what.parse().unwrap(),
         span: Span::default(),

@@ -10,6 +10,7 @@ mod harness;
 mod outcomes;
 mod over;
 mod people;
+mod read_again;
 mod review_groups;
 mod review_random;
 mod review_return;
