@@ -28,8 +28,8 @@ mod whom;
 
 pub use clock::{Clock, WallClock};
 pub use observer::{Observer, Silent};
-pub use roles::{Everybody, People, SystemPeople};
 pub use over::Former;
+pub use roles::{Everybody, People, SystemPeople};
 
 use std::path::PathBuf;
 use std::sync::Arc;

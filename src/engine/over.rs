@@ -111,7 +111,8 @@ impl Engine {
             approved,
         };
         let now = self.parts.clock.now();
-        let (lease, records) = self.parts.journal.begin_over(&run, started, &over, &holder, &holder.user, now, &limits)?;
+        let (lease, records) =
+            self.parts.journal.begin_over(&run, started, &over, &holder, &holder.user, now, &limits)?;
         let mut state: Option<RunState> = None;
         for record in &records {
             let known = match state.take() {

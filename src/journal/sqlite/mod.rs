@@ -17,7 +17,8 @@ use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 
 use super::chain::{self, Stored, Writer};
 use super::{
-    Earlier, Halt, Handover, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow, Verification,
+    Earlier, Halt, Handover, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow,
+    Verification,
 };
 use super::{boot, halt};
 use crate::ids::RunId;

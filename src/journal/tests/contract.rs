@@ -285,8 +285,9 @@ fn handover(expected: u64, seen: u64) -> Handover {
 fn a_run_takes_the_place_of_another_in_one_write(store: &dyn Store) {
     let (mut first, mut second) = (store.view(), store.view());
     let old = begin(&mut *first, "r1", &["db/a", "db/b"]);
-    let (lease, records) =
-        second.begin_over(&run("r2"), started(&["db/a", "db/c"]), &handover(1, 2), &holder(2), "bob", Time(3), &[]).unwrap();
+    let (lease, records) = second
+        .begin_over(&run("r2"), started(&["db/a", "db/c"]), &handover(1, 2), &holder(2), "bob", Time(3), &[])
+        .unwrap();
     assert_eq!(records.len(), 3);
     assert_eq!((records[2].event.clone(), records[2].actor.as_str()), (note("from r1"), "bob"));
     let held: Vec<String> = second.locks().unwrap().iter().map(|row| format!("{} {}", row.resource, row.run)).collect();

@@ -162,12 +162,7 @@ impl Stand {
     pub(super) async fn start(&self, journal: &MemoryJournal, failure: Option<Failure>, cancel: Option<u64>) -> Life {
         let witness = self.witness(cancel.map(|after| (after, Mutex::new(journal.reopen()))));
         let mut engine = self.bench.engine(journal, failure, witness.clone());
-        self.live(
-            failure,
-            &witness,
-            engine.start(self.plan.clone(), self.beginning()),
-        )
-        .await
+        self.live(failure, &witness, engine.start(self.plan.clone(), self.beginning())).await
     }
 
     /// The same where everything is halted behind a record.

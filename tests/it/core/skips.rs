@@ -198,7 +198,11 @@ fn failure() -> impl Strategy<Value = Failure> {
 fn moves() -> impl Strategy<Value = Vec<Move>> {
     let task = || prop::sample::select(vec!["a", "b", "c", "b", "c", "a/undo", "b/undo", "c/undo"]);
     let how = || prop::sample::select(vec![SkipHow::DoneByHand, SkipHow::NotNeeded]);
-    let ask = prop::sample::select(vec![RequestKind::Cancel, RequestKind::Pause, RequestKind::Rollback { to: None, despite_halt: false }]);
+    let ask = prop::sample::select(vec![
+        RequestKind::Cancel,
+        RequestKind::Pause,
+        RequestKind::Rollback { to: None, despite_halt: false },
+    ]);
     let one = prop_oneof![
         2 => Just(Move::Resume),
         2 => failure().prop_map(Move::Kill),
