@@ -8,7 +8,7 @@ use super::mask::Mask;
 use super::outputs;
 use crate::actions::{Action, Call, Context};
 use crate::ids::{ItemId, StepId};
-use crate::inventory::{Masker, SecretRef, Secrets};
+use crate::inventory::{MASK, Masker, SecretRef, Secrets};
 use crate::outcome::{Finding, Outcome, Report};
 use crate::playbook::{Playbook, SecretUse, Step, fill_secrets, secrets_named};
 use crate::run::Task;
@@ -31,11 +31,13 @@ impl Memory {
 
     /// What a reading step read, with its sensitive outputs taken out: these are kept here, and masked from here on.
     pub(super) fn take(&self, step: &Step, item: Option<&ItemId>, report: Report, secrets: &Secrets) -> Report {
-        let report = outputs::finish(step, report);
+        // A world that a plan has saved holds `***` for what was printed, and the outputs beside it.
+        let saved = report.outputs.get("stdout").and_then(Value::as_str) == Some(MASK);
+        let report = if saved { report } else { outputs::finish(step, report) };
         for (name, value) in report.outputs.as_object().into_iter().flatten() {
             // What was printed around a secret is none, unless the step says that all of it is.
             let printed = ["stdout", "stderr"].contains(&name.as_str()) && !step.sensitive;
-            if step.is_secret_output(name) && !printed && !value.is_null() {
+            if step.is_secret_output(name) && !printed && !value.is_null() && value.as_str() != Some(MASK) {
                 secrets.keep(text(value).trim());
             }
         }

@@ -150,3 +150,21 @@ fn lint_says_where_one_may_not_stand() {
     let good = place.book("good", &format!("{LOGIN}    require: \"outputs.ttl == '5m'\"\n"));
     place.expect(0, &["lint", &good]);
 }
+
+#[test]
+fn a_rehearsal_and_a_proof_need_no_secret() {
+    let place = place();
+    let book = place.book(
+        "proved",
+        &format!(
+            "{LOGIN}  - id: call\n    run: 'touch WORLD/called'\n    effect: idempotent\n\
+             \x20   env: {{ T: \"{{{{steps.login.outputs.token}}}}\" }}\n    rollback: none\n    because: it is a test\n"
+        ),
+    );
+    let world = place.path("world.yaml").display().to_string();
+    place.expect(0, &["plan", &book, "--save-world", &world]);
+    let rehearsed = place.expect(0, &["rehearse", &book, "--world", &world]);
+    assert!(!rehearsed.contains(TOKEN) && !place.path("called").exists(), "{rehearsed}");
+    let proved = place.expect(0, &["prove", &book, "--world", &world]);
+    assert!(!proved.contains(TOKEN), "{proved}");
+}
