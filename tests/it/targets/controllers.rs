@@ -2,7 +2,6 @@
 //! acts; and what its own pause command does lets the step through. PostgreSQL is real; the controllers are stand-ins.
 
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -155,6 +154,7 @@ async fn repmgrd_has_to_be_paused_on_every_node() {
 #[cfg(feature = "ssh")]
 #[tokio::test]
 async fn a_process_on_the_members_host_is_noticed() {
+    use std::os::unix::fs::PermissionsExt as _;
     let mut pair = Pair::new();
     pair.settled().await;
     let sshd = crate::command::sshd::Sshd::start_with("PATH={folder}/bin:/usr/bin:/bin");
