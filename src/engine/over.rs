@@ -99,6 +99,7 @@ impl Engine {
             expected: former.lease.epoch,
             seen: former.state.seq,
             ended: inheritance.ends(&holder.user, &run),
+            limits,
             inherited: Event::Inherited { inheritance: Box::new(inheritance) },
         };
         let started = Event::RunStarted {
@@ -111,8 +112,7 @@ impl Engine {
             approved,
         };
         let now = self.parts.clock.now();
-        let (lease, records) =
-            self.parts.journal.begin_over(&run, started, &over, &holder, &holder.user, now, &limits)?;
+        let (lease, records) = self.parts.journal.begin_over(&run, started, &over, &holder, &holder.user, now)?;
         let mut state: Option<RunState> = None;
         for record in &records {
             let known = match state.take() {

@@ -94,7 +94,6 @@ pub trait Journal: Send {
         holder: &Holder,
         actor: &str,
         at: Time,
-        limits: &[RunLimit],
     ) -> Result<(Lease, Vec<Record>), JournalError>;
 
     /// Appends records under a lease. In the same transaction: the requests named in `answers` are marked as taken, and
@@ -250,6 +249,8 @@ pub struct Handover {
     pub ended: Event,
     /// What the new run's records begin with, behind its start.
     pub inherited: Event,
+    /// How many runs may begin: they are counted in the same write.
+    pub limits: Vec<RunLimit>,
 }
 
 /// Who holds or last held a run.

@@ -15,6 +15,7 @@ mod inherit;
 mod known;
 mod record;
 mod retry;
+mod said;
 mod service;
 mod skip;
 mod state;

@@ -1,8 +1,92 @@
-//! The verbs with which people let a run go on, or not, or take a step into their own hands.
+//! The verbs with which people say what is to become of a run: go on, go back, wait, answer, approve, skip.
 
 use clap::Args;
 
 use super::Output;
+
+/// `resume`.
+#[derive(Debug, Args)]
+pub struct Resume {
+    /// A run: its id, the beginning or end of it, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// The process that drove it is certainly gone, though it does not look so; needs --reason
+    #[arg(long, requires = "reason")]
+    pub take_over: bool,
+    /// Why; it is written into the timeline with your name
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// How results are given
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
+    /// Do not stay while a person is awaited
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// `rollback`.
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// What every request takes.
+    #[command(flatten)]
+    pub ask: Ask,
+    /// The checkpoint to stop at [default: the start]
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub to: Option<String>,
+    /// Undo it although everything is halted; needs --reason
+    #[arg(long, requires = "reason")]
+    pub despite_halt: bool,
+}
+
+/// `cancel`, `abort`, `pause`.
+#[derive(Debug, Clone, Args)]
+pub struct Ask {
+    /// A run: its id, the beginning or end of it, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// Why; it is written into the timeline with your name
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// How results are given
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
+}
+
+/// `resolve`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("answer").required(true).args(["took_effect", "did_not", "retry", "undo", "go_on", "abandon"]))]
+pub struct Resolve {
+    /// A run: its id, the beginning or end of it, or `latest`
+    #[arg(value_name = "RUN")]
+    pub run: String,
+    /// The step that the run asks about
+    #[arg(value_name = "STEP")]
+    pub step: String,
+    /// You looked: its effect is there. It counts as done
+    #[arg(long)]
+    pub took_effect: bool,
+    /// You looked: its effect is certainly not there
+    #[arg(long)]
+    pub did_not: bool,
+    /// Try it again
+    #[arg(long)]
+    pub retry: bool,
+    /// Undo it and what came before it
+    #[arg(long)]
+    pub undo: bool,
+    /// Go on although an invariant does not hold
+    #[arg(long)]
+    pub go_on: bool,
+    /// Leave everything as it is and end the run
+    #[arg(long)]
+    pub abandon: bool,
+    /// Why, or what you saw; it is written into the timeline with your name
+    #[arg(long, value_name = "TEXT", required = true)]
+    pub reason: String,
+    /// How results are given
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
+}
 
 /// `approve`.
 #[derive(Debug, Args)]

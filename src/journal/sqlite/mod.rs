@@ -206,10 +206,9 @@ impl Journal for SqliteJournal {
         holder: &Holder,
         actor: &str,
         at: Time,
-        limits: &[RunLimit],
     ) -> Result<(Lease, Vec<Record>), JournalError> {
         self.verify(&over.from)?.sound(&over.from)?;
-        self.begin_run(run, started, Some(over), Beginner { holder, actor, at, limits })
+        self.begin_run(run, started, Some(over), Beginner { holder, actor, at, limits: &over.limits })
     }
 
     fn earlier(&mut self, since: Time) -> Result<Vec<Earlier>, JournalError> {

@@ -279,15 +279,14 @@ fn records_come_back_as_they_were_handed_out(store: &dyn Store) {
 /// How `r1` gives its place, as it was seen.
 fn handover(expected: u64, seen: u64) -> Handover {
     let ended = Event::RunEnded { verdict: Verdict::Abandoned, summary: "taken over".to_owned() };
-    Handover { from: run("r1"), expected, seen, ended, inherited: note("from r1") }
+    Handover { from: run("r1"), expected, seen, ended, inherited: note("from r1"), limits: Vec::new() }
 }
 
 fn a_run_takes_the_place_of_another_in_one_write(store: &dyn Store) {
     let (mut first, mut second) = (store.view(), store.view());
     let old = begin(&mut *first, "r1", &["db/a", "db/b"]);
-    let (lease, records) = second
-        .begin_over(&run("r2"), started(&["db/a", "db/c"]), &handover(1, 2), &holder(2), "bob", Time(3), &[])
-        .unwrap();
+    let (lease, records) =
+        second.begin_over(&run("r2"), started(&["db/a", "db/c"]), &handover(1, 2), &holder(2), "bob", Time(3)).unwrap();
     assert_eq!(records.len(), 3);
     assert_eq!((records[2].event.clone(), records[2].actor.as_str()), (note("from r1"), "bob"));
     let held: Vec<String> = second.locks().unwrap().iter().map(|row| format!("{} {}", row.resource, row.run)).collect();
@@ -303,7 +302,7 @@ fn a_run_takes_the_place_of_another_in_one_write(store: &dyn Store) {
     assert_whole(&mut *first, "r1", 4);
     assert_whole(&mut *first, "r2", 3);
     // What has ended gives its place no more.
-    let again = second.begin_over(&run("r3"), started(&[]), &handover(2, 4), &holder(2), "bob", Time(4), &[]);
+    let again = second.begin_over(&run("r3"), started(&[]), &handover(2, 4), &holder(2), "bob", Time(4));
     assert!(again.unwrap_err().to_string().contains("has ended"));
     assert!(matches!(second.records(&run("r3"), 0), Err(JournalError::NoSuchRun(_))));
 }
@@ -314,7 +313,7 @@ fn a_run_that_went_on_keeps_its_place(store: &dyn Store) {
     begin(&mut *journal, "r9", &["db/c"]);
     let over = |over: Handover, locks: &[&str]| {
         let mut other = store.view();
-        other.begin_over(&run("r2"), started(locks), &over, &holder(2), "bob", Time(3), &[]).unwrap_err()
+        other.begin_over(&run("r2"), started(locks), &over, &holder(2), "bob", Time(3)).unwrap_err()
     };
     // A third run holds one of the locks; it was seen under another lease; it wrote since; it is not there.
     assert!(matches!(over(handover(1, 2), &["db/a", "db/c"]), JournalError::Locked(row) if row.run == run("r9")));

@@ -13,7 +13,7 @@ pub(super) use budget::exceeded;
 pub use check::{Broken, BrokenKind, Checking, Due, Moment};
 pub(super) use check::{answer_to, before_end, hold_back, with_checkpoint};
 
-use super::Task;
+use super::{Event, Record, RunState, Task};
 use crate::ids::{ItemId, StepId};
 
 /// What is known of a run's brakes.
@@ -50,6 +50,26 @@ impl Brakes {
             ahead: ahead.to_vec(),
             break_glass: overrides.iter().find(|(brake, _)| brake == BREAK_GLASS).map(|(_, why)| why.clone()),
             ..Self::default()
+        }
+    }
+}
+
+impl RunState {
+    /// Moves the state on by a record of an approval, a check or a budget.
+    pub(super) fn take_brake(&mut self, record: &Record) -> Result<(), String> {
+        let at = record.time;
+        match &record.event {
+            Event::ApprovalAsked { task, asking } => {
+                self.known(&task.step)?;
+                self.ask_approval(task, asking, at)
+            }
+            Event::Approved { task, reason, break_glass, .. } => {
+                self.approve(task, &record.actor, reason, *break_glass, at)
+            }
+            Event::Rejected { task, reason } => self.reject(task, &record.actor, reason, at),
+            Event::Checked { task, moment, after, found } => self.checked(task, *moment, after, found),
+            Event::BudgetExceeded { .. } => self.exceed(&record.event),
+            _ => Ok(()),
         }
     }
 }

@@ -2,6 +2,8 @@
 //! dying disk, and has a clock that moves only when told, so that everything in it is repeatable. It must never be what a
 //! real run is written to.
 
+mod begin;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,7 +13,7 @@ use super::chain::{self, Batch, Stored, Writer};
 use super::projection::Projection;
 use super::{
     Earlier, Halt, Handover, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow,
-    Verification, boot, halt, limit,
+    Verification, boot, halt,
 };
 use crate::ids::{Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
@@ -155,56 +157,8 @@ impl Content {
         }
     }
 
-    fn earlier(&self, since: Time) -> Vec<Earlier> {
-        let first = |(id, run): (&RunId, &Run)| {
-            let first = run.read.first().filter(|first| first.time >= since)?;
-            Earlier::of(id, first.time, &first.actor, &first.event)
-        };
-        self.runs.iter().filter_map(first).collect()
-    }
-
-    /// Whether a run may begin now, as far as brakes go.
-    fn may_begin(&self, started: &Event, limits: &[RunLimit], at: Time) -> Result<(), JournalError> {
-        if let Some(halt) = self.halted() {
-            return Err(JournalError::Halted(halt.clone()));
-        }
-        match limit::since(limits, at) {
-            Some(since) => limit::check(limits, started, &self.earlier(since), at),
-            None => Ok(()),
-        }
-    }
-
     fn halted(&self) -> Option<&Halt> {
         self.halts.last().filter(|halt| halt.lifted.is_none())
-    }
-
-    /// Puts a run in, with its locks, or changes nothing.
-    fn begin(
-        &mut self,
-        run: &RunId,
-        batch: Batch,
-        locks: Vec<Resource>,
-        holder: &Holder,
-        at: Time,
-    ) -> Result<(), JournalError> {
-        for lock in &locks {
-            if let Some((held_by, since)) = self.locks.get(lock) {
-                return Err(JournalError::Locked(self.lock_row(lock, held_by, *since)));
-            }
-        }
-        self.locks.extend(locks.into_iter().map(|lock| (lock, (run.clone(), at))));
-        let begun = Run {
-            records: batch.stored,
-            read: batch.records,
-            projection: batch.projection,
-            epoch: 1,
-            holder: holder.clone(),
-            released: false,
-            renewed: self.clock,
-            renewed_in: self.boot(),
-        };
-        self.runs.insert(run.clone(), begun);
-        Ok(())
     }
 
     fn boot(&self) -> String {
@@ -270,14 +224,13 @@ impl Journal for MemoryJournal {
         holder: &Holder,
         actor: &str,
         at: Time,
-        limits: &[RunLimit],
     ) -> Result<(Lease, Vec<Record>), JournalError> {
         self.verify(&over.from)?.sound(&over.from)?;
         self.write(|content| {
             if content.runs.contains_key(run) {
                 return Err(chain::refused(run, "there is a run with this id already"));
             }
-            content.may_begin(&started, limits, at)?;
+            content.may_begin(&started, &over.limits, at)?;
             let writer = Writer { run, epoch: 1, actor, at };
             let (batch, locks) = chain::begin(writer, started, vec![over.inherited.clone()], holder)?;
             let old = content.run(&over.from)?;

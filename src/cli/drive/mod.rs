@@ -1,5 +1,7 @@
 //! Driving a run from this process: the runtime, the engine, who watches, and the last screen.
 
+mod over;
+
 use std::io::BufRead;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,31 +12,30 @@ use tokio::sync::watch;
 
 use crate::actions::Table;
 use crate::engine::{
-    Beginning, Ending, EndingKind, Engine, EngineError, Former, Observer, Parts, People, Requested, SystemPeople,
-    WallClock,
+    Beginning, Ending, EndingKind, Engine, EngineError, Observer, Parts, People, Requested, SystemPeople, WallClock,
 };
 use crate::ids::{Resource, RunId};
 use crate::inventory::{Inventory, SecretRef};
 use crate::journal::{Journal, JournalError, OverLimit};
 use crate::notify;
 use crate::plan::Plan;
-use crate::run::{Inheritance, RequestKind, RunState, StopKind};
+use crate::run::{RequestKind, RunState, StopKind};
 
-use super::args::Output;
-use super::brakes;
-use super::clock;
-use super::exit::Exit;
-use super::failure::{Failure, Stranded};
-use super::held::Held;
-use super::reporter::{self, Reporter};
-use super::runs::Doing;
-use super::seen::Seen;
-use super::setup::{Chosen, Setup};
-use super::signals;
-use super::terminal;
-use super::text::{Ink, Line};
-use super::view::end;
-use super::view::run_json::Standing;
+use crate::cli::args::Output;
+use crate::cli::brakes;
+use crate::cli::clock;
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, Stranded};
+use crate::cli::held::Held;
+use crate::cli::reporter::{self, Reporter};
+use crate::cli::runs::Doing;
+use crate::cli::seen::Seen;
+use crate::cli::setup::{Chosen, Setup};
+use crate::cli::signals;
+use crate::cli::terminal;
+use crate::cli::text::{Ink, Line};
+use crate::cli::view::end;
+use crate::cli::view::run_json::Standing;
 
 /// How soon a page is repeated where the configuration does not say, in seconds.
 const REPEAT_SECONDS: f64 = 300.0;
@@ -211,62 +212,6 @@ impl<'a> Drive<'a> {
     pub fn over_limit(&mut self, plan: &Plan) -> Result<Option<OverLimit>, Failure> {
         let limits = brakes::limits(&self.setup.config);
         Ok(self.engine.journal().over_limit(&limits, plan, clock::now())?)
-    }
-
-    /// Looks at a run whose place is to be taken.
-    ///
-    /// # Errors
-    /// When a process drives it, or it has ended.
-    pub fn former(&mut self, run: &RunId) -> Result<Former, Failure> {
-        self.engine.former(run).map_err(Failure::from)
-    }
-
-    /// Looks at the targets and makes a plan that goes on from what another run has done.
-    ///
-    /// # Errors
-    /// When the plan cannot be made, or the other run cannot be gone on from.
-    pub fn plan_on(&mut self, chosen: Chosen, former: &Former, reason: &str) -> Result<(Plan, Inheritance), Failure> {
-        let mut interrupts = self.interrupts.1.clone();
-        interrupts.mark_unchanged();
-        let engine = &mut self.engine;
-        let result = self.runtime.block_on(async {
-            tokio::select! {
-                result = engine.plan_on(chosen.playbook, chosen.inputs, former, reason) => Some(result),
-                _ = interrupts.changed() => None,
-            }
-        });
-        self.reporter.pause();
-        result.ok_or_else(interrupted)?.map_err(Failure::from)
-    }
-
-    /// Starts a run in the place of another one, drives it, and shows how it came out.
-    ///
-    /// # Errors
-    /// When it cannot begin, or the journal cannot be written.
-    pub fn start_over(
-        &mut self,
-        plan: Plan,
-        beginning: Beginning,
-        former: &Former,
-        inheritance: Inheritance,
-    ) -> Result<Exit, Failure> {
-        if *self.interrupts.1.borrow() > 0 {
-            return Err(interrupted());
-        }
-        let begun = self.engine.start_over(plan, beginning, former, inheritance);
-        let result = self.runtime.block_on(begun);
-        if let Err(error @ EngineError::NotNow(_)) = result {
-            self.reporter.finish();
-            let run = &former.state.run;
-            return Err(Failure::from(error)
-                .next(format!("playbook resume {run} --no-wait     (waits for the command, and goes on with that run)"))
-                .next(format!("playbook status {run}")));
-        }
-        if let Err(EngineError::Journal(JournalError::Locked(row))) = &result {
-            self.reporter.finish();
-            return Err(Held::of(self.engine.journal(), row.clone())?.failure());
-        }
-        self.conclude(result)
     }
 
     /// Waits until none of these locks is held any more, and says what it waits for; false where none was held. It holds
