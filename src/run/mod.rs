@@ -13,6 +13,7 @@ mod groups;
 mod halt;
 mod inherit;
 mod known;
+mod questions;
 mod record;
 mod retry;
 mod said;
@@ -27,12 +28,10 @@ mod walk;
 
 pub use brakes::{Approving, Asking, BREAK_GLASS, Brakes, Broken, BrokenKind, Checking, Due, Given, Moment};
 pub use decide::{Decision, decide};
-pub use event::{
-    Answer, Condition, Event, FORMAT, Holder, LeaseReason, Question, QuestionKind, RequestKind, Settlement, SkipReason,
-    StopKind, Verdict,
-};
+pub use event::{Condition, Event, FORMAT, Holder, LeaseReason, Settlement, SkipReason, StopKind, Verdict};
 pub use go_on::Objections;
 pub use inherit::{InheritMode, Inheritance, InheritedCheckpoint, InheritedStep, Stands, StandsHow};
+pub use questions::{Answer, Question, QuestionKind, RequestKind};
 pub use record::{Record, Time};
 pub use skip::{Skip, SkipHow};
 pub use state::{Asked, Checkpoint, Entered, Halted, IllegalEvent, Rollback, RunState};

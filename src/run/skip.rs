@@ -363,12 +363,12 @@ impl RunState {
     }
 
     /// The run goes forward again after some of it was undone: what was not needed still is not, and what somebody had
-    /// done by hand over an attempt of the run was undone with that.
+    /// done by hand over an attempt of the run was undone with that. The number of the last attempt stays: under one that was
+    /// there before, a recorder would take the next for done.
     pub(super) fn keep_skips(&mut self, undone: &[Task]) {
         let gone: Vec<Task> = undone.iter().filter(|task| self.skips.contains_key(task)).cloned().collect();
         for task in gone {
             let Some(skip) = self.skips.get(&task).cloned() else { continue };
-            self.tasks.remove(&task);
             match skip.how {
                 SkipHow::NotNeeded => {
                     self.skipped.insert(task, SkipReason::ByPerson { who: skip.by, reason: skip.reason });
