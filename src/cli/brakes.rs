@@ -5,6 +5,8 @@
 use crate::config::Config;
 use crate::engine::{People, SystemPeople, holder};
 use crate::journal::{RUN_LIMIT, RunLimit};
+use crate::playbook::{CheckKind, GroupKind, Playbook};
+use crate::run::{BUDGETS, INVARIANTS};
 
 use super::exit::Exit;
 use super::failure::Failure;
@@ -27,14 +29,20 @@ pub const REQUIRED_PLAN: &str = "required-plan";
 /// A halt, for the undo of one run. It is passed by `rollback --despite-halt`.
 pub const HALT: &str = "halt";
 
+/// The most targets that a playbook may touch.
+pub const MAX_TARGETS: &str = "max-targets";
+
 /// The brakes that `run --override` passes.
-pub const BRAKES: [Brake; 4] = [
+pub const BRAKES: [Brake; 7] = [
     Brake {
         name: SHARED_STATE,
         what: "a production inventory whose state is this machine's alone, not that of a `playbook serve`",
     },
     Brake { name: FREEZE, what: "a freeze window of the configuration" },
     Brake { name: REQUIRED_PLAN, what: "a fresh plan, where the configuration requires one" },
+    Brake { name: MAX_TARGETS, what: "more targets than the playbook's `max_targets` allows" },
+    Brake { name: INVARIANTS, what: "an invariant that does not hold: it is told, and the run goes on" },
+    Brake { name: BUDGETS, what: "a budget of time that is exceeded: it is told, and the run goes on" },
     Brake { name: RUN_LIMIT, what: "as many runs on a resource as the configuration allows in a window" },
 ];
 
@@ -102,6 +110,25 @@ impl Passes {
         }
     }
 
+    /// Passes those brakes of a playbook itself that were named and that it has.
+    ///
+    /// # Errors
+    /// When this person may not.
+    pub fn pass_own(&mut self, config: &Config, book: &mut Playbook) -> Result<(), Failure> {
+        for (name, there) in own(book) {
+            if !there || !self.wanted.iter().any(|wanted| wanted == name) {
+                continue;
+            }
+            if let Answer::NotYours(why) = self.pass(config, name) {
+                return Err(Failure::new(Exit::NotAllowed, why).meaning("nothing was started or changed"));
+            }
+            if name == MAX_TARGETS {
+                unbounded(book);
+            }
+        }
+        Ok(())
+    }
+
     /// Those that were in the way and passed, each with the reason.
     pub fn passed(&self) -> Vec<(String, String)> {
         self.passed.clone()
@@ -115,6 +142,24 @@ impl Passes {
             words.push_str(" --reason \"…\"");
         }
         words
+    }
+}
+
+/// The brakes that a playbook may have of its own, and whether it has.
+fn own(book: &Playbook) -> [(&'static str, bool); 3] {
+    let each = book.groups.iter().filter_map(|group| group.each());
+    let counted = book.max_targets.is_some() || each.clone().any(|each| each.max_targets.is_some());
+    let invariant = book.checks.iter().any(|check| check.kind != CheckKind::Identity);
+    [(MAX_TARGETS, counted), (INVARIANTS, invariant), (BUDGETS, !book.budgets.is_empty())]
+}
+
+/// Takes its bounds from a playbook, as somebody has said that it may touch more.
+fn unbounded(book: &mut Playbook) {
+    book.max_targets = None;
+    for group in &mut book.groups {
+        if let GroupKind::Each(each) = &mut group.kind {
+            each.max_targets = None;
+        }
     }
 }
 

@@ -233,6 +233,12 @@ impl From<EngineError> for Failure {
         match error {
             EngineError::Journal(error) => error.into(),
             EngineError::Illegal(error) => error.into(),
+            EngineError::TooManyTargets(what) => {
+                let failure = Failure::new(Exit::NotAllowed, what).meaning(
+                    "nothing was started or changed: a list that is longer than it should be is a mistake first",
+                );
+                super::verbs::held_back::too_many(failure)
+            }
             EngineError::Plan(what) => {
                 Failure::new(Exit::Invalid, what).meaning("no plan could be made; nothing was changed")
             }

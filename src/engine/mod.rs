@@ -139,6 +139,9 @@ pub enum EngineError {
     /// The plan cannot be made.
     #[error("{0}")]
     Plan(String),
+    /// The plan would touch more than its playbook allows.
+    #[error("{0}")]
+    TooManyTargets(String),
     /// Another process holds the run.
     #[error("run {run} is held by {who}")]
     Held {

@@ -11,7 +11,7 @@ use super::{Engine, EngineError, outputs};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::ids::{ItemId, StepId};
 use crate::outcome::Outcome;
-use crate::plan::{Decided, DoneBefore, Lookup, Plan, Planner};
+use crate::plan::{Decided, DoneBefore, Lookup, NoItems, Plan, PlanError, Planner};
 use crate::playbook::{Playbook, Step};
 use crate::run::Task;
 use crate::spec::{Effect, Prediction, Specs};
@@ -39,7 +39,12 @@ impl Engine {
         let specs = Specs::of(self.parts.actions.specs());
         let environment = self.parts.inventory.environment.clone();
         let book = Arc::new(playbook.clone());
-        let failed = |error: crate::plan::PlanError| EngineError::Plan(error.to_string());
+        let failed = |error: PlanError| match error {
+            PlanError::TooManyTargets { .. } | PlanError::Items { error: NoItems::TooMany { .. }, .. } => {
+                EngineError::TooManyTargets(error.to_string())
+            }
+            other => EngineError::Plan(other.to_string()),
+        };
         let mut planner = Planner::new(playbook, inputs, &environment, &specs).after(done);
         let spool = Spool::new(&self.parts.state)?;
         let context = Context {

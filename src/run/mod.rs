@@ -26,7 +26,9 @@ mod undo;
 mod verdict;
 mod walk;
 
-pub use brakes::{Approving, Asking, BREAK_GLASS, Brakes, Broken, BrokenKind, Checking, Due, Given, Moment};
+pub use brakes::{
+    Approving, Asking, BREAK_GLASS, BUDGETS, Brakes, Broken, BrokenKind, Checking, Due, Given, INVARIANTS, Moment,
+};
 pub use decide::{Decision, decide};
 pub use event::{Condition, Event, FORMAT, Holder, LeaseReason, Settlement, SkipReason, StopKind, Verdict};
 pub use go_on::Objections;

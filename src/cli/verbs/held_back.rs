@@ -4,15 +4,18 @@
 use jiff::Timestamp;
 
 use crate::cli::args::{Output, Run};
-use crate::cli::brakes::{Answer, FREEZE, Passes, REQUIRED_PLAN, SHARED_STATE};
+use crate::cli::brakes::{Answer, FREEZE, MAX_TARGETS, Passes, REQUIRED_PLAN, SHARED_STATE};
 use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::paste::quote;
 use crate::cli::setup::Setup;
+use crate::cli::text::{Ink, Line};
 use crate::inventory::Inventory;
 use crate::journal::OverLimit;
-use crate::playbook::Playbook;
+use crate::plan::{Decided, Plan, PlannedCheck};
+use crate::playbook::{CheckKind, Playbook};
+use crate::run::INVARIANTS;
 use crate::value::format_seconds;
 
 /// The environment in which a run is confirmed by the playbook's name.
@@ -167,6 +170,27 @@ pub fn limited(setup: &Setup, over: &OverLimit, book: &Playbook, passes: &mut Pa
             Err(failure().next(why).next_typed(format!("{command}     (typed by somebody who may)")))
         }
     }
+}
+
+/// What passes an invariant that does not hold now; nothing where all hold, or it is passed.
+pub fn of_invariants(plan: &Plan, passes: &Passes) -> Vec<Line> {
+    let broken = |check: &PlannedCheck| check.kind == CheckKind::Always && matches!(check.decided, Decided::No { .. });
+    let passed = passes.passed().iter().any(|(name, _)| name == INVARIANTS);
+    if passed || !plan.checks.iter().any(broken) {
+        return Vec::new();
+    }
+    let command = format!("{}{}", typed(), passes.words(&[INVARIANTS]));
+    vec![Line::new().with(Ink::Warn, format!("it will stop before it changes anything; what passes that: {command}"))]
+}
+
+/// More targets would be touched than the playbook allows.
+pub fn too_many(failure: Failure) -> Failure {
+    let command = typed();
+    // Other verbs only look, and pass nothing.
+    if !command.starts_with("playbook run ") {
+        return failure.next("playbook run … --override max-targets --reason \"…\"     (runs it all the same)");
+    }
+    failure.next_typed(format!("{command} --override {MAX_TARGETS} --reason \"…\""))
 }
 
 /// The command as it was typed, ready to paste.

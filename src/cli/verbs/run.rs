@@ -32,7 +32,8 @@ use super::plan_file::{self, Held};
 /// When it cannot or must not be run.
 pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
     let mut passes = Passes::of(&args.overrides, args.reason.as_deref())?;
-    let (chosen, held, inventory) = chosen(setup, args)?;
+    let (mut chosen, held, inventory) = chosen(setup, args)?;
+    passes.pass_own(&setup.config, &mut chosen.playbook)?;
     let over = Over::of(setup, args)?;
     if args.dry_run {
         let made = super::plan::make_over(setup, chosen, inventory, args.output, over.as_ref())?;
@@ -139,6 +140,7 @@ fn begin(
         confirm(drive, &plan, ask)?;
     } else if args.output == Output::Human {
         screen.say(&brief(&plan));
+        screen.say(&held_back::of_invariants(&plan, passes));
         screen.say(&told(inherited.as_ref(), screen.text_width()));
     }
     let approved = ahead::approved(setup, args, &plan.playbook)?;

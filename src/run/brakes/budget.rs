@@ -2,7 +2,7 @@
 //! return, and pages behind it: nobody is helped by a switch that stops half-way.
 
 use super::super::{Event, RunState, Task, Time};
-use super::{Broken, BrokenKind};
+use super::{BUDGETS, Broken, BrokenKind};
 use crate::playbook::Budget;
 use crate::value::format_seconds;
 
@@ -28,7 +28,7 @@ impl RunState {
 
     /// How many seconds are left of the tightest budget that would take the run back.
     pub fn budget_left(&self, now: Time) -> Option<f64> {
-        if self.point_of_no_return().is_some() || self.rollback.is_some() {
+        if self.point_of_no_return().is_some() || self.rollback.is_some() || self.brakes.passed.contains(BUDGETS) {
             return None;
         }
         let left = |budget: &Budget| Some(budget.max - now.seconds_since(self.runs_since(budget)?));
@@ -45,7 +45,7 @@ impl RunState {
             format_seconds(*max),
             format_seconds(*taken)
         );
-        if self.point_of_no_return().is_some() {
+        if self.point_of_no_return().is_some() || self.brakes.passed.contains(BUDGETS) {
             self.exceptions.push(because);
         } else {
             let task = Task::of(to);

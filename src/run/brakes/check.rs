@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::decide::{Decision, record, under_way};
 use super::super::{Condition, Event, Question, QuestionKind, RunState, Task, Time};
+use super::INVARIANTS;
 use crate::ids::ItemId;
 use crate::playbook::{Check, CheckKind};
 
@@ -161,12 +162,19 @@ impl RunState {
                 Moment::Before => format!("before {task}"),
                 Moment::After | Moment::Checkpoint => format!("after {task}"),
             };
+            let passed = kind == BrokenKind::Invariant && self.brakes.passed.contains(INVARIANTS);
             let because = format!(
                 "{} `{name}` does not hold {when}: `{}` ({})",
                 check.kind.word(),
                 condition.source,
                 condition.detail
             );
+            // Whoever started the run has said that it goes on all the same: it is told, and held against nobody.
+            if passed {
+                self.brakes.seen.insert((*place, item.clone()), self.epoch);
+                self.exceptions.push(because);
+                continue;
+            }
             let at_checkpoint = (moment == Moment::Checkpoint).then(|| task.clone());
             broken.get_or_insert(Broken { task: task.clone(), kind, because, after: after.to_vec(), at_checkpoint });
         }

@@ -37,8 +37,14 @@ pub struct Brakes {
     owed_at_checkpoint: Option<Task>,
     /// The budgets that were exceeded, by their places.
     over: BTreeSet<usize>,
+    /// The brakes that were passed by name when the run was started.
+    passed: BTreeSet<String>,
 }
 
+/// The override with which a run goes on although an invariant does not hold.
+pub const INVARIANTS: &str = "invariants";
+/// The override with which a run takes longer than a budget allows.
+pub const BUDGETS: &str = "budgets";
 /// The override that stands for all approvals of a run.
 pub const BREAK_GLASS: &str = "break-glass";
 
@@ -49,6 +55,7 @@ impl Brakes {
             requester: requester.to_owned(),
             ahead: ahead.to_vec(),
             break_glass: overrides.iter().find(|(brake, _)| brake == BREAK_GLASS).map(|(_, why)| why.clone()),
+            passed: overrides.iter().map(|(brake, _)| brake.clone()).collect(),
             ..Self::default()
         }
     }

@@ -295,3 +295,42 @@ fn a_budget_ends_a_look_that_waits_and_takes_the_run_back() {
     assert!(begun.elapsed().as_secs() < 20, "it did not wait for the step's own timeout");
     assert!(place.log().is_empty());
 }
+
+/// Every brake is passed by a named person, and what is told then is that it was.
+#[test]
+fn a_person_passes_invariants_budgets_and_bounds_by_name() {
+    let place = Place::new();
+    std::fs::write(place.path("writers"), "2\n").unwrap();
+    let book = place.book_with("checked", INVARIANT, &CHECKED.replace("    LAST\n", ""));
+    let said = place.expect(1, &["run", &book, "-y"]);
+    assert!(said.contains("--override invariants --reason"), "{said}");
+    place.expect(64, &["run", &book, "-y", "--override", "invariants"]);
+    place.expect(3, &["run", &book, "-y", "--override", "invariants", "--reason", "two writers are the outage"]);
+    assert_eq!(place.log(), ["first", "second", "third"]);
+    let timeline = place.expect(0, &["timeline"]);
+    let timeline = timeline.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(timeline.contains("the brake invariants was passed: two writers are the outage"), "{timeline}");
+    assert!(timeline.contains("it does NOT hold: at most one writer"), "{timeline}");
+
+    let slow = Place::new();
+    let steps = "  - { id: a, run: sleep 0.4, rollback: none, because: a test }\n  \
+                 - { id: b, run: 'true', rollback: none, because: a test }\n";
+    let book = slow.book_with("slow", "budgets: [{ from: a, to: b, max: 100ms }]", steps);
+    slow.expect(10, &["run", &book, "-y"]);
+    slow.expect(3, &["run", &book, "-y", "--override", "budgets", "--reason", "slow is fine today"]);
+
+    let many = Place::new();
+    let steps = "  - { id: touch, for_each: '{{inputs.names}}', max_targets: 2, run: 'echo \"$ITEM\" >> WORLD/log', \
+                 env: { ITEM: '{{item}}' }, rollback: none, because: a test }\n";
+    let head = "inputs: { names: { type: list, items: string, default: [a, b, c] } }";
+    let book = many.book_with("many", head, steps);
+    let said = many.expect(77, &["run", &book, "-y"]);
+    assert!(said.contains("has 3 items, and 2 are allowed") && said.contains("--override max-targets"), "{said}");
+    assert!(many.log().is_empty());
+    many.expect(3, &["run", &book, "-y", "--override", "max-targets", "--reason", "all three are meant"]);
+    assert_eq!(many.log(), ["a", "b", "c"]);
+    // Whom the configuration does not let, passes nothing.
+    std::fs::write(many.path("config.yaml"), "overrides: { max-targets: [] }\n").unwrap();
+    many.expect(77, &["run", &book, "-y", "--override", "max-targets", "--reason", "all three are meant"]);
+    assert_eq!(many.log().len(), 3);
+}

@@ -83,12 +83,12 @@ fn max_targets_holds_for_plans_for_nested_playbooks_and_for_what_is_known_late()
     let two = "  - { id: a, run: \"true\", host: db1, rollback: none, because: a test }\n\
                \x20 - { id: b, run: \"true\", host: db2, rollback: none, because: a test }\n";
     let many = place.book_with("many", "max_targets: 1", two);
-    let said = place.expect(65, &["plan", &many, "--inventory", &hosts]);
+    let said = place.expect(77, &["plan", &many, "--inventory", &hosts]);
     assert!(said.contains("touches 2 targets") && said.contains("host/db1, host/db2"), "{said}");
 
     place.book_with("child", "max_targets: 1", two);
     let parent = place.book("parent", "  - { id: sub, uses: playbook, with: { name: child, version: \"1.0\" } }\n");
-    let said = place.expect(65, &["plan", &parent, "--inventory", &hosts]);
+    let said = place.expect(77, &["plan", &parent, "--inventory", &hosts]);
     assert!(said.contains("touches 2 targets") && said.contains("allows 1"), "{said}");
 
     // The second host is known only while it runs: the plan names one, and one may be touched.
