@@ -8,6 +8,7 @@ use super::drive::{Drive, TICK};
 use super::{EndingKind, EngineError};
 use crate::journal::RequestRow;
 use crate::notify::PageText;
+use crate::playbook::OnTimeout;
 use crate::run::{Answer, Event, Question, QuestionKind, RequestKind, RunState, Task};
 use crate::value::told;
 
@@ -155,10 +156,37 @@ fn text(state: &RunState, question: &Question) -> String {
         Some(deadline) => {
             let by = jiff::Timestamp::from_millisecond(deadline.0)
                 .map_or_else(|_| deadline.to_string(), |at| at.strftime("%H:%M:%S UTC").to_string());
-            text.push_str(&format!("If nobody answers until {by} it is rolled back.\n"));
+            text.push_str(&format!("If nobody answers until {by} {}.\n", default_of(state, question)));
         }
         None => text.push_str("It waits until somebody answers.\n"),
     }
+    if question.kind == QuestionKind::Approval {
+        text.push_str(&wanted(state, &question.task));
+    }
     text.push_str(&format!("playbook status {}\n", state.run));
     text
+}
+
+/// What happens at the deadline.
+fn default_of(state: &RunState, question: &Question) -> &'static str {
+    let approving = state.brakes.approvals.get(&question.task).filter(|_| question.kind == QuestionKind::Approval);
+    match approving.map(|approving| approving.asking.on_timeout) {
+        Some(OnTimeout::Abandon) => "the run is ended, and what was done stays",
+        _ => "it is rolled back",
+    }
+}
+
+/// Who has to say that a step may begin, and how: whoever is paged need not look it up.
+fn wanted(state: &RunState, task: &Task) -> String {
+    let Some(approving) = state.brakes.approvals.get(task) else { return String::new() };
+    let asking = &approving.asking;
+    let roles = if asking.roles.is_empty() { "anybody".to_owned() } else { asking.roles.join(" or ") };
+    let on = if asking.targets.is_empty() { String::new() } else { format!(" on {}", asking.targets.join(", ")) };
+    let run = &state.run;
+    format!(
+        "{task} waits to begin{on}; {} of {roles} may let it, not yet given: {}.\n\
+         playbook approve {run} {task} --reason \"…\"\nplaybook reject {run} {task} --reason \"…\"\n",
+        if asking.min == 1 { "one person".to_owned() } else { format!("{} people", asking.min) },
+        approving.missing(),
+    )
 }
