@@ -8,6 +8,7 @@ use crate::actions::Table;
 use crate::catalog::{Catalog, CatalogError, Shelf};
 use crate::config::{self, Config};
 use crate::diagnostic::{Severity, Source};
+use crate::engine::SystemPeople;
 use crate::inventory::{self, Inventory};
 use crate::journal::SqliteJournal;
 use crate::playbook::{self, Loaded, Playbook};
@@ -50,6 +51,14 @@ pub struct Chosen {
 }
 
 impl Setup {
+    /// Who has which role: as the configuration says at the moment in which somebody asks.
+    pub fn people(&self) -> SystemPeople {
+        match config::file(self.global.config.as_deref()) {
+            Some(file) => SystemPeople::in_file(&self.config.roles, file),
+            None => SystemPeople::of(&self.config.roles),
+        }
+    }
+
     /// Reads the settings.
     ///
     /// # Errors

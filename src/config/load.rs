@@ -18,6 +18,11 @@ pub fn load(explicit: Option<&Path>) -> Result<Config, ConfigError> {
     }
 }
 
+/// The file that `load` reads, if there is one.
+pub fn file(explicit: Option<&Path>) -> Option<PathBuf> {
+    find(explicit, |name| std::env::var_os(name)).map(|(path, _)| path)
+}
+
 /// The file to read and who named it. The environment is passed in, as a test cannot change its own.
 fn find(explicit: Option<&Path>, variable: impl Fn(&str) -> Option<OsString>) -> Option<(PathBuf, &'static str)> {
     if let Some(path) = explicit {

@@ -7,7 +7,7 @@ mod model;
 
 pub use brakes::{Limit, RequirePlan, Role};
 pub use freeze::Freeze;
-pub use load::load;
+pub use load::{file, load};
 pub use model::{Config, Page};
 
 use std::path::PathBuf;

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
+use std::path::PathBuf;
 
 use nix::unistd::{Gid, Group, Uid, User, getgid, getgrouplist, getgroups};
 
-use crate::config::Role;
+use crate::config::{self, Role};
 
 /// Who may do what.
 pub trait People: Send + Sync {
@@ -20,20 +21,29 @@ pub trait People: Send + Sync {
 #[derive(Debug, Clone, Default)]
 pub struct SystemPeople {
     roles: BTreeMap<String, Role>,
+    /// The configuration to read anew, as somebody may have been given a role since the run began.
+    file: Option<PathBuf>,
 }
 
 impl SystemPeople {
     /// The roles as the configuration has them.
     pub fn of(roles: &BTreeMap<String, Role>) -> Self {
-        Self { roles: roles.clone() }
+        Self { roles: roles.clone(), file: None }
+    }
+
+    /// The same, as they stand in that file when somebody asks. One that cannot be read by then changes nothing.
+    pub fn in_file(roles: &BTreeMap<String, Role>, file: PathBuf) -> Self {
+        Self { roles: roles.clone(), file: Some(file) }
     }
 }
 
 impl People for SystemPeople {
     fn roles_of(&self, user: &str) -> Vec<String> {
+        let now = self.file.as_deref().and_then(|file| config::load(Some(file)).ok()).map(|config| config.roles);
+        let roles = now.as_ref().unwrap_or(&self.roles);
         // The user database may be a server far away: it is asked where a role hangs on a group, and not otherwise.
-        let by_group = self.roles.values().any(|role| !role.groups.is_empty());
-        given(&self.roles, user, &if by_group { groups_of(user) } else { BTreeSet::new() })
+        let by_group = roles.values().any(|role| !role.groups.is_empty());
+        given(roles, user, &if by_group { groups_of(user) } else { BTreeSet::new() })
     }
 }
 

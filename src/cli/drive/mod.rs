@@ -103,7 +103,7 @@ impl<'a> Drive<'a> {
         folder: PathBuf,
         wait: bool,
     ) -> Result<Self, Failure> {
-        let people = Arc::new(SystemPeople::of(&setup.config.roles));
+        let people = Arc::new(setup.people());
         let pagers = notify::from_config(&setup.config).into_iter().map(Arc::from).collect();
         Self::of(
             setup,

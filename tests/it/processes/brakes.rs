@@ -70,6 +70,18 @@ fn a_run_waits_for_an_approval_of_another_process_and_goes_on() {
     assert!(late.contains("is approved already"), "{late}");
 }
 
+/// Whoever finds at night that nobody has the role gives it to somebody, and the run that waits knows it.
+#[test]
+fn a_role_that_is_given_while_the_run_waits_counts() {
+    let (place, book) = place("{ roles: [dba], timeout: 10m }", &[]);
+    let mut runner = waiting(&place, &book, &[]);
+    place.expect(77, &["approve", "latest", "switch"]);
+    let config = std::fs::read_to_string(place.path("config.yaml")).unwrap();
+    std::fs::write(place.path("config.yaml"), config.replace("[daemon]", &format!("[daemon, {}]", me()))).unwrap();
+    place.expect(0, &["approve", "latest", "switch"]);
+    runner.expect(0);
+}
+
 #[test]
 fn an_approval_outlives_the_runner() {
     let (place, book) = place("{ roles: [dba], timeout: 10m }", &["dba"]);
