@@ -86,7 +86,9 @@ impl Drive<'_> {
             let state = self.state();
             let scope = state.scope_of_check(&made.check, made.item.as_ref())?;
             let arguments = prepare::arguments(step, action.spec(), &scope)?;
-            let attempt = format!("{}-{}.-check-{}-{}", self.lease.run, task.file_name(), made.place, state.seq);
+            // Named by the look and by what it is made at: `invariant_1/at/promote`.
+            let look = Task::at(&step.id, made.item.as_ref()).file_name();
+            let attempt = format!("{}-{look}.-at.-{}-{}", self.lease.run, task.file_name(), state.seq);
             let call = Call {
                 key: attempt.clone(),
                 attempt,

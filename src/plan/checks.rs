@@ -60,11 +60,15 @@ impl Planner {
                 }
             }
         };
-        self.decide(&check, decided);
+        self.put(&check, decided, prediction.outputs.clone());
         true
     }
 
     fn decide(&mut self, check: &Check, decided: Decided) {
-        self.checks.push(PlannedCheck { name: check.name.clone(), kind: check.kind, decided });
+        self.put(check, decided, Value::Null);
+    }
+
+    fn put(&mut self, check: &Check, decided: Decided, outputs: Value) {
+        self.checks.push(PlannedCheck { name: check.name.clone(), kind: check.kind, decided, outputs });
     }
 }

@@ -79,6 +79,9 @@ pub struct PlannedCheck {
     pub kind: CheckKind,
     /// Whether it holds.
     pub decided: Decided,
+    /// What its look read.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub outputs: Value,
 }
 
 /// What is foreseen of a group of steps.

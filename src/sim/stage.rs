@@ -27,7 +27,7 @@ pub struct StageText {
     /// What is found and given, by action and then by what it acts on (`database/orders/pg1`, `database/orders`, or `*`
     /// for anything), the more exact one going before.
     pub actions: BTreeMap<String, BTreeMap<String, Scene>>,
-    /// What single steps give, by step: over what `actions` says. For commands, which are all one action. The parts of an
+    /// What single steps and the looks of checks (`invariant_1`, `identity_1`) give, by step: over what `actions` says. For commands, which are all one action. The parts of an
     /// undo are `STEP/undo`, `STEP/undo/1`, …, a step's `probe:` is `STEP/probe`.
     pub steps: BTreeMap<String, Scene>,
 }
@@ -281,6 +281,8 @@ impl Stage {
             }
         }
         let of = |task: &str| self.text.steps.get(task);
+        // The look of a check is written once, whatever it is made at.
+        add(task.and_then(|task| task.split_once("/at/")).and_then(|(look, _)| of(look)));
         add(task.and_then(of_every_item).as_deref().and_then(of));
         add(task.and_then(of));
         // Commands act on one and the same machine: what the world says of it beside one step holds beside all of them.

@@ -296,3 +296,30 @@ fn for_real_a_killed_process_is_resumed_and_each_step_is_done_once() {
     let output = run(at, &[&words[..], &["--reset", "false"]].concat());
     assert_eq!((output.status.code(), lines("one")), (Some(1), 5), "{}", said(&output));
 }
+
+/// Each check is let fail wherever it is looked at, and the first approval is given by nobody.
+#[test]
+fn approvals_and_checks_are_proved_too() {
+    let invariant = "invariants:\n  - { name: the disk has room, run: df, outputs: { free: { regex: '(\\d+)', \
+                     type: integer } }, expr: outputs.free > 10 }\nsteps:\n";
+    let book = PAGE
+        .replace("steps:\n", invariant)
+        .replace("    effect: probed\n", "    effect: probed\n    approval: { roles: [dba], min: 2, timeout: 5m }\n");
+    let world =
+        format!("{WORLD}  invariant_1: {{ outputs: {{ stdout: '99', stderr: '', exit_code: 0, free: 99 }} }}\n");
+    let proved = prove(&book, &world, &[]);
+    assert_eq!((proved.0, findings(&proved.1)), (0, Vec::new()), "{}", proved.1);
+    let points = proved.1["points"].as_array().unwrap();
+    let told = |row: &str| {
+        let of_it = points.iter().filter(|point| point["step"].as_str() == Some(row));
+        of_it.map(|point| point["end"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    for (row, end) in [("the disk has room: stop", "failed"), ("the disk has room: count", "rolled_back")] {
+        assert!(told(row).contains(&end.to_owned()), "{row}: {:?}", told(row));
+    }
+    let unanswered = points.iter().filter(|point| point["story"] == "nobody approves count");
+    assert!(unanswered.count() > 10, "{}", proved.1);
+    // A check that the world breaks is found before anything else is tried.
+    let broken = world.replace("99", "1");
+    assert_eq!(prove(&book, &broken, &[]).0, 1);
+}

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::actions::Table;
 use crate::engine::{
-    Beginning, Ending, EndingKind, Engine, EngineError, Observer, Parts, People, Requested, SystemPeople, WallClock,
+    Beginning, Ending, EndingKind, Engine, EngineError, Observer, Parts, People, Requested, WallClock,
 };
 use crate::ids::{Resource, RunId};
 use crate::inventory::{Inventory, SecretRef};

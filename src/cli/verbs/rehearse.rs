@@ -161,6 +161,13 @@ pub fn world_of(setup: &Setup, plan: &Plan) -> String {
             }
         }
     }
+    for (check, planned) in plan.playbook.checks.iter().zip(&plan.checks) {
+        // What acts on a target is written with what steps find there; a command is known by its own look alone.
+        if check.step.action == "shell" || check.step.action == "ssh" {
+            let scene = Scene { outputs: known(&planned.outputs), ..Scene::default() };
+            text.steps.insert(check.step.id.to_string(), scene);
+        }
+    }
     let body = serde_saphyr::to_string(&text).unwrap_or_default();
     let head = "# A world for `playbook rehearse`. Outputs that only doing gives were not invented; a rehearsal that needs one\n\
                 # stops there. `after` may say what a look finds once a step is done. Not known:\n";

@@ -37,7 +37,9 @@ pub(super) async fn of_undo(stand: &Stand, story: &Story, proof: &mut Proof) {
 pub(super) async fn of_checks(stand: &Stand, forward: &Story, proof: &mut Proof) {
     for (task, checking) in forward.checks() {
         let journal = stand.enter(&forward.scene(stand));
-        stand.stage.fail(&format!("{task}/check-{}", checking.place), None, Fault::FailedBefore);
+        let Some(check) = stand.playbook().checks.get(checking.place) else { continue };
+        let look = Task::at(&check.step.id, checking.item.as_ref());
+        stand.stage.fail(&format!("{look}/at/{task}"), None, Fault::FailedBefore);
         let life = forward.start(stand, &journal, None).await;
         let mut outcome = follow(stand, &forward.reference, &journal, life, true).await;
         if outcome.end == End::Ended(Verdict::Succeeded) {

@@ -145,6 +145,8 @@ fn is_true(stand: &Stand, task: &Task, answer: Answer) -> bool {
 /// Answers, having mended what was wrong; or lets the deadline pass.
 async fn reply(stand: &Stand, journal: &MemoryJournal, question: &Question, answer: Option<Answer>) -> Life {
     match (answer, question.deadline) {
+        // Nobody approves, and there is no deadline: a person ends it.
+        (Some(_), None) if question.kind == QuestionKind::Approval => stand.request(journal, RequestKind::Abort).await,
         (Some(answer), _) => {
             stand.stage.mend();
             stand.request(journal, RequestKind::Resolve { task: question.task.clone(), answer }).await

@@ -153,24 +153,42 @@ impl Stand {
         scene.journal.copy()
     }
 
-    /// What a run begins with: all approvals are given.
-    fn beginning(&self) -> Beginning {
-        Beginning { approved: self.approved.clone(), ..Beginning::default() }
+    /// The steps that ask for an approval.
+    pub(super) fn approved(&self) -> &[StepId] {
+        &self.approved
+    }
+
+    /// What a run begins with: all approvals are given, but one.
+    fn beginning(&self, without: Option<&StepId>) -> Beginning {
+        let approved = self.approved.iter().filter(|step| Some(*step) != without).cloned().collect();
+        Beginning { approved, ..Beginning::default() }
     }
 
     /// A first life.
-    pub(super) async fn start(&self, journal: &MemoryJournal, failure: Option<Failure>, cancel: Option<u64>) -> Life {
+    pub(super) async fn start(
+        &self,
+        journal: &MemoryJournal,
+        failure: Option<Failure>,
+        cancel: Option<u64>,
+        without: Option<&StepId>,
+    ) -> Life {
         let witness = self.witness(cancel.map(|after| (after, Mutex::new(journal.reopen()))));
         let mut engine = self.bench.engine(journal, failure, witness.clone());
-        self.live(failure, &witness, engine.start(self.plan.clone(), self.beginning())).await
+        self.live(failure, &witness, engine.start(self.plan.clone(), self.beginning(without))).await
     }
 
     /// The same where everything is halted behind a record.
-    pub(super) async fn start_halted(&self, journal: &MemoryJournal, cancel: Option<u64>, halt: u64) -> Life {
+    pub(super) async fn start_halted(
+        &self,
+        journal: &MemoryJournal,
+        cancel: Option<u64>,
+        without: Option<&StepId>,
+        halt: u64,
+    ) -> Life {
         let view = |after| (after, Mutex::new(journal.reopen()));
         let witness = Arc::new(Witness { halt: Some(view(halt)), ..self.watching(cancel.map(view)) });
         let mut engine = self.bench.engine(journal, None, witness.clone());
-        self.live(None, &witness, engine.start(self.plan.clone(), self.beginning())).await
+        self.live(None, &witness, engine.start(self.plan.clone(), self.beginning(without))).await
     }
 
     /// Ends the halt.

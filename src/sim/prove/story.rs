@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::judge::{Outcome, follow};
 use super::life::{Life, Scene, Stand, records_of};
 use super::{Asked, Column, End, Proof, ProveError, is_success};
+use crate::ids::StepId;
 use crate::journal::{Failure, MemoryJournal};
 use crate::run::{Checking, Event, Record, Task, Verdict};
 use crate::sim::{Fault, Moved};
@@ -47,13 +48,15 @@ enum Setup {
     Fails(String),
     /// It is cancelled once the record of this number is durable.
     Cancelled(u64),
+    /// Nobody approves a step.
+    Unanswered(StepId),
 }
 
 impl Story {
     /// The run at which nothing goes wrong.
     pub(super) async fn forward(stand: &Stand) -> Result<Self, ProveError> {
         let journal = stand.enter(&stand.fresh());
-        let life = stand.start(&journal, None, None).await;
+        let life = stand.start(&journal, None, None, None).await;
         let (standing, shown) = (stand.stage.ledger().standing(), stand.stage.movers());
         let reference = Reference { moved: stand.stage.moved(), standing, shown };
         let outcome = follow(stand, &reference, &journal, life, false).await;
@@ -66,7 +69,7 @@ impl Story {
         Ok(Self { title, setup: Setup::Nothing, asked, records, reference: Arc::new(reference) })
     }
 
-    /// The runs that undo: one whose latest step that can be gone back from fails, one that is cancelled as late as that, one
+    /// The runs that undo: one whose first approval nobody gives, one whose latest step that can be gone back from fails, one that is cancelled as late as that, one
     /// that is cancelled at its very end.
     pub(super) async fn undoing(stand: &Stand, forward: &Self, proof: &Proof) -> Vec<Self> {
         let mut setups = Vec::new();
@@ -77,6 +80,9 @@ impl Story {
                 && point.asked.is_empty()
                 && point.end == End::Ended(Verdict::RolledBack)
         });
+        if let Some(step) = stand.approved().first() {
+            setups.push((format!("nobody approves {step}"), Setup::Unanswered(step.clone())));
+        }
         if let Some(point) = rolls_back {
             setups.push((format!("{} fails and everything is undone", point.row), Setup::Fails(point.row.clone())));
         }
@@ -115,12 +121,19 @@ impl Story {
 
     /// Its first life.
     pub(super) async fn start(&self, stand: &Stand, journal: &MemoryJournal, failure: Option<Failure>) -> Life {
-        stand.start(journal, failure, self.cancelled_after()).await
+        stand.start(journal, failure, self.cancelled_after(), self.unanswered()).await
     }
 
     /// The same where everything is halted behind a record.
     pub(super) async fn start_halted(&self, stand: &Stand, journal: &MemoryJournal, halt: u64) -> Life {
-        stand.start_halted(journal, self.cancelled_after(), halt).await
+        stand.start_halted(journal, self.cancelled_after(), self.unanswered(), halt).await
+    }
+
+    fn unanswered(&self) -> Option<&StepId> {
+        match &self.setup {
+            Setup::Unanswered(step) => Some(step),
+            _ => None,
+        }
     }
 
     fn cancelled_after(&self) -> Option<u64> {
