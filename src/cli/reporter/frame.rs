@@ -4,9 +4,9 @@ use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::text::{Ink, Line, shorten, wrap};
 use crate::cli::view::plan::service_ink;
-use crate::cli::view::{answers, end, halted};
+use crate::cli::view::{answers, approval, end, halted};
 use crate::cli::visible;
-use crate::run::{RunState, Task, Time};
+use crate::run::{QuestionKind, RunState, Task, Time};
 use crate::value::format_seconds;
 
 use super::entries::{Entry, entries};
@@ -107,7 +107,13 @@ impl Scene {
         let mut lines = Vec::new();
         if let Some(question) = state.question.as_ref().filter(|_| state.ended.is_none()) {
             lines.push(Line::new());
-            let text = format!("a person is needed: {}", visible::line(&question.message));
+            let text =
+                match state.brakes.approvals.get(&question.task).filter(|_| question.kind == QuestionKind::Approval) {
+                    Some(approving) => {
+                        format!("it wants {}: {}", approval::wanted(approving), visible::line(&question.message))
+                    }
+                    None => format!("a person is needed: {}", visible::line(&question.message)),
+                };
             let ink = |line: String| Line::plain("   ").with(Ink::Warn, line);
             lines.extend(wrap(&text, width.saturating_sub(3)).into_iter().take(4).map(ink));
             if let Some(deadline) = question.deadline {
@@ -115,7 +121,7 @@ impl Scene {
                 lines.push(
                     Line::plain("   ").with(
                         Ink::Warn,
-                        format!("without an answer {} in {left}", end::default_words(state, question)),
+                        format!("without an answer in {left} {}", end::default_words(state, question)),
                     ),
                 );
             }

@@ -29,17 +29,17 @@ pub fn lines(state: &RunState, question: &Question, width: usize) -> Vec<Line> {
     lines
 }
 
-/// Who has to say yes.
-fn wanted(approving: &Approving) -> String {
+/// Who has to say yes, for a sentence.
+pub fn wanted(approving: &Approving) -> String {
     let asking = &approving.asking;
-    let people = match (asking.min, approving.missing()) {
-        (1, _) => "the yes of one person".to_owned(),
-        (all, missing) => format!("the yes of {all} people, {missing} more"),
+    let (people, left) = match asking.min {
+        1 => ("the yes of one person".to_owned(), String::new()),
+        all => (format!("the yes of {all} people"), format!(" ({} more)", approving.missing())),
     };
     let roles =
         if asking.roles.is_empty() { String::new() } else { format!(" with the role {}", asking.roles.join(" or ")) };
     let other = if asking.prevent_self_approval { ", not of who started the run" } else { "" };
-    format!("{people}{roles}{other}")
+    format!("{people}{roles}{other}{left}")
 }
 
 /// What becomes of it without an answer, for a sentence that begins with it.
