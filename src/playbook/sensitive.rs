@@ -261,7 +261,8 @@ mod tests {
         assert!(look("run: x", "outputs.stdout == inputs.pw").contains(&"sensitive-use".to_owned()));
         let read = "run: x, outputs: { token: { json: t, type: string, sensitive: true } }";
         assert!(look(read, "outputs.token == 'x'").contains(&"sensitive-output".to_owned()));
-        let asks = "{ run: x, effect: idempotent, rollback: none, because: a test, approval: { if: \"inputs.pw == 'x'\" } }";
+        let asks =
+            "{ run: x, effect: idempotent, rollback: none, because: a test, approval: { if: \"inputs.pw == 'x'\" } }";
         assert!(faults(asks).contains(&"sensitive-use".to_owned()), "{:?}", faults(asks));
     }
 

@@ -210,7 +210,9 @@ impl RunState {
     fn can_do_without(&self, task: &Task, how: SkipHow, outputs: &Value) -> Result<(), String> {
         let secret = |name: &&String| self.step_of(task).is_some_and(|step| step.is_secret_output(name));
         if let Some(name) = outputs.as_object().and_then(|given| given.keys().find(secret)) {
-            return Err(format!("the output `{name}` of {task} is sensitive: what a person gives would be written down"));
+            return Err(format!(
+                "the output `{name}` of {task} is sensitive: what a person gives would be written down"
+            ));
         }
         let wanted = self.wanted_outputs(task, how);
         let given = |name: &str| how == SkipHow::DoneByHand && outputs.get(name).is_some();

@@ -8,9 +8,9 @@ pub fn environment_problem(name: &str) -> Option<&'static str> {
     match (trimmed.is_empty(), trimmed == name) {
         (true, _) => Some("an environment needs a name"),
         (_, false) => Some("there is a space around the name, and it would be another environment's"),
-        _ if nearly && name != "production" => {
-            Some("the brakes of production hold where it is written `production`; write that, or a word of another kind")
-        }
+        _ if nearly && name != "production" => Some(
+            "the brakes of production hold where it is written `production`; write that, or a word of another kind",
+        ),
         _ => None,
     }
 }

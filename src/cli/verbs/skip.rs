@@ -105,8 +105,9 @@ fn outputs(setup: &Setup, state: &RunState, task: &Task, given: &[String]) -> Re
         if step.is_some_and(|step| step.is_secret_output(name)) {
             // The value is not looked at, so that no error tells it.
             let what = format!("the output `{name}` of {task} is sensitive: given here it would be written down");
-            return Err(Failure::new(Exit::NotAllowed, what)
-                .meaning("nothing was changed; only the step itself can read it, which it does again when it is needed"));
+            return Err(Failure::new(Exit::NotAllowed, what).meaning(
+                "nothing was changed; only the step itself can read it, which it does again when it is needed",
+            ));
         }
         let value = kind.parse(value).map_err(|error| usage(format!("the output `{name}` of {task}: {error}")))?;
         map.insert(name.to_owned(), value);
