@@ -199,7 +199,10 @@ fn nobody_gives_one_by_hand() {
     let place = place();
     let book = place.book(
         "by_hand",
-        &format!("  - {{ id: first, run: 'GATE(first)', effect: idempotent, rollback: none, because: a test }}\n{}", LOGIN.trim_start_matches('\n')),
+        &format!(
+            "  - {{ id: first, run: 'GATE(first)', effect: idempotent, rollback: none, because: a test }}\n{}",
+            LOGIN.trim_start_matches('\n')
+        ),
     );
     let mut runner = place.start(&["run", &book, "-y"]);
     place.wait_at("first");
