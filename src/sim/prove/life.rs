@@ -155,7 +155,7 @@ impl Stand {
 
     /// What a run begins with: all approvals are given.
     fn beginning(&self) -> Beginning {
-        Beginning { approved: self.approved.clone(), ..Beginning::default() }
+        Beginning::by_person(Vec::new(), self.approved.clone())
     }
 
     /// A first life.
