@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Config;
 use super::freeze::Freeze;
-use crate::value::parse_duration;
+use crate::value::{environment_problem, parse_duration};
 
 /// Who has a role: any of these users, and whoever is in one of these groups of the operating system.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,14 +72,28 @@ pub(super) fn problem_of(config: &Config) -> Option<String> {
         let required = config.require_plan.as_ref()?;
         let none = required.environments.as_ref().is_some_and(Vec::is_empty);
         let none = none.then(|| "`require_plan.environments` is empty; leave it out for all of them".to_owned());
-        none.or_else(|| window_problem("require_plan.max_age", &required.max_age))
+        none.or_else(|| environments_problem("require_plan", required.environments.as_deref()))
+            .or_else(|| window_problem("require_plan.max_age", &required.max_age))
     };
     roles.or(unknown).or_else(freeze).or_else(limits).or_else(plan)
 }
 
+/// A name that no inventory can have would switch the brake off.
+pub(super) fn environments_problem(of: &str, names: Option<&[String]>) -> Option<String> {
+    names.unwrap_or_default().iter().find_map(|name| {
+        let why = environment_problem(name)?;
+        Some(format!("`{of}`: `environments` has `{name}`: {why}"))
+    })
+}
+
 fn limit_problem(limit: &Limit) -> Option<String> {
-    if limit.playbook.trim().is_empty() {
-        return Some("`limits`: `playbook` is a playbook's name, or \"*\" for all of them together".to_owned());
+    let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_".contains(letter);
+    if limit.playbook != "*" && (limit.playbook.is_empty() || !limit.playbook.chars().all(plain)) {
+        return Some(format!(
+            "`limits`: `playbook: {}` is no playbook's name, so nothing would ever be counted; write one name, or \"*\" for \
+             all of them together",
+            limit.playbook
+        ));
     }
     if limit.runs == 0 {
         return Some(format!("`limits`: `runs: 0` would let {} never run", limit.playbook));

@@ -61,7 +61,8 @@ impl Freeze {
         if self.environments.as_ref().is_some_and(Vec::is_empty) {
             return of("an empty list of `environments` freezes nothing; leave it out for all of them");
         }
-        self.window().err().and_then(|why| of(&why))
+        let named = super::brakes::environments_problem("freeze", self.environments.as_deref());
+        named.and_then(|why| of(&why)).or_else(|| self.window().err().and_then(|why| of(&why)))
     }
 
     fn window(&self) -> Result<Window, String> {

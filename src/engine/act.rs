@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::drive::Drive;
+use super::mask::Mask;
 use super::secrets::{self, At, Ready};
 use super::{EngineError, outputs, prepare};
 use crate::actions::{Action, Call, Context, recorder};
@@ -46,7 +47,9 @@ impl Drive<'_> {
             Ok(report) => report,
             Err(_) => overdue(call.effect, limit),
         };
-        let report = self.judge(task, mask.report(self.remember(task, &step, report, &context)));
+        let report = mask.report(self.remember(task, &step, report, &context));
+        // Reading an output of it may undo a form in which no secret was found.
+        let report = mask.report(self.judge(task, report));
         let report = self.hold_undo(task, report).await;
         let settled = report.outcome != Outcome::Unknown;
         self.append(vec![Event::Outcome { task: task.clone(), attempt, report }])?;
@@ -193,7 +196,8 @@ impl Drive<'_> {
                 self.read(task, Finding::CannotTell { evidence: report.message }, effect)
             }
             Finding::Ended(report) => {
-                let report = self.judge(task, report);
+                let mask = Mask::of(&self.tools.inventory.secrets);
+                let report = mask.report(self.judge(task, report));
                 let evidence = format!("its own end was found: {}", report.message);
                 (Settlement::Ended { report }, evidence)
             }
@@ -245,7 +249,8 @@ impl Drive<'_> {
             Ok(ready) => ready,
             Err(why) => return cannot(format!("the probe cannot be prepared: {why}")),
         };
-        let report = outputs::finish(&probe.step, mask.report(action.run(&context, &call).await));
+        let report = mask.report(action.run(&context, &call).await);
+        let report = mask.report(outputs::finish(&probe.step, report));
         // A probe may well end with another exit code than 0: its conditions say what that means.
         if !matches!(report.outcome, Outcome::Done | Outcome::Failed) || report.outputs.is_null() {
             return cannot(format!("the probe did not answer: {}", report.message));

@@ -108,7 +108,8 @@ impl Drive<'_> {
         let limit = call.timeout + Duration::from_secs(5);
         let report = tokio::time::timeout(limit, action.run(&context, &call)).await;
         let report = report.map_err(|_| format!("no answer within {:.0} s", limit.as_secs_f64()))?;
-        let report = outputs::finish(step, mask.report(report));
+        // What an output is read from may hold a secret in a form that only reading it undoes.
+        let report = mask.report(outputs::finish(step, mask.report(report)));
         match report.outcome {
             Outcome::Done => Ok(Scope { outputs: report.outputs, ..scope }),
             // A command that ends with another code than 0 has said something too: the expression is over its outputs.

@@ -5,6 +5,7 @@ mod act;
 mod ahead;
 mod alarm;
 mod approval;
+mod beginning;
 mod check;
 mod clock;
 mod drive;
@@ -26,6 +27,7 @@ mod start;
 mod verify;
 mod whom;
 
+pub use beginning::Beginning;
 pub use clock::{Clock, WallClock};
 pub use observer::{Observer, Silent};
 pub use over::Former;
@@ -81,17 +83,6 @@ struct Tools<'e> {
     repeat_seconds: f64,
     interrupts: &'e tokio::sync::watch::Receiver<u32>,
     wait: bool,
-}
-
-/// What a run begins with, besides its plan.
-#[derive(Debug, Clone, Default)]
-pub struct Beginning {
-    /// The incident that it belongs to.
-    pub incident: Option<String>,
-    /// The brakes that are passed by name, each with its reason.
-    pub overrides: Vec<(String, String)>,
-    /// The steps that whoever starts it approves ahead.
-    pub approved: Vec<crate::ids::StepId>,
 }
 
 /// How driving a run came to an end.

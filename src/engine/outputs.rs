@@ -52,6 +52,9 @@ fn extract_all(step: &Step, report: &mut Report) {
                 }
             }
             Err(why) => {
+                // Why may hold what was read instead.
+                let secret = step.is_secret_output(&output.name);
+                let why = if secret { "it is sensitive, so what was read instead is not told" } else { &why };
                 report.outcome = Outcome::Failed;
                 report.message = format!("it ended well, but its output `{}` cannot be read: {why}", output.name);
                 return;

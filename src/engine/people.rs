@@ -145,6 +145,15 @@ fn word(kind: QuestionKind) -> &'static str {
     }
 }
 
+/// What becomes of it without an answer: an approval says so itself.
+fn default_words(state: &RunState, question: &Question) -> &'static str {
+    let approval = state.brakes.approvals.get(&question.task).filter(|_| question.kind == QuestionKind::Approval);
+    match approval.map(|approving| approving.asking.on_timeout) {
+        Some(OnTimeout::Abandon) => "the run is ended, and what was done stays",
+        _ => "it is rolled back",
+    }
+}
+
 fn text(state: &RunState, question: &Question) -> String {
     let book = state.playbook();
     let mut text = format!("{} {} needs a person: {}\n", book.name, state.run, question.message);
@@ -156,7 +165,8 @@ fn text(state: &RunState, question: &Question) -> String {
         Some(deadline) => {
             let by = jiff::Timestamp::from_millisecond(deadline.0)
                 .map_or_else(|_| deadline.to_string(), |at| at.strftime("%H:%M:%S UTC").to_string());
-            text.push_str(&format!("If nobody answers until {by} {}.\n", default_of(state, question)));
+            let default = default_words(state, question);
+            text.push_str(&format!("If nobody answers until {by} {default}.\n"));
         }
         None => text.push_str("It waits until somebody answers.\n"),
     }
@@ -165,15 +175,6 @@ fn text(state: &RunState, question: &Question) -> String {
     }
     text.push_str(&format!("playbook status {}\n", state.run));
     text
-}
-
-/// What happens at the deadline.
-fn default_of(state: &RunState, question: &Question) -> &'static str {
-    let approving = state.brakes.approvals.get(&question.task).filter(|_| question.kind == QuestionKind::Approval);
-    match approving.map(|approving| approving.asking.on_timeout) {
-        Some(OnTimeout::Abandon) => "the run is ended, and what was done stays",
-        _ => "it is rolled back",
-    }
 }
 
 /// Who has to say that a step may begin, and how: whoever is paged need not look it up.

@@ -161,7 +161,9 @@ async fn run(
     let report = if step.keeps_secrets() {
         Mask::of(secrets).report(memory.take(step, lookup.item.as_ref(), report, secrets))
     } else {
-        outputs::finish(step, Mask::of(secrets).report(report))
+        let mask = Mask::of(secrets);
+        // Reading an output of it may undo a form in which no secret was found.
+        mask.report(outputs::finish(step, mask.report(report)))
     };
     match report.outcome {
         Outcome::Done => Prediction { outputs: report.outputs, ..Prediction::probed(serde_json::json!({})) },

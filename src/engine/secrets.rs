@@ -45,8 +45,7 @@ impl Memory {
             self.kept().insert((step.id.clone(), item.cloned()), report.outputs.clone());
         }
         // What a command printed is withheld whole, also where it failed: nobody knows what in it is the secret then.
-        let printed = report.outputs.get("stdout").and_then(Value::as_str).unwrap_or_default();
-        let message = Masker::of_text(printed).text(&report.message);
+        let message = without_printed(&report.message, &report.outputs);
         let outputs = outputs::hidden(step, report.outputs);
         Report { outcome: report.outcome, message, outputs, output: None }
     }
@@ -59,6 +58,25 @@ impl Memory {
     fn get(&self, step: &StepId, item: Option<&ItemId>, name: &str) -> Option<Value> {
         self.kept().get(&(step.clone(), item.cloned()))?.get(name).cloned()
     }
+}
+
+/// How much of a line an action repeats in its message.
+const REPEATED: usize = 200;
+
+/// A message without what was printed, or answered: an action repeats a line of it at the end.
+fn without_printed(message: &str, outputs: &Value) -> String {
+    let mut message = message.to_owned();
+    let texts = ["stdout", "stderr", "body"].into_iter().filter_map(|name| outputs.get(name).and_then(Value::as_str));
+    for text in texts {
+        let said = text.lines().map(|line| format!(": {}", line.chars().take(REPEATED).collect::<String>()));
+        let told = said.filter(|said| message.ends_with(said.as_str()) && said.len() > 2).map(|said| said.len()).max();
+        if let Some(told) = told {
+            message.truncate(message.len() - told);
+            message.push_str("; what it printed is withheld");
+        }
+        message = Masker::of_text(text).text(&message);
+    }
+    message
 }
 
 fn text(value: &Value) -> String {
@@ -226,5 +244,26 @@ impl Ready {
             context.output = Arc::new(|_, _| {});
         }
         Ok(Self { context, call: Call { arguments, ..call }, mask })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_does_not_repeat_what_a_step_with_secrets_printed() {
+        let long = "k".repeat(300);
+        for (stderr, end) in
+            [("ok\nrefused: tok-9f31c0\n", "refused: tok-9f31c0"), ("x1\n", "x1"), (&long, &long[..200])]
+        {
+            let outputs = serde_json::json!({ "stdout": "", "stderr": stderr, "exit_code": 1 });
+            let told = without_printed(&format!("exit code 1: {end}"), &outputs);
+            assert_eq!(told, "exit code 1; what it printed is withheld");
+        }
+        let outputs = serde_json::json!({ "status": 500, "body": "your key is tok-9f31c0\n" });
+        let told = without_printed("http://x/ answered 500 Internal Server Error: your key is tok-9f31c0", &outputs);
+        assert_eq!(told, "http://x/ answered 500 Internal Server Error; what it printed is withheld");
+        assert_eq!(without_printed("exit code 0", &serde_json::json!({ "stdout": "" })), "exit code 0");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Database, Fence, Host, Inventory, Member, Proxy};
 use crate::diagnostic::nearest;
-use crate::value::Reference;
+use crate::value::{Reference, environment_problem};
 
 /// Everything that is wrong, a sentence each; nothing where it holds together.
 pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
@@ -16,6 +16,8 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
              how careful a run has to be"
                 .to_owned(),
         );
+    } else if let Some(why) = environment_problem(&inventory.environment) {
+        found.push(format!("environment: `{}`: {why}", inventory.environment));
     }
     check_names("hosts", inventory.hosts.keys(), &mut found);
     check_names("groups", inventory.groups.keys(), &mut found);

@@ -172,7 +172,9 @@ proxies:
 
     #[test]
     fn an_environment_has_to_be_named() {
-        for text in ["", "{}", "hosts: {}\n", "environment: ''\n"] {
+        for text in
+            ["", "{}", "hosts: {}\n", "environment: ''\n", "environment: Production\n", "environment: 'prod '\n"]
+        {
             let error = error_of(text);
             assert!(error.contains("environment"), "{text:?}: {error}");
         }

@@ -30,16 +30,24 @@ pub(super) fn not_written_out(text: &str) -> Option<&'static str> {
 
 /// Refuses a sensitive input wherever its value would be seen, decide something, or be part of a longer text.
 pub(super) fn check(faults: &mut Faults, playbook: &Playbook, specs: &Specs) {
-    if !playbook.inputs.iter().any(|input| input.sensitive) && !playbook.steps.iter().any(Step::keeps_secrets) {
+    let looks = || playbook.checks.iter().map(|check| &check.step);
+    if !playbook.inputs.iter().any(|input| input.sensitive)
+        && !playbook.steps.iter().chain(looks()).any(Step::keeps_secrets)
+    {
         return;
     }
     playbook.steps.iter().for_each(|step| outputs(faults, step));
+    looks().filter(|look| look.keeps_secrets()).for_each(|look| {
+        let message = "what a check reads is written down where it does not hold, so none of it can be sensitive";
+        faults.error("sensitive-output", look.span, message, Some("leave out `sensitive`".to_owned()));
+    });
     let mut check = Check { faults, book: playbook, specs, own: None };
     for lock in &playbook.locks {
         check.nowhere(lock, "the name of a lock is written down and shown");
     }
     for group in &playbook.groups {
-        group.condition.iter().for_each(|condition| check.expression(condition));
+        let approval = group.approval.as_ref().and_then(|approval| approval.condition.as_ref());
+        group.condition.iter().chain(approval).for_each(|condition| check.expression(condition));
         match &group.kind {
             GroupKind::Parallel | GroupKind::Forward { .. } => {}
             GroupKind::Each(each) => check.argument(&each.list, Some("items are written down and shown")),
@@ -56,6 +64,10 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, specs: &Specs) {
     }
     for step in &playbook.steps {
         each_part(step, &mut |part| check.step(part));
+    }
+    for looked in &playbook.checks {
+        check.step(&looked.step);
+        check.expression(&looked.expression);
     }
 }
 
@@ -121,7 +133,8 @@ impl<'c> Check<'c> {
     fn step(&mut self, step: &'c Step) {
         self.own = Some(step);
         let verify = step.verify.iter().map(|verify| &verify.expression);
-        let single = [step.condition.as_ref(), step.ok_if.as_ref()];
+        let approval = step.approval.as_ref().and_then(|approval| approval.condition.as_ref());
+        let single = [step.condition.as_ref(), step.ok_if.as_ref(), approval];
         let probe = step.probe.iter().flat_map(|probe| [Some(&probe.took_effect), probe.did_not.as_ref()]);
         for expression in step.require.iter().chain(verify).chain(single.into_iter().chain(probe).flatten()) {
             self.expression(expression);
@@ -235,9 +248,31 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_check_and_an_approval_are_held_to_the_same() {
+        let look = |look: &str, expr: &str| {
+            with("{ run: x, effect: read }", &format!("invariants:\n  - {{ name: i, {look}, expr: \"{expr}\" }}\n"))
+        };
+        let good = "run: x, env: { PW: \"{{inputs.pw}}\" }";
+        assert!(look(good, "outputs.stdout == 'x'").is_empty(), "{:?}", look(good, "outputs.stdout == 'x'"));
+        for bad in ["argv: [x, \"{{inputs.pw}}\"]", "run: \"x {{inputs.pw}}\"", "run: x, become: \"{{inputs.pw}}\""] {
+            assert!(look(bad, "outputs.stdout == 'x'").contains(&"sensitive-use".to_owned()), "{bad}");
+        }
+        assert!(look("run: x", "outputs.stdout == inputs.pw").contains(&"sensitive-use".to_owned()));
+        let read = "run: x, outputs: { token: { json: t, type: string, sensitive: true } }";
+        assert!(look(read, "outputs.token == 'x'").contains(&"sensitive-output".to_owned()));
+        let asks =
+            "{ run: x, effect: idempotent, rollback: none, because: a test, approval: { if: \"inputs.pw == 'x'\" } }";
+        assert!(faults(asks).contains(&"sensitive-use".to_owned()), "{:?}", faults(asks));
+    }
+
     fn faults(step: &str) -> Vec<String> {
+        with(step, "")
+    }
+
+    fn with(step: &str, beside: &str) -> Vec<String> {
         let text = format!(
-            "name: x\nversion: 1.0.0\ninputs: {{ pw: {{ type: string, sensitive: true }} }}\n\
+            "name: x\nversion: 1.0.0\ninputs: {{ pw: {{ type: string, sensitive: true }} }}\n{beside}\
              steps:\n  - {}\n",
             step.replacen("{ ", "{ id: a, ", 1)
         );

@@ -208,6 +208,12 @@ impl RunState {
 
     /// Whether what comes after a task can be done without it, or with the outputs that are given for it.
     fn can_do_without(&self, task: &Task, how: SkipHow, outputs: &Value) -> Result<(), String> {
+        let secret = |name: &&String| self.step_of(task).is_some_and(|step| step.is_secret_output(name));
+        if let Some(name) = outputs.as_object().and_then(|given| given.keys().find(secret)) {
+            return Err(format!(
+                "the output `{name}` of {task} is sensitive: what a person gives would be written down"
+            ));
+        }
         let wanted = self.wanted_outputs(task, how);
         let given = |name: &str| how == SkipHow::DoneByHand && outputs.get(name).is_some();
         let missing: Vec<&(String, String)> = wanted.iter().filter(|(name, _)| !given(name)).collect();

@@ -1,12 +1,14 @@
 //! Values as steps pass them on, and the types they are declared with. A value is a JSON value; a duration is its seconds
 //! (a number), a size its bytes (an integer), an address or an identifier its text. A leaf.
 
+mod environment;
 mod hidden;
 mod kind;
 mod reference;
 mod units;
 mod unknown;
 
+pub use environment::environment_problem;
 pub use hidden::{has_hidden, is_hidden, letters, told, written_out};
 pub use kind::{Type, TypeError};
 pub use reference::{REFERENCE_FORMS, Reference};

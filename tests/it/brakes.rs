@@ -238,3 +238,25 @@ fn on_a_terminal_production_wants_the_name_typed() {
     let (code, said) = at_a_terminal(&place, &["run", &book, "--inventory", &on(&place, "staging")], "y");
     assert_eq!(code, Some(0), "{said}");
 }
+
+#[test]
+fn a_page_says_what_becomes_of_an_approval_that_nobody_gives() {
+    for (default, said) in [
+        ("abandon", "the run is ended, and what was done stays."),
+        ("rollback", "it is rolled back."),
+        ("page", "It waits until somebody answers."),
+    ] {
+        let place = place("page: { command: [sh, -c, 'cat >> page'] }\n");
+        let book = place.book(
+            "asks",
+            &format!(
+                "  - {{ id: a, run: touch WORLD/done, effect: idempotent, rollback: none, because: a test, \
+                 approval: {{ timeout: 10m, on_timeout: {default} }} }}\n"
+            ),
+        );
+        let output = place.run(&["run", &book, "-y", "--no-wait"]);
+        let page = std::fs::read_to_string(place.path("page"))
+            .unwrap_or_else(|error| panic!("{error}: {}", crate::processes::said(&output)));
+        assert!(page.contains(said) && !place.path("done").exists(), "{default}: {page}");
+    }
+}

@@ -53,7 +53,7 @@ pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
         let lines =
             broken.iter().map(|text| Line::new().with(Ink::Warn, format!("does not hold in this world: {text}")));
         setup.screen.say(&lines.collect::<Vec<_>>());
-        drive.start(plan, Beginning { approved, ..Beginning::default() })
+        drive.start(plan, Beginning::by_person(Vec::new(), approved))
     });
     drive.end();
     for text in stage.lacking() {

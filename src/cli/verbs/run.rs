@@ -147,7 +147,7 @@ fn begin(
     let mut overrides = passes.passed();
     overrides.extend(ahead::break_glass(setup, args, &plan.playbook)?);
     ahead::warn(setup, &plan.playbook);
-    let beginning = Beginning { incident: args.incident.clone(), overrides, approved };
+    let beginning = Beginning::by_person(overrides, approved).of_incident(args.incident.clone());
     match inherited {
         Some((former, inheritance)) => drive.start_over(plan, beginning, &former, inheritance),
         None => drive.start(plan, beginning),

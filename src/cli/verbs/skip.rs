@@ -102,6 +102,13 @@ fn outputs(setup: &Setup, state: &RunState, task: &Task, given: &[String]) -> Re
             let list = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
             return Err(usage(format!("{task} has no output `{name}`; {list}")));
         };
+        if step.is_some_and(|step| step.is_secret_output(name)) {
+            // The value is not looked at, so that no error tells it.
+            let what = format!("the output `{name}` of {task} is sensitive: given here it would be written down");
+            return Err(Failure::new(Exit::NotAllowed, what).meaning(
+                "nothing was changed; only the step itself can read it, which it does again when it is needed",
+            ));
+        }
         let value = kind.parse(value).map_err(|error| usage(format!("the output `{name}` of {task}: {error}")))?;
         map.insert(name.to_owned(), value);
     }
@@ -118,6 +125,7 @@ fn refused(state: &RunState, task: &Task, how: SkipHow, why: String) -> Failure 
     let mut wanted: Vec<String> = state.wanted_outputs(task, how).into_iter().map(|(name, _)| name).collect();
     wanted.sort();
     wanted.dedup();
+    wanted.retain(|name| !state.step_of(task).is_some_and(|step| step.is_secret_output(name)));
     if !wanted.is_empty() && !task.is_undo() {
         let given: Vec<String> = wanted.iter().map(|name| format!("--with-output {name}=…")).collect();
         failure = failure.next(format!(

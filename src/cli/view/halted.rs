@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::clock;
 use crate::cli::paste::Paste;
-use crate::cli::text::{Ink, Line};
+use crate::cli::text::{Ink, Line, shorten};
 use crate::cli::visible;
 use crate::journal::Halt;
 use crate::run::{Halted, Time};
@@ -14,6 +14,9 @@ use super::paragraph;
 
 /// The command that ends it.
 pub const LIFT: &str = "halt --lift --reason \"…\"";
+
+/// How much of a reason is shown; the whole is in the record and in JSON.
+const REASON: usize = 300;
 
 /// A halt as a run has seen it.
 pub fn seen(halt: &Halt) -> Halted {
@@ -26,7 +29,8 @@ pub fn sentence(halt: &Halted, now: Time) -> String {
     let because = if halt.reason.is_empty() {
         "no reason was given".to_owned()
     } else {
-        visible::line(&halt.reason).into_owned()
+        // It stands above every screen: what is too long would push away how it is lifted.
+        shorten(&visible::line(&halt.reason), REASON)
     };
     let (by, since) = (visible::line(&halt.by), clock::date_and_time(halt.since));
     format!("everything on this state is halted by {by} since {since} UTC (for {long}): {because}")
@@ -45,4 +49,17 @@ pub fn banner(halt: &Halted, now: Time, paste: &Paste, width: usize) -> Vec<Line
 /// The same for programs.
 pub fn json(halt: &Halted) -> Value {
     json!({ "by": halt.by, "reason": halt.reason, "since": clock::rfc3339(halt.since) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_without_end_or_with_commands_for_a_terminal_hides_nothing() {
+        let reason = format!("a\u{1b}[2J\r\nnext: rm\u{202e}{}", "x".repeat(100_000));
+        let halt = Halted { number: 1, by: "ann\u{7}".to_owned(), reason, since: Time(0) };
+        let said = sentence(&halt, Time(1000));
+        assert!(said.len() < 500 && said.contains("ann^G") && said.contains("a^[[2J / next: rm<U+202E>x"), "{said}");
+    }
 }

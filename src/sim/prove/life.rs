@@ -161,7 +161,7 @@ impl Stand {
     /// What a run begins with: all approvals are given, but one.
     fn beginning(&self, without: Option<&StepId>) -> Beginning {
         let approved = self.approved.iter().filter(|step| Some(*step) != without).cloned().collect();
-        Beginning { approved, ..Beginning::default() }
+        Beginning::by_person(Vec::new(), approved)
     }
 
     /// A first life.

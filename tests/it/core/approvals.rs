@@ -244,7 +244,7 @@ fn the_glass_is_broken_by_who_may_and_everybody_sees_it() {
 
 #[test]
 fn a_yes_ahead_is_a_yes_where_it_may_be_given() {
-    let ahead = || Beginning { approved: vec!["b".parse().unwrap()], ..Beginning::default() };
+    let ahead = || Beginning::by_person(Vec::new(), vec!["b".parse().unwrap()]);
     let start = |approval: Approval| {
         let stage = Stage { simulation: Simulation::new() };
         (stage.start(&book(approval), ahead()).kind(), stage)

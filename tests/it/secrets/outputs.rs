@@ -152,6 +152,71 @@ fn lint_says_where_one_may_not_stand() {
 }
 
 #[test]
+fn what_fails_to_be_read_is_not_told_either() {
+    let place = place();
+    let login = |script: &str, read: &str| {
+        let text = format!(
+            "  - {{ id: login, run: '{script}', effect: read, outputs: {{ token: {{ {read}, sensitive: true }} }} }}\n"
+        );
+        let shown = place.expect(1, &["run", &place.book("fails", &text), "-y"]);
+        nowhere(&place, &shown);
+        shown
+    };
+    // It prints something of another form, and what says so would hold it.
+    let shown = login("echo \"{\\\"token\\\": [\\\"$(cat WORLD/token)\\\"]}\"", "json: token, type: string");
+    assert!(shown.contains("it is sensitive"), "{shown}");
+    let shown = login("echo \"no: $(cat WORLD/token)\" >&2; exit 4", "json: token");
+    assert!(shown.contains("exit code 4; what it printed is withheld"), "{shown}");
+}
+
+#[test]
+fn a_secret_in_a_form_that_only_reading_undoes_is_masked_behind_that() {
+    let place = place();
+    // Every letter by its number: what reads the JSON has the secret as it is.
+    let numbers: String = TOKEN.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect();
+    std::fs::write(place.path("answer"), format!("{{\"said\": \"{numbers}\"}}")).unwrap();
+    let knows = format!("file:{}", place.path("token").display());
+    let look = "run: 'test -n \"$T\" && cat WORLD/answer'\n    env: { T: \"{{inputs.token}}\" }\n    outputs: { said: { json: said, type: string } }\n";
+    let book = place.book_with(
+        "numbers",
+        &format!(
+            "inputs: {{ token: {{ type: string, sensitive: true }} }}\n\
+             invariants:\n  - name: said\n    {look}    expr: \"outputs.said == 'x'\""
+        ),
+        &format!(
+            "  - id: told\n    effect: read\n    {look}  - id: use\n    run: touch WORLD/used\n    effect: idempotent\n\
+             \x20   env: {{ S: \"{{{{steps.told.outputs.said}}}}\" }}\n    rollback: none\n    because: it is a test\n"
+        ),
+    );
+    let output = place.command(&["run", &book, "-y", "-i", &format!("token={knows}")]).output().unwrap();
+    let shown = said(&output);
+    assert!(shown.contains("outputs.said = \"***\""), "{shown}");
+    nowhere(&place, &shown);
+}
+
+#[test]
+fn nobody_gives_one_by_hand() {
+    let place = place();
+    let book = place.book(
+        "by_hand",
+        &format!(
+            "  - {{ id: first, run: 'GATE(first)', effect: idempotent, rollback: none, because: a test }}\n{}",
+            LOGIN.trim_start_matches('\n')
+        ),
+    );
+    let mut runner = place.start(&["run", &book, "-y"]);
+    place.wait_at("first");
+    let given = format!("token={TOKEN}");
+    let words = ["skip", "latest", "login", "--done-by-hand", "--with-output", &given, "--reason", "x"];
+    let output = place.run(&words);
+    assert_eq!(output.status.code(), Some(77), "{}", said(&output));
+    assert!(said(&output).contains("is sensitive"), "{}", said(&output));
+    place.open("first");
+    runner.expect(0);
+    nowhere(&place, &said(&output));
+}
+
+#[test]
 fn a_rehearsal_and_a_proof_need_no_secret() {
     let place = place();
     let book = place.book(
