@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+#[path = "difference_brakes.rs"]
+mod brakes;
 #[path = "difference_groups.rs"]
 mod groups;
 
@@ -36,6 +38,10 @@ pub enum Part {
     Input,
     /// A lock.
     Lock,
+    /// An identity or an invariant.
+    Check,
+    /// A budget of time.
+    Budget,
     /// A step.
     Step,
     /// A group of steps.
@@ -87,6 +93,8 @@ pub fn differences(from: &Playbook, to: &Playbook) -> Vec<Difference> {
         book.locks.iter().map(|lock| (lock.source.clone(), Vec::new())).collect()
     };
     list.extend(named(Part::Lock, &locks(from), &locks(to)));
+    list.extend(named(Part::Check, &brakes::checks(from), &brakes::checks(to)));
+    list.extend(named(Part::Budget, &brakes::budgets(from), &brakes::budgets(to)));
     let steps = |book: &Playbook| -> Vec<(String, Fields)> {
         book.steps.iter().map(|step| (step.id.to_string(), in_its_group(book, step))).collect()
     };
@@ -226,6 +234,7 @@ fn head(book: &Playbook) -> Fields {
     add("reviewed", book.reviewed.clone());
     add("review_every", book.review_every.map(format_seconds));
     add("objective.recovery_time", book.recovery_time.map(format_seconds));
+    add("max_targets", book.max_targets.map(|most| most.to_string()));
     for (name, list) in [("severity", &book.severity), ("symptoms", &book.symptoms), ("services", &book.services)] {
         list.iter().for_each(|text| add(name, Some(text.clone())));
     }
@@ -299,8 +308,11 @@ fn of_step(step: &Step) -> Fields {
             OutputSource::Json(path) => format!("json {path}"),
             OutputSource::Regex(pattern) => format!("regex {pattern}"),
         };
-        add(&format!("outputs.{}", output.name), Some(format!("{from}, {}", output.kind)));
+        let secret = if output.sensitive { ", sensitive" } else { "" };
+        add(&format!("outputs.{}", output.name), Some(format!("{from}, {}{secret}", output.kind)));
     }
+    add("sensitive", step.sensitive.then(|| "true".to_owned()));
+    fields.extend(brakes::of_approval(step.approval.as_ref()));
     fields
 }
 

@@ -2,6 +2,7 @@
 //! is written: it is no thing of its own.
 
 use super::super::{Each, Group, GroupKind, Playbook, Step};
+use super::brakes::of_approval;
 use super::{Fields, of_argument, of_failure, of_step};
 
 /// A step, with where it stands.
@@ -57,5 +58,6 @@ fn said(group: &Group) -> Fields {
     add("checkpoint", group.checkpoint.clone());
     add("service", group.service.map(|service| service.word().to_owned()));
     add("on_failure", group.on_failure.as_ref().map(of_failure));
+    fields.extend(of_approval(group.approval.as_ref()));
     fields
 }

@@ -25,6 +25,14 @@ fn spec(name: &'static str, effect: Effect, undo: UndoSpec) -> ActionSpec {
 fn book(text: &str) -> Playbook {
     let specs = Specs::of(&[
         spec("set", Effect::Idempotent, UndoSpec::Restores { how: "", from_observation: true }),
+        ActionSpec {
+            outputs: vec![
+                FieldSpec::required("mine", Type::Integer, ""),
+                FieldSpec::required("count", Type::Integer, ""),
+            ],
+            ..spec("look", Effect::Read, UndoSpec::Nothing)
+        },
+        ActionSpec { open_inputs: true, ..spec("shell", Effect::Once, UndoSpec::Impossible("nobody knows it")) },
         spec("end", Effect::Probed, UndoSpec::Impossible("it is over")),
     ]);
     let loaded = crate::playbook::load(&crate::diagnostic::Source::new("p.yaml", text), &specs);
@@ -186,4 +194,77 @@ fn steps_that_go_into_a_group_or_out_of_it_are_told() {
         ["step changed one in: both → –", "step changed two in: both → –", "group removed both"]
     );
     assert_eq!(said(&apart, GROUPED).last().map(String::as_str), Some("group added both"));
+}
+
+const BRAKED: &str = "
+name: p
+version: 1.3.0
+identity:
+  - { name: it is ours, uses: look, expr: outputs.mine == 1 }
+invariants:
+  - { name: one at most, uses: look, expr: outputs.count <= 1 }
+  - { name: one at most, uses: look, expr: outputs.mine <= 1 }
+budgets: [{ from: one, to: two, max: 20s }]
+max_targets: 4
+steps:
+  - { id: one, uses: set, approval: { roles: [dba], min: 2, prevent_self_approval: true } }
+  - { id: two, uses: set, with: { to: x } }
+  - id: both
+    approval: true
+    parallel:
+      - { id: left, uses: set }
+      - { id: right, uses: set }
+";
+
+/// A brake that is taken away or loosened is never "only the texts differ".
+#[test]
+fn every_brake_is_compared() {
+    let changed = |was: &str, is: &str| {
+        assert!(BRAKED.contains(was), "{was}");
+        said(BRAKED, &BRAKED.replacen(was, is, 1))
+    };
+    assert_eq!(
+        changed(", approval: { roles: [dba], min: 2, prevent_self_approval: true }", ""),
+        ["step changed one approval: it waits for one → –; approval.roles: dba → –; approval.min: 2 → –; \
+          approval.timeout: 15 m 00 s → –; approval.prevent_self_approval: true → –"]
+    );
+    assert_eq!(changed("min: 2, ", ""), ["step changed one approval.min: 2 → 1"]);
+    assert_eq!(
+        changed("prevent_self_approval: true", "timeout: 1h, on_timeout: abandon, if: run.playbook == 'p'"),
+        ["step changed one approval.timeout: 15 m 00 s → 1 h 00 m; approval.prevent_self_approval: true → –; \
+          approval.on_timeout: – → abandon; approval.if: – → run.playbook == 'p'"]
+    );
+    assert_eq!(
+        changed("    approval: true\n", ""),
+        ["group changed both approval: it waits for one → –; approval.min: 1 → –; approval.timeout: 15 m 00 s → –"]
+    );
+    assert_eq!(
+        changed("expr: outputs.count <= 1", "expr: outputs.count <= 2, hold: checkpoints, within: 5s"),
+        ["check changed invariant: one at most expr: outputs.count <= 1 → outputs.count <= 2; hold: always → \
+          checkpoints; within: – → 5.0 s"]
+    );
+    assert_eq!(
+        changed("  - { name: one at most, uses: look, expr: outputs.mine <= 1 }\n", ""),
+        ["check removed invariant: one at most #2"]
+    );
+    assert_eq!(
+        changed("identity:\n  - { name: it is ours, uses: look, expr: outputs.mine == 1 }\n", ""),
+        ["check removed identity: it is ours"]
+    );
+    assert_eq!(changed("max: 20s", "max: 2m"), ["budget changed from one to two max: 20 s → 2 m 00 s"]);
+    assert_eq!(changed("max_targets: 4\n", ""), ["head removed max_targets max_targets: 4 → –"]);
+}
+
+#[test]
+fn an_output_that_is_no_secret_any_more_is_a_difference() {
+    let sensitive = "
+name: p
+version: 1.0.0
+steps:
+  - { id: a, run: get, effect: read, outputs: { token: { json: t, sensitive: true } } }
+";
+    let open = sensitive.replace(", sensitive: true", "");
+    let lines = said(sensitive, &open);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("sensitive"), "{lines:?}");
 }

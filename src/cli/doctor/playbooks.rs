@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Look;
 use crate::cli::args::Output;
 use crate::cli::setup::{Setup, read};
+use crate::cli::verbs::ahead::without_people;
 use crate::cli::verbs::lint::collect;
 use crate::cli::verbs::plan::Looker;
 use crate::cli::view;
@@ -64,11 +65,16 @@ pub(super) fn plan(setup: &Setup, name: &str, inputs: &[String], inventory: Arc<
             vec![Look::finding(about, first.unwrap_or(failure.what))]
         }
         Ok(plan) => {
+            // A question that nobody can answer stops a run in the middle, which is worse than before it.
+            let nobody = without_people(setup, &plan.playbook).into_iter();
+            let mut looks: Vec<Look> = nobody.map(|(what, mend)| Look::finding(&about, what).hint(mend)).collect();
             let violated = view::plan::sum(&plan).violated;
             if violated.is_empty() {
-                return vec![Look::well(about, "every requirement that can be decided now holds")];
+                looks.push(Look::well(about, "every requirement that can be decided now holds"));
+                return looks;
             }
-            violated.into_iter().map(|text| Look::finding(&about, text)).collect()
+            looks.extend(violated.into_iter().map(|text| Look::finding(&about, text)));
+            looks
         }
     }
 }

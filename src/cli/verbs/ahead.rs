@@ -67,13 +67,19 @@ pub(super) fn break_glass(setup: &Setup, args: &Run, book: &Playbook) -> Result<
 
 /// Says which roles nobody has: a run that waits for nobody is found out before it begins.
 pub(super) fn warn(setup: &Setup, book: &Playbook) {
-    for role in roles_of(book).into_iter().filter(|role| !setup.config.roles.contains_key(*role)) {
-        let text = format!(
-            "an approval asks for the role {role}, and the configuration gives it to nobody: `roles: {{ {role}: {{ users: \
-             […] }} }}`"
-        );
-        setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
+    for (what, mend) in without_people(setup, book) {
+        setup.screen.warn(&[Line::new().with(Ink::Warn, format!("{what}: {mend}"))]);
     }
+}
+
+/// The roles that an approval asks for and nobody has, each with what gives it to somebody.
+pub(in crate::cli) fn without_people(setup: &Setup, book: &Playbook) -> Vec<(String, String)> {
+    let nobody = roles_of(book).into_iter().filter(|role| !setup.config.roles.contains_key(*role));
+    let said = |role: &str| {
+        let what = format!("an approval asks for the role {role}, and the configuration gives it to nobody");
+        (what, format!("`roles: {{ {role}: {{ users: […] }} }}`"))
+    };
+    nobody.map(said).collect()
 }
 
 fn approvals(book: &Playbook) -> impl Iterator<Item = (&StepId, &Approval)> {

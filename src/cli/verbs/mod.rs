@@ -1,6 +1,6 @@
 //! A file a command. Each reads its words, asks the rooms below, and shows what came of it.
 
-mod ahead;
+pub(super) mod ahead;
 pub mod approve;
 pub mod ask;
 pub mod completions;

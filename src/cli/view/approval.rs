@@ -1,9 +1,11 @@
 //! What somebody who is asked to approve has to know: what would begin, on what, who may say yes, and who has.
 
+use serde_json::{Value, json};
+
 use crate::cli::clock;
 use crate::cli::text::{Ink, Line};
-use crate::playbook::{Approval, OnTimeout};
-use crate::run::{Approving, Question, RunState};
+use crate::playbook::{Approval, OnTimeout, Playbook};
+use crate::run::{Approving, Question, QuestionKind, RunState};
 use crate::value::format_seconds;
 
 use super::answers::{Choice, choice};
@@ -66,15 +68,40 @@ pub fn choices(state: &RunState, question: &Question) -> Vec<Choice> {
     ]
 }
 
-/// What a step's approval asks for, in a line of a plan.
-pub fn of_plan(approval: &Approval) -> String {
+/// What an approval asks for, in a line of a plan or a page. Where nothing is said of its end, that hangs on whether it
+/// stands behind the point of no return.
+pub fn words(approval: &Approval, behind: bool) -> String {
     let roles = if approval.roles.is_empty() { "anybody".to_owned() } else { approval.roles.join(" or ") };
     let people = if approval.min > 1 { format!("{} people ({roles})", approval.min) } else { roles };
     let other = if approval.prevent_self_approval { ", not by who starts the run" } else { "" };
     let only = approval.condition.as_ref().map_or(String::new(), |condition| format!(", if `{}`", condition.source));
-    let then = match approval.on_timeout {
-        Some(on) => format!("; after {} without it {}", format_seconds(approval.timeout), default_words(on)),
-        None => format!("; it waits {} for it", format_seconds(approval.timeout)),
+    let default = if behind { OnTimeout::Page } else { OnTimeout::Rollback };
+    let then = match approval.on_timeout.unwrap_or(default) {
+        // What pages has no end: its time only says how long an approval holds.
+        OnTimeout::Page => "; it waits until somebody answers".to_owned(),
+        on => format!("; after {} without it {}", format_seconds(approval.timeout), default_words(on)),
     };
     format!("waits for the approval of {people}{other}{only}{then}")
+}
+
+/// Whether a step stands behind the point of no return.
+pub fn is_behind(book: &Playbook, place: usize) -> bool {
+    book.steps.iter().position(|step| step.point_of_no_return).is_some_and(|crossed| crossed < place)
+}
+
+/// What is asked, for programs; null where it is no approval.
+pub fn json(state: &RunState, question: &Question) -> Value {
+    let Some(approving) = state.brakes.approvals.get(&question.task) else { return Value::Null };
+    if question.kind != QuestionKind::Approval {
+        return Value::Null;
+    }
+    let asking = &approving.asking;
+    let given = approving.given.iter();
+    let given = given.map(|given| json!({ "by": given.by, "at": clock::rfc3339(given.at), "reason": given.reason }));
+    json!({
+        "roles": asking.roles, "min": asking.min, "missing": approving.missing(),
+        "prevent_self_approval": asking.prevent_self_approval, "requester": state.brakes.requester,
+        "on_timeout": asking.on_timeout, "targets": asking.targets, "subject": asking.subject,
+        "given": given.collect::<Vec<_>>(),
+    })
 }

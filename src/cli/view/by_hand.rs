@@ -5,11 +5,14 @@ use crate::cli::visible;
 use crate::ids::{ItemId, StepId};
 use crate::inventory::Inventory;
 use crate::plan::{Decided, Plan, PlannedStep};
-use crate::playbook::{Playbook, Rollback, SecretUse, Step, fill_secrets};
+use crate::playbook::{
+    Approval, Playbook, Rollback, Scope, SecretUse, Step, complete_arguments, fill_secrets, resolve_arguments,
+};
 use crate::spec::UndoSpec;
 use crate::value::unknown;
 
-use super::groups;
+use super::command::undo_lines;
+use super::{checks, groups};
 
 /// The text.
 pub fn text(plan: &Plan, actions: &Table, inventory: &Inventory) -> String {
@@ -25,6 +28,7 @@ pub fn text(plan: &Plan, actions: &Table, inventory: &Inventory) -> String {
         let locks: Vec<&str> = plan.locks.iter().map(crate::ids::Resource::as_str).collect();
         lines.push(comment(&format!("Nobody else may work on: {}", locks.join(", "))));
     }
+    lines.extend(brakes(plan, actions, inventory));
     let mut inside = Inside::default();
     for (step, planned) in plan.each_step() {
         let number = book.steps.iter().position(|one| one.id == step.id).unwrap_or(0) + 1;
@@ -64,19 +68,59 @@ impl<'a> Inside<'a> {
             same = each + 1;
         }
         let mut lines = Vec::new();
-        let mut say = |text: String| lines.extend([String::new(), comment(&text)]);
+        let say = |lines: &mut Vec<String>, text: String| lines.extend([String::new(), comment(&text)]);
         for (depth, group) in around.iter().enumerate() {
             if depth >= same {
-                say(format!("== {}. {}", groups::numbers(group), groups::words(group, groups::items(plan, group))));
+                say(
+                    &mut lines,
+                    format!("== {}. {}", groups::numbers(group), groups::words(group, groups::items(plan, group))),
+                );
+                lines.extend(asks(group.approval.as_ref()));
             }
             if let Some(item) = item.filter(|_| Some(depth) == each && (depth >= same || other_item)) {
-                say(format!("-- for {item}"));
+                say(&mut lines, format!("-- for {item}"));
             }
         }
         self.groups = around.iter().map(|group| &group.id).collect();
         self.item = item;
         lines
     }
+}
+
+/// What must hold besides what steps require, with the commands that look: nobody looks by hand where it is not said.
+fn brakes(plan: &Plan, actions: &Table, inventory: &Inventory) -> Vec<String> {
+    let book = &plan.playbook;
+    let mut lines = Vec::new();
+    for check in &book.checks {
+        lines.extend([String::new(), comment(&format!("must hold, {}", checks::head(check)))]);
+        // Those of a nested playbook are written in words that only its place can fill in.
+        let scope = Scope { inputs: plan.inputs.clone(), ..Scope::default() };
+        let arguments = resolve_arguments(&check.step.arguments, &scope).ok().filter(|_| check.group.is_none());
+        let by_hand = actions.get(&check.step.action).zip(arguments);
+        match by_hand.map(|(action, arguments)| (complete_arguments(action.spec(), arguments.clone()), action)) {
+            Some((Ok(arguments), action)) => lines.extend(action.by_hand(inventory, &arguments)),
+            _ => lines.push(comment(&format!("look with {}", check.step.action))),
+        }
+        lines.push(comment(&format!("of what it shows: {}", check.expression.source)));
+    }
+    if !book.budgets.is_empty() {
+        lines.push(String::new());
+        lines.extend(book.budgets.iter().map(|budget| comment(&checks::of_budget(budget))));
+    }
+    lines
+}
+
+/// Whom to ask before a step or a group. Nothing of the runner's holds anybody here, so it is no command.
+fn asks(approval: Option<&Approval>) -> Option<String> {
+    let approval = approval?;
+    let roles = if approval.roles.is_empty() { "anybody".to_owned() } else { approval.roles.join(" or ") };
+    let other = if approval.prevent_self_approval { ", not your own" } else { "" };
+    let only = approval.condition.as_ref().map_or(String::new(), |condition| format!(" if {}", condition.source));
+    Some(comment(&format!("ask first{only}: the yes of {} ({roles}){other}", people(approval.min))))
+}
+
+fn people(count: u32) -> String {
+    if count == 1 { "one person".to_owned() } else { format!("{count} people") }
 }
 
 fn of_step(step: &Step, planned: &PlannedStep, book: &Playbook, actions: &Table, inventory: &Inventory) -> Vec<String> {
@@ -89,6 +133,7 @@ fn of_step(step: &Step, planned: &PlannedStep, book: &Playbook, actions: &Table,
         Decided::No { why } => return vec![comment(&format!("not done: {why}"))],
         Decided::Undecided { why } => lines.push(comment(&format!("only if it applies: {why}"))),
     }
+    lines.extend(asks(step.approval.as_ref()));
     let when = if step.effect.changes() { "before it" } else { "of what it shows" };
     lines.extend(step.require.iter().map(|need| comment(&format!("must hold {when}: {}", need.source))));
     let action = actions.get(&step.action);
@@ -109,10 +154,8 @@ fn of_step(step: &Step, planned: &PlannedStep, book: &Playbook, actions: &Table,
         (Rollback::None { because }, _) => lines.push(comment(&format!("it is not undone: {because}"))),
         (Rollback::Action, Some(UndoSpec::Restores { how, .. })) => lines.push(comment(&format!("to undo it: {how}"))),
         (Rollback::Action, _) => {}
-        (Rollback::Steps(steps), _) => {
-            for undo in steps {
-                lines.push(comment(&format!("to undo it: {} ({})", undo.title, undo.action)));
-            }
+        (Rollback::Steps(_), _) => {
+            lines.extend(undo_lines(step).iter().map(|undo| comment(&format!("to undo it: {undo}"))));
         }
     }
     lines
@@ -130,6 +173,12 @@ mod tests {
     #[test]
     fn every_step_is_there_and_nothing_of_it_runs_by_itself() {
         let text = text(&samples::plan(), &Table::builtin(), &Inventory::default());
+        insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn what_holds_a_run_back_is_said_by_hand_too() {
+        let text = text(&samples::braked_plan(), &Table::builtin(), &Inventory::default());
         insta::assert_snapshot!(text);
     }
 

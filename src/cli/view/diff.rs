@@ -20,6 +20,8 @@ pub fn lines(from: &Playbook, to: &Playbook, list: &[Difference], width: usize) 
         (Part::Head, "Head"),
         (Part::Input, "Inputs"),
         (Part::Lock, "Locks"),
+        (Part::Check, "Identities and invariants"),
+        (Part::Budget, "Budgets"),
         (Part::Step, "Steps"),
         (Part::Group, "Groups of steps"),
         (Part::WayBack, "Way back"),

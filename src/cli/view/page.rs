@@ -2,13 +2,13 @@
 
 use crate::cli::text::{Ink, Line, wrap};
 use crate::ids::StepId;
-use crate::playbook::Playbook;
+use crate::playbook::{Approval, Playbook};
 use crate::spec::{ActionSpec, Effect, FieldSpec, UndoSpec};
 use crate::value::{Type, Value, format_seconds, format_size};
 
 use super::command::{Command, undo_lines};
 use super::plan::{effect_word, fidelity_word, short};
-use super::{groups, heading, paragraph};
+use super::{approval, checks, groups, heading, paragraph};
 
 /// The page of an action.
 pub fn action(spec: &ActionSpec, width: usize) -> Vec<Line> {
@@ -126,6 +126,7 @@ pub fn playbook(book: &Playbook, name: &str, width: usize) -> Vec<Line> {
         ("symptoms", list(&book.symptoms)),
         ("services", list(&book.services)),
         ("objective", book.recovery_time.map(|seconds| format!("back within {}", format_seconds(seconds)))),
+        ("max targets", book.max_targets.map(|most| most.to_string())),
         ("locks", list(&book.locks.iter().map(|lock| lock.source.clone()).collect::<Vec<_>>())),
         ("digest", Some(book.digest.short().to_owned())),
     ];
@@ -136,6 +137,7 @@ pub fn playbook(book: &Playbook, name: &str, width: usize) -> Vec<Line> {
     }
     lines.extend(inputs(book, width));
     lines.extend(nested(book, width));
+    lines.extend(checks::of_book(book, width));
     lines.extend(steps(book, width));
     lines.push(Line::new());
     lines.push(heading("Next"));
@@ -196,6 +198,7 @@ fn steps(book: &Playbook, width: usize) -> Vec<Line> {
         {
             let text = format!("{}. {}", groups::numbers(group), groups::words(group, None));
             lines.extend(paragraph(&text, 2 + 2 * depth, width, Ink::Bold));
+            lines.extend(waits(book, group.approval.as_ref(), group.first, 6 + 2 * depth, width));
         }
         inside = around.iter().map(|group| &group.id).collect();
         let indent = " ".repeat(2 * around.len());
@@ -207,6 +210,7 @@ fn steps(book: &Playbook, width: usize) -> Vec<Line> {
         let head = Line::plain(number).with(Ink::Good, step.id.as_str()).pad_to(column);
         let notes = format!("  ({}, {})", step.action, effect_word(step.effect));
         lines.push(head.with(Ink::Plain, format!(" {}", step.title)).with(Ink::Dim, notes));
+        lines.extend(waits(book, step.approval.as_ref(), index, column + 1, width));
         let command = Command::of_step(step).map(|command| command.line());
         let undo = undo_lines(step).into_iter().map(|text| format!("↩ undone by: {text}"));
         for text in command.into_iter().chain(undo) {
@@ -221,6 +225,12 @@ fn steps(book: &Playbook, width: usize) -> Vec<Line> {
     lines
 }
 
+/// Whose approval a step or a group waits for.
+fn waits(book: &Playbook, asked: Option<&Approval>, place: usize, indent: usize, width: usize) -> Vec<Line> {
+    let words = asked.map(|asked| approval::words(asked, approval::is_behind(book, place)));
+    words.map(|words| paragraph(&words, indent, width, Ink::Warn)).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +241,13 @@ mod tests {
     fn the_page_of_a_playbook_has_its_groups() {
         let look = Look { color: false, unicode: true, width: None };
         let lines = steps(&samples::grouped_plan(2).playbook, 80);
+        insta::assert_snapshot!(lines.iter().map(|line| line.render(&look) + "\n").collect::<String>());
+    }
+
+    #[test]
+    fn the_page_of_a_playbook_has_its_brakes() {
+        let look = Look { color: false, unicode: true, width: None };
+        let lines = playbook(&samples::braked_plan().playbook, "db-failover", 80);
         insta::assert_snapshot!(lines.iter().map(|line| line.render(&look) + "\n").collect::<String>());
     }
 }

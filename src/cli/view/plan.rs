@@ -276,6 +276,12 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_shows_what_holds_a_run_back() {
+        let lines = lines(&samples::braked_plan(), 80);
+        insta::assert_snapshot!(shown(&lines));
+    }
+
+    #[test]
     fn only_a_step_that_certainly_runs_can_violate() {
         let mut plan = samples::plan();
         assert_eq!(sum(&plan).violated, ["roles: outputs.lag_bytes <= inputs.max_lag"]);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::plan::{Plan, PlannedStep};
-use crate::playbook::{Group, GroupKind, Rollback, Step};
+use crate::playbook::{Approval, Budget, Check, CheckKind, Group, GroupKind, Rollback, Step};
 use crate::value::why_unknown;
 
 use super::branches;
@@ -19,8 +19,37 @@ pub fn json(plan: &Plan, exit: u8) -> Value {
         "environment": plan.environment, "inputs": known(&plan.inputs), "targets": plan.targets, "locks": plan.locks,
         "digest": plan.digest, "facts_digest": plan.facts_digest,
         "violated": sum.violated, "changing": sum.changing,
+        "checks": checks(plan), "budgets": plan.playbook.budgets.iter().map(budget).collect::<Vec<_>>(),
         "groups": plan.playbook.groups.iter().map(|group| group_json(plan, group)).collect::<Vec<_>>(),
         "steps": plan.each_step().map(|(step, planned)| step_json(plan, step, planned)).collect::<Vec<_>>(),
+    })
+}
+
+/// Identities and invariants, each with whether it holds now; null where nobody has looked.
+fn checks(plan: &Plan) -> Vec<Value> {
+    let of = |(place, check): (usize, &Check)| {
+        json!({
+            "name": check.name, "kind": check.kind.word(), "group": check.group, "action": check.step.action,
+            "expression": check.expression.source, "within": check.within,
+            "hold": (check.kind != CheckKind::Identity).then_some(check.kind),
+            "decided": plan.checks.get(place).map(|planned| &planned.decided),
+        })
+    };
+    plan.playbook.checks.iter().enumerate().map(of).collect()
+}
+
+fn budget(budget: &Budget) -> Value {
+    json!({ "from": budget.from, "to": budget.to, "max_seconds": budget.max })
+}
+
+/// What a step or a group waits for before it begins; null where it waits for nobody.
+fn approval(approval: Option<&Approval>) -> Value {
+    approval.map_or(Value::Null, |approval| {
+        json!({
+            "roles": approval.roles, "min": approval.min, "timeout_seconds": approval.timeout,
+            "on_timeout": approval.on_timeout, "prevent_self_approval": approval.prevent_self_approval,
+            "if": approval.condition.as_ref().map(|condition| &condition.source),
+        })
     })
 }
 
@@ -29,7 +58,7 @@ fn group_json(plan: &Plan, group: &Group) -> Value {
         "id": group.id, "title": group.title, "group": group.parent,
         "steps": plan.playbook.steps.get(group.range()).unwrap_or_default().iter().map(|step| &step.id).collect::<Vec<_>>(),
         "checkpoint": group.checkpoint, "service": group.service,
-        "rounds": rounds(plan, group),
+        "approval": approval(group.approval.as_ref()), "rounds": rounds(plan, group),
     });
     match &group.kind {
         GroupKind::Parallel => json["kind"] = json!("parallel"),
@@ -70,7 +99,8 @@ fn step_json(plan: &Plan, step: &Step, planned: &PlannedStep) -> Value {
         "runs": planned.runs, "arguments": known(&planned.arguments), "requirements": requirements(planned),
         "changes": planned.prediction.changes, "notes": planned.prediction.notes, "fidelity": planned.fidelity,
         "rollback": rollback, "checkpoint": step.checkpoint, "service": step.service,
-        "point_of_no_return": step.point_of_no_return, "otherwise": branches::json(plan, step, planned),
+        "point_of_no_return": step.point_of_no_return, "approval": approval(step.approval.as_ref()),
+        "otherwise": branches::json(plan, step, planned),
     })
 }
 
@@ -96,6 +126,13 @@ mod tests {
         let text = json(&samples::plan(), 0).to_string();
         assert!(text.contains(r#""server":{"unknown":"promote has not run yet"}"#), "{text}");
         assert!(!text.contains("\\u0000"), "{text}");
+    }
+
+    #[test]
+    fn every_brake_is_in_the_plan_for_programs() {
+        let json = json(&samples::braked_plan(), 0);
+        insta::assert_json_snapshot!((&json["checks"], &json["budgets"], &json["steps"][2]["approval"]));
+        assert_eq!(json["steps"][0]["approval"], Value::Null);
     }
 
     #[test]

@@ -73,7 +73,8 @@ impl<'a> Steps<'a> {
             _ => {}
         }
         if let Some(approval) = &group.approval {
-            lines.extend(paragraph(&approval::of_plan(approval), 4, width, Ink::Warn));
+            let words = approval::words(approval, approval::is_behind(book, group.first));
+            lines.extend(paragraph(&words, 4, width, Ink::Warn));
         }
         let alone = group.count == 1 && book.step(&group.id).is_some();
         let inner = self.level(Some(group), &inner_why, width.saturating_sub(if alone { 0 } else { 2 }));
@@ -94,7 +95,8 @@ impl<'a> Steps<'a> {
             lines.push(Line::new().with(Ink::Bold, format!("{number:>2}. {}", step.title)));
         }
         if let Some(approval) = &step.approval {
-            lines.extend(paragraph(&approval::of_plan(approval), 4, width, Ink::Warn));
+            let words = approval::words(approval, approval::is_behind(&self.plan.playbook, number - 1));
+            lines.extend(paragraph(&words, 4, width, Ink::Warn));
         }
         let planned = self.foreseen.get(&step.id).map(Vec::as_slice).unwrap_or_default();
         let each = group.and_then(|group| self.plan.playbook.each_around(Some(&group.id)));

@@ -14,7 +14,7 @@ use crate::run::{RunState, Status, Task, TaskState, Time};
 use crate::timeline::Entry;
 
 use super::asked::Sent;
-use super::{answers, end, halted};
+use super::{answers, approval, end, halted};
 
 /// A run as it stands.
 pub struct Standing<'a> {
@@ -101,6 +101,7 @@ impl Standing<'_> {
             "skips": answers::skips(self.state, question).into_iter().map(|choice| json!({
                 "command": end::skip(self.state, question, choice.flag, self.paste), "leads_to": choice.leads_to,
             })).collect::<Vec<_>>(),
+            "approval": approval::json(self.state, question),
             "sent": Sent::of(self.state, question).map(|sent| sent.json()), "answers": choices.collect::<Vec<_>>(),
         }))
     }

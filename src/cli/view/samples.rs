@@ -1,8 +1,11 @@
 //! Hand-made plans, runs and records for the snapshots of this room.
 
+#[path = "samples_braked.rs"]
+mod braked;
 #[path = "samples_grouped.rs"]
 mod grouped;
 
+pub use braked::braked_plan;
 pub use grouped::grouped_plan;
 
 use serde_json::json;

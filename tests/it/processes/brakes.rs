@@ -139,6 +139,16 @@ fn a_role_that_nobody_has_is_said_before_the_run_begins() {
 }
 
 #[test]
+fn doctor_finds_a_role_that_nobody_has() {
+    let (place, book) = place("{ roles: [network] }", &["dba"]);
+    let said = place.expect(1, &["doctor", &book]);
+    assert!(said.contains("asks for the role network") && said.contains("to nobody"), "{said}");
+    let (place, book) = self::place("{ roles: [dba] }", &["dba"]);
+    let said = place.expect(0, &["doctor", &book]);
+    assert!(!said.contains("asks for the role"), "{said}");
+}
+
+#[test]
 fn an_approval_can_be_given_ahead() {
     let (first, book) = place("{ roles: [dba] }", &["dba"]);
     first.expect(0, &["run", &book, "-y", "--approve", "switch"]);
