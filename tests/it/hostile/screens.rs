@@ -150,7 +150,7 @@ fn the_live_picture_obeys_nobody_else() {
     let place = Place::new();
     let book = book(&place);
     let line =
-        format!("stty cols 100 rows 30; {} run {book} -y --no-wait -i pass=true", env!("CARGO_BIN_EXE_playbook"));
+        format!("stty cols 100 rows 30; '{}' run {book} -y --no-wait -i pass=true", env!("CARGO_BIN_EXE_playbook"));
     let output = std::process::Command::new("script")
         .args(["-qec", &line, "/dev/null"])
         .env("TERM", "xterm-256color")
