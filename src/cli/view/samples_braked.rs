@@ -4,6 +4,7 @@ use crate::diagnostic::Span;
 use crate::plan::{Decided, Plan, PlannedCheck};
 use crate::playbook::{Approval, Argument, Budget, Check, CheckKind, Expression, OnTimeout, Template};
 use crate::spec::Effect;
+use crate::value::Value;
 
 use super::{plan, step};
 
@@ -26,8 +27,14 @@ pub fn braked_plan() -> Plan {
     ];
     let decided = [Decided::Yes, Decided::No { why: "outputs.primaries = 2".to_owned() }, Decided::Yes];
     let checks = plan.playbook.checks.iter().zip(decided);
-    plan.checks =
-        checks.map(|(check, decided)| PlannedCheck { name: check.name.clone(), kind: check.kind, decided }).collect();
+    plan.checks = checks
+        .map(|(check, decided)| PlannedCheck {
+            name: check.name.clone(),
+            kind: check.kind,
+            decided,
+            outputs: Value::Null,
+        })
+        .collect();
     let (from, to) = (plan.playbook.steps[1].id.clone(), plan.playbook.steps[3].id.clone());
     plan.playbook.budgets = vec![Budget { from, to, max: 180.0 }];
     let anybody = Approval {

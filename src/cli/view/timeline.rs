@@ -55,11 +55,21 @@ fn ink(entry: &Entry) -> Ink {
         },
         "step_refused" => Ink::Bad,
         "run_ended" | "checkpoint_reached" => Ink::Bold,
+        "approval_asked" | "budget_exceeded" | "halted" => Ink::Warn,
+        "approved" if entry.detail.get("break_glass") == Some(&Value::Bool(true)) => Ink::Bad,
+        "rejected" => Ink::Bad,
+        "checked" if !all_held(&entry.detail) => Ink::Bad,
         "wait_started" | "rollback_started" | "stopped" | "answered" | "requested" | "paged" => Ink::Warn,
         "verified" if entry.detail.get("passed") == Some(&Value::Bool(false)) => Ink::Bad,
         "lease_taken" | "step_skipped" => Ink::Dim,
         _ => Ink::Plain,
     }
+}
+
+/// Whether all that was looked at holds.
+fn all_held(detail: &Value) -> bool {
+    let checks = detail.get("checks").and_then(Value::as_array);
+    checks.is_none_or(|checks| checks.iter().all(|check| check.get("held") == Some(&Value::Bool(true))))
 }
 
 /// What a command printed, as far as it fits.
