@@ -8,6 +8,7 @@ use super::drive::{Drive, TICK};
 use super::{EndingKind, EngineError};
 use crate::journal::RequestRow;
 use crate::notify::PageText;
+use crate::playbook::OnTimeout;
 use crate::run::{Answer, Event, Question, QuestionKind, RequestKind, RunState, Task};
 use crate::value::told;
 
@@ -16,10 +17,21 @@ impl Drive<'_> {
     pub(super) fn take_requests(&self) -> Result<(), EngineError> {
         // A request may be an exemption from a halt, which has to be known by then.
         self.take_halt()?;
+        // What comes after the end of a run is told by whoever asks, as nothing is written after it.
+        if self.state().ended.is_some() {
+            return Ok(());
+        }
         let requests = self.journal.borrow_mut().requests(&self.lease.run)?;
         for request in requests {
             let event = self.event_of(&request);
-            self.append_by(&request.by, vec![event], &[request.id])?;
+            match self.append_by(&request.by, vec![event], &[request.id]) {
+                // Its time was up between the look at it and its record.
+                Err(EngineError::NotNow(why)) => {
+                    let message = format!("what {} asked was not done: {why}", request.by);
+                    self.append_by(&request.by, vec![Event::Note { message }], &[request.id])?;
+                }
+                other => other?,
+            }
         }
         Ok(())
     }
@@ -155,7 +167,11 @@ fn text(state: &RunState, question: &Question) -> String {
         Some(deadline) => {
             let by = jiff::Timestamp::from_millisecond(deadline.0)
                 .map_or_else(|_| deadline.to_string(), |at| at.strftime("%H:%M:%S UTC").to_string());
-            text.push_str(&format!("If nobody answers until {by} it is rolled back.\n"));
+            let then = match state.brakes.approvals.get(&question.task).map(|approving| approving.asking.on_timeout) {
+                Some(OnTimeout::Abandon) if question.kind == QuestionKind::Approval => "the run ends as it stands",
+                _ => "it is rolled back",
+            };
+            text.push_str(&format!("If nobody answers until {by} {then}.\n"));
         }
         None => text.push_str("It waits until somebody answers.\n"),
     }
