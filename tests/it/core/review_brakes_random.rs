@@ -236,7 +236,7 @@ impl Stage {
         let truth = if took != task.is_undo() { Answer::TookEffect } else { Answer::DidNot };
         let choices = match question.kind {
             QuestionKind::Approval => {
-                return self.say(&Said::Approve(if choice % 2 == 0 { "ann" } else { "bob" }, false));
+                return self.say(&Said::Approve(if choice.is_multiple_of(2) { "ann" } else { "bob" }, false));
             }
             QuestionKind::UnknownOutcome => vec![truth, truth, Answer::Undo],
             QuestionKind::StepFailed => vec![Answer::Retry, Answer::Undo, Answer::TookEffect],
@@ -349,7 +349,9 @@ fn play(stage: &Stage, step: Move) {
 /// Everybody helps: it comes to its end.
 fn bring_to_end(stage: &Stage) {
     let world = &stage.simulation.world;
-    (world.mend(), world.set("guard", "fine"), world.set("name", "ours"));
+    world.mend();
+    world.set("guard", "fine");
+    world.set("name", "ours");
     stage.say(&Said::Lift);
     for round in 0..60 {
         let life = stage.resume(0, Vec::new(), None);
