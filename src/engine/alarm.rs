@@ -58,7 +58,10 @@ impl Drive<'_> {
                 Ok(Ok(message)) => message,
                 _ => "nobody could be paged: the call did not come to its end".to_owned(),
             };
-            self.append(vec![Event::Paged { message }])?;
+            // Nothing is written after the end of a run: the call itself was made.
+            if self.state().ended.is_none() {
+                self.append(vec![Event::Paged { message }])?;
+            }
         }
         Ok(())
     }

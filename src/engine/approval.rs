@@ -37,15 +37,17 @@ impl Drive<'_> {
         targets: &[String],
     ) -> Result<Option<Wanted>, Refusal> {
         let Some(approval) = approval else { return Ok(None) };
+        let state = self.state();
+        let known = state.brakes.approvals.get(task);
+        // What was asked for once is asked for whatever becomes of its condition: nothing begins over an open question.
         if let Some(condition) = &approval.condition
+            && known.is_none()
             && !super::prepare::holds(condition, scope)?
         {
             return Ok(None);
         }
         let now = self.tools.clock.now();
-        let state = self.state();
         let subject = Digest::of(format!("{}\n{task}\n{what}", state.plan.digest).as_bytes());
-        let known = state.brakes.approvals.get(task);
         if known.is_some_and(|known| known.asking.subject == subject && known.holds(now)) {
             return Ok(None);
         }

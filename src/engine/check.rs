@@ -12,8 +12,8 @@ use super::{EngineError, outputs, prepare};
 use crate::actions::Call;
 use crate::ids::ItemId;
 use crate::outcome::Outcome;
-use crate::playbook::{Check, Scope, Truth, decide_condition, explain};
-use crate::run::{Checking, Condition, Event, Moment, Task};
+use crate::playbook::{Check, CheckKind, Scope, Truth, decide_condition, explain};
+use crate::run::{Checking, Condition, Event, Moment, Task, TaskState};
 use crate::spec::Effect;
 use crate::value::Value;
 
@@ -36,34 +36,44 @@ impl Drive<'_> {
             let due = state.checks_due(task, moment).into_iter();
             let due: Vec<Made> =
                 due.map(|due| Made { place: due.place, check: due.check.clone(), item: due.item }).collect();
-            let after = if moment == Moment::Before { Vec::new() } else { state.owed().to_vec() };
-            (due, after)
+            let after = state.owed(moment).into_iter().map(|task| (state.tasks.get(&task).cloned(), task));
+            (due, after.collect::<Vec<_>>())
         };
         let mut found = Vec::new();
         for made in due {
-            let condition = self.until_it_holds(&made, task).await;
-            let held = condition.held;
+            let condition = self.until_it_holds(&made, task).await?;
+            // Behind the point of no return a person is asked, who may go on over all that does not hold: all is looked at.
+            let ends = made.check.kind == CheckKind::Identity || self.state().point_of_no_return().is_none();
+            let ends = ends && !condition.held;
             found.push(Checking { place: made.place, item: made.item, name: made.check.name, condition });
-            if !held {
+            if ends {
                 break;
             }
         }
+        // What has changed since is still to be looked at.
+        let same = |before: Option<&TaskState>, task: &Task| self.state().tasks.get(task) == before;
+        let after = after.into_iter().filter(|(before, task)| same(before.as_ref(), task)).map(|(_, task)| task);
+        let after = after.collect();
         self.append(vec![Event::Checked { task: task.clone(), moment, after, found }])
     }
 
-    async fn until_it_holds(&self, made: &Made, task: &Task) -> Condition {
+    async fn until_it_holds(&self, made: &Made, task: &Task) -> Result<Condition, EngineError> {
         let begun = Instant::now();
         loop {
-            let condition = self.look_once(made, task).await;
+            let condition = self.look_once(made, task).await?;
             if condition.held || begun.elapsed().as_secs_f64() >= made.check.within {
-                return condition;
+                return Ok(condition);
             }
             tokio::time::sleep(AGAIN).await;
         }
     }
 
-    async fn look_once(&self, made: &Made, task: &Task) -> Condition {
-        let Check { expression, .. } = &made.check;
+    async fn look_once(&self, made: &Made, task: &Task) -> Result<Condition, EngineError> {
+        let Check { expression, step, .. } = &made.check;
+        // A nested playbook may be given what an earlier step has read and nobody has in memory any more.
+        if let Ok(arguments) = self.arguments_of(made) {
+            self.recall(&Task::at(&step.id, made.item.as_ref()), step, &arguments).await?;
+        }
         let (held, detail) = match self.reads(made, task).await {
             Err(why) => (false, format!("it cannot be told: {why}")),
             Ok(scope) => match decide_condition(expression, &scope) {
@@ -73,7 +83,15 @@ impl Drive<'_> {
                 Err(error) => (false, format!("it cannot be told: {}", error.message)),
             },
         };
-        Condition { source: expression.source.clone(), held, detail }
+        Ok(Condition { source: expression.source.clone(), held, detail })
+    }
+
+    fn arguments_of(&self, made: &Made) -> Result<Value, String> {
+        let step = &made.check.step;
+        let action = self.tools.actions.get(&step.action);
+        let action = action.ok_or_else(|| format!("this binary does not have the action {}", step.action))?;
+        let scope = self.state().scope_of_check(&made.check, made.item.as_ref())?;
+        prepare::arguments(step, action.spec(), &scope)
     }
 
     /// What a check's look reads.
@@ -85,7 +103,7 @@ impl Drive<'_> {
         let (scope, plan, call) = {
             let state = self.state();
             let scope = state.scope_of_check(&made.check, made.item.as_ref())?;
-            let arguments = prepare::arguments(step, action.spec(), &scope)?;
+            let arguments = self.arguments_of(made)?;
             // Named by the look and by what it is made at: `invariant_1/at/promote`.
             let look = Task::at(&step.id, made.item.as_ref()).file_name();
             let attempt = format!("{}-{look}.-at.-{}-{}", self.lease.run, task.file_name(), state.seq);

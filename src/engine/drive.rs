@@ -16,7 +16,7 @@ use super::secrets::Memory;
 use super::{Ending, EndingKind, EngineError, Tools, halt};
 use crate::actions::Context;
 use crate::journal::{Journal, JournalError, Lease};
-use crate::run::{Decision, Event, RunState, StopKind, Task, decide};
+use crate::run::{Decision, Event, Moment, RunState, StopKind, Task, decide};
 
 /// How often requests are looked for and the screen may move on, in milliseconds. Requests are promised within 250.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -28,8 +28,19 @@ const NOBODY: &str = "nobody";
 
 /// Something under way for a task. It says nothing when it is done: what it came to is in the journal.
 struct Work<'d> {
-    task: Task,
+    of: Kind,
     rest: Pin<Box<dyn Future<Output = Result<(), EngineError>> + 'd>>,
+}
+
+/// What is worked on: a look at a task that became needless must not go on under the name of another one.
+type Kind = (Task, &'static str, Option<Moment>);
+
+fn kind_of(decision: &Decision) -> Option<Kind> {
+    let moment = match decision {
+        Decision::Check { moment, .. } => Some(*moment),
+        _ => None,
+    };
+    decision.task().map(|task| (task.clone(), decision.word(), moment))
 }
 
 /// A run in hand. Several tasks may be under way at the same time, so what changes stands in cells; nothing is borrowed
@@ -97,6 +108,8 @@ impl Drive<'_> {
                     continue;
                 }
                 Decision::Wait(question) => {
+                    // Nothing is under way by now; a look that was left would be old once somebody has answered.
+                    works.clear();
                     if let Some(kind) = self.wait(&question).await? {
                         return Ok(kind);
                     }
@@ -120,17 +133,17 @@ impl Drive<'_> {
             }
             // What was asked for meanwhile may have made a look needless: it is dropped, as nothing has begun by it. What was
             // sent is always wanted, until its outcome is written.
-            let tasks: BTreeSet<&Task> = wanted.iter().filter_map(Decision::task).collect();
-            works.retain(|work| tasks.contains(&work.task));
+            let kinds: BTreeSet<Kind> = wanted.iter().filter_map(kind_of).collect();
+            works.retain(|work| kinds.contains(&work.of));
             // A set, as a batch may be of a thousand items and this is gone through at each of their records.
-            let begun: BTreeSet<Task> = works.iter().map(|work| work.task.clone()).collect();
+            let begun: BTreeSet<Kind> = works.iter().map(|work| work.of.clone()).collect();
             for decision in wanted {
-                if let Some(task) = decision.task().cloned()
-                    && !begun.contains(&task)
+                if let Some(of) = kind_of(&decision)
+                    && !begun.contains(&of)
                     && self.has_waited(&decision)
                 {
                     self.tools.observer.decision(&decision, &self.state());
-                    works.push(self.work(task, decision));
+                    works.push(self.work(of, decision));
                 }
             }
             self.attend(&mut works).await?;
@@ -154,21 +167,21 @@ impl Drive<'_> {
     }
 
     /// Begins what a decision asks for.
-    fn work(&self, task: Task, decision: Decision) -> Work<'_> {
-        let of = task.clone();
+    fn work(&self, of: Kind, decision: Decision) -> Work<'_> {
+        let task = of.0.clone();
         let rest = Box::pin(async move {
             match &decision {
-                Decision::Enter { .. } => self.enter(&of),
-                Decision::Prepare { .. } => halt::came_before(self.prepare(&of).await),
-                Decision::Dispatch { .. } => self.dispatch(&of).await,
-                Decision::Settle { .. } => self.settle(&of).await,
-                Decision::Verify { .. } => self.verify(&of).await,
-                Decision::Check { moment, .. } => self.check(&of, *moment).await,
+                Decision::Enter { .. } => halt::came_before(self.enter(&task)),
+                Decision::Prepare { .. } => halt::came_before(self.prepare(&task).await),
+                Decision::Dispatch { .. } => self.dispatch(&task).await,
+                Decision::Settle { .. } => self.settle(&task).await,
+                Decision::Verify { .. } => self.verify(&task).await,
+                Decision::Check { moment, .. } => self.check(&task, *moment).await,
                 // The others are no work.
                 _ => Ok(()),
             }
         });
-        Work { task, rest }
+        Work { of, rest }
     }
 
     fn write(&self, event: Event) -> Result<(), EngineError> {
@@ -189,13 +202,18 @@ impl Drive<'_> {
     }
 
     /// The same in somebody else's name, marking requests as taken up.
-    pub(super) fn append_by(&self, actor: &str, events: Vec<Event>, answers: &[i64]) -> Result<(), EngineError> {
+    pub(super) fn append_by(&self, actor: &str, mut events: Vec<Event>, answers: &[i64]) -> Result<(), EngineError> {
         let now = self.tools.clock.now();
-        // The last look before what begins is durable: an approval that has run out since is none.
-        for event in &events {
-            if let Event::Intent { task, .. } | Event::GroupEntered { task, .. } = event {
-                self.state().is_approved(task, now).map_err(EngineError::NotNow)?;
-            }
+        // A yes that was given ahead, and the question is over by the time that everybody's roles are known.
+        if let [Event::ApprovalAsked { asking, .. }, Event::Approved { .. }] = events.as_slice()
+            && asking.deadline.is_some_and(|deadline| now >= deadline)
+        {
+            events.truncate(1);
+        }
+        // The last look before it is durable, at the very time that the record has: an approval that has run out since is
+        // none, and what cannot stand in the journal must never come into it.
+        if let Some(first) = events.first() {
+            self.state().may_follow(first, actor, now).map_err(EngineError::NotNow)?;
         }
         // What cannot be written down is all that is known of it: whoever is there must be told.
         let told = events.clone();

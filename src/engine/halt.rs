@@ -51,10 +51,10 @@ fn event_of(state: &RunState, newest: Option<Halt>) -> Option<(String, Event)> {
     }
 }
 
-/// An attempt that a halt came before: nothing was written of it, and nothing has begun.
+/// An attempt that a halt came before, or the end of its approval: nothing was written of it, and nothing has begun.
 pub(super) fn came_before(result: Result<(), EngineError>) -> Result<(), EngineError> {
     match result {
-        Err(EngineError::Journal(JournalError::Halted(_))) => Ok(()),
+        Err(EngineError::Journal(JournalError::Halted(_)) | EngineError::NotNow(_)) => Ok(()),
         other => other,
     }
 }

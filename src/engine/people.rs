@@ -17,10 +17,21 @@ impl Drive<'_> {
     pub(super) fn take_requests(&self) -> Result<(), EngineError> {
         // A request may be an exemption from a halt, which has to be known by then.
         self.take_halt()?;
+        // What comes after the end of a run is told by whoever asks, as nothing is written after it.
+        if self.state().ended.is_some() {
+            return Ok(());
+        }
         let requests = self.journal.borrow_mut().requests(&self.lease.run)?;
         for request in requests {
             let event = self.event_of(&request);
-            self.append_by(&request.by, vec![event], &[request.id])?;
+            match self.append_by(&request.by, vec![event], &[request.id]) {
+                // Its time was up between the look at it and its record.
+                Err(EngineError::NotNow(why)) => {
+                    let message = format!("what {} asked was not done: {why}", request.by);
+                    self.append_by(&request.by, vec![Event::Note { message }], &[request.id])?;
+                }
+                other => other?,
+            }
         }
         Ok(())
     }

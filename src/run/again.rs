@@ -41,6 +41,8 @@ impl RunState {
         self.enter_again(&groups, &settled);
         self.forget_what_is_gone(&undone);
         self.keep_skips(&undone);
+        self.owe_for_all();
+        self.count_anew();
     }
 
     /// Whether a task is undone, and not left as it is by a person's word.

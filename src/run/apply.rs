@@ -277,7 +277,8 @@ impl RunState {
             state.before = before.clone();
         }
         state.earlier_effect = state.may_have_effect();
-        if state.attempt == 0 {
+        // A try that was refused began nothing, and what was undone begins anew.
+        if state.intent.is_none() || state.status == Status::Ready && !state.may_have_effect() {
             state.started = record.time;
         }
         state.attempt = *attempt;

@@ -5,8 +5,8 @@ use super::failed::ANSWER_WITHIN;
 use super::state::Asked;
 use super::walk::{self, Next};
 use super::{
-    Event, Moment, Question, QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict, brakes, halt,
-    undo, verdict,
+    BrokenKind, Event, Moment, Question, QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict,
+    brakes, halt, undo, verdict,
 };
 
 /// What is to be done next.
@@ -126,6 +126,10 @@ fn unhalted(run: &RunState, now: Time) -> Decision {
     }
     if let Some(decision) = asked(run, now) {
         return decision;
+    }
+    // Nobody has to answer anything before a budget takes the run back: it is there for the time that nobody answers in.
+    if let Some(broken) = run.brakes.broken.as_ref().filter(|broken| broken.kind == BrokenKind::Budget) {
+        return brakes::answer_to(run, broken);
     }
     if let Some(question) = &run.question {
         return wait(run, question, now);

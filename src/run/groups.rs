@@ -188,6 +188,14 @@ impl RunState {
         below.map_or(&task.step, |around| &around.id)
     }
 
+    /// Whether a task lies in a group.
+    pub(super) fn lies_in(&self, task: &Task, group: &Task) -> bool {
+        let book = self.playbook();
+        let own = book.group(&task.step).filter(|_| self.is_group(task)).map(|own| own.parent.as_ref());
+        let inside = own.unwrap_or_else(|| book.step(&task.step).and_then(|step| step.group.as_ref()));
+        self.is_group(group) && book.around(inside).any(|around| &self.group_task(around, task.item.as_ref()) == group)
+    }
+
     /// The groups around a task that its passing has brought to their end.
     pub(super) fn ended_by<'a>(&'a self, task: &'a Task) -> impl Iterator<Item = &'a Group> {
         let book = self.playbook();

@@ -8,6 +8,7 @@ mod brakes;
 mod decide;
 mod event;
 mod failed;
+mod follow;
 mod go_on;
 mod groups;
 mod halt;

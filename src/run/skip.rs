@@ -3,7 +3,7 @@
 
 use super::state::RunState;
 use super::task_state::{Status, TaskState};
-use super::{Event, Phase, Record, SkipReason, Task};
+use super::{Event, Phase, QuestionKind, Record, SkipReason, Task};
 use crate::ids::StepId;
 use crate::outcome::Report;
 use crate::playbook::{Group, Rollback, Step, said_by};
@@ -79,8 +79,12 @@ impl RunState {
 
     /// Whether an answer to the open question is given by skipping a task.
     pub fn skip_answers(&self, task: &Task) -> bool {
-        self.question.as_ref().is_some_and(|question| {
-            &question.task == task || task.is_undo() && !question.task.is_undo() && question.task == task.doing()
+        self.question.as_ref().is_some_and(|question| match question.kind {
+            // What does not hold is not mended by it.
+            QuestionKind::InvariantBroken | QuestionKind::WrongIdentity => false,
+            // Nobody has to approve what lies in something that is out of the run's hands.
+            QuestionKind::Approval => &question.task == task || self.lies_in(&question.task, task),
+            _ => &question.task == task || task.is_undo() && !question.task.is_undo() && question.task == task.doing(),
         })
     }
 
@@ -299,6 +303,8 @@ impl RunState {
                     state.status = Status::Failed { retryable: false };
                 }
                 state.passed = true;
+                // What of it has happened stands, and is looked at.
+                self.owe(task);
                 self.end_groups(task, at);
             }
             _ => {

@@ -170,6 +170,12 @@ impl SqliteJournal {
     }
 }
 
+/// How many pages a run of a plan is reckoned to need.
+#[cfg(test)]
+pub(super) fn pages_for(plan: &crate::plan::Plan) -> u64 {
+    room::pages(plan, 0)
+}
+
 fn exists(connection: &Connection, run: &RunId) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT 1 FROM runs WHERE run = ?1")?.exists([run.as_str()])
 }

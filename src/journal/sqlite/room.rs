@@ -42,6 +42,8 @@ const PAGES_A_RECORD: u64 = 2;
 /// The records that any run has besides those of its steps: its start, leases, requests, pages, waits, what was found out
 /// about attempts whose end nobody saw, its end.
 const RECORDS_A_RUN: u64 = 32;
+/// What so many checks have found fits into one record of the usual size.
+const CHECKS_A_RECORD: u64 = 8;
 /// Tries beyond this many are not reckoned with: a step that is tried a hundred times is rarely tried a hundred times.
 const TRIES: u64 = 3;
 /// As many items a list is reckoned to have that is not known yet and has no `max_targets`.
@@ -75,8 +77,17 @@ impl<T: Into<Trouble>> From<T> for NoRoom {
 
 /// How many pages a run's records and its undo may need, `length` being that of its first record.
 pub(super) fn pages(plan: &Plan, length: usize) -> u64 {
-    let steps: u64 = plan.playbook.steps.iter().map(|step| records_of(step) * rounds(plan, step)).sum();
-    2 + length as u64 / PAGE + (RECORDS_A_RUN + steps) * PAGES_A_RECORD
+    let book = &plan.playbook;
+    // Each change is looked at once by all checks together; what they find is as long as there are checks.
+    let look = if book.checks.is_empty() { 0 } else { 1 + book.checks.len() as u64 / CHECKS_A_RECORD };
+    let of = |step: &Step| records_of(step) + if step.effect.changes() { look } else { 0 };
+    let steps: u64 = book.steps.iter().map(|step| of(step) * rounds(plan, step)).sum();
+    let approvals = book.steps.iter().filter_map(|step| step.approval.as_ref());
+    let approvals = approvals.chain(book.groups.iter().filter_map(|group| group.approval.as_ref()));
+    // The question names all targets; it may be asked twice, and each time as many people answer.
+    let named = plan.targets.iter().map(String::len).sum::<usize>() as u64 / PAGE;
+    let asked: u64 = approvals.map(|approval| 2 * (1 + named + u64::from(approval.min))).sum();
+    2 + length as u64 / PAGE + (RECORDS_A_RUN + look + steps + asked + book.budgets.len() as u64) * PAGES_A_RECORD
 }
 
 /// How often a step may run: once, or for each item; where the list of its `for_each` is not known yet, for as many as it

@@ -155,3 +155,17 @@ fn several_runs_have_room_for_each() {
         write_all(&mut journal, lease, 20).unwrap();
     }
 }
+
+#[test]
+fn looks_and_approvals_have_room_as_well() {
+    let Event::RunStarted { plan, .. } = of_steps(10) else { unreachable!() };
+    let plain = super::super::sqlite::pages_for(&plan);
+    let mut braked = *plan;
+    let step = braked.playbook.steps[0].clone();
+    let expression = crate::playbook::Expression { source: "true".to_owned(), span: step.span };
+    let kind = crate::playbook::CheckKind::Always;
+    braked.playbook.checks =
+        vec![crate::playbook::Check { name: "c".to_owned(), kind, group: None, step, expression, within: 0.0 }];
+    // One look after each change and one before the first, of two pages each.
+    assert_eq!(super::super::sqlite::pages_for(&braked), plain + 2 * 11);
+}

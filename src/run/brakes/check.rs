@@ -4,13 +4,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::decide::{Decision, record, under_way};
-use super::super::{Condition, Event, Question, QuestionKind, RunState, Task, Time};
+use super::super::{Condition, Event, Question, QuestionKind, RunState, Task, TaskState, Time};
 use super::INVARIANTS;
 use crate::ids::ItemId;
 use crate::playbook::{Check, CheckKind};
 
 /// When checks are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Moment {
     /// Before something is changed.
@@ -57,8 +57,8 @@ pub struct Broken {
     pub because: String,
     /// The changes after which it was looked at.
     pub after: Vec<Task>,
-    /// The change after which a checkpoint would have been reached, where it was looked at for that.
-    pub at_checkpoint: Option<Task>,
+    /// The checks that do not hold, each by its place and the item that it is about.
+    pub checks: Vec<(usize, Option<ItemId>)>,
 }
 
 /// What kind of thing does not hold.
@@ -75,9 +75,11 @@ pub enum BrokenKind {
 impl RunState {
     /// The checks that are due at a moment, about a task.
     pub fn checks_due(&self, task: &Task, moment: Moment) -> Vec<Due<'_>> {
+        let owed = self.brakes.owed.iter();
         let about: Vec<&Task> = match moment {
             Moment::Before => vec![task],
-            Moment::After | Moment::Checkpoint => self.brakes.owed.iter().chain([task]).collect(),
+            Moment::After => owed.chain([task]).collect(),
+            Moment::Checkpoint => owed.chain(self.brakes.owed_at_checkpoint.values()).chain([task]).collect(),
         };
         let mut due: Vec<Due<'_>> = Vec::new();
         for (place, check) in self.playbook().checks.iter().enumerate() {
@@ -115,19 +117,22 @@ impl RunState {
 
     /// A task has changed something, or may have: what holds all the time is to be looked at.
     pub(in crate::run) fn owe(&mut self, task: &Task) {
-        let of = |kind: CheckKind| self.playbook().checks.iter().filter(move |check| check.kind == kind);
-        let kinds = |kind: CheckKind| of(kind).any(|check| self.concerns(check, task).is_some());
-        let (always, checkpoints) = (kinds(CheckKind::Always), kinds(CheckKind::Checkpoints));
         let changes = self.step_of(task).is_some_and(|step| step.effect.changes());
-        if task.is_undo() || !changes || self.rollback.is_some() {
+        if self.playbook().checks.is_empty() || task.is_undo() || !changes || self.rollback.is_some() {
             return;
+        }
+        let (mut always, mut checkpoints) = (false, Vec::new());
+        for (place, check) in self.playbook().checks.iter().enumerate() {
+            match (check.kind, self.concerns(check, task)) {
+                (CheckKind::Always, Some(_)) => always = true,
+                (CheckKind::Checkpoints, Some(item)) => checkpoints.push((place, item)),
+                _ => {}
+            }
         }
         if always && !self.brakes.owed.contains(task) {
             self.brakes.owed.push(task.clone());
         }
-        if checkpoints {
-            self.brakes.owed_at_checkpoint = Some(task.clone());
-        }
+        self.brakes.owed_at_checkpoint.extend(checkpoints.into_iter().map(|of| (of, task.clone())));
     }
 
     /// The same of all that failed half-way and was passed over.
@@ -135,9 +140,21 @@ impl RunState {
         if self.playbook().checks.is_empty() {
             return;
         }
-        let failed = |task: &&Task| self.doing(task).is_some_and(|state| !state.passed && state.may_have_effect());
+        // What is under way beside it is owed once it has come to its end: it may change more until then.
+        let over = |state: &TaskState| !state.passed && !state.is_in_flight() && state.may_have_effect();
+        let failed = |task: &&Task| self.doing(task).is_some_and(over);
         let failed: Vec<Task> = self.order.iter().filter(failed).cloned().collect();
         failed.iter().for_each(|task| self.owe(task));
+    }
+
+    /// The run goes forward again after it went back: what stands is looked at before anything is added to it.
+    pub(in crate::run) fn owe_for_all(&mut self) {
+        if self.playbook().checks.is_empty() {
+            return;
+        }
+        let stands = |task: &&Task| self.doing(task).is_some_and(TaskState::may_have_effect);
+        let standing: Vec<Task> = self.order.iter().filter(stands).cloned().collect();
+        standing.iter().for_each(|task| self.owe(task));
     }
 
     pub(in crate::run) fn checked(
@@ -147,7 +164,7 @@ impl RunState {
         after: &[Task],
         found: &[Checking],
     ) -> Result<(), String> {
-        let mut broken = None;
+        let mut broken: Option<Broken> = None;
         for Checking { place, item, name, condition } in found {
             let check = self.playbook().checks.get(*place).ok_or_else(|| format!("there is no check {place}"))?;
             if condition.held {
@@ -175,12 +192,26 @@ impl RunState {
                 self.exceptions.push(because);
                 continue;
             }
-            let at_checkpoint = (moment == Moment::Checkpoint).then(|| task.clone());
-            broken.get_or_insert(Broken { task: task.clone(), kind, because, after: after.to_vec(), at_checkpoint });
+            match &mut broken {
+                // A person who is asked hears of all of it: going on is going on over all of it.
+                Some(broken) => {
+                    broken.because = format!("{}; {because}", broken.because);
+                    broken.checks.push((*place, item.clone()));
+                    if kind == BrokenKind::Identity {
+                        broken.kind = kind;
+                    }
+                }
+                None => {
+                    let own = (moment != Moment::Before).then(|| task.clone());
+                    let after = after.iter().cloned().chain(own).collect();
+                    broken =
+                        Some(Broken { task: task.clone(), kind, because, after, checks: vec![(*place, item.clone())] });
+                }
+            }
         }
         self.brakes.owed.retain(|owed| !after.contains(owed));
         if moment == Moment::Checkpoint {
-            self.brakes.owed_at_checkpoint = None;
+            self.brakes.owed_at_checkpoint.retain(|_, owed| owed != task && !after.contains(owed));
         }
         if broken.is_some() {
             self.brakes.broken = broken;
@@ -191,9 +222,10 @@ impl RunState {
     /// A person has answered what is to become of something that does not hold.
     pub(in crate::run) fn mended(&mut self, again: bool) {
         let Some(broken) = self.brakes.broken.take() else { return };
-        if again {
-            self.brakes.owed_at_checkpoint = self.brakes.owed_at_checkpoint.take().or(broken.at_checkpoint);
-            self.brakes.owed.extend(broken.after);
+        match again {
+            true => broken.after.iter().for_each(|task| self.owe(task)),
+            // It is known that they do not hold: without that, what comes before the first change would ask for ever.
+            false => self.brakes.seen.extend(broken.checks.into_iter().map(|check| (check, self.epoch))),
         }
     }
 
@@ -201,12 +233,19 @@ impl RunState {
     pub(in crate::run) fn forget_checks(&mut self) {
         self.brakes.broken = None;
         self.brakes.owed.clear();
-        self.brakes.owed_at_checkpoint = None;
+        self.brakes.owed_at_checkpoint.clear();
     }
 
-    /// The tasks whose changes are still to be looked at.
-    pub fn owed(&self) -> &[Task] {
-        &self.brakes.owed
+    /// The tasks whose changes are looked at by a look at this moment, each once.
+    pub fn owed(&self, moment: Moment) -> Vec<Task> {
+        let at_checkpoint = self.brakes.owed_at_checkpoint.values().filter(|_| moment == Moment::Checkpoint);
+        let mut all: Vec<Task> = match moment {
+            Moment::Before => Vec::new(),
+            Moment::After | Moment::Checkpoint => self.brakes.owed.iter().chain(at_checkpoint).cloned().collect(),
+        };
+        all.sort();
+        all.dedup();
+        all
     }
 }
 
@@ -244,7 +283,8 @@ pub(in crate::run) fn before_end(run: &RunState) -> Option<Decision> {
 /// A checkpoint counts as reached once what must hold there was looked at; what is under way goes on meanwhile.
 pub(in crate::run) fn with_checkpoint(run: &RunState, decision: Decision, now: Time) -> Vec<Decision> {
     let reaches = matches!(&decision, Decision::Record(event) if matches!(**event, Event::CheckpointReached { .. }));
-    let owed = run.brakes.owed.last().or(run.brakes.owed_at_checkpoint.as_ref()).filter(|_| reaches);
+    let owed =
+        run.brakes.owed.last().or_else(|| run.brakes.owed_at_checkpoint.values().next_back()).filter(|_| reaches);
     let Some(task) = owed.filter(|task| !run.checks_due(task, Moment::Checkpoint).is_empty()) else {
         return vec![decision];
     };

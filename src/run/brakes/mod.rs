@@ -33,8 +33,8 @@ pub struct Brakes {
     seen: BTreeMap<(usize, Option<ItemId>), u64>,
     /// The tasks that changed something since invariants were looked at.
     owed: Vec<Task>,
-    /// The last of them since those were looked at that hold at checkpoints.
-    owed_at_checkpoint: Option<Task>,
+    /// For each check that holds at checkpoints, and each item it is about: the last of them since it was looked at.
+    owed_at_checkpoint: BTreeMap<(usize, Option<ItemId>), Task>,
     /// The budgets that were exceeded, by their places.
     over: BTreeSet<usize>,
     /// The brakes that were passed by name when the run was started.

@@ -1,0 +1,66 @@
+//! Whether an event may follow on what is known of a run, asked before its record is made: what the fold would refuse must
+//! never be durable, as nobody could read the run any more. It looks and changes nothing, and costs the same behind ten steps
+//! and behind ten thousand.
+
+use super::task_state::Status;
+use super::{Event, RunState, Task, Time};
+
+impl RunState {
+    /// Whether the record of an event may come next, written at this moment in this name.
+    ///
+    /// # Errors
+    /// Why not, for a person.
+    pub fn may_follow(&self, event: &Event, actor: &str, at: Time) -> Result<(), String> {
+        match event {
+            Event::Intent { task, attempt, .. } => {
+                self.is_approved(task, at)?;
+                if let Some(why) = self.taken_out(task) {
+                    return Err(why);
+                }
+                self.is_next(task, *attempt)
+            }
+            Event::StepRefused { task, attempt, .. } => self.is_next(task, *attempt),
+            Event::GroupEntered { task, .. } => self.is_approved(task, at),
+            Event::Outcome { task, attempt, .. } => self.is_as(task, *attempt, |status| status == Status::InFlight),
+            Event::Settled { task, attempt, .. } => self.is_as(task, *attempt, |status| {
+                matches!(status, Status::InFlight | Status::Unknown | Status::Failed { .. })
+            }),
+            Event::Verified { task, .. } => {
+                let attempt = self.tasks.get(task).map_or(0, |state| state.attempt);
+                self.is_as(task, attempt, |status| status == Status::Done)
+            }
+            Event::Approved { task, break_glass, .. } => {
+                let approving = self.may_answer_approval(task, at)?;
+                if !break_glass && approving.asking.prevent_self_approval && actor == self.brakes.requester {
+                    return Err(format!("{actor} started the run"));
+                }
+                if !break_glass && approving.given.iter().any(|given| given.by == actor) {
+                    return Err(format!("{actor} has approved {task} already"));
+                }
+                Ok(())
+            }
+            Event::Rejected { task, .. } => self.may_answer_approval(task, at).map(|_| ()),
+            Event::Answered { task, .. } if self.question.as_ref().is_none_or(|question| &question.task != task) => {
+                Err(format!("nobody asked about {task}"))
+            }
+            Event::SkippedByPerson { task, how, outputs, .. } => self.may_skip(task, *how, outputs),
+            _ => Ok(()),
+        }
+    }
+
+    fn is_next(&self, task: &Task, attempt: u32) -> Result<(), String> {
+        let (last, under_way) =
+            self.tasks.get(task).map_or((0, false), |state| (state.attempt, state.status == Status::InFlight));
+        if attempt == last + 1 && !under_way {
+            return Ok(());
+        }
+        Err(format!("attempt {attempt} of {task} does not follow on attempt {last}"))
+    }
+
+    fn is_as(&self, task: &Task, attempt: u32, as_it_should: impl Fn(Status) -> bool) -> Result<(), String> {
+        match self.tasks.get(task) {
+            Some(state) if state.attempt == attempt && as_it_should(state.status) => Ok(()),
+            _ => Err(format!("attempt {attempt} of {task} does not stand as it did when it was looked at")),
+        }
+    }
+}
