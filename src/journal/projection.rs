@@ -48,11 +48,10 @@ impl Projection {
         match &record.event {
             Event::WaitStarted { question } => self.waiting = Some(question.kind),
             Event::ApprovalAsked { .. } => self.waiting = Some(QuestionKind::Approval),
-            Event::Answered { .. } | Event::SkippedByPerson { answers: true, .. } => self.waiting = None,
-            Event::Rejected { .. } | Event::Approved { complete: true, .. } => {
-                self.waiting = None;
-                self.stopped = false;
-            }
+            Event::Answered { .. }
+            | Event::SkippedByPerson { answers: true, .. }
+            | Event::Rejected { .. }
+            | Event::Approved { complete: true, .. } => self.waiting = None,
             Event::Settled { settlement, .. } if *settlement != Settlement::CannotTell => self.waiting = None,
             Event::Stopped { .. } => self.stopped = true,
             Event::Resumed { .. } => self.stopped = false,

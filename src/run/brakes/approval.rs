@@ -179,9 +179,9 @@ impl RunState {
             self.exceptions.push(format!("{task}: {by} broke the glass instead of an approval: {reason}"));
         }
         if broken || approving.missing() == 0 {
+            // A run that a person stopped stays so: a yes says that the step may begin, not that the run goes on.
             approving.granted = Some(at);
             self.question = None;
-            self.stopped = None;
         }
         Ok(())
     }
@@ -190,7 +190,6 @@ impl RunState {
         self.may_answer_approval(task, at)?;
         self.brakes.approvals.remove(task);
         self.question = None;
-        self.stopped = None;
         let attempt = self.tasks.get(task).map_or(1, |state| state.attempt + 1);
         self.refuse(task, attempt, &format!("{by} did not approve it: {reason}"), false, at)
     }

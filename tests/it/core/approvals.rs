@@ -233,6 +233,28 @@ fn an_approval_that_was_not_used_in_time_is_asked_for_anew() {
 }
 
 #[test]
+fn a_yes_does_not_start_what_somebody_stopped() {
+    let stage = Stage::asking(&book(approval()));
+    stage.ask("bob", &RequestKind::Pause);
+    assert!(matches!(stage.resume_after(0).kind(), EndingKind::Stopped(_)));
+    // Whoever says yes takes the run up, and leaves it as it was stopped.
+    let run = stage.simulation.run();
+    let subject = stage.subject();
+    let yes = RequestKind::Approve { task: b(), subject, break_glass: false };
+    let life = live(async {
+        match stage.engine(None).request(&run, yes, "looks good").await? {
+            Requested::Driven(ending) => Ok(*ending),
+            Requested::TakenUp => panic!("nobody holds it"),
+        }
+    });
+    assert!(matches!(life.kind(), EndingKind::Stopped(_)));
+    assert_eq!(stage.simulation.world.value("b").as_deref(), Some("0"));
+    assert!(stage.simulation.journal.reopen().runs().unwrap()[0].stopped);
+    assert_eq!(stage.simulation.journal.reopen().verify(&run).unwrap().broken, None);
+    assert_eq!(verdict(stage.resume_after(0)), Verdict::Succeeded);
+}
+
+#[test]
 fn the_glass_is_broken_by_who_may_and_everybody_sees_it() {
     let stage = Stage::asking(&book(Approval { min: 3, ..approval() }));
     let glass = RequestKind::Approve { task: b(), subject: stage.subject(), break_glass: true };
