@@ -40,14 +40,14 @@ check: ## the fast inner loop: format, clippy, unit tests, without the heavy fea
 	cargo clippy --no-default-features --lib --bins -- -D warnings
 	cargo test --no-default-features --lib
 
-lab-up: setup ## start a lab to play with (its inventory is named at the end)
-	@$(LAB) up
+lab-up: setup ## start a lab to play with, SCENE=database unless told (its inventory is named at the end)
+	@$(LAB) up $(SCENE)
 
 lab-down: ## stop it and remove its folder
-	@$(LAB) down
+	@$(LAB) down $(SCENE)
 
 lab-status: ## say what of it is up
-	@$(LAB) status
+	@$(LAB) status $(SCENE)
 
 bench: setup ## time the binary: its start, lint, and a run of 1000 steps beside the same in bash
 	cargo build --release --quiet

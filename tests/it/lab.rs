@@ -11,32 +11,34 @@ use std::time::{Duration, Instant};
 pub struct Lab {
     /// Its folder.
     pub dir: PathBuf,
-    ports: Ports,
-}
-
-struct Ports {
-    pg1: u16,
-    pg2: u16,
-    proxy: u16,
+    env: String,
 }
 
 impl Lab {
-    /// Starts a lab of the caller's own, on free ports.
+    /// Starts a lab of the caller's own, on free ports: the database pair behind its proxy.
     pub fn up() -> Lab {
+        Lab::scene("database")
+    }
+
+    /// The same with another scene of `fixtures/lab/scenes`.
+    pub fn scene(scene: &str) -> Lab {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         // The lab makes and removes the folder itself, so that a killed test leaves nothing. Short, as sockets lie in it.
         let name = format!("pblab-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
         let owner = std::process::id().to_string();
-        let output = lab_command("up", &dir).args(["--port-base", "0", "--owner-pid", &owner]).output().unwrap();
+        let mut command = lab_script();
+        command.args(["up", scene, "--port-base", "0", "--owner-pid", &owner, "--dir"]).arg(&dir);
+        let output = command.output().unwrap();
         assert!(output.status.success(), "THE LAB DID NOT START, so this test cannot say anything.\n{}", said(&output));
         let env = std::fs::read_to_string(dir.join("env")).unwrap();
-        let port = |key: &str| -> u16 {
-            let line = env.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-            line.unwrap_or_else(|| panic!("no {key} in {env}")).parse().unwrap()
-        };
-        let ports = Ports { pg1: port("LAB_PG1_PORT"), pg2: port("LAB_PG2_PORT"), proxy: port("LAB_PROXY_PORT") };
-        Lab { dir, ports }
+        Lab { dir, env }
+    }
+
+    /// What the lab says of itself under a name of its `env` file, such as `LAB_PG1_PORT`.
+    pub fn env(&self, key: &str) -> &str {
+        let line = self.env.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_else(|| panic!("no {key} in {}", self.env))
     }
 
     /// Its inventory file.
@@ -44,14 +46,9 @@ impl Lab {
         self.dir.join("inventory.yaml")
     }
 
-    /// The port of `pg1`, `pg2` or `proxy`.
+    /// The port of a part: `pg1`, `pg2`, `proxy`, …
     pub fn port(&self, part: &str) -> u16 {
-        match part {
-            "pg1" => self.ports.pg1,
-            "pg2" => self.ports.pg2,
-            "proxy" => self.ports.proxy,
-            other => panic!("the lab has no part `{other}`"),
-        }
+        self.env(&format!("LAB_{}_PORT", part.to_uppercase())).parse().unwrap()
     }
 
     /// Runs SQL at `pg1`, `pg2` or through the `proxy`, and gives back what psql prints, unaligned and without headings.
@@ -108,9 +105,14 @@ impl Drop for Lab {
 }
 
 fn lab_command(verb: &str, dir: &Path) -> Command {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/lab/lab");
-    let mut command = Command::new(script);
-    command.arg(verb).arg("--dir").arg(dir).stdin(Stdio::null());
+    let mut command = lab_script();
+    command.arg(verb).arg("--dir").arg(dir);
+    command
+}
+
+fn lab_script() -> Command {
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/lab/lab"));
+    command.stdin(Stdio::null());
     command
 }
 

@@ -26,6 +26,7 @@ mod plans;
 mod postgres_actions;
 mod processes;
 mod prove;
+mod recoveries;
 mod secrets;
 mod sensitive;
 mod targets;
