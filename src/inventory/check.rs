@@ -23,6 +23,7 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     check_names("groups", inventory.groups.keys(), &mut found);
     check_names("databases", inventory.databases.keys(), &mut found);
     check_names("proxies", inventory.proxies.keys(), &mut found);
+    check_names("backups", inventory.backups.keys(), &mut found);
     for (name, host) in &inventory.hosts {
         check_host(inventory, name, host, &mut found);
     }
@@ -43,6 +44,7 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     for (name, proxy) in &inventory.proxies {
         check_proxy(inventory, name, proxy, &mut found);
     }
+    super::backup::check(inventory, &mut found);
     found
 }
 
@@ -157,7 +159,13 @@ fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
     }
 }
 
-fn check_reference<T>(place: &str, kind: &str, name: &str, known: &BTreeMap<String, T>, found: &mut Vec<String>) {
+pub(super) fn check_reference<T>(
+    place: &str,
+    kind: &str,
+    name: &str,
+    known: &BTreeMap<String, T>,
+    found: &mut Vec<String>,
+) {
     if known.contains_key(name) {
         return;
     }

@@ -2,12 +2,14 @@
 //! holds a secret, only references to secrets, and it never talks to what it names; it reads the secrets themselves when
 //! they are asked for, and keeps them in memory alone.
 
+mod backup;
 mod check;
 mod load;
 mod lookup;
 mod model;
 mod secret;
 
+pub use backup::Backup;
 pub use load::load;
 pub use model::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef};
 pub use secret::{MASK, MaskedStream, Masker, Secret, Secrets};
