@@ -4,6 +4,7 @@
 pub mod assert;
 mod by_hand;
 pub mod command;
+pub mod file;
 pub mod haproxy;
 pub mod http;
 pub mod postgres;
@@ -138,6 +139,7 @@ impl Table {
         ];
         list.extend(postgres::all());
         list.extend(haproxy::all());
+        list.extend(file::all());
         Self::of(list)
     }
 
