@@ -200,7 +200,8 @@ impl Drive<'_> {
         });
         // What was undone is done anew: under its old key the target would take it for a double and do nothing.
         let key = if round > 0 && effect == Effect::Keyed { format!("{key}-again-{round}") } else { key };
-        Event::Intent { task, attempt, arguments, before, key, effect, timeout }
+        let reverts_after = self.tools.actions.get(&step.action).and_then(|action| action.reverts_after(&arguments));
+        Event::Intent { task, attempt, arguments, before, key, effect, timeout, reverts_after }
     }
 }
 

@@ -3,7 +3,7 @@
 //! and behind ten thousand.
 
 use super::task_state::Status;
-use super::{Event, RunState, Task, Time};
+use super::{Event, RunState, Task, TaskState, Time};
 
 impl RunState {
     /// Whether the record of an event may come next, written at this moment in this name.
@@ -21,13 +21,11 @@ impl RunState {
             }
             Event::StepRefused { task, attempt, .. } => self.is_next(task, *attempt),
             Event::GroupEntered { task, .. } => self.is_approved(task, at),
-            Event::Outcome { task, attempt, .. } => self.is_as(task, *attempt, |status| status == Status::InFlight),
-            Event::Settled { task, attempt, .. } => self.is_as(task, *attempt, |status| {
-                matches!(status, Status::InFlight | Status::Unknown | Status::Failed { .. })
-            }),
+            Event::Outcome { task, attempt, .. } => self.is_as(task, *attempt, TaskState::is_in_flight),
+            Event::Settled { task, attempt, .. } => self.is_as(task, *attempt, TaskState::may_be_settled),
             Event::Verified { task, .. } => {
                 let attempt = self.tasks.get(task).map_or(0, |state| state.attempt);
-                self.is_as(task, attempt, |status| status == Status::Done)
+                self.is_as(task, attempt, |state| state.status == Status::Done)
             }
             Event::Approved { task, break_glass, .. } => {
                 let approving = self.may_answer_approval(task, at)?;
@@ -57,9 +55,9 @@ impl RunState {
         Err(format!("attempt {attempt} of {task} does not follow on attempt {last}"))
     }
 
-    fn is_as(&self, task: &Task, attempt: u32, as_it_should: impl Fn(Status) -> bool) -> Result<(), String> {
+    fn is_as(&self, task: &Task, attempt: u32, as_it_should: impl Fn(&TaskState) -> bool) -> Result<(), String> {
         match self.tasks.get(task) {
-            Some(state) if state.attempt == attempt && as_it_should(state.status) => Ok(()),
+            Some(state) if state.attempt == attempt && as_it_should(state) => Ok(()),
             _ => Err(format!("attempt {attempt} of {task} does not stand as it did when it was looked at")),
         }
     }
