@@ -140,6 +140,8 @@ impl Table {
         let mut list: Vec<Arc<dyn Action>> = vec![
             Arc::new(assert::Assert),
             Arc::new(http::Http),
+            Arc::new(http::Journey),
+            Arc::new(http::Load),
             Arc::new(shell::Shell),
             Arc::new(ssh::Ssh),
             Arc::new(wait::Wait),
