@@ -48,6 +48,11 @@ fn every_action_says_what_a_person_types() {
         ("wait", json!({ "file": "/tmp/x y", "host": "db1", "interval": 1.0 })),
         ("wait", json!({ "seconds": 5 })),
         ("assert", json!({ "that": true, "message": "it is so" })),
+        (
+            "file.write",
+            json!({ "host": "db1", "path": "/etc/app/app conf", "source": "/tmp/new $(x)", "mode": "0640", "owner": "app:app" }),
+        ),
+        ("file.write", json!({ "path": "/etc/app/key", "content": "vault:secret/app#key" })),
         ("haproxy.server_state", json!({ "proxy": "orders", "server": "pg1", "state": "drain" })),
         ("postgres.status", json!({ "cluster": "orders" })),
         ("postgres.query", json!({ "cluster": "orders", "role": "primary", "sql": "select $1", "parameters": [1] })),

@@ -4,6 +4,7 @@
 pub mod assert;
 mod by_hand;
 pub mod command;
+pub mod file;
 pub mod haproxy;
 pub mod http;
 pub mod postgres;
@@ -47,6 +48,14 @@ pub trait Action: Send + Sync {
     async fn undo(&self, context: &Context, call: &Call) -> Report {
         let _ = (context, call);
         Report::done("there is nothing to undo", Value::Null)
+    }
+
+    /// Whether the target itself takes back what this does unless it is confirmed, and how many seconds after it was done: a
+    /// timer on the host, a router's "commit confirmed". `run` confirms before it says `done`; where it ends while the
+    /// timer may still run, it says `unknown`. The intent carries it, and nobody is asked before that time has passed.
+    fn reverts_after(&self, arguments: &Value) -> Option<f64> {
+        let _ = arguments;
+        None
     }
 
     /// Whether it is given the secrets that its arguments refer to; one that only plays gets the references.
@@ -140,6 +149,7 @@ impl Table {
         ];
         list.extend(postgres::all());
         list.extend(haproxy::all());
+        list.extend(file::all());
         Self::of(list)
     }
 

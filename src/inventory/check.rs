@@ -24,6 +24,7 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     check_names("databases", inventory.databases.keys(), &mut found);
     check_names("proxies", inventory.proxies.keys(), &mut found);
     check_names("backups", inventory.backups.keys(), &mut found);
+    check_names("services", inventory.services.keys(), &mut found);
     for (name, host) in &inventory.hosts {
         check_host(inventory, name, host, &mut found);
     }
@@ -45,6 +46,9 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
         check_proxy(inventory, name, proxy, &mut found);
     }
     super::backup::check(inventory, &mut found);
+    for (name, service) in &inventory.services {
+        super::service::check(inventory, name, service, &mut found);
+    }
     found
 }
 
@@ -148,7 +152,7 @@ fn check_proxy(inventory: &Inventory, name: &str, proxy: &Proxy, found: &mut Vec
     }
 }
 
-fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
+pub(super) fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
     if text.trim().is_empty() {
         found.push(format!("{place}: it is empty"));
     } else if text.starts_with('-') {

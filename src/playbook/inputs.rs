@@ -34,6 +34,7 @@ pub(super) const TYPES: &[&str] = &[
     "database",
     "proxy",
     "backup",
+    "service",
 ];
 
 /// What is wrong with an input that was given, or was not.
@@ -182,7 +183,7 @@ pub(super) fn simple_type(word: &str) -> Option<Type> {
         "ip" => Type::Ip,
         "cidr" => Type::Cidr,
         "identifier" => Type::Identifier,
-        "host" | "database" | "proxy" | "backup" => Type::Reference(word.to_owned()),
+        "host" | "database" | "proxy" | "backup" | "service" => Type::Reference(word.to_owned()),
         _ => return None,
     })
 }
