@@ -44,6 +44,7 @@ fn every_action_says_what_a_person_types() {
             "load.check",
             json!({ "url": "https://shop/", "method": "GET", "rate": 5, "duration": 10, "success": 0.99, "p95": 0.3 }),
         ),
+        ("file.checksum", json!({ "host": "db1", "path": "/backups/my orders", "manifest": "SHA256SUMS" })),
         ("wait", json!({ "tcp": "127.0.0.1:5432", "interval": 1.0 })),
         ("wait", json!({ "file": "/tmp/x y", "host": "db1", "interval": 1.0 })),
         ("wait", json!({ "seconds": 5 })),
