@@ -16,6 +16,7 @@ fn inventory() -> Inventory {
             "user": "postgres", "dbname": "orders", "password": "env:PGPASS_ORDERS", "proxy": "orders",
             "endpoint": "127.0.0.1:6432", "members": { "pg1": member("db1", 5501), "pg2": member("db2", 5502) },
         } },
+        "backups": { "orders": { "database": "orders", "host": "db1", "path": "/var/my backups" } },
         "proxies": { "orders": { "socket": "/lab/haproxy.sock", "backend": "orders" } },
     }))
     .unwrap()
@@ -67,6 +68,15 @@ fn every_action_says_what_a_person_types() {
         ("postgres.promote", json!({ "cluster": "orders", "member": "pg2" })),
         ("postgres.canary", json!({ "cluster": "orders" })),
         ("postgres.rejoin", json!({ "cluster": "orders", "member": "pg1" })),
+        ("postgres.restore", json!({ "cluster": "orders", "backup": "orders", "label": "20261122-152030-k3f9" })),
+        (
+            "postgres.compare",
+            json!({ "cluster": "orders", "backup": "orders", "database": unknown("what restore will give as `database`") }),
+        ),
+        (
+            "postgres.swap",
+            json!({ "cluster": "orders", "database": "orders_restore_x", "label": "20261122-152030-k3f9" }),
+        ),
         ("postgres.follow", json!({ "cluster": "orders", "member": "pg2" })),
     ];
     let table = Table::builtin();

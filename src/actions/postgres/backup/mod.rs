@@ -1,6 +1,7 @@
 //! Backups of a database: restored beside it, compared, switched in. Until the switch nothing here writes to the live
 //! database, and nothing here ever drops it: what was live stays, under another name.
 
+mod by_hand;
 mod compare;
 mod content;
 mod difference;

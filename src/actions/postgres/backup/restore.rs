@@ -73,7 +73,7 @@ impl Action for Restore {
     }
 
     fn by_hand(&self, inventory: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
-        super::super::by_hand::by_hand(self.spec(), inventory, arguments)
+        super::by_hand::by_hand(self.spec(), inventory, arguments)
     }
 
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {

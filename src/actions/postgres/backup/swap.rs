@@ -72,7 +72,7 @@ impl Action for Swap {
     }
 
     fn by_hand(&self, inventory: &crate::inventory::Inventory, arguments: &Value) -> Vec<String> {
-        super::super::by_hand::by_hand(self.spec(), inventory, arguments)
+        super::by_hand::by_hand(self.spec(), inventory, arguments)
     }
 
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
