@@ -6,6 +6,7 @@ mod by_hand;
 pub mod command;
 pub mod haproxy;
 pub mod http;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod recorder;
 pub mod shell;
@@ -146,6 +147,7 @@ impl Table {
         ];
         list.extend(postgres::all());
         list.extend(haproxy::all());
+        list.extend(pgbouncer::all());
         Self::of(list)
     }
 

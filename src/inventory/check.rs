@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Database, Fence, Host, Inventory, Member, Proxy};
+use super::{Database, Fence, Host, Inventory, Member, Proxy, pooler};
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
 
@@ -43,6 +43,7 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     for (name, proxy) in &inventory.proxies {
         check_proxy(inventory, name, proxy, &mut found);
     }
+    pooler::problems(inventory, &mut found);
     found
 }
 
@@ -146,7 +147,7 @@ fn check_proxy(inventory: &Inventory, name: &str, proxy: &Proxy, found: &mut Vec
     }
 }
 
-fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
+pub(super) fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
     if text.trim().is_empty() {
         found.push(format!("{place}: it is empty"));
     } else if text.starts_with('-') {
@@ -157,7 +158,13 @@ fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
     }
 }
 
-fn check_reference<T>(place: &str, kind: &str, name: &str, known: &BTreeMap<String, T>, found: &mut Vec<String>) {
+pub(super) fn check_reference<T>(
+    place: &str,
+    kind: &str,
+    name: &str,
+    known: &BTreeMap<String, T>,
+    found: &mut Vec<String>,
+) {
     if known.contains_key(name) {
         return;
     }
@@ -168,7 +175,7 @@ fn check_reference<T>(place: &str, kind: &str, name: &str, known: &BTreeMap<Stri
 }
 
 // Names end up in lock names, file names and messages, so they keep to an alphabet that is safe in all of them.
-fn check_names<'a>(place: &str, names: impl Iterator<Item = &'a String>, found: &mut Vec<String>) {
+pub(super) fn check_names<'a>(place: &str, names: impl Iterator<Item = &'a String>, found: &mut Vec<String>) {
     for name in names {
         let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
         let safe = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));

@@ -6,10 +6,12 @@ mod check;
 mod load;
 mod lookup;
 mod model;
+mod pooler;
 mod secret;
 
 pub use load::load;
 pub use model::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef};
+pub use pooler::{Pooler, is_pool_name};
 pub use secret::{MASK, MaskedStream, Masker, Secret, Secrets};
 
 use std::path::PathBuf;
@@ -44,7 +46,7 @@ pub enum InventoryError {
     /// A name that the inventory does not have.
     #[error("the inventory has no {kind} `{name}`{}", lookup::hint(.kind, .nearest.as_deref(), .known))]
     Unknown {
-        /// `host`, `group`, `database`, `proxy` or `member`.
+        /// `host`, `group`, `database`, `proxy`, `pooler` or `member`.
         kind: &'static str,
         /// The name that was asked for.
         name: String,
