@@ -70,6 +70,11 @@ fn pooler_input() -> FieldSpec {
     FieldSpec::required("pooler", Type::Reference("pooler".into()), "the pooler's name in the inventory")
 }
 
+/// What a pool is, after a step that says so.
+fn state_type() -> Type {
+    Type::Choice(["paused", "serves"].map(String::from).to_vec())
+}
+
 /// The facts that all of them read.
 fn facts() -> Vec<FieldSpec> {
     let list = || Type::List(Box::new(Type::String));

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::console::{Console, line};
 use super::pools::Pools;
-use super::{PoolerError, by_hand, facts, list, named, needed, pooler_input};
+use super::{PoolerError, by_hand, facts, list, named, needed, pooler_input, state_type};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::inventory::{Inventory, Pooler};
 use crate::outcome::{Finding, Report};
@@ -41,6 +41,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
             .or(json!(true)),
     ],
     outputs: vec![
+        FieldSpec::required("state", state_type(), "what they are now"),
         FieldSpec::required("databases", Type::List(Box::new(Type::String)), "the databases that are paused"),
         FieldSpec::required("servers", Type::Integer, "server connections that are left").volatile(),
         FieldSpec::required("clients_waiting", Type::Integer, "clients that wait already").volatile(),
@@ -83,12 +84,11 @@ impl Action for Pause {
         let found = Pools::of(&context.inventory, name, pooler).await?;
         let mut prediction = Prediction::probed(found.facts());
         prediction.refusals.extend(found.hold(pooler, &Value::Null).err().map(|error| error.to_string()));
-        for (database, pool) in found.0.iter().filter(|(_, pool)| !pool.paused) {
-            let waiting = format!("paused, {} clients wait", pool.clients_active + pool.clients_waiting);
+        for database in found.which(|pool| !pool.paused) {
             prediction.changes.push(Change {
                 what: format!("pool {name}/{database}"),
                 before: Some("serves".to_owned()),
-                after: Some(waiting),
+                after: Some("paused".to_owned()),
             });
         }
         for database in found.which(|pool| pool.paused) {
@@ -99,7 +99,7 @@ impl Action for Pause {
                 "the pool is in session mode: a pause waits for clients to disconnect, not only for their transactions";
             prediction.notes.push(note.to_owned());
         }
-        prediction.outputs = json!({ "databases": found.0.keys().collect::<Vec<_>>() });
+        prediction.outputs = json!({ "state": "paused", "databases": found.0.keys().collect::<Vec<_>>() });
         Ok(prediction)
     }
 
@@ -132,6 +132,7 @@ impl Action for Pause {
 
 fn outputs(found: &Pools) -> Value {
     json!({
+        "state": "paused",
         "databases": found.which(|pool| pool.paused),
         "servers": found.sum(|pool| pool.servers),
         "clients_waiting": found.sum(|pool| pool.clients_waiting),
@@ -146,10 +147,10 @@ async fn pause(context: &Context, call: &Call) -> Result<Report, PoolerError> {
     let wait = waits(&call.arguments);
     let limit = if wait { call.timeout.saturating_sub(begun.elapsed()) } else { TAKEN };
     let told = tell(context, pooler, limit.max(TAKEN)).await;
-    // Refused by one of them: what the others did is for the undo.
-    if let Err(PoolerError::Refused(_) | PoolerError::Invalid(_)) = &told {
-        told?;
-        return Ok(Report::failed("the console said no"));
+    if let Err(PoolerError::Refused(text) | PoolerError::Invalid(text)) = &told {
+        let now = Pools::of(&context.inventory, name, pooler).await?;
+        let untouched = now.which(|pool| pool.paused) == before.which(|pool| pool.paused);
+        return Ok(if untouched { Report::no_effect(text) } else { Report::failed(text) });
     }
     let found = Pools::of(&context.inventory, name, pooler).await.map_err(|error| {
         PoolerError::Lost(format!(

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::console::{Console, line};
 use super::pools::Pools;
-use super::{PoolerError, by_hand, facts, list, named, needed, pooler_input};
+use super::{PoolerError, by_hand, facts, list, named, needed, pooler_input, state_type};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::inventory::Inventory;
 use crate::outcome::{Finding, Report};
@@ -28,6 +28,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         proxy.",
     inputs: vec![pooler_input()],
     outputs: vec![
+        FieldSpec::required("state", state_type(), "what they are now"),
         FieldSpec::required("resumed", Type::List(Box::new(Type::String)), "the databases that were paused"),
         FieldSpec::required("clients_waiting", Type::Integer, "clients that wait still, a moment later").volatile(),
     ],
@@ -71,7 +72,10 @@ impl Action for Resume {
                 after: Some("serves".to_owned()),
             });
         }
-        prediction.outputs = json!({ "resumed": found.which(|pool| pool.paused) });
+        for database in found.which(|pool| !pool.paused) {
+            prediction.notes.push(format!("{database} is not paused now"));
+        }
+        prediction.outputs = json!({ "state": "serves" });
         Ok(prediction)
     }
 
@@ -102,7 +106,7 @@ impl Action for Resume {
 }
 
 fn outputs(resumed: Vec<&str>, found: &Pools) -> Value {
-    json!({ "resumed": resumed, "clients_waiting": found.sum(|pool| pool.clients_waiting) })
+    json!({ "state": "serves", "resumed": resumed, "clients_waiting": found.sum(|pool| pool.clients_waiting) })
 }
 
 async fn resume(context: &Context, call: &Call) -> Result<Report, PoolerError> {
@@ -111,8 +115,11 @@ async fn resume(context: &Context, call: &Call) -> Result<Report, PoolerError> {
     Pools::through(&console, name, pooler).await?.hold(pooler, &call.before)?;
     let mut resumed = Vec::new();
     for database in &pooler.databases {
-        if console.resume(database).await? {
-            resumed.push(database.as_str());
+        match console.resume(database).await {
+            Ok(true) => resumed.push(database.as_str()),
+            Ok(false) => {}
+            Err(PoolerError::Refused(text)) if resumed.is_empty() => return Ok(Report::no_effect(text)),
+            Err(error) => return Err(error),
         }
     }
     let found = Pools::through(&console, name, pooler).await?;

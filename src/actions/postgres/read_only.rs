@@ -35,6 +35,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         FieldSpec::optional("member", Type::Identifier, "the member behind the endpoint, where its address tells"),
         FieldSpec::required("system_identifier", Type::String, "the identifier of the server behind the endpoint"),
         FieldSpec::required("databases", Type::Integer, "how many databases it has: what was read"),
+        FieldSpec::optional("as_of", Type::String, "when the last change was made that it has").volatile(),
         FieldSpec::required("refusal", Type::String, "what a client is told who writes"),
     ],
     facts: vec![
@@ -104,18 +105,28 @@ async fn try_it(context: &Context, call: &Call) -> Result<Report, PostgresError>
         return Err(PostgresError::Failed(format!("{found} is behind the endpoint, not {wanted}")));
     }
     let failed = |error: tokio_postgres::Error| PostgresError::Failed(format!("{who} answers: {}", explain(&error)));
-    let read = client.query_typed("select count(*) from pg_catalog.pg_database", &[]).await.map_err(failed)?;
+    let read = client.query_typed(READ, &[]).await.map_err(failed)?;
     let databases: i64 = read.first().and_then(|row| row.try_get(0).ok()).unwrap_or(0);
+    let as_of: Option<String> = read.first().and_then(|row| row.try_get(1).ok().flatten());
     if !behind.in_recovery {
         return Err(PostgresError::Failed(format!("{who} is behind the endpoint, and takes writes")));
     }
     let tried = client.batch_execute("create temporary table playbook_read_only ()").await;
     // Whatever it said: a transaction that is not ended would be the next client's, in a pool.
     client.batch_execute("rollback").await.map_err(failed)?;
-    told(&behind, databases, tried)
+    told(&behind, databases, as_of, tried)
 }
 
-fn told(behind: &Behind, databases: i64, tried: Result<(), tokio_postgres::Error>) -> Result<Report, PostgresError> {
+const READ: &str =
+    "select count(*), to_char(pg_catalog.pg_last_xact_replay_timestamp() at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS')
+    from pg_catalog.pg_database";
+
+fn told(
+    behind: &Behind,
+    databases: i64,
+    as_of: Option<String>,
+    tried: Result<(), tokio_postgres::Error>,
+) -> Result<Report, PostgresError> {
     let who = behind.who();
     match tried {
         Ok(()) => Err(PostgresError::Failed(format!("{who} is behind the endpoint, and took a write"))),
@@ -123,9 +134,10 @@ fn told(behind: &Behind, databases: i64, tried: Result<(), tokio_postgres::Error
             let refusal = explain(&error);
             let outputs = json!({
                 "member": behind.member, "system_identifier": behind.system_identifier, "databases": databases,
-                "refusal": refusal,
+                "refusal": refusal, "as_of": as_of,
             });
-            Ok(Report::done(format!("{who} is read through the endpoint; a write is told: {refusal}"), outputs))
+            let as_of = as_of.map_or(String::new(), |at| format!(", as of its last change at {at} UTC"));
+            Ok(Report::done(format!("{who} is read through the endpoint{as_of}; a write is told: {refusal}"), outputs))
         }
         Err(error) => Err(PostgresError::Failed(format!("{who} answers to a write: {}", explain(&error)))),
     }
