@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Database, Fence, Host, Inventory, Member, Proxy};
+use super::{Database, Fence, Host, Inventory, Member, Proxy, link};
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
 
@@ -42,6 +42,10 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     }
     for (name, proxy) in &inventory.proxies {
         check_proxy(inventory, name, proxy, &mut found);
+    }
+    check_names("links", inventory.links.keys(), &mut found);
+    for (name, link) in &inventory.links {
+        link::check(inventory, name, link, &mut found);
     }
     found
 }
@@ -157,7 +161,7 @@ fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
     }
 }
 
-fn check_reference<T>(place: &str, kind: &str, name: &str, known: &BTreeMap<String, T>, found: &mut Vec<String>) {
+pub(super) fn check_reference<T>(place: &str, kind: &str, name: &str, known: &BTreeMap<String, T>, found: &mut Vec<String>) {
     if known.contains_key(name) {
         return;
     }

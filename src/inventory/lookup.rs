@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Database, Host, Inventory, InventoryError, Member, Proxy};
+use super::{Database, Host, Inventory, InventoryError, Link, Member, Proxy};
 use crate::diagnostic::nearest;
 
 impl Inventory {
@@ -20,6 +20,14 @@ impl Inventory {
     /// When there is none.
     pub fn proxy(&self, name: &str) -> Result<&Proxy, InventoryError> {
         find("proxy", name, &self.proxies)
+    }
+
+    /// A pair of links by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn link(&self, name: &str) -> Result<&Link, InventoryError> {
+        find("link", name, &self.links)
     }
 
     /// A host by its name.

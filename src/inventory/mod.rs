@@ -3,11 +3,13 @@
 //! they are asked for, and keeps them in memory alone.
 
 mod check;
+mod link;
 mod load;
 mod lookup;
 mod model;
 mod secret;
 
+pub use link::{Far, FarPath, Link, LinkPath};
 pub use load::load;
 pub use model::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef};
 pub use secret::{MASK, MaskedStream, Masker, Secret, Secrets};

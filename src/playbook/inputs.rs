@@ -33,6 +33,7 @@ pub(super) const TYPES: &[&str] = &[
     "host",
     "database",
     "proxy",
+    "link",
 ];
 
 /// What is wrong with an input that was given, or was not.
@@ -181,7 +182,7 @@ pub(super) fn simple_type(word: &str) -> Option<Type> {
         "ip" => Type::Ip,
         "cidr" => Type::Cidr,
         "identifier" => Type::Identifier,
-        "host" | "database" | "proxy" => Type::Reference(word.to_owned()),
+        "host" | "database" | "proxy" | "link" => Type::Reference(word.to_owned()),
         _ => return None,
     })
 }
