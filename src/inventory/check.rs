@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Database, Fence, Host, Inventory, Member, Proxy};
+use super::{Database, Fence, Host, Inventory, Member, Proxy, link};
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
 
@@ -48,6 +48,10 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     super::backup::check(inventory, &mut found);
     for (name, service) in &inventory.services {
         super::service::check(inventory, name, service, &mut found);
+    }
+    check_names("links", inventory.links.keys(), &mut found);
+    for (name, link) in &inventory.links {
+        link::check(inventory, name, link, &mut found);
     }
     found
 }

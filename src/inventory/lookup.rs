@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Backup, Database, Host, Inventory, InventoryError, Member, Proxy};
+use super::{Backup, Database, Host, Inventory, InventoryError, Link, Member, Proxy};
 use crate::diagnostic::nearest;
 
 impl Inventory {
@@ -28,6 +28,14 @@ impl Inventory {
     /// When there is none.
     pub fn backup(&self, name: &str) -> Result<&Backup, InventoryError> {
         find("backup", name, &self.backups)
+    }
+
+    /// A pair of links by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn link(&self, name: &str) -> Result<&Link, InventoryError> {
+        find("link", name, &self.links)
     }
 
     /// A host by its name.

@@ -4,6 +4,7 @@
 
 mod backup;
 mod check;
+mod link;
 mod load;
 mod lookup;
 mod model;
@@ -11,6 +12,7 @@ mod secret;
 mod service;
 
 pub use backup::Backup;
+pub use link::{Far, FarPath, Link, LinkPath};
 pub use load::load;
 pub use model::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef};
 pub use secret::{MASK, MaskedStream, Masker, Secret, Secrets};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Backup, Secrets, Service};
+use super::{Backup, Link, Secrets, Service};
 
 /// What playbooks act on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Inventory {
     pub backups: BTreeMap<String, Backup>,
     /// Services on hosts.
     pub services: BTreeMap<String, Service>,
+    /// Pairs of links to the same place, one of which carries the traffic.
+    pub links: BTreeMap<String, Link>,
     /// Who to ask, by role: free text for a person.
     pub contacts: BTreeMap<String, String>,
     /// Where the secrets are asked for that it refers to, and those of inputs: in memory alone.
