@@ -14,9 +14,10 @@ fn inventory() -> Inventory {
         "hosts": { "db1": host, "db2": { "address": "10.0.0.2", "jump": "db1" } },
         "databases": { "orders": {
             "user": "postgres", "dbname": "orders", "password": "env:PGPASS_ORDERS", "proxy": "orders",
-            "endpoint": "127.0.0.1:6432", "members": { "pg1": member("db1", 5501), "pg2": member("db2", 5502) },
+            "endpoint": "127.0.0.1:6432", "pooler": "orders", "members": { "pg1": member("db1", 5501), "pg2": member("db2", 5502) },
         } },
         "proxies": { "orders": { "socket": "/lab/haproxy.sock", "backend": "orders" } },
+        "poolers": { "orders": { "address": "10.0.0.3", "user": "playbook", "password": "env:POOLER_PASSWORD", "cluster": "orders", "databases": ["orders"] } },
     }))
     .unwrap()
 }
@@ -55,6 +56,11 @@ fn every_action_says_what_a_person_types() {
         ),
         ("file.write", json!({ "path": "/etc/app/key", "content": "vault:secret/app#key" })),
         ("haproxy.server_state", json!({ "proxy": "orders", "server": "pg1", "state": "drain" })),
+        ("pgbouncer.status", json!({ "pooler": "orders" })),
+        ("pgbouncer.pause", json!({ "pooler": "orders", "wait": true })),
+        ("pgbouncer.pause", json!({ "pooler": "elsewhere", "wait": false })),
+        ("pgbouncer.resume", json!({ "pooler": "orders" })),
+        ("pgbouncer.reload", json!({ "pooler": "orders" })),
         ("postgres.status", json!({ "cluster": "orders" })),
         ("postgres.query", json!({ "cluster": "orders", "role": "primary", "sql": "select $1", "parameters": [1] })),
         ("postgres.execute", json!({ "cluster": "orders", "member": "pg1", "sql": "delete from t" })),
@@ -66,6 +72,7 @@ fn every_action_says_what_a_person_types() {
         ),
         ("postgres.promote", json!({ "cluster": "orders", "member": "pg2" })),
         ("postgres.canary", json!({ "cluster": "orders" })),
+        ("postgres.read_only", json!({ "cluster": "orders", "member": "pg2" })),
         ("postgres.rejoin", json!({ "cluster": "orders", "member": "pg1" })),
         ("postgres.follow", json!({ "cluster": "orders", "member": "pg2" })),
     ];

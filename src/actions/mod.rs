@@ -7,6 +7,7 @@ pub mod command;
 pub mod file;
 pub mod haproxy;
 pub mod http;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod recorder;
 pub mod shell;
@@ -150,6 +151,7 @@ impl Table {
         list.extend(postgres::all());
         list.extend(haproxy::all());
         list.extend(file::all());
+        list.extend(pgbouncer::all());
         Self::of(list)
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Database, Fence, Host, Inventory, Member, Proxy, link};
+use super::{Database, Fence, Host, Inventory, Member, Proxy, link, pooler};
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
 
@@ -53,6 +53,7 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     for (name, link) in &inventory.links {
         link::check(inventory, name, link, &mut found);
     }
+    pooler::problems(inventory, &mut found);
     found
 }
 
@@ -184,7 +185,7 @@ pub(super) fn check_reference<T>(
 }
 
 // Names end up in lock names, file names and messages, so they keep to an alphabet that is safe in all of them.
-fn check_names<'a>(place: &str, names: impl Iterator<Item = &'a String>, found: &mut Vec<String>) {
+pub(super) fn check_names<'a>(place: &str, names: impl Iterator<Item = &'a String>, found: &mut Vec<String>) {
     for name in names {
         let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
         let safe = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));

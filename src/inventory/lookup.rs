@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Backup, Database, Host, Inventory, InventoryError, Link, Member, Proxy};
+use super::{Backup, Database, Host, Inventory, InventoryError, Link, Member, Pooler, Proxy};
 use crate::diagnostic::nearest;
 
 impl Inventory {
@@ -36,6 +36,14 @@ impl Inventory {
     /// When there is none.
     pub fn link(&self, name: &str) -> Result<&Link, InventoryError> {
         find("link", name, &self.links)
+    }
+
+    /// A connection pooler by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn pooler(&self, name: &str) -> Result<&Pooler, InventoryError> {
+        find("pooler", name, &self.poolers)
     }
 
     /// A host by its name.

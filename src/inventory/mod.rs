@@ -8,6 +8,7 @@ mod link;
 mod load;
 mod lookup;
 mod model;
+mod pooler;
 mod secret;
 mod service;
 
@@ -15,6 +16,7 @@ pub use backup::Backup;
 pub use link::{Far, FarPath, Link, LinkPath};
 pub use load::load;
 pub use model::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef};
+pub use pooler::{Pooler, is_pool_name};
 pub use secret::{MASK, MaskedStream, Masker, Secret, Secrets};
 pub use service::{Health, Service, ServiceTls};
 
@@ -50,7 +52,7 @@ pub enum InventoryError {
     /// A name that the inventory does not have.
     #[error("the inventory has no {kind} `{name}`{}", lookup::hint(.kind, .nearest.as_deref(), .known))]
     Unknown {
-        /// `host`, `group`, `database`, `proxy`, `service` or `member`.
+        /// `host`, `group`, `database`, … or `member`.
         kind: &'static str,
         /// The name that was asked for.
         name: String,

@@ -111,6 +111,7 @@ async fn look(context: &Context, arguments: &Value) -> Result<(Value, Vec<String
         "seen_alive_by": votes.alive,
         "seen_unclear_by": votes.unclear,
         "proxy": found.proxy,
+        "pooler": found.pooler,
         "primary_server": old_primary.as_deref().map(server),
         "standby_server": standby.map(server),
     });

@@ -76,6 +76,7 @@ fn fields() -> Vec<FieldSpec> {
         FieldSpec::required("seen_alive_by", list(), "the places that say it serves").volatile(),
         FieldSpec::required("seen_unclear_by", list(), "the places that cannot say").volatile(),
         FieldSpec::optional("proxy", Type::Reference("proxy".into()), "the proxy in front of the cluster"),
+        FieldSpec::optional("pooler", Type::Reference("pooler".into()), "the connection pooler in front of it, if any"),
         FieldSpec::optional("primary_server", Type::Identifier, "the old primary's name in the proxy"),
         FieldSpec::optional("standby_server", Type::Identifier, "the candidate's name in the proxy"),
     ]
