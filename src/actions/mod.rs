@@ -4,6 +4,7 @@
 pub mod assert;
 mod by_hand;
 pub mod command;
+pub mod file;
 pub mod haproxy;
 pub mod http;
 pub mod pgbouncer;
@@ -141,12 +142,15 @@ impl Table {
         let mut list: Vec<Arc<dyn Action>> = vec![
             Arc::new(assert::Assert),
             Arc::new(http::Http),
+            Arc::new(http::Journey),
+            Arc::new(http::Load),
             Arc::new(shell::Shell),
             Arc::new(ssh::Ssh),
             Arc::new(wait::Wait),
         ];
         list.extend(postgres::all());
         list.extend(haproxy::all());
+        list.extend(file::all());
         list.extend(pgbouncer::all());
         Self::of(list)
     }

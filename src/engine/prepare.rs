@@ -71,7 +71,7 @@ impl Drive<'_> {
         let (arguments, before) = self.begin(task, &step, scope.clone()).await?;
         let targets = self.subjects(&step, &arguments);
         if let Some(wanted) = self.wanted(task, step.approval.as_ref(), &scope, &arguments, &targets)? {
-            return Ok(wanted.into_events());
+            return Ok(wanted);
         }
         Ok(vec![self.intent(task.clone(), attempt, &step, arguments, before)])
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Database, Host, Inventory, InventoryError, Member, Pooler, Proxy};
+use super::{Backup, Database, Host, Inventory, InventoryError, Link, Member, Pooler, Proxy};
 use crate::diagnostic::nearest;
 
 impl Inventory {
@@ -20,6 +20,22 @@ impl Inventory {
     /// When there is none.
     pub fn proxy(&self, name: &str) -> Result<&Proxy, InventoryError> {
         find("proxy", name, &self.proxies)
+    }
+
+    /// A backup by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn backup(&self, name: &str) -> Result<&Backup, InventoryError> {
+        find("backup", name, &self.backups)
+    }
+
+    /// A pair of links by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn link(&self, name: &str) -> Result<&Link, InventoryError> {
+        find("link", name, &self.links)
     }
 
     /// A connection pooler by its name.
@@ -66,7 +82,11 @@ impl Database {
     }
 }
 
-fn find<'a, T>(kind: &'static str, name: &str, known: &'a BTreeMap<String, T>) -> Result<&'a T, InventoryError> {
+pub(super) fn find<'a, T>(
+    kind: &'static str,
+    name: &str,
+    known: &'a BTreeMap<String, T>,
+) -> Result<&'a T, InventoryError> {
     known.get(name).ok_or_else(|| unknown(kind, name, known.keys()))
 }
 

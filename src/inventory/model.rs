@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Pooler, Secrets};
+use super::{Backup, Link, Pooler, Secrets, Service};
 
 /// What playbooks act on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,12 @@ pub struct Inventory {
     pub databases: BTreeMap<String, Database>,
     /// Proxies in front of them.
     pub proxies: BTreeMap<String, Proxy>,
+    /// Backups of databases.
+    pub backups: BTreeMap<String, Backup>,
+    /// Services on hosts.
+    pub services: BTreeMap<String, Service>,
+    /// Pairs of links to the same place, one of which carries the traffic.
+    pub links: BTreeMap<String, Link>,
     /// Connection poolers in front of them.
     pub poolers: BTreeMap<String, Pooler>,
     /// Who to ask, by role: free text for a person.

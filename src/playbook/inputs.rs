@@ -33,6 +33,9 @@ pub(super) const TYPES: &[&str] = &[
     "host",
     "database",
     "proxy",
+    "backup",
+    "service",
+    "link",
     "pooler",
 ];
 
@@ -182,7 +185,7 @@ pub(super) fn simple_type(word: &str) -> Option<Type> {
         "ip" => Type::Ip,
         "cidr" => Type::Cidr,
         "identifier" => Type::Identifier,
-        "host" | "database" | "proxy" | "pooler" => Type::Reference(word.to_owned()),
+        "host" | "database" | "proxy" | "backup" | "service" | "link" | "pooler" => Type::Reference(word.to_owned()),
         _ => return None,
     })
 }

@@ -28,14 +28,9 @@ impl RunState {
                 self.is_as(task, attempt, |state| state.status == Status::Done)
             }
             Event::Approved { task, break_glass, .. } => {
-                let approving = self.may_answer_approval(task, at)?;
-                if !break_glass && approving.asking.prevent_self_approval && actor == self.brakes.requester {
-                    return Err(format!("{actor} started the run"));
-                }
-                if !break_glass && approving.given.iter().any(|given| given.by == actor) {
-                    return Err(format!("{actor} has approved {task} already"));
-                }
-                Ok(())
+                let may =
+                    if *break_glass { self.may_answer_approval(task, at) } else { self.may_say_yes(task, actor, at) };
+                may.map(|_| ())
             }
             Event::Rejected { task, .. } => self.may_answer_approval(task, at).map(|_| ()),
             Event::Answered { task, .. } if self.question.as_ref().is_none_or(|question| &question.task != task) => {
