@@ -17,6 +17,14 @@ fn inventory() -> Inventory {
             "endpoint": "127.0.0.1:6432", "members": { "pg1": member("db1", 5501), "pg2": member("db2", 5502) },
         } },
         "proxies": { "orders": { "socket": "/lab/haproxy.sock", "backend": "orders" } },
+        "services": {
+            "shop": {
+                "host": "db1", "pid_file": "/run/my shop.pid", "become": "root", "test": ["nginx", "-t"],
+                "reload": ["nginx", "-s", "reload"], "health": { "http": "http://shop/health?a=1&b" },
+                "tls": { "address": "10.0.0.1:443", "server_name": "shop.example", "certificate": "/etc/shop.pem" },
+            },
+            "queue": { "host": "db2", "unit": "queue@1.service", "health": { "command": ["queue-ping", "it's"] } },
+        },
     }))
     .unwrap()
 }
@@ -54,6 +62,16 @@ fn every_action_says_what_a_person_types() {
         ),
         ("file.write", json!({ "path": "/etc/app/key", "content": "vault:secret/app#key" })),
         ("haproxy.server_state", json!({ "proxy": "orders", "server": "pg1", "state": "drain" })),
+        ("service.status", json!({ "service": "shop" })),
+        ("service.status", json!({ "service": "queue" })),
+        ("service.reload", json!({ "service": "shop" })),
+        ("service.restart", json!({ "service": "shop" })),
+        ("service.restart", json!({ "service": "queue" })),
+        ("service.start", json!({ "service": "queue" })),
+        ("service.stop", json!({ "service": "queue" })),
+        ("tls.check", json!({ "service": "shop" })),
+        ("tls.check", json!({ "address": "[::1]:8443", "server_name": "$(x)" })),
+        ("tls.certificate", json!({ "host": "db1", "certificate": "/etc/new.pem", "key": "/etc/new key.pem" })),
         ("postgres.status", json!({ "cluster": "orders" })),
         ("postgres.query", json!({ "cluster": "orders", "role": "primary", "sql": "select $1", "parameters": [1] })),
         ("postgres.execute", json!({ "cluster": "orders", "member": "pg1", "sql": "delete from t" })),

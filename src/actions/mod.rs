@@ -9,8 +9,10 @@ pub mod haproxy;
 pub mod http;
 pub mod postgres;
 pub mod recorder;
+pub mod service;
 pub mod shell;
 pub mod ssh;
+pub mod tls;
 pub mod wait;
 
 use std::path::PathBuf;
@@ -150,6 +152,8 @@ impl Table {
         list.extend(postgres::all());
         list.extend(haproxy::all());
         list.extend(file::all());
+        list.extend(service::all());
+        list.extend(tls::all());
         Self::of(list)
     }
 

@@ -58,7 +58,11 @@ impl Database {
     }
 }
 
-pub(super) fn find<'a, T>(kind: &'static str, name: &str, known: &'a BTreeMap<String, T>) -> Result<&'a T, InventoryError> {
+pub(super) fn find<'a, T>(
+    kind: &'static str,
+    name: &str,
+    known: &'a BTreeMap<String, T>,
+) -> Result<&'a T, InventoryError> {
     known.get(name).ok_or_else(|| unknown(kind, name, known.keys()))
 }
 
