@@ -10,8 +10,10 @@ pub mod http;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod recorder;
+pub mod service;
 pub mod shell;
 pub mod ssh;
+pub mod tls;
 pub mod wait;
 
 use std::path::PathBuf;
@@ -152,6 +154,8 @@ impl Table {
         list.extend(haproxy::all());
         list.extend(file::all());
         list.extend(pgbouncer::all());
+        list.extend(service::all());
+        list.extend(tls::all());
         Self::of(list)
     }
 
