@@ -3,6 +3,7 @@
 
 pub mod assert;
 mod by_hand;
+pub mod cli;
 pub mod command;
 pub mod haproxy;
 pub mod http;
@@ -131,6 +132,7 @@ impl Table {
     pub fn builtin() -> Self {
         let mut list: Vec<Arc<dyn Action>> = vec![
             Arc::new(assert::Assert),
+            Arc::new(cli::Cli),
             Arc::new(http::Http),
             Arc::new(shell::Shell),
             Arc::new(ssh::Ssh),
