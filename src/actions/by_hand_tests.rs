@@ -33,6 +33,18 @@ fn every_action_says_what_a_person_types() {
             "http",
             json!({ "url": "https://x/y?a=1&b=2", "method": "POST", "json": { "a": "it's" }, "headers": { "X-A": "b" } }),
         ),
+        (
+            "http.journey",
+            json!({ "url": "https://shop", "requests": [
+                { "name": "log in", "method": "POST", "path": ["session"], "json": { "user": "it's" }, "take": { "token": { "json": "$.token" } } },
+                { "path": ["cart"], "headers": { "authorization": { "taken": "token", "before": "Bearer " } }, "expect": { "contains": "total" } },
+            ] }),
+        ),
+        (
+            "load.check",
+            json!({ "url": "https://shop/", "method": "GET", "rate": 5, "duration": 10, "success": 0.99, "p95": 0.3 }),
+        ),
+        ("file.checksum", json!({ "host": "db1", "path": "/backups/my orders", "manifest": "SHA256SUMS" })),
         ("wait", json!({ "tcp": "127.0.0.1:5432", "interval": 1.0 })),
         ("wait", json!({ "file": "/tmp/x y", "host": "db1", "interval": 1.0 })),
         ("wait", json!({ "seconds": 5 })),
@@ -41,6 +53,11 @@ fn every_action_says_what_a_person_types() {
             json!({ "host": "db1", "lines": ["configure terminal", "neighbor 10.0.0.1 shutdown; x"], "auto_revert": { "after": "60s", "confirm": ["commit"], "check": { "lines": ["show it"] } } }),
         ),
         ("assert", json!({ "that": true, "message": "it is so" })),
+        (
+            "file.write",
+            json!({ "host": "db1", "path": "/etc/app/app conf", "source": "/tmp/new $(x)", "mode": "0640", "owner": "app:app" }),
+        ),
+        ("file.write", json!({ "path": "/etc/app/key", "content": "vault:secret/app#key" })),
         ("haproxy.server_state", json!({ "proxy": "orders", "server": "pg1", "state": "drain" })),
         ("postgres.status", json!({ "cluster": "orders" })),
         ("postgres.query", json!({ "cluster": "orders", "role": "primary", "sql": "select $1", "parameters": [1] })),

@@ -13,8 +13,12 @@ use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Language, Prediction,
 use crate::value::{Type, Value, contains_unknown, format_seconds};
 
 mod address;
+mod journey;
+mod load;
 
 pub(crate) use address::of as address;
+pub use journey::Journey;
+pub use load::Load;
 
 /// How much of an answer is kept.
 const CAP: usize = 64 * 1024;

@@ -5,6 +5,7 @@ pub mod assert;
 mod by_hand;
 pub mod cli;
 pub mod command;
+pub mod file;
 pub mod haproxy;
 pub mod http;
 pub mod postgres;
@@ -48,6 +49,14 @@ pub trait Action: Send + Sync {
     async fn undo(&self, context: &Context, call: &Call) -> Report {
         let _ = (context, call);
         Report::done("there is nothing to undo", Value::Null)
+    }
+
+    /// Whether the target itself takes back what this does unless it is confirmed, and how many seconds after it was done: a
+    /// timer on the host, a router's "commit confirmed". `run` confirms before it says `done`; where it ends while the
+    /// timer may still run, it says `unknown`. The intent carries it, and nobody is asked before that time has passed.
+    fn reverts_after(&self, arguments: &Value) -> Option<f64> {
+        let _ = arguments;
+        None
     }
 
     /// Whether it is given the secrets that its arguments refer to; one that only plays gets the references.
@@ -134,12 +143,15 @@ impl Table {
             Arc::new(assert::Assert),
             Arc::new(cli::Cli),
             Arc::new(http::Http),
+            Arc::new(http::Journey),
+            Arc::new(http::Load),
             Arc::new(shell::Shell),
             Arc::new(ssh::Ssh),
             Arc::new(wait::Wait),
         ];
         list.extend(postgres::all());
         list.extend(haproxy::all());
+        list.extend(file::all());
         Self::of(list)
     }
 

@@ -8,23 +8,12 @@ use super::{Engine, EngineError};
 use crate::ids::Digest;
 use crate::journal::RequestRow;
 use crate::playbook::{Approval, OnTimeout, Scope};
-use crate::run::{Asking, BREAK_GLASS, Event, RequestKind, RunState, Task, Time};
+use crate::run::{Asking, Event, RequestKind, RunState, Task, Time, has_a_role, may_break_glass};
 use crate::value::Value;
 
-/// What is asked of people, if anything is to be asked: nothing where an approval of just this is there and holds.
-pub(super) struct Wanted {
-    events: Vec<Event>,
-}
-
-impl Wanted {
-    /// The events that ask, and answer where somebody has said yes ahead.
-    pub(super) fn into_events(self) -> Vec<Event> {
-        self.events
-    }
-}
-
 impl Drive<'_> {
-    /// Whether people have to be asked before a task begins.
+    /// What asks people before a task begins, and answers where somebody has said yes ahead; nothing where none is wanted, or
+    /// an approval of just this is there and holds.
     ///
     /// # Errors
     /// When it cannot be decided.
@@ -35,7 +24,7 @@ impl Drive<'_> {
         scope: &Scope,
         what: &Value,
         targets: &[String],
-    ) -> Result<Option<Wanted>, Refusal> {
+    ) -> Result<Option<Vec<Event>>, Refusal> {
         let Some(approval) = approval else { return Ok(None) };
         let state = self.state();
         let known = state.brakes.approvals.get(task);
@@ -54,13 +43,13 @@ impl Drive<'_> {
         let again = known.map(|known| if known.asking.subject == subject { LATE } else { CHANGED });
         // Another question is open: it is asked first, and this one when it is dealt with.
         if state.question.is_some() {
-            return Ok(Some(Wanted { events: Vec::new() }));
+            return Ok(Some(Vec::new()));
         }
         let asking = asking(&state, task, approval, subject, targets, again, now);
         let events = self.answered_ahead(&state, task, &asking);
         let mut all = vec![Event::ApprovalAsked { task: task.clone(), asking: Box::new(asking) }];
         all.extend(events);
-        Ok(Some(Wanted { events: all }))
+        Ok(Some(all))
     }
 
     /// What whoever started the run has said before it was asked.
@@ -72,13 +61,11 @@ impl Drive<'_> {
         }
         let roles = self.tools.people.roles_of(by);
         if let Some(reason) = state.brakes.break_glass.clone() {
-            let may = roles.iter().any(|role| role == BREAK_GLASS);
-            let event = Event::Approved { task: task.clone(), reason, roles, break_glass: true, complete: true };
-            return may.then_some(event);
+            may_break_glass(by, &roles).ok()?;
+            return Some(Event::Approved { task: task.clone(), reason, roles, break_glass: true, complete: true });
         }
         let ahead = state.brakes.ahead.contains(&task.step) && !state.brakes.approvals.contains_key(task);
-        let has_role = asking.roles.is_empty() || roles.iter().any(|role| asking.roles.contains(role));
-        (ahead && has_role && !asking.prevent_self_approval).then(|| Event::Approved {
+        (ahead && has_a_role(&asking.roles, &roles) && !asking.prevent_self_approval).then(|| Event::Approved {
             task: task.clone(),
             reason: "given ahead, when the run was started".to_owned(),
             roles,
@@ -113,7 +100,7 @@ impl Drive<'_> {
     pub(super) fn rejected(&self, request: &RequestRow, task: &Task) -> Result<Event, String> {
         let state = self.state();
         let roles = self.tools.people.roles_of(&request.by);
-        may_reject(&state, task, &request.by, &roles, self.tools.clock.now())?;
+        state.may_reject(task, &request.by, &roles, self.tools.clock.now())?;
         Ok(Event::Rejected { task: task.clone(), reason: request.reason.clone() })
     }
 }
@@ -168,24 +155,8 @@ impl Engine {
             RequestKind::Approve { task, subject, .. } => {
                 state.may_approve(task, subject, by, &roles(), now).map_err(EngineError::NotNow)
             }
-            RequestKind::Reject { task } => may_reject(state, task, by, &roles(), now).map_err(EngineError::NotNow),
+            RequestKind::Reject { task } => state.may_reject(task, by, &roles(), now).map_err(EngineError::NotNow),
             _ => Ok(()),
         }
     }
-}
-
-fn may_break_glass(by: &str, roles: &[String]) -> Result<(), String> {
-    if roles.iter().any(|role| role == BREAK_GLASS) {
-        return Ok(());
-    }
-    Err(format!("{by} may not break the glass: the configuration gives that person no role `{BREAK_GLASS}`"))
-}
-
-/// Whoever may approve may refuse, and so may who started the run.
-fn may_reject(state: &RunState, task: &Task, by: &str, roles: &[String], now: Time) -> Result<(), String> {
-    let wanted = &state.may_answer_approval(task, now)?.asking.roles;
-    if by == state.brakes.requester || wanted.is_empty() || roles.iter().any(|role| wanted.contains(role)) {
-        return Ok(());
-    }
-    Err(format!("{task} wants the word of {}, and {by} has no such role", wanted.join(" or ")))
 }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::drive::Drive;
 use super::secrets::{At, Ready};
 use super::{EngineError, outputs, prepare};
-use crate::actions::Call;
+use crate::actions::{Action, Call};
 use crate::ids::ItemId;
 use crate::outcome::Outcome;
 use crate::playbook::{Check, CheckKind, Scope, Truth, decide_condition, explain};
@@ -86,20 +86,20 @@ impl Drive<'_> {
         Ok(Condition { source: expression.source.clone(), held, detail })
     }
 
+    fn action_of(&self, made: &Made) -> Result<&Arc<dyn Action>, String> {
+        let name = &made.check.step.action;
+        self.tools.actions.get(name).ok_or_else(|| format!("this binary does not have the action {name}"))
+    }
+
     fn arguments_of(&self, made: &Made) -> Result<Value, String> {
-        let step = &made.check.step;
-        let action = self.tools.actions.get(&step.action);
-        let action = action.ok_or_else(|| format!("this binary does not have the action {}", step.action))?;
         let scope = self.state().scope_of_check(&made.check, made.item.as_ref())?;
-        prepare::arguments(step, action.spec(), &scope)
+        prepare::arguments(&made.check.step, self.action_of(made)?.spec(), &scope)
     }
 
     /// What a check's look reads.
     async fn reads(&self, made: &Made, task: &Task) -> Result<Scope, String> {
         let step = &made.check.step;
-        let Some(action) = self.tools.actions.get(&step.action).cloned() else {
-            return Err(format!("this binary does not have the action {}", step.action));
-        };
+        let action = Arc::clone(self.action_of(made)?);
         let (scope, plan, call) = {
             let state = self.state();
             let scope = state.scope_of_check(&made.check, made.item.as_ref())?;

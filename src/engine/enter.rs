@@ -41,7 +41,7 @@ impl Drive<'_> {
             None => state.plan.targets.clone(),
         };
         if let Some(wanted) = self.wanted(task, group.approval.as_ref(), &scope, &what, &targets)? {
-            return Ok(wanted.into_events());
+            return Ok(wanted);
         }
         Ok(vec![Event::GroupEntered { task: task.clone(), items }])
     }

@@ -16,6 +16,7 @@ mod mask;
 mod observer;
 mod outputs;
 mod over;
+mod page;
 mod people;
 mod person;
 mod planning;

@@ -5,12 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::drive::{Drive, TICK};
-use super::{EndingKind, EngineError};
+use super::{EndingKind, EngineError, page};
 use crate::journal::RequestRow;
-use crate::notify::PageText;
-use crate::playbook::OnTimeout;
-use crate::run::{Answer, Event, Question, QuestionKind, RequestKind, RunState, Task};
-use crate::value::told;
+use crate::run::{Answer, Event, Question, RequestKind, RunState, Task};
 
 impl Drive<'_> {
     /// Turns what other processes asked for into records.
@@ -51,14 +48,7 @@ impl Drive<'_> {
     }
 
     async fn page(&self, question: &Question) -> Result<(), EngineError> {
-        let page = PageText {
-            run: self.lease.run.to_string(),
-            playbook: self.state().playbook().name.clone(),
-            step: question.task.to_string(),
-            question: word(question.kind).to_owned(),
-            // It goes to mail, chat and pagers: what another machine printed must not hide or command anything there.
-            text: told(&text(&self.state(), question), true),
-        };
+        let page = page::of(&self.state(), question);
         let mut events = Vec::new();
         for pager in self.tools.pagers {
             // Paging takes its time; requests are taken up meanwhile.
@@ -74,9 +64,7 @@ impl Drive<'_> {
         }
         Ok(())
     }
-}
 
-impl Drive<'_> {
     /// Waits for something that takes its time, keeping the lease and taking up requests. `None` after a second interrupt.
     async fn meanwhile<T>(&self, work: impl Future<Output = T>) -> Result<Option<T>, EngineError> {
         let mut work = std::pin::pin!(work);
@@ -93,9 +81,7 @@ impl Drive<'_> {
             }
         }
     }
-}
 
-impl Drive<'_> {
     /// The record that a request becomes. One that makes no sense is told, not lost.
     fn event_of(&self, request: &RequestRow) -> Event {
         let not_taken = |why: String| Event::Note { message: format!("what {} asked was not done: {why}", request.by) };
@@ -104,13 +90,13 @@ impl Drive<'_> {
                 self.approved(request, task, subject, *break_glass).unwrap_or_else(not_taken)
             }
             RequestKind::Reject { task } => self.rejected(request, task).unwrap_or_else(not_taken),
-            _ => event_of(&self.state(), request),
+            _ => without_a_role(&self.state(), request),
         }
     }
 }
 
 /// The record that a request becomes which nobody needs a role for.
-fn event_of(state: &RunState, request: &RequestRow) -> Event {
+fn without_a_role(state: &RunState, request: &RequestRow) -> Event {
     match &request.request {
         RequestKind::Resolve { task, answer } => match may_answer(state, task, *answer) {
             Ok(()) => Event::Answered { task: task.clone(), answer: *answer, reason: request.reason.clone() },
@@ -142,63 +128,4 @@ pub(super) fn may_answer(state: &RunState, task: &Task, answer: Answer) -> Resul
         return Err(format!("what is asked about is {}", question.task));
     }
     if question.kind.answers().contains(&answer) { Ok(()) } else { Err("that answer leads nowhere here".to_owned()) }
-}
-
-fn word(kind: QuestionKind) -> &'static str {
-    match kind {
-        QuestionKind::UnknownOutcome => "unknown_outcome",
-        QuestionKind::StepFailed => "step_failed",
-        QuestionKind::UndoFailed => "undo_failed",
-        QuestionKind::BehindPointOfNoReturn => "behind_point_of_no_return",
-        QuestionKind::Approval => "approval",
-        QuestionKind::InvariantBroken => "invariant_broken",
-        QuestionKind::WrongIdentity => "wrong_identity",
-    }
-}
-
-/// What becomes of it without an answer: an approval says so itself.
-fn default_words(state: &RunState, question: &Question) -> &'static str {
-    let approval = state.brakes.approvals.get(&question.task).filter(|_| question.kind == QuestionKind::Approval);
-    match approval.map(|approving| approving.asking.on_timeout) {
-        Some(OnTimeout::Abandon) => "the run is ended, and what was done stays",
-        _ => "it is rolled back",
-    }
-}
-
-fn text(state: &RunState, question: &Question) -> String {
-    let book = state.playbook();
-    let mut text = format!("{} {} needs a person: {}\n", book.name, state.run, question.message);
-    if let Some(service) = state.service.map(|(service, _)| service) {
-        text.push_str(&format!("The service is {}.\n", service.word()));
-    }
-    match question.deadline {
-        // The moment, not how long that is: a page that is repeated says the same and is still right.
-        Some(deadline) => {
-            let by = jiff::Timestamp::from_millisecond(deadline.0)
-                .map_or_else(|_| deadline.to_string(), |at| at.strftime("%H:%M:%S UTC").to_string());
-            let default = default_words(state, question);
-            text.push_str(&format!("If nobody answers until {by} {default}.\n"));
-        }
-        None => text.push_str("It waits until somebody answers.\n"),
-    }
-    if question.kind == QuestionKind::Approval {
-        text.push_str(&wanted(state, &question.task));
-    }
-    text.push_str(&format!("playbook status {}\n", state.run));
-    text
-}
-
-/// Who has to say that a step may begin, and how: whoever is paged need not look it up.
-fn wanted(state: &RunState, task: &Task) -> String {
-    let Some(approving) = state.brakes.approvals.get(task) else { return String::new() };
-    let asking = &approving.asking;
-    let roles = if asking.roles.is_empty() { "anybody".to_owned() } else { asking.roles.join(" or ") };
-    let on = if asking.targets.is_empty() { String::new() } else { format!(" on {}", asking.targets.join(", ")) };
-    let run = &state.run;
-    format!(
-        "{task} waits to begin{on}; {} of {roles} may let it, not yet given: {}.\n\
-         playbook approve {run} {task} --reason \"…\"\nplaybook reject {run} {task} --reason \"…\"\n",
-        if asking.min == 1 { "one person".to_owned() } else { format!("{} people", asking.min) },
-        approving.missing(),
-    )
 }

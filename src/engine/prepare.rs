@@ -71,7 +71,7 @@ impl Drive<'_> {
         let (arguments, before) = self.begin(task, &step, scope.clone()).await?;
         let targets = self.subjects(&step, &arguments);
         if let Some(wanted) = self.wanted(task, step.approval.as_ref(), &scope, &arguments, &targets)? {
-            return Ok(wanted.into_events());
+            return Ok(wanted);
         }
         Ok(vec![self.intent(task.clone(), attempt, &step, arguments, before)])
     }
@@ -200,7 +200,8 @@ impl Drive<'_> {
         });
         // What was undone is done anew: under its old key the target would take it for a double and do nothing.
         let key = if round > 0 && effect == Effect::Keyed { format!("{key}-again-{round}") } else { key };
-        Event::Intent { task, attempt, arguments, before, key, effect, timeout }
+        let reverts_after = self.tools.actions.get(&step.action).and_then(|action| action.reverts_after(&arguments));
+        Event::Intent { task, attempt, arguments, before, key, effect, timeout, reverts_after }
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     check_names("groups", inventory.groups.keys(), &mut found);
     check_names("databases", inventory.databases.keys(), &mut found);
     check_names("proxies", inventory.proxies.keys(), &mut found);
+    check_names("backups", inventory.backups.keys(), &mut found);
+    check_names("services", inventory.services.keys(), &mut found);
     for (name, host) in &inventory.hosts {
         check_host(inventory, name, host, &mut found);
     }
@@ -42,6 +44,10 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     }
     for (name, proxy) in &inventory.proxies {
         check_proxy(inventory, name, proxy, &mut found);
+    }
+    super::backup::check(inventory, &mut found);
+    for (name, service) in &inventory.services {
+        super::service::check(inventory, name, service, &mut found);
     }
     found
 }
@@ -149,7 +155,7 @@ fn check_proxy(inventory: &Inventory, name: &str, proxy: &Proxy, found: &mut Vec
     }
 }
 
-fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
+pub(super) fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
     if text.trim().is_empty() {
         found.push(format!("{place}: it is empty"));
     } else if text.starts_with('-') {
@@ -160,7 +166,13 @@ fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
     }
 }
 
-fn check_reference<T>(place: &str, kind: &str, name: &str, known: &BTreeMap<String, T>, found: &mut Vec<String>) {
+pub(super) fn check_reference<T>(
+    place: &str,
+    kind: &str,
+    name: &str,
+    known: &BTreeMap<String, T>,
+    found: &mut Vec<String>,
+) {
     if known.contains_key(name) {
         return;
     }

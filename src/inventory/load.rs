@@ -46,6 +46,9 @@ fn resolve_paths(inventory: &mut Inventory, folder: &Path) {
             *path = resolve(folder, path);
         }
     }
+    for tls in inventory.services.values_mut().filter_map(|service| service.tls.as_mut()) {
+        tls.ca_file = tls.ca_file.take().map(|path| resolve(folder, &path));
+    }
     // A socket on another host has no folder here that it could be relative to.
     for proxy in inventory.proxies.values_mut().filter(|proxy| proxy.host.is_none()) {
         if !check::is_address(&proxy.socket) {

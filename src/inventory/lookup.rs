@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Database, Host, Inventory, InventoryError, Member, Proxy};
+use super::{Backup, Database, Host, Inventory, InventoryError, Member, Proxy};
 use crate::diagnostic::nearest;
 
 impl Inventory {
@@ -20,6 +20,14 @@ impl Inventory {
     /// When there is none.
     pub fn proxy(&self, name: &str) -> Result<&Proxy, InventoryError> {
         find("proxy", name, &self.proxies)
+    }
+
+    /// A backup by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn backup(&self, name: &str) -> Result<&Backup, InventoryError> {
+        find("backup", name, &self.backups)
     }
 
     /// A host by its name.
@@ -58,7 +66,11 @@ impl Database {
     }
 }
 
-fn find<'a, T>(kind: &'static str, name: &str, known: &'a BTreeMap<String, T>) -> Result<&'a T, InventoryError> {
+pub(super) fn find<'a, T>(
+    kind: &'static str,
+    name: &str,
+    known: &'a BTreeMap<String, T>,
+) -> Result<&'a T, InventoryError> {
     known.get(name).ok_or_else(|| unknown(kind, name, known.keys()))
 }
 

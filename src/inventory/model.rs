@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::Secrets;
+use super::{Backup, Secrets, Service};
 
 /// What playbooks act on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,10 @@ pub struct Inventory {
     pub databases: BTreeMap<String, Database>,
     /// Proxies in front of them.
     pub proxies: BTreeMap<String, Proxy>,
+    /// Backups of databases.
+    pub backups: BTreeMap<String, Backup>,
+    /// Services on hosts.
+    pub services: BTreeMap<String, Service>,
     /// Who to ask, by role: free text for a person.
     pub contacts: BTreeMap<String, String>,
     /// Where the secrets are asked for that it refers to, and those of inputs: in memory alone.

@@ -33,6 +33,8 @@ pub(super) const TYPES: &[&str] = &[
     "host",
     "database",
     "proxy",
+    "backup",
+    "service",
 ];
 
 /// What is wrong with an input that was given, or was not.
@@ -181,7 +183,7 @@ pub(super) fn simple_type(word: &str) -> Option<Type> {
         "ip" => Type::Ip,
         "cidr" => Type::Cidr,
         "identifier" => Type::Identifier,
-        "host" | "database" | "proxy" => Type::Reference(word.to_owned()),
+        "host" | "database" | "proxy" | "backup" | "service" => Type::Reference(word.to_owned()),
         _ => return None,
     })
 }

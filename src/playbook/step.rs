@@ -16,7 +16,7 @@ use super::{Argument, OnFailure, Probe, Retry, Rollback, Service, Step, Verify};
 use crate::diagnostic::nearest;
 
 /// The actions whose effect and undo nobody but the playbook can know.
-const OPEN: &[&str] = &["cli", "shell", "ssh", "http", command::UNREADABLE];
+const OPEN: &[&str] = &["cli", "shell", "ssh", "http", "http.journey", command::UNREADABLE];
 
 /// Whether a playbook says what an action's effect is.
 pub(super) fn is_open(action: &str) -> bool {
@@ -258,7 +258,8 @@ fn read_effect(
     }
     let own = match call.action.as_str() {
         "http" if only_asks(call) => Effect::Read,
-        "http" => spec.map_or(Effect::Once, |spec| spec.effect),
+        "http.journey" if journey_asks(call) => Effect::Read,
+        "http" | "http.journey" => spec.map_or(Effect::Once, |spec| spec.effect),
         _ => Effect::Once,
     };
     given.unwrap_or(if probed { Effect::Probed } else { own })
@@ -267,12 +268,36 @@ fn read_effect(
 /// Whether a request is of a method that changes nothing by its definition.
 fn only_asks(call: &Call) -> bool {
     let method = call.arguments.iter().find(|(name, _)| name == "method").map(|(_, argument)| argument);
+    method.is_none_or(is_asking_method)
+}
+
+fn is_asking_method(method: &Argument) -> bool {
     match method {
-        None => true,
-        Some(Argument::Literal(Value::String(method))) => {
+        Argument::Literal(Value::Null) => true,
+        Argument::Literal(Value::String(method)) => {
             ["GET", "HEAD", "OPTIONS"].contains(&method.to_ascii_uppercase().as_str())
         }
-        Some(_) => false,
+        _ => false,
+    }
+}
+
+/// The same of each request of a journey, as far as they are written out.
+fn journey_asks(call: &Call) -> bool {
+    let asks = |request: &Argument| match request {
+        Argument::Map(pairs) => {
+            pairs.iter().find(|(name, _)| name == "method").is_none_or(|(_, m)| is_asking_method(m))
+        }
+        Argument::Literal(Value::Object(map)) => {
+            map.get("method").is_none_or(|method| is_asking_method(&Argument::Literal(method.clone())))
+        }
+        _ => false,
+    };
+    match call.arguments.iter().find(|(name, _)| name == "requests").map(|(_, argument)| argument) {
+        Some(Argument::List(requests)) => requests.iter().all(asks),
+        Some(Argument::Literal(Value::Array(requests))) => {
+            requests.iter().all(|request| asks(&Argument::Literal(request.clone())))
+        }
+        _ => false,
     }
 }
 

@@ -258,7 +258,8 @@ impl RunState {
     }
 
     fn intend(&mut self, record: &Record) -> Result<(), String> {
-        let Event::Intent { task, attempt, arguments, before, key, effect, timeout } = &record.event else {
+        let Event::Intent { task, attempt, arguments, before, key, effect, timeout, reverts_after } = &record.event
+        else {
             return Ok(());
         };
         self.known(&task.step)?;
@@ -285,6 +286,7 @@ impl RunState {
         state.counted += 1;
         state.status = Status::InFlight;
         state.looked = false;
+        state.in_doubt = None;
         state.verified = None;
         state.passed = false;
         state.ended = None;
@@ -293,6 +295,7 @@ impl RunState {
             key: key.clone(),
             effect: *effect,
             timeout: *timeout,
+            reverts_after: *reverts_after,
             epoch: record.epoch,
             at: record.time,
         });
@@ -312,11 +315,10 @@ impl RunState {
     ) -> Result<(), String> {
         let state = self.attempt(task, attempt)?;
         // A crash swallowed the outcome: that is no failure of the attempt, so it does not count against the limit.
-        let swallowed = match state.status {
-            Status::InFlight => true,
-            Status::Unknown | Status::Failed { .. } => false,
-            _ => return Err(format!("the outcome of {task} is not in doubt")),
-        };
+        if !state.may_be_settled() {
+            return Err(format!("the outcome of {task} is not in doubt"));
+        }
+        let swallowed = state.is_in_flight();
         state.looked = true;
         match found {
             Settlement::Ended { report } => {
@@ -342,7 +344,12 @@ impl RunState {
             // It failed and said so; that nothing can be seen of its effect makes it no less a failure.
             Settlement::CannotTell if matches!(state.status, Status::Failed { .. }) => {}
             Settlement::CannotTell => {
+                // The second look came when the timer at its target had run out, whatever the clock said meanwhile.
+                if let (Status::Doubtful, Some(intent)) = (state.status, &mut state.intent) {
+                    intent.reverts_after = None;
+                }
                 state.status = Status::Doubtful;
+                state.in_doubt = state.in_doubt.or(Some(at));
                 // What it printed is what a person who is asked reads first.
                 let (outputs, output) = (state.outputs(), state.report.take().and_then(|report| report.output));
                 state.report = Some(Report { output, ..Report::unknown(evidence).with_outputs(outputs) });

@@ -86,6 +86,9 @@ pub enum Event {
         effect: Effect,
         /// How long it may take, in seconds.
         timeout: f64,
+        /// After how many seconds the target itself takes it back unless it is confirmed, if it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reverts_after: Option<f64>,
     },
     /// An attempt ended, as far as the runner could see.
     Outcome {

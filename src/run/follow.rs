@@ -3,7 +3,7 @@
 //! and behind ten thousand.
 
 use super::task_state::Status;
-use super::{Event, RunState, Task, Time};
+use super::{Event, RunState, Task, TaskState, Time};
 
 impl RunState {
     /// Whether the record of an event may come next, written at this moment in this name.
@@ -21,23 +21,16 @@ impl RunState {
             }
             Event::StepRefused { task, attempt, .. } => self.is_next(task, *attempt),
             Event::GroupEntered { task, .. } => self.is_approved(task, at),
-            Event::Outcome { task, attempt, .. } => self.is_as(task, *attempt, |status| status == Status::InFlight),
-            Event::Settled { task, attempt, .. } => self.is_as(task, *attempt, |status| {
-                matches!(status, Status::InFlight | Status::Unknown | Status::Failed { .. })
-            }),
+            Event::Outcome { task, attempt, .. } => self.is_as(task, *attempt, TaskState::is_in_flight),
+            Event::Settled { task, attempt, .. } => self.is_as(task, *attempt, TaskState::may_be_settled),
             Event::Verified { task, .. } => {
                 let attempt = self.tasks.get(task).map_or(0, |state| state.attempt);
-                self.is_as(task, attempt, |status| status == Status::Done)
+                self.is_as(task, attempt, |state| state.status == Status::Done)
             }
             Event::Approved { task, break_glass, .. } => {
-                let approving = self.may_answer_approval(task, at)?;
-                if !break_glass && approving.asking.prevent_self_approval && actor == self.brakes.requester {
-                    return Err(format!("{actor} started the run"));
-                }
-                if !break_glass && approving.given.iter().any(|given| given.by == actor) {
-                    return Err(format!("{actor} has approved {task} already"));
-                }
-                Ok(())
+                let may =
+                    if *break_glass { self.may_answer_approval(task, at) } else { self.may_say_yes(task, actor, at) };
+                may.map(|_| ())
             }
             Event::Rejected { task, .. } => self.may_answer_approval(task, at).map(|_| ()),
             Event::Answered { task, .. } if self.question.as_ref().is_none_or(|question| &question.task != task) => {
@@ -57,9 +50,9 @@ impl RunState {
         Err(format!("attempt {attempt} of {task} does not follow on attempt {last}"))
     }
 
-    fn is_as(&self, task: &Task, attempt: u32, as_it_should: impl Fn(Status) -> bool) -> Result<(), String> {
+    fn is_as(&self, task: &Task, attempt: u32, as_it_should: impl Fn(&TaskState) -> bool) -> Result<(), String> {
         match self.tasks.get(task) {
-            Some(state) if state.attempt == attempt && as_it_should(state.status) => Ok(()),
+            Some(state) if state.attempt == attempt && as_it_should(state) => Ok(()),
             _ => Err(format!("attempt {attempt} of {task} does not stand as it did when it was looked at")),
         }
     }

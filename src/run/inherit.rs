@@ -272,6 +272,7 @@ impl RunState {
             key: step.key.clone(),
             effect: step.effect,
             timeout: step.timeout,
+            reverts_after: None,
             epoch,
             at,
         };

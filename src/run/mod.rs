@@ -29,6 +29,7 @@ mod walk;
 
 pub use brakes::{
     Approving, Asking, BREAK_GLASS, BUDGETS, Brakes, Broken, BrokenKind, Checking, Due, Given, INVARIANTS, Moment,
+    has_a_role, may_break_glass,
 };
 pub use decide::{Decision, decide};
 pub use event::{Condition, Event, FORMAT, Holder, LeaseReason, Settlement, SkipReason, StopKind, Verdict};

@@ -6,6 +6,9 @@ use crate::playbook::Service;
 use crate::spec::Effect;
 use crate::value::Value;
 
+/// How long a target may take to take something back once its timer has run out, in seconds.
+const REVERTING: f64 = 1.0;
+
 /// What is known of one task.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskState {
@@ -29,6 +32,8 @@ pub struct TaskState {
     pub report: Option<Report>,
     /// Whether somebody has looked, after the newest attempt, what became of it.
     pub looked: bool,
+    /// Since when it is certain that nobody acts any more, and not what became of it.
+    pub in_doubt: Option<Time>,
     /// Whether the conditions after it hold, once they were looked at.
     pub verified: Option<bool>,
     /// Whether the run may go on to what comes next.
@@ -77,6 +82,8 @@ pub struct Intent {
     pub effect: Effect,
     /// How long it may take, in seconds.
     pub timeout: f64,
+    /// After how many seconds the target itself takes it back unless it is confirmed, if it does.
+    pub reverts_after: Option<f64>,
     /// The lease under which it was written.
     pub epoch: u64,
     /// When.
@@ -97,6 +104,7 @@ impl TaskState {
             earlier_effect: false,
             report: None,
             looked: false,
+            in_doubt: None,
             verified: None,
             passed: false,
             served: None,
@@ -110,6 +118,16 @@ impl TaskState {
         self.status == Status::InFlight
     }
 
+    /// Whether looking what became of its newest attempt may say anything that is not known: where its target may take it
+    /// back by itself, a second look is worth it.
+    pub fn may_be_settled(&self) -> bool {
+        match self.status {
+            Status::InFlight | Status::Unknown | Status::Failed { .. } => true,
+            Status::Doubtful => self.intent.as_ref().is_some_and(|intent| intent.reverts_after.is_some()),
+            Status::Ready | Status::NoEffect { .. } | Status::Done => false,
+        }
+    }
+
     /// Whether something at the target may have been changed by it.
     pub fn may_have_effect(&self) -> bool {
         self.earlier_effect
@@ -117,6 +135,14 @@ impl TaskState {
                 Status::InFlight | Status::Unknown | Status::Doubtful | Status::Failed { .. } | Status::Done => true,
                 Status::NoEffect { .. } | Status::Ready => false,
             }
+    }
+
+    /// For how many seconds more its target may take it back by itself, where it ever would: nobody can say before what
+    /// became of it. The timer may have begun to run in the last moment in which somebody acted. A clock that was set back
+    /// does not make it longer than it is.
+    pub fn armed_for(&self, now: Time) -> Option<f64> {
+        let whole = (self.intent.as_ref()?.reverts_after? + REVERTING).max(0.0);
+        self.in_doubt.map(|since| (whole - now.seconds_since(since)).clamp(0.0, whole))
     }
 
     /// The outputs, as far as they are known (an object).
@@ -157,6 +183,9 @@ impl TaskState {
             }
             Outcome::Unknown => Status::Unknown,
         };
+        if self.status == Status::Unknown {
+            self.in_doubt = self.in_doubt.or(Some(at));
+        }
         self.report = Some(report);
         self.ended = Some(at);
     }

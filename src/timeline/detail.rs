@@ -92,10 +92,16 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
         Event::StepRefused { attempt, message, retryable, drift, .. } => {
             json!({ "attempt": attempt, "message": message, "retryable": retryable, "drift": drift })
         }
-        Event::Intent { task, attempt, arguments, effect, timeout, key, .. } => json!({
-            "task": task, "attempt": attempt, "action": state.step_of(task).map(|step| step.action.as_str()),
-            "arguments": arguments, "effect": effect, "timeout_seconds": timeout, "key": key,
-        }),
+        Event::Intent { task, attempt, arguments, effect, timeout, key, reverts_after, .. } => {
+            let mut detail = json!({
+                "task": task, "attempt": attempt, "action": state.step_of(task).map(|step| step.action.as_str()),
+                "arguments": arguments, "effect": effect, "timeout_seconds": timeout, "key": key,
+            });
+            if let Some(after) = reverts_after {
+                detail["armed_until_ms"] = json!(record.time.plus_seconds(timeout + after));
+            }
+            detail
+        }
         Event::Outcome { task, attempt, report } => json!({
             "task": task, "attempt": attempt, "outcome": report.outcome, "message": report.message,
             "seconds": since_begun(record, state, task), "outputs": report.outputs, "output": report.output,

@@ -29,7 +29,11 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
             let drifted = if *drift { " (the world drifted from the plan)" } else { "" };
             format!("{task} was not begun{}{drifted}, nothing was changed: {message}", attempt_word(*attempt))
         }
-        Event::Intent { task, attempt, .. } => begins(state, task, *attempt),
+        Event::Intent { task, attempt, reverts_after: None, .. } => begins(state, task, *attempt),
+        Event::Intent { task, attempt, timeout, reverts_after: Some(after), .. } => {
+            let (begins, within) = (begins(state, task, *attempt), format_seconds(timeout + after));
+            format!("{begins}; armed: unless it is confirmed, its target takes it back by itself within {within}")
+        }
         Event::Outcome { task, attempt, report } => ended(task, *attempt, report, since_begun(record, state, task)),
         Event::Settled { task, settlement, evidence, .. } => {
             settled(task, settlement, evidence, since_begun(record, state, task))

@@ -139,6 +139,13 @@ impl Action for Cli {
         Ok(prediction)
     }
 
+    fn reverts_after(&self, arguments: &Value) -> Option<f64> {
+        let ask = Ask::of(arguments).ok()?;
+        // The timer may begin with the last of the lines, which may come as late as the attempt lasts: from when it ended on,
+        // no more than this can be left.
+        ask.revert.map(|revert| revert.after.as_secs_f64())
+    }
+
     async fn run(&self, context: &Context, call: &Call) -> Report {
         let reads = call.effect == Effect::Read;
         let ask = match Ask::of(&call.arguments)

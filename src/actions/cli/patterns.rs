@@ -116,7 +116,7 @@ mod tests {
             assert_eq!(patterns.name(prompt), Some(name), "{prompt}");
             assert!(patterns.is_prompt(prompt, None), "{prompt}");
         }
-        for none in ["", "!", "% Unknown command", "Password:", "10.0.0.1 4 65002 #3 a", "[edit]", "-- more --"] {
+        for none in ["", "!", "% Unknown command", "Password:", "10.0.0.1 4 65002 #3 a", "-- more --"] {
             assert!(!patterns.is_prompt(none, None), "{none}");
         }
     }

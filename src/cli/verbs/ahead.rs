@@ -10,7 +10,7 @@ use crate::engine::holder::this_process;
 use crate::engine::{People as _, SystemPeople};
 use crate::ids::StepId;
 use crate::playbook::{Approval, Playbook, roles_of};
-use crate::run::BREAK_GLASS;
+use crate::run::{BREAK_GLASS, has_a_role, may_break_glass};
 
 /// The steps that are approved ahead.
 ///
@@ -35,7 +35,7 @@ fn one(book: &Playbook, name: &str, user: &str, roles: &[String]) -> Result<Step
     if approval.prevent_self_approval {
         return refuse(Exit::NotAllowed, format!("{id} wants the approval of somebody else than who starts the run"));
     }
-    if !approval.roles.is_empty() && !roles.iter().any(|role| approval.roles.contains(role)) {
+    if !has_a_role(&approval.roles, roles) {
         let what = format!("{id} wants the approval of {}, and {user} has no such role", approval.roles.join(" or "));
         return refuse(Exit::NotAllowed, what);
     }
@@ -55,13 +55,11 @@ pub(super) fn break_glass(setup: &Setup, args: &Run, book: &Playbook) -> Result<
         return Err(Failure::new(Exit::Usage, "the glass is broken with a reason: --reason TEXT"));
     }
     let user = this_process().user;
-    if !SystemPeople::of(&setup.config.roles).roles_of(&user).iter().any(|role| role == BREAK_GLASS) {
-        let what =
-            format!("{user} may not break the glass: the configuration gives that person no role `{BREAK_GLASS}`");
-        return Err(Failure::new(Exit::NotAllowed, what)
+    may_break_glass(&user, &SystemPeople::of(&setup.config.roles).roles_of(&user)).map_err(|why| {
+        Failure::new(Exit::NotAllowed, why)
             .meaning("nothing was started or changed")
-            .next("start it without --break-glass; it asks for the approvals when it comes to them"));
-    }
+            .next("start it without --break-glass; it asks for the approvals when it comes to them")
+    })?;
     Ok(Some((BREAK_GLASS.to_owned(), reason)))
 }
 

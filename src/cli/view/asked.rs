@@ -152,7 +152,11 @@ mod tests {
         let task: Task = "promote".parse().unwrap();
         let effect = crate::spec::Effect::Once;
         let (key, before) = ("k".to_owned(), json!({}));
-        story.add(0.1, Event::Intent { task: task.clone(), attempt: 1, arguments, before, key, effect, timeout: 30.0 });
+        let (task_of, timeout, reverts_after) = (task.clone(), 30.0, None);
+        story.add(
+            0.1,
+            Event::Intent { task: task_of, attempt: 1, arguments, before, key, effect, timeout, reverts_after },
+        );
         story.outcome("promote", 30.0, Report::unknown("no answer within 30 s").with_output(samples::hostile()));
         let (settlement, evidence) = (Settlement::CannotTell, "no sign of it on pg2".to_owned());
         story.add(1.0, Event::Settled { task: task.clone(), attempt: 1, settlement, evidence });

@@ -231,6 +231,7 @@ impl Story {
                 before: json!({}),
                 effect,
                 timeout: 30.0,
+                reverts_after: None,
             },
         )
     }

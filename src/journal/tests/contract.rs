@@ -250,6 +250,7 @@ fn what_cannot_be_read_back_is_not_written(store: &dyn Store) {
         key: "k".to_owned(),
         effect: crate::spec::Effect::Probed,
         timeout,
+        reverts_after: None,
     };
     let refused = append(&mut *journal, &lease, intent(f64::NAN)).unwrap_err();
     assert!(refused.to_string().contains("read back"), "{refused}");

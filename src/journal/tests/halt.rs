@@ -15,6 +15,7 @@ fn intent(step: &str, phase: Phase) -> Event {
         key: "k".to_owned(),
         effect: Effect::Idempotent,
         timeout: 1.0,
+        reverts_after: None,
     }
 }
 

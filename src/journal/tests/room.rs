@@ -53,6 +53,7 @@ fn intent(task: &Task) -> Event {
         key: "key".to_owned(),
         effect: crate::spec::Effect::Once,
         timeout: 60.0,
+        reverts_after: None,
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::decide::{Decision, record};
 use super::super::{Event, Question, QuestionKind, RunState, Task, Time, verdict};
+use super::BREAK_GLASS;
 use crate::ids::Digest;
 use crate::playbook::OnTimeout;
 
@@ -36,8 +37,6 @@ pub struct Asking {
 pub struct Approving {
     /// What was asked.
     pub asking: Asking,
-    /// When.
-    pub asked: Time,
     /// Who has said yes.
     pub given: Vec<Given>,
     /// Since when it is complete.
@@ -67,7 +66,39 @@ impl Approving {
     }
 }
 
+/// Whether people of these roles may say yes where these are wanted: anybody may where none is.
+pub fn has_a_role(wanted: &[String], roles: &[String]) -> bool {
+    wanted.is_empty() || roles.iter().any(|role| wanted.contains(role))
+}
+
+/// Whether somebody of these roles may break the glass.
+///
+/// # Errors
+/// Why not, for a person.
+pub fn may_break_glass(by: &str, roles: &[String]) -> Result<(), String> {
+    if roles.iter().any(|role| role == BREAK_GLASS) {
+        return Ok(());
+    }
+    Err(format!("{by} may not break the glass: the configuration gives that person no role `{BREAK_GLASS}`"))
+}
+
 impl RunState {
+    /// Whether somebody's yes may follow as far as the person alone goes: not from who started the run where another one is
+    /// wanted, and once from each.
+    ///
+    /// # Errors
+    /// Why not, for a person.
+    pub(in crate::run) fn may_say_yes(&self, task: &Task, by: &str, at: Time) -> Result<&Approving, String> {
+        let approving = self.may_answer_approval(task, at)?;
+        if approving.asking.prevent_self_approval && by == self.brakes.requester {
+            return Err(format!("{by} started the run, and {task} wants the approval of somebody else"));
+        }
+        if approving.given.iter().any(|given| given.by == by) {
+            return Err(format!("{by} has approved {task} already, and {} more must", approving.missing()));
+        }
+        Ok(approving)
+    }
+
     /// Whether somebody of these roles may approve what is asked about a task now.
     ///
     /// # Errors
@@ -80,22 +111,28 @@ impl RunState {
         roles: &[String],
         now: Time,
     ) -> Result<(), String> {
-        let approving = self.may_answer_approval(task, now)?;
-        let asking = &approving.asking;
+        let asking = &self.may_answer_approval(task, now)?.asking;
         if &asking.subject != subject {
             return Err(format!("what {task} is to do has changed since it was looked at: look at it again"));
         }
-        if asking.prevent_self_approval && by == self.brakes.requester {
-            return Err(format!("{by} started the run, and {task} wants the approval of somebody else"));
-        }
-        if approving.given.iter().any(|given| given.by == by) {
-            return Err(format!("{by} has approved {task} already, and {} more must", approving.missing()));
-        }
-        if !asking.roles.is_empty() && !roles.iter().any(|role| asking.roles.contains(role)) {
+        self.may_say_yes(task, by, now)?;
+        if !has_a_role(&asking.roles, roles) {
             let has = if roles.is_empty() { "no role".to_owned() } else { roles.join(", ") };
             return Err(format!("{task} wants the approval of {}, and {by} has {has}", asking.roles.join(" or ")));
         }
         Ok(())
+    }
+
+    /// Whether somebody of these roles may say no: whoever may approve, and who started the run.
+    ///
+    /// # Errors
+    /// Why not, for a person.
+    pub fn may_reject(&self, task: &Task, by: &str, roles: &[String], now: Time) -> Result<(), String> {
+        let wanted = &self.may_answer_approval(task, now)?.asking.roles;
+        if by == self.brakes.requester || has_a_role(wanted, roles) {
+            return Ok(());
+        }
+        Err(format!("{task} wants the word of {}, and {by} has no such role", wanted.join(" or ")))
     }
 
     /// Whether an approval is asked for a task, and not too late.
@@ -140,11 +177,11 @@ impl RunState {
         approval.is_some_and(|approval| approval.condition.is_none())
     }
 
-    pub(in crate::run) fn ask_approval(&mut self, task: &Task, asking: &Asking, at: Time) -> Result<(), String> {
+    pub(in crate::run) fn ask_approval(&mut self, task: &Task, asking: &Asking) -> Result<(), String> {
         if let Some(open) = &self.question {
             return Err(format!("{} is asked about already", open.task));
         }
-        let approving = Approving { asking: asking.clone(), asked: at, given: Vec::new(), granted: None };
+        let approving = Approving { asking: asking.clone(), given: Vec::new(), granted: None };
         self.brakes.approvals.insert(task.clone(), approving);
         self.question = Some(Question {
             task: task.clone(),
@@ -163,17 +200,9 @@ impl RunState {
         broken: bool,
         at: Time,
     ) -> Result<(), String> {
-        self.may_answer_approval(task, at)?;
-        let requester = self.brakes.requester.clone();
+        let may = if broken { self.may_answer_approval(task, at) } else { self.may_say_yes(task, by, at) };
+        may?;
         let Some(approving) = self.brakes.approvals.get_mut(task) else { return Ok(()) };
-        if !broken {
-            if approving.asking.prevent_self_approval && by == requester {
-                return Err(format!("{by} started the run"));
-            }
-            if approving.given.iter().any(|given| given.by == by) {
-                return Err(format!("{by} has approved {task} already"));
-            }
-        }
         approving.given.push(Given { by: by.to_owned(), at, reason: reason.to_owned() });
         if broken {
             self.exceptions.push(format!("{task}: {by} broke the glass instead of an approval: {reason}"));

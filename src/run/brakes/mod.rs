@@ -8,7 +8,7 @@ mod check;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) use approval::overdue;
-pub use approval::{Approving, Asking, Given};
+pub use approval::{Approving, Asking, Given, has_a_role, may_break_glass};
 pub(super) use budget::exceeded;
 pub use check::{Broken, BrokenKind, Checking, Due, Moment};
 pub(super) use check::{answer_to, before_end, hold_back, with_checkpoint};
@@ -68,7 +68,7 @@ impl RunState {
         match &record.event {
             Event::ApprovalAsked { task, asking } => {
                 self.known(&task.step)?;
-                self.ask_approval(task, asking, at)
+                self.ask_approval(task, asking)
             }
             Event::Approved { task, reason, break_glass, .. } => {
                 self.approve(task, &record.actor, reason, *break_glass, at)

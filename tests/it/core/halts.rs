@@ -12,7 +12,7 @@ use playbook::sim::Fault;
 use serde_json::json;
 
 use super::groups::{Node, playbook_of};
-use super::harness::{Life, SimulatedClock, Simulation, live, three};
+use super::harness::{Life, SimulatedClock, Simulation, live, records, three};
 
 /// Halts everything once a record is durable, as another process would.
 struct Halter {
@@ -44,10 +44,6 @@ fn start_halted(simulation: &Simulation, book: &Playbook, after: u64, failure: O
 
 fn lift(simulation: &Simulation) {
     simulation.journal.reopen().lift("eve", "it was the right one", Time(0)).unwrap();
-}
-
-fn records(simulation: &Simulation) -> Vec<Record> {
-    simulation.journal.reopen().records(&simulation.run(), 0).unwrap()
 }
 
 fn intents(simulation: &Simulation) -> usize {

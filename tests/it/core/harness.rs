@@ -9,7 +9,7 @@ use playbook::ids::{Digest, RunId};
 use playbook::inventory::Inventory;
 use playbook::journal::{Failure, Journal, MemoryJournal};
 use playbook::playbook::{Argument, OnFailure, Playbook, Retry, Rollback, Step};
-use playbook::run::{Answer, RequestKind, RunState, Time};
+use playbook::run::{Answer, Record, RequestKind, RunState, Time};
 use playbook::sim::{World, table};
 use playbook::spec::Effect;
 use serde_json::json;
@@ -122,9 +122,13 @@ impl Simulation {
     }
 
     pub fn state(&self) -> RunState {
-        let run = self.run();
-        RunState::replay(&run, &self.journal.reopen().records(&run, 0).unwrap()).unwrap()
+        RunState::replay(&self.run(), &records(self)).unwrap()
     }
+}
+
+/// The records of the newest run.
+pub fn records(simulation: &Simulation) -> Vec<Record> {
+    simulation.journal.reopen().records(&simulation.run(), 0).unwrap()
 }
 
 pub fn live(work: impl Future<Output = Result<Ending, EngineError>>) -> Life {

@@ -2,6 +2,7 @@
 //! runner killed at every write and around every effect.
 
 mod approvals;
+mod armed;
 mod checks;
 mod crashes;
 mod groups;

@@ -350,6 +350,7 @@ fn records_in_which_a_skipped_step_begins_are_refused() {
         key: "k".to_owned(),
         effect: playbook::spec::Effect::Idempotent,
         timeout: 1.0,
+        reverts_after: None,
     };
     journal.append(&lease, "x", playbook::run::Time(1), vec![intent], &[]).unwrap();
     let illegal = RunState::replay(&run, &journal.records(&run, 0).unwrap()).unwrap_err();
