@@ -57,6 +57,10 @@ fn every_action_says_what_a_person_types() {
         ("wait", json!({ "tcp": "127.0.0.1:5432", "interval": 1.0 })),
         ("wait", json!({ "file": "/tmp/x y", "host": "db1", "interval": 1.0 })),
         ("wait", json!({ "seconds": 5 })),
+        (
+            "cli",
+            json!({ "host": "db1", "lines": ["configure terminal", "neighbor 10.0.0.1 shutdown; x"], "auto_revert": { "after": "60s", "confirm": ["commit"], "check": { "lines": ["show it"] } } }),
+        ),
         ("assert", json!({ "that": true, "message": "it is so" })),
         (
             "file.write",

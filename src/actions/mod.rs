@@ -3,6 +3,7 @@
 
 pub mod assert;
 mod by_hand;
+pub mod cli;
 pub mod command;
 pub mod file;
 pub mod haproxy;
@@ -143,6 +144,7 @@ impl Table {
     pub fn builtin() -> Self {
         let mut list: Vec<Arc<dyn Action>> = vec![
             Arc::new(assert::Assert),
+            Arc::new(cli::Cli),
             Arc::new(http::Http),
             Arc::new(http::Journey),
             Arc::new(http::Load),
