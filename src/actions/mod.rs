@@ -6,6 +6,7 @@ mod by_hand;
 pub mod command;
 pub mod haproxy;
 pub mod http;
+pub mod link;
 pub mod postgres;
 pub mod recorder;
 pub mod shell;
@@ -148,6 +149,7 @@ impl Table {
         ];
         list.extend(postgres::all());
         list.extend(haproxy::all());
+        list.extend(link::all());
         Self::of(list)
     }
 

@@ -23,6 +23,7 @@ command -v ip >/dev/null 2>&1 || { echo "there is no ip here (package iproute2)"
 echo "=== machine"; cat /etc/machine-id 2>/dev/null
 echo "=== client"; printf '%s\n' "$SSH_CONNECTION"
 echo "=== routes"; ip -j -4 route show table main exact "$PLAYBOOK_DESTINATION" || exit 97
+echo "=== printed"; ip -4 route show table main exact "$PLAYBOOK_DESTINATION" | sed 's/ linkdown//; s/ dead//; s/ *$//'
 for device in $PLAYBOOK_DEVICES; do
   echo "=== device $device"; ip -j link show dev "$device" 2>/dev/null
 done
@@ -87,6 +88,8 @@ pub(super) struct Carrier {
 pub(super) struct Seen {
     pub(super) machine: Option<String>,
     pub(super) routes: Vec<Route>,
+    /// The same as `ip` prints it for people: what the host compares with right before it acts.
+    pub(super) printed: String,
     pub(super) active: Active,
     /// By which device the runner's own connection goes back; none where it is on that host.
     pub(super) management: Option<String>,
@@ -132,6 +135,7 @@ pub(super) async fn see(context: &Context, link: &Link) -> Result<Seen, LinkErro
         machine: (!machine.is_empty()).then(|| machine.chars().take(64).collect()),
         active: active(link, &routes),
         routes,
+        printed: section(&all, "printed").to_owned(),
         management: way(section(&all, "management")).map(|way| way.dev),
         primary: carrier(section(&all, &format!("device {}", link.primary.device))),
         backup: carrier(section(&all, &format!("device {}", link.backup.device))),
