@@ -161,7 +161,13 @@ fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
     }
 }
 
-pub(super) fn check_reference<T>(place: &str, kind: &str, name: &str, known: &BTreeMap<String, T>, found: &mut Vec<String>) {
+pub(super) fn check_reference<T>(
+    place: &str,
+    kind: &str,
+    name: &str,
+    known: &BTreeMap<String, T>,
+    found: &mut Vec<String>,
+) {
     if known.contains_key(name) {
         return;
     }

@@ -116,7 +116,9 @@ pub(super) fn check(inventory: &Inventory, name: &str, link: &Link, found: &mut 
         found.push(format!("{place}: the primary's metric has to be lower than the backup's: the lowest is preferred"));
     }
     if link.primary.device == link.backup.device && link.primary.gateway == link.backup.gateway {
-        found.push(format!("{place}: primary and backup are the same device and gateway, so there is nothing to switch"));
+        found.push(format!(
+            "{place}: primary and backup are the same device and gateway, so there is nothing to switch"
+        ));
     }
     if !(0.0..=86_400.0).contains(&link.hold_down_seconds) {
         found.push(format!("{place}.hold_down_seconds: it has to be from 0 to 86400"));

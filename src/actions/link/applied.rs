@@ -134,14 +134,17 @@ impl Work<'_> {
 
     /// Confirms a change, and has it remembered; says what was decided in the end.
     pub(super) async fn confirm(&self, round: u32, original: &str) -> Result<String, LinkError> {
-        let values =
-            [("PLAYBOOK_DECISION", "confirmed".to_owned()), ("PLAYBOOK_ORIGINAL", original.to_owned())];
+        let values = [("PLAYBOOK_DECISION", "confirmed".to_owned()), ("PLAYBOOK_ORIGINAL", original.to_owned())];
         // Each time another key: one that was never started must never start later.
         let key = format!("{}-confirm-{round}", self.attempt);
         let ended = change(&quiet(self.context), &self.command(DECIDE, &values), &key, LOOK, true).await?;
         let all = sections(&ended, place(self.link))?;
         match section(&all, "decided") {
-            "" => Err(LinkError::Lost(format!("{} does not say whether it heard: {}", place(self.link), last_words(&ended)))),
+            "" => Err(LinkError::Lost(format!(
+                "{} does not say whether it heard: {}",
+                place(self.link),
+                last_words(&ended)
+            ))),
             word => Ok(word.to_owned()),
         }
     }
@@ -225,7 +228,8 @@ mod tests {
         let (sent, lost, recovery) = read_pings(text, 100.45);
         assert_eq!((sent, lost), (4, 2), "the fifth was still on its way");
         assert!((recovery.unwrap() - 0.6).abs() < 0.001, "{recovery:?}");
-        let none = "[1.0] no answer yet for icmp_seq=1\n3 packets transmitted, 0 received, 100% packet loss, time 9ms\n";
+        let none =
+            "[1.0] no answer yet for icmp_seq=1\n3 packets transmitted, 0 received, 100% packet loss, time 9ms\n";
         assert_eq!(read_pings(none, 0.0), (3, 3, None));
         assert_eq!(read_pings("", 0.0), (0, 0, None));
     }

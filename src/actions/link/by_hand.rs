@@ -24,7 +24,9 @@ pub(super) fn by_hand(spec: &ActionSpec, inventory: &Inventory, arguments: &Valu
             comment("good: answers; else stay where you are"),
             add(&link.backup),
             show.clone(),
-            comment("take the primary's away only now, with the very words that were shown; note them for the way back"),
+            comment(
+                "take the primary's away only now, with the very words that were shown; note them for the way back",
+            ),
             del(&link.primary),
             whole,
             comment("good: answers; else put the primary's route back at once"),

@@ -65,8 +65,12 @@ pub(super) fn inputs() -> Vec<FieldSpec> {
         .or(json!(60.0)),
         FieldSpec::optional("within", Type::Duration, "within what time an address in the destination has to answer")
             .or(json!(10.0)),
-        FieldSpec::optional("ignore_hold_down", Type::Boolean, "whether to switch although the last switch was just now")
-            .or(json!(false)),
+        FieldSpec::optional(
+            "ignore_hold_down",
+            Type::Boolean,
+            "whether to switch although the last switch was just now",
+        )
+        .or(json!(false)),
     ]
 }
 
@@ -75,8 +79,10 @@ pub(super) fn outputs() -> Vec<FieldSpec> {
     vec![
         FieldSpec::required("active", Type::String, "what carries the traffic now"),
         FieldSpec::required("previous", Type::String, "what carried it before"),
-        FieldSpec::optional("recovery_seconds", Type::Number, "from the change of routes to the first answer").volatile(),
-        FieldSpec::optional("packets_sent", Type::Integer, "pings from just before the change until the answer").volatile(),
+        FieldSpec::optional("recovery_seconds", Type::Number, "from the change of routes to the first answer")
+            .volatile(),
+        FieldSpec::optional("packets_sent", Type::Integer, "pings from just before the change until the answer")
+            .volatile(),
         FieldSpec::optional("packets_lost", Type::Integer, "how many of them were lost").volatile(),
     ]
 }
@@ -89,7 +95,11 @@ pub(super) fn facts() -> Vec<FieldSpec> {
         FieldSpec::optional("machine", Type::String, "the host's machine id").identity(),
         FieldSpec::required("target_alive", Type::Boolean, "whether the way that is switched to answers"),
         FieldSpec::optional("target_problem", Type::String, "what is wrong with it").volatile(),
-        FieldSpec::required("management_over_it", Type::Boolean, "whether the runner's own way there is the one it leaves"),
+        FieldSpec::required(
+            "management_over_it",
+            Type::Boolean,
+            "whether the runner's own way there is the one it leaves",
+        ),
     ]
 }
 
@@ -103,7 +113,9 @@ fn settings(arguments: &Value) -> Result<Settings, LinkError> {
     let seconds = |name: &str, otherwise: f64| arguments.get(name).and_then(Value::as_f64).unwrap_or(otherwise).ceil();
     let (revert_after, within) = (seconds("revert_after", 60.0), seconds("within", 10.0));
     if !(1.0..=300.0).contains(&within) || !(0.0..=3600.0).contains(&revert_after) {
-        return Err(LinkError::Invalid("`within` has to be from 1s to 5m, and `revert_after` from 0s to 1h".to_owned()));
+        return Err(LinkError::Invalid(
+            "`within` has to be from 1s to 5m, and `revert_after` from 0s to 1h".to_owned(),
+        ));
     }
     if revert_after > 0.0 && revert_after < within + 2.0 {
         return Err(LinkError::Invalid(format!(
@@ -163,11 +175,8 @@ pub(super) async fn foresee(kind: Kind, context: &Context, arguments: &Value) ->
     let (to, leaving) = kind.ways(link);
     let far = link.far.as_ref().map(|far| (far, if kind == Kind::Switch { &far.backup } else { &far.primary }));
     let how = How { packets: 3, sizes: false };
-    let (seen, memory, target) = tokio::join!(
-        see(context, link),
-        remember(context, name, link),
-        both_ways(context, link, to, far, how, None)
-    );
+    let (seen, memory, target) =
+        tokio::join!(see(context, link), remember(context, name, link), both_ways(context, link, to, far, how, None));
     let (seen, memory) = (seen?, memory?);
     let over_it = seen.management.as_ref() == Some(&leaving.device);
     let mut prediction = Prediction::probed(json!({
@@ -200,7 +209,9 @@ pub(super) async fn foresee(kind: Kind, context: &Context, arguments: &Value) ->
         ));
     }
     if seen.routes.iter().any(|route| route.protocol.as_deref() == Some("dhcp")) {
-        prediction.notes.push("a route there comes from DHCP: its client may put it back at the next renewal".to_owned());
+        prediction
+            .notes
+            .push("a route there comes from DHCP: its client may put it back at the next renewal".to_owned());
     }
     Ok(prediction)
 }
@@ -245,7 +256,7 @@ pub(super) async fn act(kind: Kind, context: &Context, call: &Call) -> Result<Re
     };
     let work = work(context, name, link, call);
     // What the host does by itself is over by then, and whoever was cut off is let in again.
-    let until = Instant::now() + Duration::from_secs(settings.revert_after) + MARGIN;
+    let until = Instant::now() + (Duration::from_secs(settings.revert_after) + MARGIN).min(call.timeout);
     let applied = match work.apply(&plan, &seen, left(until)).await {
         Ok(applied) => applied,
         Err(LinkError::Lost(why)) => return Ok(settle_or_unknown(&work, &why, until).await),
@@ -387,9 +398,9 @@ fn judge(kind: Kind, call: &Call, link: &Link, became: &Became, seen: &Seen, app
             outputs["previous"] = previous;
             Finding::TookEffect { evidence: format!("it was confirmed; {now}"), outputs }
         }
-        (Some("reverted"), true) => Finding::DidNot {
-            evidence: format!("nobody confirmed it, so {host} put its routes back by itself; {now}"),
-        },
+        (Some("reverted"), true) => {
+            Finding::DidNot { evidence: format!("nobody confirmed it, so {host} put its routes back by itself; {now}") }
+        }
         (Some("failed"), true) => Finding::DidNot {
             evidence: format!("nothing answered over the new routes, so {host} put the old ones back; {now}"),
         },

@@ -181,7 +181,8 @@ pub(super) fn way(text: &str) -> Option<Way> {
 
 /// The state of a device from `ip -j link show`.
 pub(super) fn carrier(text: &str) -> Option<Carrier> {
-    let device = serde_json::from_str::<Vec<Device>>(text).ok()?.into_iter().find(|device| !device.ifname.is_empty())?;
+    let device =
+        serde_json::from_str::<Vec<Device>>(text).ok()?.into_iter().find(|device| !device.ifname.is_empty())?;
     let has = |flag: &str| device.flags.iter().any(|found| found == flag);
     Some(Carrier { up: has("UP") && has("LOWER_UP"), mtu: device.mtu })
 }
@@ -192,7 +193,8 @@ mod tests {
 
     #[test]
     fn what_a_host_prints_of_its_devices_and_ways_is_read() {
-        let text = r#"[{"ifindex":2,"ifname":"wan1","flags":["BROADCAST","UP","LOWER_UP"],"mtu":1500,"link_type":"ether"}]"#;
+        let text =
+            r#"[{"ifindex":2,"ifname":"wan1","flags":["BROADCAST","UP","LOWER_UP"],"mtu":1500,"link_type":"ether"}]"#;
         assert_eq!(carrier(text), Some(Carrier { up: true, mtu: 1500 }));
         assert_eq!(carrier(&text.replace("LOWER_UP", "NO-CARRIER")).map(|carrier| carrier.up), Some(false));
         assert_eq!(carrier("[{}]"), None);
@@ -215,6 +217,9 @@ mod tests {
         assert_eq!(memory.last, Some((100, "run-switch-1".to_owned())));
         assert_eq!(memory.original.map(|routes| routes.len()), Some(1));
         assert_eq!(memory.armed, Some(("run-switch-2".to_owned(), 12, true)));
-        assert_eq!(all(&[("now", "5"), ("last", "x"), ("armed", "a b c"), ("original", "rm -rf /")]), Memory::default());
+        assert_eq!(
+            all(&[("now", "5"), ("last", "x"), ("armed", "a b c"), ("original", "rm -rf /")]),
+            Memory::default()
+        );
     }
 }

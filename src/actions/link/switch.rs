@@ -39,7 +39,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
     },
     resource: Some("link/{link}"),
     settle_seconds: 0.0,
-    timeout_seconds: 180.0,
+    timeout_seconds: 120.0,
     open_inputs: false,
 });
 

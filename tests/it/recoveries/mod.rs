@@ -1,5 +1,8 @@
 //! The shipped recoveries against real servers: one file a playbook. What they share is here.
 
+mod links;
+mod links_cut_off;
+
 use std::path::{Path, PathBuf};
 
 /// A shipped playbook in which one step does its work and then fails its `verify`, in a folder: what comes next is the
