@@ -10,6 +10,7 @@ mod cluster;
 mod connect;
 mod conninfo;
 mod controller;
+mod endpoint;
 mod execute;
 mod fence;
 mod fence_unplanned;
@@ -19,6 +20,7 @@ mod member;
 mod observe;
 mod promote;
 mod query;
+mod read_only;
 mod rejoin;
 mod rejoin_host;
 mod status;
@@ -37,6 +39,7 @@ pub use fence::Fence;
 pub use follow::Follow;
 pub use promote::Promote;
 pub use query::Query;
+pub use read_only::ReadOnly;
 pub use rejoin::Rejoin;
 pub use status::Status;
 
@@ -98,6 +101,7 @@ pub fn all() -> Vec<Arc<dyn Action>> {
         Arc::new(CatchUp),
         Arc::new(Promote),
         Arc::new(Canary),
+        Arc::new(ReadOnly),
         Arc::new(Rejoin),
         Arc::new(Follow),
         Arc::new(Restore),
