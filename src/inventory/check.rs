@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Database, Fence, Host, Inventory, Member, Proxy, link, pooler};
+use super::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef, link, pooler};
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
 
@@ -62,6 +62,7 @@ fn check_host(inventory: &Inventory, name: &str, host: &Host, found: &mut Vec<St
     if !(host.connect_timeout_seconds > 0.0 && host.connect_timeout_seconds <= 3600.0) {
         found.push(format!("hosts.{name}.connect_timeout_seconds: it has to be more than 0 and at most 3600"));
     }
+    check_password(&format!("hosts.{name}"), host.password.as_ref(), found);
     let Some(jump) = &host.jump else { return };
     check_reference(&format!("hosts.{name}.jump"), "host", jump, &inventory.hosts, found);
     let mut seen = BTreeSet::from([name]);
@@ -90,12 +91,7 @@ fn check_database(inventory: &Inventory, name: &str, database: &Database, found:
     if database.endpoint.as_deref().is_some_and(|endpoint| !is_address(endpoint)) {
         found.push(format!("{place}.endpoint: write it as ADDRESS:PORT"));
     }
-    if let Some(password) = &database.password
-        // What stands there may be the password itself, so it is not repeated.
-        && let Err(why) = Reference::parse(&password.0)
-    {
-        found.push(format!("{place}.password: {why}"));
-    }
+    check_password(&place, database.password.as_ref(), found);
     for fence in &database.fence {
         if let Fence::Command { argv, probe } = fence
             && (argv.is_empty() || probe.is_empty())
@@ -105,6 +101,13 @@ fn check_database(inventory: &Inventory, name: &str, database: &Database, found:
     }
     for (member_name, member) in &database.members {
         check_member(inventory, &format!("{place}.members.{member_name}"), member, found);
+    }
+}
+
+/// What stands there may be the password itself, so it is not repeated.
+fn check_password(place: &str, password: Option<&SecretRef>, found: &mut Vec<String>) {
+    if let Some(Err(why)) = password.map(|password| Reference::parse(&password.0)) {
+        found.push(format!("{place}.password: {why}"));
     }
 }
 

@@ -118,6 +118,7 @@ mod tests {
             port: 22,
             user: None,
             identity_file: None,
+            password: None,
             known_hosts: None,
             jump: None,
             connect_timeout_seconds: 5.0,

@@ -61,6 +61,10 @@ pub struct Host {
     /// The private key; the agent where absent.
     #[serde(default)]
     pub identity_file: Option<PathBuf>,
+    /// The password, by reference, for a host (a router mostly) that asks for one: as such, or keyboard-interactive. With
+    /// `identity_file` too, only where the host refuses that key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretRef>,
     /// The known_hosts file that pins its key; `~/.ssh/known_hosts` where absent. A host that is not in it is refused.
     #[serde(default)]
     pub known_hosts: Option<PathBuf>,

@@ -304,7 +304,11 @@ impl<'a> Lint<'_, 'a> {
                 items.iter().for_each(|item| self.argument(item, names, owner, inner));
             }
             Argument::Map(entries) => {
-                entries.iter().for_each(|(_, entry)| self.argument(entry, names, owner, Use::Value(&Type::Any)));
+                let inner = match place {
+                    lines @ Use::Code(Language::Lines, _) => lines,
+                    _ => Use::Value(&Type::Any),
+                };
+                entries.iter().for_each(|(_, entry)| self.argument(entry, names, owner, inner));
             }
         }
     }

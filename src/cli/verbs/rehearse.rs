@@ -163,7 +163,7 @@ pub fn world_of(setup: &Setup, plan: &Plan) -> String {
     }
     for (check, planned) in plan.playbook.checks.iter().zip(&plan.checks) {
         // What acts on a target is written with what steps find there; a command is known by its own look alone.
-        if check.step.action == "shell" || check.step.action == "ssh" {
+        if ["cli", "shell", "ssh"].contains(&check.step.action.as_str()) {
             let scene = Scene { outputs: known(&planned.outputs), ..Scene::default() };
             text.steps.insert(check.step.id.to_string(), scene);
         }
