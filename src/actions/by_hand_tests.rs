@@ -14,7 +14,7 @@ fn inventory() -> Inventory {
         "hosts": { "db1": host, "db2": { "address": "10.0.0.2", "jump": "db1" } },
         "databases": { "orders": {
             "user": "postgres", "dbname": "orders", "password": "env:PGPASS_ORDERS", "proxy": "orders",
-            "endpoint": "127.0.0.1:6432", "members": { "pg1": member("db1", 5501), "pg2": member("db2", 5502) },
+            "endpoint": "127.0.0.1:6432", "pooler": "orders", "members": { "pg1": member("db1", 5501), "pg2": member("db2", 5502) },
         } },
         "links": { "uplink": {
             "host": "db1", "become": "root", "destination": "default", "targets": ["198.51.100.1"],
@@ -22,6 +22,7 @@ fn inventory() -> Inventory {
             "backup": { "device": "ppp0", "source": "10.9.9.9", "metric": 200, "probe": ["10.20.2.2"] },
         } },
         "proxies": { "orders": { "socket": "/lab/haproxy.sock", "backend": "orders" } },
+        "poolers": { "orders": { "address": "10.0.0.3", "user": "playbook", "password": "env:POOLER_PASSWORD", "cluster": "orders", "databases": ["orders"] } },
     }))
     .unwrap()
 }
@@ -49,11 +50,22 @@ fn every_action_says_what_a_person_types() {
             "load.check",
             json!({ "url": "https://shop/", "method": "GET", "rate": 5, "duration": 10, "success": 0.99, "p95": 0.3 }),
         ),
+        ("file.checksum", json!({ "host": "db1", "path": "/backups/my orders", "manifest": "SHA256SUMS" })),
         ("wait", json!({ "tcp": "127.0.0.1:5432", "interval": 1.0 })),
         ("wait", json!({ "file": "/tmp/x y", "host": "db1", "interval": 1.0 })),
         ("wait", json!({ "seconds": 5 })),
         ("assert", json!({ "that": true, "message": "it is so" })),
+        (
+            "file.write",
+            json!({ "host": "db1", "path": "/etc/app/app conf", "source": "/tmp/new $(x)", "mode": "0640", "owner": "app:app" }),
+        ),
+        ("file.write", json!({ "path": "/etc/app/key", "content": "vault:secret/app#key" })),
         ("haproxy.server_state", json!({ "proxy": "orders", "server": "pg1", "state": "drain" })),
+        ("pgbouncer.status", json!({ "pooler": "orders" })),
+        ("pgbouncer.pause", json!({ "pooler": "orders", "wait": true })),
+        ("pgbouncer.pause", json!({ "pooler": "elsewhere", "wait": false })),
+        ("pgbouncer.resume", json!({ "pooler": "orders" })),
+        ("pgbouncer.reload", json!({ "pooler": "orders" })),
         ("postgres.status", json!({ "cluster": "orders" })),
         ("postgres.query", json!({ "cluster": "orders", "role": "primary", "sql": "select $1", "parameters": [1] })),
         ("postgres.execute", json!({ "cluster": "orders", "member": "pg1", "sql": "delete from t" })),
@@ -65,6 +77,7 @@ fn every_action_says_what_a_person_types() {
         ),
         ("postgres.promote", json!({ "cluster": "orders", "member": "pg2" })),
         ("postgres.canary", json!({ "cluster": "orders" })),
+        ("postgres.read_only", json!({ "cluster": "orders", "member": "pg2" })),
         ("postgres.rejoin", json!({ "cluster": "orders", "member": "pg1" })),
         ("postgres.follow", json!({ "cluster": "orders", "member": "pg2" })),
         ("link.status", json!({ "link": "uplink" })),

@@ -4,9 +4,11 @@
 pub mod assert;
 mod by_hand;
 pub mod command;
+pub mod file;
 pub mod haproxy;
 pub mod http;
 pub mod link;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod recorder;
 pub mod shell;
@@ -150,6 +152,8 @@ impl Table {
         list.extend(postgres::all());
         list.extend(haproxy::all());
         list.extend(link::all());
+        list.extend(file::all());
+        list.extend(pgbouncer::all());
         Self::of(list)
     }
 

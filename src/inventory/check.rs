@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Database, Fence, Host, Inventory, Member, Proxy, link};
+use super::{Database, Fence, Host, Inventory, Member, Proxy, link, pooler};
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
 
@@ -23,6 +23,8 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     check_names("groups", inventory.groups.keys(), &mut found);
     check_names("databases", inventory.databases.keys(), &mut found);
     check_names("proxies", inventory.proxies.keys(), &mut found);
+    check_names("backups", inventory.backups.keys(), &mut found);
+    check_names("services", inventory.services.keys(), &mut found);
     for (name, host) in &inventory.hosts {
         check_host(inventory, name, host, &mut found);
     }
@@ -43,10 +45,15 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     for (name, proxy) in &inventory.proxies {
         check_proxy(inventory, name, proxy, &mut found);
     }
+    super::backup::check(inventory, &mut found);
+    for (name, service) in &inventory.services {
+        super::service::check(inventory, name, service, &mut found);
+    }
     check_names("links", inventory.links.keys(), &mut found);
     for (name, link) in &inventory.links {
         link::check(inventory, name, link, &mut found);
     }
+    pooler::problems(inventory, &mut found);
     found
 }
 
@@ -150,7 +157,7 @@ fn check_proxy(inventory: &Inventory, name: &str, proxy: &Proxy, found: &mut Vec
     }
 }
 
-fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
+pub(super) fn check_text(place: &str, text: &str, found: &mut Vec<String>) {
     if text.trim().is_empty() {
         found.push(format!("{place}: it is empty"));
     } else if text.starts_with('-') {
@@ -178,7 +185,7 @@ pub(super) fn check_reference<T>(
 }
 
 // Names end up in lock names, file names and messages, so they keep to an alphabet that is safe in all of them.
-fn check_names<'a>(place: &str, names: impl Iterator<Item = &'a String>, found: &mut Vec<String>) {
+pub(super) fn check_names<'a>(place: &str, names: impl Iterator<Item = &'a String>, found: &mut Vec<String>) {
     for name in names {
         let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
         let safe = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));

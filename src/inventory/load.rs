@@ -17,7 +17,9 @@ pub fn load(path: &Path) -> Result<Inventory, InventoryError> {
     // The absolute folder, as a run may outlive the working directory it was started in.
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     let folder = absolute.parent().unwrap_or(Path::new("/"));
-    for password in inventory.databases.values_mut().filter_map(|database| database.password.as_mut()) {
+    let of_databases = inventory.databases.values_mut().filter_map(|database| database.password.as_mut());
+    let of_poolers = inventory.poolers.values_mut().filter_map(|pooler| pooler.password.as_mut());
+    for password in of_databases.chain(of_poolers) {
         *password = resolve_reference(folder, password);
     }
     let problems = check::problems(&inventory);
@@ -43,6 +45,9 @@ fn resolve_paths(inventory: &mut Inventory, folder: &Path) {
         for path in [&mut host.identity_file, &mut host.known_hosts].into_iter().flatten() {
             *path = resolve(folder, path);
         }
+    }
+    for tls in inventory.services.values_mut().filter_map(|service| service.tls.as_mut()) {
+        tls.ca_file = tls.ca_file.take().map(|path| resolve(folder, &path));
     }
     // A socket on another host has no folder here that it could be relative to.
     for proxy in inventory.proxies.values_mut().filter(|proxy| proxy.host.is_none()) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Database, Host, Inventory, InventoryError, Link, Member, Proxy};
+use super::{Backup, Database, Host, Inventory, InventoryError, Link, Member, Pooler, Proxy};
 use crate::diagnostic::nearest;
 
 impl Inventory {
@@ -22,12 +22,28 @@ impl Inventory {
         find("proxy", name, &self.proxies)
     }
 
+    /// A backup by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn backup(&self, name: &str) -> Result<&Backup, InventoryError> {
+        find("backup", name, &self.backups)
+    }
+
     /// A pair of links by its name.
     ///
     /// # Errors
     /// When there is none.
     pub fn link(&self, name: &str) -> Result<&Link, InventoryError> {
         find("link", name, &self.links)
+    }
+
+    /// A connection pooler by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn pooler(&self, name: &str) -> Result<&Pooler, InventoryError> {
+        find("pooler", name, &self.poolers)
     }
 
     /// A host by its name.
@@ -66,7 +82,11 @@ impl Database {
     }
 }
 
-fn find<'a, T>(kind: &'static str, name: &str, known: &'a BTreeMap<String, T>) -> Result<&'a T, InventoryError> {
+pub(super) fn find<'a, T>(
+    kind: &'static str,
+    name: &str,
+    known: &'a BTreeMap<String, T>,
+) -> Result<&'a T, InventoryError> {
     known.get(name).ok_or_else(|| unknown(kind, name, known.keys()))
 }
 

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
 use super::supervise::{KillOnDrop, supervise};
-use super::{Command, CommandError, Ended, Recalled, quote};
+use super::{Command, CommandError, Ended, Recalled, Work, quote};
 use crate::actions::Context;
 use crate::actions::recorder::spool::{Spool, Status, boot_id};
 use crate::actions::recorder::{self, Job, room};
@@ -188,7 +188,11 @@ async fn follow(context: &Context, mut socket: UnixStream, job: &Job) {
 fn job(command: &Command, limit: Duration) -> Result<Job, CommandError> {
     Ok(match &command.become_user {
         None => {
-            Job { argv: quote::argument_list(command)?, environment: command.environment.clone(), stdin: None, limit }
+            let stdin = match &command.work {
+                Work::Fed { input, .. } => Some(input.clone()),
+                Work::Script(_) | Work::Argv(_) => None,
+            };
+            Job { argv: quote::argument_list(command)?, environment: command.environment.clone(), stdin, limit }
         }
         Some(user) => Job {
             argv: ["sudo", "-n", "-u", user, "--", "/bin/sh", "-s"].map(str::to_owned).to_vec(),

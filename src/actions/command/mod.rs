@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::output::{base64, hexadecimal};
 use super::Context;
 use super::recorder::spool::check_key;
 use crate::outcome::CommandOutput;
@@ -45,6 +46,14 @@ pub enum Work {
     Script(String),
     /// A program and its arguments; no shell reads them.
     Argv(Vec<String>),
+    /// A script, and what it reads on its standard input: for what must stand in no argument and no variable, as both can
+    /// be seen by others.
+    Fed {
+        /// The script.
+        script: String,
+        /// What it reads.
+        input: String,
+    },
 }
 
 /// A command that ended.

@@ -22,7 +22,7 @@ pub(crate) fn quote(value: &str) -> Result<String, CommandError> {
 pub(crate) fn argument_list(command: &Command) -> Result<Vec<String>, CommandError> {
     let list = match &command.work {
         Work::Argv(argv) => argv.clone(),
-        Work::Script(script) => {
+        Work::Script(script) | Work::Fed { script, .. } => {
             let shell = command.shell.as_deref().unwrap_or("/bin/sh");
             let mut list: Vec<String> = shell.split_whitespace().map(str::to_owned).collect();
             list.extend(["-c".to_owned(), script.clone()]);
@@ -47,7 +47,15 @@ pub(crate) fn program(command: &Command) -> Result<String, CommandError> {
         text.push_str(&format!("export {name}={}\n", quote(value)?));
     }
     let words: Result<Vec<String>, CommandError> = argument_list(command)?.iter().map(|word| quote(word)).collect();
-    text.push_str(&format!("exec {} </dev/null\n}}\nplaybook_main\n", words?.join(" ")));
+    let words = words?.join(" ");
+    match &command.work {
+        // A variable that is not exported, and a `printf` of the shell's own: no other process ever sees it but the script.
+        Work::Fed { input, .. } => {
+            text.push_str(&format!("playbook_input={}\nprintf '%s' \"$playbook_input\" | {words}\n", quote(input)?));
+        }
+        Work::Script(_) | Work::Argv(_) => text.push_str(&format!("exec {words} </dev/null\n")),
+    }
+    text.push_str("}\nplaybook_main\n");
     Ok(text)
 }
 
@@ -117,6 +125,23 @@ mod tests {
             let output = std::process::Command::new("/bin/sh").args(["-c", &text]).output().unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{value}|{value}"), "{value:?}");
         }
+    }
+
+    #[test]
+    fn what_a_script_is_fed_stands_in_no_argument_and_no_variable() {
+        let mut command = argv(&[]);
+        let secret = "canary-4711' \n$(id)";
+        let script = "printf '%s|' \"$(cat)\"; tr '\\0' ' ' </proc/$$/cmdline; tr '\\0' ' ' </proc/$$/environ";
+        command.work = Work::Fed { script: script.to_owned(), input: secret.to_owned() };
+        let text = program(&command).unwrap();
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.arg("-s").stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_bytes()).unwrap();
+        let said = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+        let (fed, seen) = said.split_once('|').unwrap();
+        assert_eq!(fed, secret);
+        assert!(seen.contains("/bin/sh") && !seen.contains("4711"), "{seen}");
     }
 
     #[test]

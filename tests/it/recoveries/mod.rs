@@ -2,6 +2,9 @@
 
 mod links;
 mod links_cut_off;
+mod pgbouncer;
+mod pooled;
+mod readonly_standby;
 
 use std::path::{Path, PathBuf};
 
