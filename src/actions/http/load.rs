@@ -164,6 +164,7 @@ impl Action for Load {
             return Ok(Prediction::unknown("what is asked is not known yet"));
         }
         let order = order(arguments).map_err(ActionError::Invalid)?;
+        hold_name(order.message.0.url()).await.map_err(ActionError::Invalid)?;
         let began = Instant::now();
         let ended = one(&order, began, LOOK).await;
         let mut prediction = Prediction::probed(json!({ "status": ended.status, "seconds": ended.rounded() }));
@@ -187,6 +188,9 @@ impl Action for Load {
                 "it may take {} in all, which is not less than the step's timeout: raise `timeout`",
                 format_seconds(needed)
             ));
+        }
+        if let Err(why) = hold_name(order.message.0.url()).await {
+            return Report::no_effect(why);
         }
         let Ok(_turn) = TURN.try_acquire() else {
             return Report::no_effect(
@@ -241,9 +245,22 @@ fn order(arguments: &Value) -> Result<Order, String> {
     Ok(Order { message: Message(message), rate, count, at_once, patience, level: Level::read(arguments)? })
 }
 
+/// The same of what a name leads to. A name that leads nowhere is the request's own failure.
+async fn hold_name(url: &reqwest::Url) -> Result<(), String> {
+    let Some(host) = url.host_str() else { return Ok(()) };
+    let port = url.port_or_known_default().unwrap_or(80);
+    let Ok(found) = tokio::net::lookup_host((host.trim_matches(['[', ']']), port)).await else { return Ok(()) };
+    match found.map(|place| place.ip()).find(|address| is_no_target(*address)) {
+        Some(address) => Err(format!(
+            "{host} leads to {address}, a link-local address or one that stands for many hosts: it is not put under load"
+        )),
+        None => Ok(()),
+    }
+}
+
 /// Nobody's metadata service and nobody's whole network is put under load.
-fn hold_address(url: &reqwest::Url) -> Result<(), String> {
-    let bad = |address: std::net::IpAddr| match address {
+fn is_no_target(address: std::net::IpAddr) -> bool {
+    match address {
         std::net::IpAddr::V4(v4) => v4.is_link_local() || v4.is_multicast() || v4.is_broadcast() || v4.is_unspecified(),
         std::net::IpAddr::V6(v6) => {
             v6.is_unicast_link_local()
@@ -251,10 +268,13 @@ fn hold_address(url: &reqwest::Url) -> Result<(), String> {
                 || v6.is_unspecified()
                 || v6.to_ipv4_mapped().is_some_and(|v4| v4.is_link_local() || v4.is_multicast() || v4.is_broadcast())
         }
-    };
+    }
+}
+
+fn hold_address(url: &reqwest::Url) -> Result<(), String> {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     match host.parse::<std::net::IpAddr>() {
-        Ok(address) if bad(address) => {
+        Ok(address) if is_no_target(address) => {
             Err(format!("{address} is a link-local address or stands for many hosts: it is not put under load"))
         }
         _ => Ok(()),

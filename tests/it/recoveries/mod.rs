@@ -5,6 +5,7 @@ mod links_cut_off;
 mod pgbouncer;
 mod pooled;
 mod readonly_standby;
+mod restore;
 
 use std::path::{Path, PathBuf};
 
