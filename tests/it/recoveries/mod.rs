@@ -1,5 +1,10 @@
 //! The shipped recoveries against real servers: one file a playbook. What they share is here.
 
+mod cert_renew;
+mod file_write;
+mod service_restart;
+pub mod web;
+
 use std::path::{Path, PathBuf};
 
 /// A shipped playbook in which one step does its work and then fails its `verify`, in a folder: what comes next is the
