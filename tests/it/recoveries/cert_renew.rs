@@ -102,8 +102,8 @@ fn a_runner_killed_between_the_two_files_is_resumed_to_the_end() {
         expect(&lab, 0, &["verify", &id]);
         // Back to the old pair, for the next round.
         for file in ["cert.pem", "key.pem"] {
-            let old = std::fs::read_dir(lab.dir.join("a/tls")).unwrap().map(|entry| entry.unwrap().path());
-            let old = old.filter(|path| path.to_str().unwrap().contains(&format!(".{file}.playbook-"))).next().unwrap();
+            let mut old = std::fs::read_dir(lab.dir.join("a/tls")).unwrap().map(|entry| entry.unwrap().path());
+            let old = old.find(|path| path.to_str().unwrap().contains(&format!(".{file}.playbook-"))).unwrap();
             std::fs::rename(old, lab.dir.join("a/tls").join(file)).unwrap();
         }
     }

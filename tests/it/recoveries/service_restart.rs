@@ -88,6 +88,20 @@ fn a_broken_configuration_is_not_restarted_into() {
 }
 
 #[test]
+fn a_restart_that_hangs_does_not_keep_the_others_from_serving() {
+    let lab = Lab::scene("web");
+    let ctl = std::fs::read_to_string(lab.dir.join("a/ctl")).unwrap();
+    std::fs::write(lab.dir.join("a/ctl"), ctl.replace("restart) ", "restart) exec sleep 600; ")).unwrap();
+    sick(&lab, "a", "health");
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/playbooks/service-restart.yaml");
+    let hasty = std::fs::read_to_string(shipped).unwrap().replace("timeout: 60s", "timeout: 2s");
+    let book = lab.dir.join("service-restart.yaml");
+    std::fs::write(&book, hasty).unwrap();
+    ends(&lab, 3, book.to_str().unwrap(), &["-y"]);
+    assert_eq!((told(&lab, "a"), through_the_proxy(&lab)), ("maint".to_owned(), "shop b".to_owned()));
+}
+
+#[test]
 fn each_changing_step_that_fails_is_undone_as_far_as_it_can_be() {
     let lab = Lab::scene("web");
     let before = world(&lab);
