@@ -6,6 +6,10 @@ mod pgbouncer;
 mod pooled;
 mod readonly_standby;
 mod restore;
+mod cert_renew;
+mod file_write;
+mod service_restart;
+pub mod web;
 
 use std::path::{Path, PathBuf};
 
