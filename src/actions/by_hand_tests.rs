@@ -14,9 +14,18 @@ fn inventory() -> Inventory {
         "hosts": { "db1": host, "db2": { "address": "10.0.0.2", "jump": "db1" } },
         "databases": { "orders": {
             "user": "postgres", "dbname": "orders", "password": "env:PGPASS_ORDERS", "proxy": "orders",
-            "endpoint": "127.0.0.1:6432", "members": { "pg1": member("db1", 5501), "pg2": member("db2", 5502) },
+            "endpoint": "127.0.0.1:6432", "pooler": "orders", "members": { "pg1": member("db1", 5501), "pg2": member("db2", 5502) },
         } },
         "proxies": { "orders": { "socket": "/lab/haproxy.sock", "backend": "orders" } },
+        "poolers": { "orders": { "address": "10.0.0.3", "user": "playbook", "password": "env:POOLER_PASSWORD", "cluster": "orders", "databases": ["orders"] } },
+        "services": {
+            "shop": {
+                "host": "db1", "pid_file": "/run/my shop.pid", "become": "root", "test": ["nginx", "-t"],
+                "reload": ["nginx", "-s", "reload"], "health": { "http": "http://shop/health?a=1&b" },
+                "tls": { "address": "10.0.0.1:443", "server_name": "shop.example", "certificate": "/etc/shop.pem" },
+            },
+            "queue": { "host": "db2", "unit": "queue@1.service", "health": { "command": ["queue-ping", "it's"] } },
+        },
     }))
     .unwrap()
 }
@@ -59,6 +68,21 @@ fn every_action_says_what_a_person_types() {
         ),
         ("file.write", json!({ "path": "/etc/app/key", "content": "vault:secret/app#key" })),
         ("haproxy.server_state", json!({ "proxy": "orders", "server": "pg1", "state": "drain" })),
+        ("pgbouncer.status", json!({ "pooler": "orders" })),
+        ("pgbouncer.pause", json!({ "pooler": "orders", "wait": true })),
+        ("pgbouncer.pause", json!({ "pooler": "elsewhere", "wait": false })),
+        ("pgbouncer.resume", json!({ "pooler": "orders" })),
+        ("pgbouncer.reload", json!({ "pooler": "orders" })),
+        ("service.status", json!({ "service": "shop" })),
+        ("service.status", json!({ "service": "queue" })),
+        ("service.reload", json!({ "service": "shop" })),
+        ("service.restart", json!({ "service": "shop" })),
+        ("service.restart", json!({ "service": "queue" })),
+        ("service.start", json!({ "service": "queue" })),
+        ("service.stop", json!({ "service": "queue" })),
+        ("tls.check", json!({ "service": "shop" })),
+        ("tls.check", json!({ "address": "[::1]:8443", "server_name": "$(x)" })),
+        ("tls.certificate", json!({ "host": "db1", "certificate": "/etc/new.pem", "key": "/etc/new key.pem" })),
         ("postgres.status", json!({ "cluster": "orders" })),
         ("postgres.query", json!({ "cluster": "orders", "role": "primary", "sql": "select $1", "parameters": [1] })),
         ("postgres.execute", json!({ "cluster": "orders", "member": "pg1", "sql": "delete from t" })),
@@ -70,6 +94,7 @@ fn every_action_says_what_a_person_types() {
         ),
         ("postgres.promote", json!({ "cluster": "orders", "member": "pg2" })),
         ("postgres.canary", json!({ "cluster": "orders" })),
+        ("postgres.read_only", json!({ "cluster": "orders", "member": "pg2" })),
         ("postgres.rejoin", json!({ "cluster": "orders", "member": "pg1" })),
         ("postgres.follow", json!({ "cluster": "orders", "member": "pg2" })),
     ];

@@ -8,10 +8,13 @@ pub mod command;
 pub mod file;
 pub mod haproxy;
 pub mod http;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod recorder;
+pub mod service;
 pub mod shell;
 pub mod ssh;
+pub mod tls;
 pub mod wait;
 
 use std::path::PathBuf;
@@ -152,6 +155,9 @@ impl Table {
         list.extend(postgres::all());
         list.extend(haproxy::all());
         list.extend(file::all());
+        list.extend(pgbouncer::all());
+        list.extend(service::all());
+        list.extend(tls::all());
         Self::of(list)
     }
 

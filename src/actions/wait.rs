@@ -139,6 +139,14 @@ impl Action for Wait {
     }
 }
 
+/// Whether what `arguments` describe, as this action takes them, holds now; and what was seen. For looks at health.
+///
+/// # Errors
+/// When they describe nothing to look at.
+pub(crate) async fn holds(context: &Context, arguments: &Value, limit: Duration) -> Result<(bool, String), String> {
+    Ok(condition(arguments)?.look(context, limit).await)
+}
+
 fn condition(arguments: &Value) -> Result<Condition, String> {
     let text = |name: &str| arguments.get(name).and_then(Value::as_str).map(str::to_owned);
     let host = text("host");

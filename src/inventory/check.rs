@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef};
+use super::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef, link, pooler};
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
 
@@ -49,6 +49,11 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     for (name, service) in &inventory.services {
         super::service::check(inventory, name, service, &mut found);
     }
+    check_names("links", inventory.links.keys(), &mut found);
+    for (name, link) in &inventory.links {
+        link::check(inventory, name, link, &mut found);
+    }
+    pooler::problems(inventory, &mut found);
     found
 }
 
@@ -183,7 +188,7 @@ pub(super) fn check_reference<T>(
 }
 
 // Names end up in lock names, file names and messages, so they keep to an alphabet that is safe in all of them.
-fn check_names<'a>(place: &str, names: impl Iterator<Item = &'a String>, found: &mut Vec<String>) {
+pub(super) fn check_names<'a>(place: &str, names: impl Iterator<Item = &'a String>, found: &mut Vec<String>) {
     for name in names {
         let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
         let safe = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));

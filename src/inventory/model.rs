@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Backup, Secrets, Service};
+use super::{Backup, Link, Pooler, Secrets, Service};
 
 /// What playbooks act on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,10 @@ pub struct Inventory {
     pub backups: BTreeMap<String, Backup>,
     /// Services on hosts.
     pub services: BTreeMap<String, Service>,
+    /// Pairs of links to the same place, one of which carries the traffic.
+    pub links: BTreeMap<String, Link>,
+    /// Connection poolers in front of them.
+    pub poolers: BTreeMap<String, Pooler>,
     /// Who to ask, by role: free text for a person.
     pub contacts: BTreeMap<String, String>,
     /// Where the secrets are asked for that it refers to, and those of inputs: in memory alone.
@@ -94,7 +98,10 @@ pub struct Database {
     /// The proxy in front, by name.
     #[serde(default)]
     pub proxy: Option<String>,
-    /// Where clients connect: `ADDRESS:PORT` of the proxy.
+    /// The connection pooler in front of that, by name.
+    #[serde(default)]
+    pub pooler: Option<String>,
+    /// Where clients connect: `ADDRESS:PORT` of the pooler, or of the proxy where there is none.
     #[serde(default)]
     pub endpoint: Option<String>,
     /// How a primary that does not answer is fenced, the first whose probe confirms it counting.

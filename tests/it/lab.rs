@@ -70,6 +70,26 @@ impl Lab {
             .expect("psql runs (fixtures/setup installs it)")
     }
 
+    /// Says a line on PgBouncer's console, and gives back what it prints.
+    pub fn console(&self, line: &str) -> String {
+        let output = Command::new("psql")
+            .args(["-XqAt", "-h", "127.0.0.1", "-U", "playbook", "-d", "pgbouncer"])
+            .args(["-p", &self.port("pooler").to_string(), "-c", line])
+            .stdin(Stdio::null())
+            .output()
+            .expect("psql runs (fixtures/setup installs it)");
+        assert!(output.status.success(), "{line}\n{}", said(&output));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// Whether the pool `orders` is paused.
+    pub fn is_paused(&self) -> bool {
+        let databases = self.console("show databases");
+        let row = databases.lines().find(|line| line.starts_with("orders|")).unwrap_or_else(|| panic!("{databases}"));
+        // The last two columns of PgBouncer 1.18 are `paused` and `disabled`.
+        row.ends_with("|1|0")
+    }
+
     /// The server process of `pg1` or `pg2`, for a test that kills it.
     pub fn postmaster(&self, member: &str) -> u32 {
         let file = self.dir.join(member).join("data/postmaster.pid");

@@ -91,7 +91,8 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
             and changes nothing.",
         from_observation: true,
     },
-    resource: Some("file{path}"),
+    // Which service or lock a file belongs to, its path does not say.
+    resource: None,
     settle_seconds: 0.0,
     timeout_seconds: 60.0,
     open_inputs: false,

@@ -44,7 +44,6 @@ if [ "$now" != absent ]; then
     fi
   fi
   [ "$(sum "$f")" = "$now" ] || no "somebody else changed $f just now"
-  echo "snapshot=$snapshot"
 fi
 said=$(mv -f -- "$new" "$f" 2>&1) || no "the new file cannot be moved to $f: $said"
 trap - EXIT

@@ -9,6 +9,7 @@ mod cluster;
 mod connect;
 mod conninfo;
 mod controller;
+mod endpoint;
 mod execute;
 mod fence;
 mod fence_unplanned;
@@ -18,6 +19,7 @@ mod member;
 mod observe;
 mod promote;
 mod query;
+mod read_only;
 mod rejoin;
 mod rejoin_host;
 mod status;
@@ -35,6 +37,7 @@ pub use fence::Fence;
 pub use follow::Follow;
 pub use promote::Promote;
 pub use query::Query;
+pub use read_only::ReadOnly;
 pub use rejoin::Rejoin;
 pub use status::Status;
 
@@ -96,6 +99,7 @@ pub fn all() -> Vec<Arc<dyn Action>> {
         Arc::new(CatchUp),
         Arc::new(Promote),
         Arc::new(Canary),
+        Arc::new(ReadOnly),
         Arc::new(Rejoin),
         Arc::new(Follow),
     ]

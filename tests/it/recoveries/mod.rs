@@ -1,5 +1,9 @@
 //! The shipped recoveries against real servers: one file a playbook. What they share is here.
 
+mod pgbouncer;
+mod pooled;
+mod readonly_standby;
+
 use std::path::{Path, PathBuf};
 
 /// A shipped playbook in which one step does its work and then fails its `verify`, in a folder: what comes next is the
