@@ -25,6 +25,7 @@ pub(super) fn perform(ask: &Ask, wire: &mut dyn Wire, live: OutputSink, limit: D
     let until = Instant::now() + limit;
     let mut talk = Talk::new(wire, &ask.patterns, live, until);
     let ended = begin(ask, &mut talk).and_then(|()| all(ask, &mut talk, until));
+    let ended = ended.map(|said| if reads { format!("{} answered", ask.host) } else { said });
     let (stdout, transcript) = talk.finish();
     let (outcome, message) = match ended {
         Ok(message) => (Outcome::Done, message),
