@@ -16,6 +16,12 @@ fn inventory() -> Inventory {
             "user": "postgres", "dbname": "orders", "password": "env:PGPASS_ORDERS", "proxy": "orders",
             "endpoint": "127.0.0.1:6432", "pooler": "orders", "members": { "pg1": member("db1", 5501), "pg2": member("db2", 5502) },
         } },
+        "links": { "uplink": {
+            "host": "db1", "become": "root", "destination": "default", "targets": ["198.51.100.1"],
+            "primary": { "device": "wan1", "gateway": "10.10.1.1", "metric": 100, "probe": ["10.20.1.2"] },
+            "backup": { "device": "ppp0", "source": "10.9.9.9", "metric": 200, "probe": ["10.20.2.2"] },
+        } },
+        "backups": { "orders": { "database": "orders", "host": "db1", "path": "/var/my backups" } },
         "proxies": { "orders": { "socket": "/lab/haproxy.sock", "backend": "orders" } },
         "poolers": { "orders": { "address": "10.0.0.3", "user": "playbook", "password": "env:POOLER_PASSWORD", "cluster": "orders", "databases": ["orders"] } },
         "services": {
@@ -96,7 +102,19 @@ fn every_action_says_what_a_person_types() {
         ("postgres.canary", json!({ "cluster": "orders" })),
         ("postgres.read_only", json!({ "cluster": "orders", "member": "pg2" })),
         ("postgres.rejoin", json!({ "cluster": "orders", "member": "pg1" })),
+        ("postgres.restore", json!({ "cluster": "orders", "backup": "orders", "label": "20261122-152030-k3f9" })),
+        (
+            "postgres.compare",
+            json!({ "cluster": "orders", "backup": "orders", "database": unknown("what restore will give as `database`") }),
+        ),
+        (
+            "postgres.swap",
+            json!({ "cluster": "orders", "database": "orders_restore_x", "label": "20261122-152030-k3f9" }),
+        ),
         ("postgres.follow", json!({ "cluster": "orders", "member": "pg2" })),
+        ("link.status", json!({ "link": "uplink" })),
+        ("route.switch", json!({ "link": "uplink" })),
+        ("route.restore", json!({ "link": "uplink" })),
     ];
     let table = Table::builtin();
     let mut text = String::new();

@@ -8,6 +8,7 @@ pub mod command;
 pub mod file;
 pub mod haproxy;
 pub mod http;
+pub mod link;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod recorder;
@@ -158,6 +159,7 @@ impl Table {
         list.extend(pgbouncer::all());
         list.extend(service::all());
         list.extend(tls::all());
+        list.extend(link::all());
         Self::of(list)
     }
 

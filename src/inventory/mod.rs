@@ -1,6 +1,6 @@
-//! What playbooks act on: hosts, databases, proxies, services. A leaf: it reads its file and knows nothing of the rest. Its file never
-//! holds a secret, only references to secrets, and it never talks to what it names; it reads the secrets themselves when
-//! they are asked for, and keeps them in memory alone.
+//! What playbooks act on: hosts, databases, proxies, links, services. A leaf: it reads its file and knows nothing of the
+//! rest. Its file never holds a secret, only references to secrets, and it never talks to what it names; it reads the
+//! secrets themselves when they are asked for, and keeps them in memory alone.
 
 mod backup;
 mod check;

@@ -127,7 +127,8 @@ pub(super) fn hold_owner(route: &Route) -> Result<(), LinkError> {
 
 /// The lines from some routes to others: each `put` or `drop` and the words for `ip route`. What is put comes first.
 pub(super) fn lines(destination: &str, from: &[Route], to: &[Route]) -> String {
-    let put = to.iter().filter(|route| !from.contains(route)).map(|route| format!("put {destination} {}\n", route.words()));
+    let put =
+        to.iter().filter(|route| !from.contains(route)).map(|route| format!("put {destination} {}\n", route.words()));
     // One of the same metric is replaced by what is put in its place.
     let gone = from.iter().filter(|route| !to.iter().any(|other| other.metric == route.metric));
     let drop = gone.map(|route| format!("drop {destination} {}\n", route.words()));

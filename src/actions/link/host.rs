@@ -23,6 +23,7 @@ command -v ip >/dev/null 2>&1 || { echo "there is no ip here (package iproute2)"
 echo "=== machine"; cat /etc/machine-id 2>/dev/null
 echo "=== client"; printf '%s\n' "$SSH_CONNECTION"
 echo "=== routes"; ip -j -4 route show table main exact "$PLAYBOOK_DESTINATION" || exit 97
+echo "=== printed"; ip -4 route show table main exact "$PLAYBOOK_DESTINATION" | sed 's/ linkdown//; s/ dead//; s/ *$//'
 for device in $PLAYBOOK_DEVICES; do
   echo "=== device $device"; ip -j link show dev "$device" 2>/dev/null
 done
@@ -87,6 +88,8 @@ pub(super) struct Carrier {
 pub(super) struct Seen {
     pub(super) machine: Option<String>,
     pub(super) routes: Vec<Route>,
+    /// The same as `ip` prints it for people: what the host compares with right before it acts.
+    pub(super) printed: String,
     pub(super) active: Active,
     /// By which device the runner's own connection goes back; none where it is on that host.
     pub(super) management: Option<String>,
@@ -132,6 +135,7 @@ pub(super) async fn see(context: &Context, link: &Link) -> Result<Seen, LinkErro
         machine: (!machine.is_empty()).then(|| machine.chars().take(64).collect()),
         active: active(link, &routes),
         routes,
+        printed: section(&all, "printed").to_owned(),
         management: way(section(&all, "management")).map(|way| way.dev),
         primary: carrier(section(&all, &format!("device {}", link.primary.device))),
         backup: carrier(section(&all, &format!("device {}", link.backup.device))),
@@ -177,7 +181,8 @@ pub(super) fn way(text: &str) -> Option<Way> {
 
 /// The state of a device from `ip -j link show`.
 pub(super) fn carrier(text: &str) -> Option<Carrier> {
-    let device = serde_json::from_str::<Vec<Device>>(text).ok()?.into_iter().find(|device| !device.ifname.is_empty())?;
+    let device =
+        serde_json::from_str::<Vec<Device>>(text).ok()?.into_iter().find(|device| !device.ifname.is_empty())?;
     let has = |flag: &str| device.flags.iter().any(|found| found == flag);
     Some(Carrier { up: has("UP") && has("LOWER_UP"), mtu: device.mtu })
 }
@@ -188,7 +193,8 @@ mod tests {
 
     #[test]
     fn what_a_host_prints_of_its_devices_and_ways_is_read() {
-        let text = r#"[{"ifindex":2,"ifname":"wan1","flags":["BROADCAST","UP","LOWER_UP"],"mtu":1500,"link_type":"ether"}]"#;
+        let text =
+            r#"[{"ifindex":2,"ifname":"wan1","flags":["BROADCAST","UP","LOWER_UP"],"mtu":1500,"link_type":"ether"}]"#;
         assert_eq!(carrier(text), Some(Carrier { up: true, mtu: 1500 }));
         assert_eq!(carrier(&text.replace("LOWER_UP", "NO-CARRIER")).map(|carrier| carrier.up), Some(false));
         assert_eq!(carrier("[{}]"), None);
@@ -211,6 +217,9 @@ mod tests {
         assert_eq!(memory.last, Some((100, "run-switch-1".to_owned())));
         assert_eq!(memory.original.map(|routes| routes.len()), Some(1));
         assert_eq!(memory.armed, Some(("run-switch-2".to_owned(), 12, true)));
-        assert_eq!(all(&[("now", "5"), ("last", "x"), ("armed", "a b c"), ("original", "rm -rf /")]), Memory::default());
+        assert_eq!(
+            all(&[("now", "5"), ("last", "x"), ("armed", "a b c"), ("original", "rm -rf /")]),
+            Memory::default()
+        );
     }
 }

@@ -139,9 +139,11 @@ pub(super) async fn end_to_end(context: &Context, link: &Link, packets: u32) -> 
         targets: &link.targets,
         sizes: String::new(),
     };
-    ask_path(context, &ask, packets)
-        .await
-        .unwrap_or_else(|error| Path { loss: 100.0, problem: Some(error.to_string()), ..Path::default() })
+    ask_path(context, &ask, packets).await.unwrap_or_else(|error| Path {
+        loss: 100.0,
+        problem: Some(error.to_string()),
+        ..Path::default()
+    })
 }
 
 fn sizes(device: Option<Carrier>) -> String {

@@ -201,10 +201,7 @@ mod tests {
         let routes = read(TWO, "10.30.0.0/24").unwrap();
         assert_eq!(
             in_words(&routes),
-            [
-                "via 10.10.1.1 dev wan1 src 10.40.0.1 metric 100",
-                "via 10.10.2.1 dev wan2 proto static metric 200"
-            ]
+            ["via 10.10.1.1 dev wan1 src 10.40.0.1 metric 100", "via 10.10.2.1 dev wan2 proto static metric 200"]
         );
         for route in &routes {
             assert_eq!(Route::from_words(&route.words()).as_ref(), Some(route));

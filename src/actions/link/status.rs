@@ -67,9 +67,14 @@ fn fields() -> Vec<FieldSpec> {
         FieldSpec::optional("primary_problem", Type::String, "what is wrong with it, in words").volatile(),
         FieldSpec::optional("backup_problem", Type::String, "what is wrong with it, in words").volatile(),
         FieldSpec::required("end_to_end", Type::Boolean, "whether an address in the destination answers now"),
-        FieldSpec::required("end_to_end_loss", Type::Number, "how many percent of those pings got no answer").volatile(),
-        FieldSpec::optional("switched_ago", Type::Duration, "how long ago the last switch was; null since the start of the host")
+        FieldSpec::required("end_to_end_loss", Type::Number, "how many percent of those pings got no answer")
             .volatile(),
+        FieldSpec::optional(
+            "switched_ago",
+            Type::Duration,
+            "how long ago the last switch was; null since the start of the host",
+        )
+        .volatile(),
         FieldSpec::optional("armed", Type::String, "a timed revert that is armed on the host: whose").volatile(),
     ]
 }
@@ -88,7 +93,9 @@ impl Action for Status {
         let Some((name, link)) = link(&context.inventory, arguments)? else {
             return Ok(Prediction::unknown("which link is not known yet"));
         };
-        let outputs = look_at(context, name, link, arguments).await?;
+        // A plan wants to know whether it would do, not to the percent: who waits for it has an outage.
+        let how = how(arguments)?;
+        let outputs = look_at(context, name, link, How { packets: how.packets.min(4), ..how }).await?;
         let mut prediction = Prediction::probed(outputs.clone());
         prediction.outputs = outputs;
         Ok(prediction)
@@ -97,7 +104,7 @@ impl Action for Status {
     async fn run(&self, context: &Context, call: &Call) -> Report {
         let looked = async {
             let (name, link) = needed_link(&context.inventory, &call.arguments)?;
-            Ok::<_, LinkError>((link, look_at(context, name, link, &call.arguments).await?))
+            Ok::<_, LinkError>((link, look_at(context, name, link, how(&call.arguments)?).await?))
         };
         match looked.await {
             Ok((link, outputs)) => Report::done(summary(link, &outputs), outputs),
@@ -117,8 +124,7 @@ fn how(arguments: &Value) -> Result<How, LinkError> {
     Ok(How { packets, sizes: arguments.get("sizes").and_then(Value::as_bool).unwrap_or(true) })
 }
 
-async fn look_at(context: &Context, name: &str, link: &Link, arguments: &Value) -> Result<Value, LinkError> {
-    let how = how(arguments)?;
+async fn look_at(context: &Context, name: &str, link: &Link, how: How) -> Result<Value, LinkError> {
     let (seen, memory) = tokio::join!(see(context, link), remember(context, name, link));
     let (seen, memory) = (seen?, memory?);
     let far = link.far.as_ref();
@@ -162,9 +168,8 @@ fn summary(link: &Link, outputs: &Value) -> String {
     let text = |name: &str| outputs[name].as_str().unwrap_or_default().to_owned();
     let way = |way: &str| {
         if outputs[format!("{way}_alive")] == true {
-            let loss = &outputs[format!("{way}_loss")];
-            let trip = &outputs[format!("{way}_round_trip")];
-            format!("{way} answers in {trip} ms, {loss} % lost")
+            let number = |field: &str| outputs[format!("{way}_{field}")].as_f64().unwrap_or_default();
+            format!("{way} answers in {} ms, {} % lost", number("round_trip"), number("loss"))
         } else {
             format!("{way} is dead ({})", text(&format!("{way}_problem")))
         }

@@ -2,6 +2,7 @@
 //! SQL directly, never through a proxy; their servers are stopped and started by commands on their hosts. A member whose
 //! system identifier is not the cluster's is never touched.
 
+mod backup;
 mod by_hand;
 mod canary;
 mod catch_up;
@@ -30,6 +31,7 @@ mod votes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use backup::{Compare, Restore, Swap};
 pub use canary::Canary;
 pub use catch_up::CatchUp;
 pub use execute::Execute;
@@ -102,6 +104,9 @@ pub fn all() -> Vec<Arc<dyn Action>> {
         Arc::new(ReadOnly),
         Arc::new(Rejoin),
         Arc::new(Follow),
+        Arc::new(Restore),
+        Arc::new(Compare),
+        Arc::new(Swap),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! The shipped recoveries against real servers: one file a playbook. What they share is here.
 
+mod links;
+mod links_cut_off;
 mod pgbouncer;
 mod pooled;
 mod readonly_standby;
