@@ -46,9 +46,9 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         with a text around it. What is taken, and cookies (kept as a browser does), is no output, and is masked in what this step \
         says; from a request that takes a value, an answer below 400 is not quoted at all.\n\nWith GET, HEAD \
         and OPTIONS alone it only reads, and runs in a dry-run too. With any other method its effect is `once` unless the step \
-        says `effect:`; a login that changes nothing worth keeping may be `effect: read`; with `effect: keyed` each such request carries a \
-        header Idempotency-Key that stays the same when the journey is made again. At most 50 requests; of each answer \
-        256 KiB are read, and nothing is unpacked.",
+        says `effect:`; a login that changes nothing worth keeping may be `effect: read`; with `effect: keyed` each such request \
+        carries a header Idempotency-Key that stays the same when the journey is made again. At most 50 requests; of each \
+        answer 256 KiB are read, and nothing is unpacked.",
     inputs: vec![
         FieldSpec::required("url", Type::String, "The place, beginning with http:// or https://.")
             .read_as(Language::Url),

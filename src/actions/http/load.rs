@@ -42,9 +42,10 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| {
             connection of its own, as new users come. A request's time counts from the moment at which it was to leave, so a \
             service that stands still for a second is seen by all who would have come in that second. One that fails counts as \
             slower than any limit. It stops as soon as the level can no longer be met.\n\nThere are ceilings that nothing \
-            raises: 200 requests in any second, 120 s, 64 at the same time, one check at a time in a runner (another one waits for \
-            its end, as long as its own timeout leaves it time); GET and HEAD alone; of each answer 64 KiB are read. Addresses \
-            that are link-local (a cloud's metadata) or reach many are refused, also behind a name, and no redirect is followed.",
+            raises: 200 requests a second (and never more than 250 in one, when those who waited catch up), 120 s, 64 at the \
+            same time, one check at a time in a runner (another one waits for its end, as long as its own timeout leaves it \
+            time); GET and HEAD alone; of each answer 64 KiB are read. Addresses that are link-local (a cloud's metadata) or \
+            reach many are refused, also behind a name, and no redirect is followed.",
         inputs: vec![
             FieldSpec::required("url", Type::String, "Where to, beginning with http:// or https://.")
                 .read_as(Language::Url),

@@ -164,7 +164,8 @@ async fn a_service_that_comes_back_is_not_fallen_upon() {
         .iter()
         .map(|from| arrived.iter().filter(|at| (*from..*from + Duration::from_millis(900)).contains(at)).count())
         .max();
-    assert!(arrived.len() > 150 && most.unwrap() <= 200, "{most:?} of {} within 0.9 s", arrived.len());
+    // 250 leave in a second, and some are late; without the pace they would be over 400.
+    assert!(arrived.len() > 350 && most.unwrap() <= 320, "{most:?} of {} within 0.9 s", arrived.len());
 }
 
 #[tokio::test]
