@@ -164,7 +164,6 @@ impl Action for Load {
             return Ok(Prediction::unknown("what is asked is not known yet"));
         }
         let order = order(arguments).map_err(ActionError::Invalid)?;
-        hold_name(order.message.0.url()).await.map_err(ActionError::Invalid)?;
         let began = Instant::now();
         let ended = one(&order, began, LOOK).await;
         let mut prediction = Prediction::probed(json!({ "status": ended.status, "seconds": ended.rounded() }));
