@@ -22,7 +22,7 @@ pub(super) fn finish(step: &Step, mut report: Report) -> Report {
     // A device that has a prompt has no exit codes, and prints all the same.
     let printed = match report.outputs.get("exit_code") {
         Some(code) => !code.is_null(),
-        None => report.outputs.get("stdout").is_some(),
+        None => report.outputs.get("stdout").is_some_and(Value::is_string),
     };
     if !ended || !printed {
         return report;

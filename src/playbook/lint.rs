@@ -299,6 +299,7 @@ impl<'a> Lint<'_, 'a> {
             Argument::List(items) => {
                 let inner = match place {
                     Use::Value(Type::List(item)) => Use::Value(item),
+                    Use::Code(language, Type::List(item)) => Use::Code(language, item),
                     other => other,
                 };
                 items.iter().for_each(|item| self.argument(item, names, owner, inner));

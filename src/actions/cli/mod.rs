@@ -33,8 +33,7 @@ fn inputs() -> Vec<FieldSpec> {
         FieldSpec::optional(
             "look",
             texts(),
-            "Lines that only read. They are typed when a plan is made, before the step and for its `verify`; what they print \
-             is the fact `look`.",
+            "Lines that only read. They are typed when a plan is made, before the step and for its `verify`; what they print is the fact `seen`.",
         )
         .read_as(Language::Lines),
         FieldSpec::optional(
@@ -92,7 +91,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         )
         .volatile(),
     ],
-    facts: vec![FieldSpec::optional("look", Type::String, "What the lines of `look` print.").volatile()],
+    facts: vec![FieldSpec::optional("seen", Type::String, "What the lines of `look` print.").volatile()],
     effect: Effect::Once,
     fidelity: Fidelity::Unknown,
     proves: "Nothing of what the lines will do; that the device answers with its pinned key, lets us in and shows its prompt, \
@@ -134,7 +133,7 @@ impl Action for Cli {
         let (prompt, seen) = look(context, host, arguments, looks).await?;
         prediction.notes.push(format!("{host} answers, its prompt is {prompt}"));
         if let Some(seen) = seen {
-            prediction.facts = json!({ "look": seen });
+            prediction.facts = json!({ "seen": seen });
         }
         Ok(prediction)
     }

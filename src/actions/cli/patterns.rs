@@ -67,9 +67,13 @@ impl Patterns {
     }
 }
 
-/// Whether a pager stands there and waits for a key.
-pub(super) fn is_pager(line: &str) -> bool {
-    PAGER.as_ref().is_some_and(|pattern| pattern.is_match(line))
+/// The key that a pager waits for, if one stands there: a blank for the next page; `less` stays at the end until it is left.
+pub(super) fn pager_key(line: &str) -> Option<&'static str> {
+    if line.ends_with("(END)") {
+        return Some("q");
+    }
+    let stops = line == ":" || PAGER.as_ref().is_some_and(|pattern| pattern.is_match(line));
+    stops.then_some(" ")
 }
 
 /// Whether a question stands there and waits for an answer.
@@ -171,11 +175,13 @@ mod tests {
             "<--- More --->",
             "-- MORE --, next page: Space, next line: Enter, quit: Control-C",
             "lines 1-23",
+            ":",
             "Press any key to continue (Q to quit)",
         ] {
-            assert!(is_pager(pager), "{pager}");
+            assert_eq!(pager_key(pager), Some(" "), "{pager}");
         }
-        assert!(!is_pager("more than one path") && !is_pager("r1#"));
+        assert_eq!(pager_key("(END)"), Some("q"));
+        assert_eq!((pager_key("more than one path"), pager_key("r1#")), (None, None));
         for question in ["Proceed with reload? [confirm]", "Continue? (y/n)", "Are you sure? [yes/no]:", "Password:"] {
             assert!(is_question(question), "{question}");
         }

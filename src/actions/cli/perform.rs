@@ -25,6 +25,7 @@ pub(super) fn perform(ask: &Ask, wire: &mut dyn Wire, live: OutputSink, limit: D
     let until = Instant::now() + limit;
     let mut talk = Talk::new(wire, &ask.patterns, live, until);
     let ended = begin(ask, &mut talk).and_then(|()| all(ask, &mut talk, until));
+    let ended = ended.map(|said| if reads { format!("{} answered", ask.host) } else { said });
     let (stdout, transcript) = talk.finish();
     let (outcome, message) = match ended {
         Ok(message) => (Outcome::Done, message),
@@ -41,7 +42,12 @@ pub(super) fn perform(ask: &Ask, wire: &mut dyn Wire, live: OutputSink, limit: D
 pub(super) fn begin(ask: &Ask, talk: &mut Talk<'_>) -> Result<(), (Outcome, String)> {
     let no_effect =
         |stop: Stop| (Outcome::NoEffect, format!("{}: {}; nothing was sent", ask.host, before_any_line(&stop)));
-    talk.greet().map_err(no_effect)?;
+    if let Err(stop) = talk.greet() {
+        let (outcome, message) = no_effect(stop);
+        let printed = talk.take_printed().text;
+        let last = printed.lines().rev().find(|line| !line.trim().is_empty());
+        return Err((outcome, last.map_or(message.clone(), |last| format!("{message}. It printed: {}", short(last)))));
+    }
     for line in &ask.pager_off {
         match talk.say(line, &mut Wanted::of(&[])) {
             // A device that does not know the line has no such pager, or another one: then its stops are answered.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 
-use super::patterns::{Patterns, is_pager, is_question};
+use super::patterns::{Patterns, is_question, pager_key};
 use super::screen::Screen;
 use crate::actions::OutputSink;
 use crate::actions::command::{Capture, Cut, Wire};
@@ -21,6 +21,8 @@ const NO_ECHO: Duration = Duration::from_secs(1);
 const ASKED: Duration = Duration::from_secs(2);
 /// How long a device that says nothing at all is let be before it gets a return.
 const NUDGE: Duration = Duration::from_secs(3);
+/// How long the first prompt is waited for: where it does not come by then it never does.
+const GREETING: Duration = Duration::from_secs(20);
 /// How many lines of a refusal are told.
 const TOLD: usize = 3;
 
@@ -94,7 +96,11 @@ impl<'w> Talk<'w> {
 
     /// Waits for the first prompt.
     pub(super) fn greet(&mut self) -> Result<(), Stop> {
-        self.read_until_prompt(None, &mut Wanted::of(&[]))?;
+        let whole = self.until;
+        self.until = whole.min(Instant::now() + GREETING);
+        let greeted = self.read_until_prompt(None, &mut Wanted::of(&[]));
+        self.until = whole;
+        greeted?;
         self.name = self.patterns.name(&self.prompt).map(str::to_owned);
         // A greeting is no answer to anything.
         self.printed = Capture::default();
@@ -146,9 +152,9 @@ impl<'w> Talk<'w> {
                 self.keep(&line);
             }
             let (current, quiet) = (self.screen.current(), last.elapsed());
-            if is_pager(&current) {
+            if let Some(key) = pager_key(&current) {
                 self.screen.clear();
-                self.wire.send(b" ").map_err(Stop::Cut)?;
+                self.wire.send(key.as_bytes()).map_err(Stop::Cut)?;
                 continue;
             }
             let settled = if echoed {

@@ -27,7 +27,8 @@ use super::world;
 /// # Errors
 /// When the playbook, the inputs or the world cannot be read.
 pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
-    let mut chosen = setup.chosen(&args.name, &args.input, args.inputs_file.as_deref())?;
+    let mut chosen =
+        world::chosen(setup, args.world.as_deref(), (&args.name, &args.input, args.inputs_file.as_deref()))?;
     let (stage, from) = world::find(setup, args.world.as_deref(), &chosen.playbook.name, &chosen.inputs)?;
     for word in &args.fail {
         mishap(&chosen.playbook, &stage, word)?;

@@ -1,11 +1,15 @@
 //! The shipped recoveries against real servers: one file a playbook. What they share is here.
 
+mod cert_renew;
+mod file_write;
 mod links;
 mod links_cut_off;
 mod pgbouncer;
 mod pooled;
 mod readonly_standby;
 mod restore;
+mod service_restart;
+pub mod web;
 
 use std::path::{Path, PathBuf};
 
