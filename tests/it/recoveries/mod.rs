@@ -1,10 +1,13 @@
 //! The shipped recoveries against real servers: one file a playbook. What they share is here.
 
+mod bgp;
 mod links;
 mod links_cut_off;
 mod pgbouncer;
 mod pooled;
 mod readonly_standby;
+mod router;
+mod router_armed;
 
 use std::path::{Path, PathBuf};
 
