@@ -18,6 +18,9 @@ use crate::value::Value;
 /// keeps its own timeout; this is for one that does not.
 const GRACE: f64 = 15.0;
 
+/// How much of a target's time may be left when it is looked at: a margin of a second is reckoned in.
+const HALF_A_SECOND: f64 = 0.5;
+
 /// Why a step's own probe is not asked yet.
 const ARMED: &str = "its target may still take it back by itself, so it is looked at when that time has passed";
 
@@ -171,11 +174,13 @@ impl Drive<'_> {
         self.append(vec![Event::Settled { task: task.clone(), attempt, settlement, evidence }])
     }
 
-    /// Whether the target of a task may still take back by itself what it did.
+    /// Whether the target of a task may still take back by itself what it did: certainly not before somebody has looked
+    /// when nobody acted any more. The look that was waited for comes at the end of that time, to the very millisecond.
     fn is_armed(&self, task: &Task) -> bool {
         let state = self.state();
-        let left = state.tasks.get(task).and_then(|state| state.armed_for(self.tools.clock.now()));
-        left.is_some_and(|left| left > 0.0)
+        let Some(task) = state.tasks.get(task) else { return false };
+        let arms = task.intent.as_ref().is_some_and(|intent| intent.reverts_after.is_some());
+        arms && task.armed_for(self.tools.clock.now()).is_none_or(|left| left > HALF_A_SECOND)
     }
 
     /// The action's own look at an attempt. What became of a command its recorder knows without any secret; another target
