@@ -18,6 +18,12 @@ use crate::value::Value;
 /// keeps its own timeout; this is for one that does not.
 const GRACE: f64 = 15.0;
 
+/// How much of a target's time may be left when it is looked at: a margin of a second is reckoned in.
+const HALF_A_SECOND: f64 = 0.5;
+
+/// Why a step's own probe is not asked yet.
+const ARMED: &str = "its target may still take it back by itself, so it is looked at when that time has passed";
+
 impl Drive<'_> {
     /// Acts, and records what became of it.
     pub(super) async fn dispatch(&self, task: &Task) -> Result<(), EngineError> {
@@ -143,11 +149,18 @@ impl Drive<'_> {
                 finding = Finding::CannotTell { evidence: "its own end is known; its effect is not".to_owned() };
             }
             let own = self.state().step_of(task).and_then(|step| step.probe.clone());
+            // A probe of the playbook's sees what is there now, and knows nothing of a timer that may still take it back.
+            let armed = self.is_armed(task);
             if let Finding::CannotTell { evidence: first } = &finding
                 && let Some(probe) = own
             {
                 let first = first.clone();
-                finding = match self.run_probe(task, &probe).await? {
+                let looked = if armed {
+                    Finding::CannotTell { evidence: ARMED.to_owned() }
+                } else {
+                    self.run_probe(task, &probe).await?
+                };
+                finding = match looked {
                     // Who is asked needs both: what the recorder knows, and what the probe saw.
                     Finding::CannotTell { evidence } => {
                         Finding::CannotTell { evidence: format!("{first}; {evidence}") }
@@ -159,6 +172,15 @@ impl Drive<'_> {
             (self.hold_settled(task, settlement, &evidence).await, evidence)
         };
         self.append(vec![Event::Settled { task: task.clone(), attempt, settlement, evidence }])
+    }
+
+    /// Whether the target of a task may still take back by itself what it did: certainly not before somebody has looked
+    /// when nobody acted any more. The look that was waited for comes at the end of that time, to the very millisecond.
+    fn is_armed(&self, task: &Task) -> bool {
+        let state = self.state();
+        let Some(task) = state.tasks.get(task) else { return false };
+        let arms = task.intent.as_ref().is_some_and(|intent| intent.reverts_after.is_some());
+        arms && task.armed_for(self.tools.clock.now()).is_none_or(|left| left > HALF_A_SECOND)
     }
 
     /// The action's own look at an attempt. What became of a command its recorder knows without any secret; another target

@@ -213,7 +213,8 @@ fn wait(run: &RunState, question: &Question, now: Time) -> Decision {
 /// Nobody can tell whether an attempt took effect. Nobody is asked while its target may still take it back by itself: an
 /// answer would be about a world that is gone a moment later.
 pub(super) fn ask_about_unknown(run: &RunState, task: &Task, state: &TaskState, now: Time) -> Decision {
-    if let Some(wait) = state.armed_for(now).filter(|wait| *wait > 0.0) {
+    // The look behind that time is owed also where the clock says that it has passed while it was waited for.
+    if let Some(wait) = state.armed_for(now).filter(|_| state.status == Status::Doubtful) {
         return Decision::Settle { task: task.clone(), wait };
     }
     let covered = run.planned(task).is_some_and(|(_, planned)| planned.undo_covers_unknown);

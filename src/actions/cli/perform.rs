@@ -151,7 +151,7 @@ fn with_revert(ask: &Ask, (outcome, message): (Outcome, String)) -> (Outcome, St
         Some(revert) => {
             let after = format_seconds(revert.after.as_secs_f64());
             (
-                outcome,
+                Outcome::Unknown,
                 format!("{message}. What it took it takes back by itself, {after} after it was armed at the latest"),
             )
         }

@@ -2,6 +2,7 @@
 
 mod cert_renew;
 mod file_write;
+mod bgp;
 mod links;
 mod links_cut_off;
 mod pgbouncer;
@@ -10,6 +11,8 @@ mod readonly_standby;
 mod restore;
 mod service_restart;
 pub mod web;
+mod router;
+mod router_armed;
 
 use std::path::{Path, PathBuf};
 
