@@ -179,12 +179,12 @@ fn a_pool_that_was_led_elsewhere_since_the_plan_is_not_touched() {
     let text = std::fs::read_to_string(&file).unwrap();
     let there = |part: &str| format!("port={} ", lab.port(part));
     std::fs::write(&file, text.replace(&there("proxy"), &there("pg2"))).unwrap();
-    assert_eq!(lab.console("reload"), "RELOAD");
+    lab.console("reload");
     let output = run(&lab, &["run", "--plan", plan, "-y"]);
     assert!(!output.status.success() && !lab.is_paused(), "{}", said(&output));
     assert!(said(&output).contains(&format!("127.0.0.1:{}", lab.port("pg2"))), "{}", said(&output));
     std::fs::write(&file, text).unwrap();
-    assert_eq!(lab.console("reload"), "RELOAD");
+    lab.console("reload");
     expect(&lab, 0, &["run", "--plan", plan, "-y"]);
     assert!(lab.is_paused());
 }
@@ -197,7 +197,7 @@ fn a_console_with_a_password_wants_the_right_one() {
     let file = folder.join("pgbouncer.ini");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("auth_type = trust", "auth_type = scram-sha-256")).unwrap();
-    assert_eq!(lab.console("reload"), "RELOAD");
+    lab.console("reload");
     let inventory = std::fs::read_to_string(lab.inventory()).unwrap();
     let with = "    user: playbook\n    password: file:console-password\n";
     std::fs::write(lab.inventory(), inventory.replace("    user: playbook\n", with)).unwrap();
