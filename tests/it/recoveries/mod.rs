@@ -1,13 +1,13 @@
 //! The shipped recoveries against real servers: one file a playbook. What they share is here.
 
+mod cert_renew;
+mod file_write;
 mod links;
 mod links_cut_off;
 mod pgbouncer;
 mod pooled;
 mod readonly_standby;
 mod restore;
-mod cert_renew;
-mod file_write;
 mod service_restart;
 pub mod web;
 
