@@ -200,6 +200,15 @@ fn watch(texts: Vec<Vec<u8>>, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<
         let mut found = Vec::new();
         while !stop.load(Ordering::Relaxed) {
             for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+                // Only who came after us: a look at all of them would miss what lives for a moment.
+                if entry
+                    .file_name()
+                    .to_str()
+                    .and_then(|pid| pid.parse().ok())
+                    .is_none_or(|pid: u32| pid < std::process::id())
+                {
+                    continue;
+                }
                 for file in ["cmdline", "environ"] {
                     let bytes = std::fs::read(entry.path().join(file)).unwrap_or_default();
                     if texts.iter().any(|text| bytes.windows(text.len()).any(|window| window == text)) {
