@@ -114,6 +114,29 @@ pub(crate) fn command(arguments: &Value) -> String {
     line
 }
 
+/// `cli`: the way to a device's prompt, and what is typed there.
+pub(crate) fn at_prompt(inventory: &Inventory, arguments: &Value) -> Vec<String> {
+    let host = value(arguments, "host");
+    let way = on_host(inventory, Some(&host), "");
+    let mut lines = vec![way.strip_suffix(" ''").unwrap_or(&way).to_owned()];
+    if let Some(password) = inventory.hosts.get(&host).and_then(|host| host.password.as_ref()) {
+        lines.push(comment(&format!("its password: {}", secret(password))));
+    }
+    lines.push(comment("at its prompt, line by line; stop where it answers with an error:"));
+    let mut typed = |given: Option<&Value>| {
+        for line in given.and_then(Value::as_array).into_iter().flatten() {
+            lines.push(comment(&format!("> {}", text(line, "line"))));
+        }
+    };
+    typed(arguments.get("lines"));
+    let Some(revert) = arguments.get("auto_revert").filter(|revert| revert.is_object()) else { return lines };
+    typed(revert.get("check").and_then(|check| check.get("lines")));
+    typed(revert.get("confirm"));
+    let after = revert.get("after").map_or_else(String::new, |after| text(after, "after"));
+    lines.push(comment(&format!("unless it is confirmed by then, it takes all of that back by itself after {after}")));
+    lines
+}
+
 /// `http`: one request of curl's.
 pub(crate) fn http(arguments: &Value) -> Vec<String> {
     let mut line = format!("curl --fail-with-body -gsS -X {}", word(&value(arguments, "method")));

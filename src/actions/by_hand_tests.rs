@@ -14,9 +14,16 @@ fn inventory() -> Inventory {
         "hosts": { "db1": host, "db2": { "address": "10.0.0.2", "jump": "db1" } },
         "databases": { "orders": {
             "user": "postgres", "dbname": "orders", "password": "env:PGPASS_ORDERS", "proxy": "orders",
-            "endpoint": "127.0.0.1:6432", "members": { "pg1": member("db1", 5501), "pg2": member("db2", 5502) },
+            "endpoint": "127.0.0.1:6432", "pooler": "orders", "members": { "pg1": member("db1", 5501), "pg2": member("db2", 5502) },
         } },
+        "links": { "uplink": {
+            "host": "db1", "become": "root", "destination": "default", "targets": ["198.51.100.1"],
+            "primary": { "device": "wan1", "gateway": "10.10.1.1", "metric": 100, "probe": ["10.20.1.2"] },
+            "backup": { "device": "ppp0", "source": "10.9.9.9", "metric": 200, "probe": ["10.20.2.2"] },
+        } },
+        "backups": { "orders": { "database": "orders", "host": "db1", "path": "/var/my backups" } },
         "proxies": { "orders": { "socket": "/lab/haproxy.sock", "backend": "orders" } },
+        "poolers": { "orders": { "address": "10.0.0.3", "user": "playbook", "password": "env:POOLER_PASSWORD", "cluster": "orders", "databases": ["orders"] } },
         "services": {
             "shop": {
                 "host": "db1", "pid_file": "/run/my shop.pid", "become": "root", "test": ["nginx", "-t"],
@@ -52,9 +59,14 @@ fn every_action_says_what_a_person_types() {
             "load.check",
             json!({ "url": "https://shop/", "method": "GET", "rate": 5, "duration": 10, "success": 0.99, "p95": 0.3 }),
         ),
+        ("file.checksum", json!({ "host": "db1", "path": "/backups/my orders", "manifest": "SHA256SUMS" })),
         ("wait", json!({ "tcp": "127.0.0.1:5432", "interval": 1.0 })),
         ("wait", json!({ "file": "/tmp/x y", "host": "db1", "interval": 1.0 })),
         ("wait", json!({ "seconds": 5 })),
+        (
+            "cli",
+            json!({ "host": "db1", "lines": ["configure terminal", "neighbor 10.0.0.1 shutdown; x"], "auto_revert": { "after": "60s", "confirm": ["commit"], "check": { "lines": ["show it"] } } }),
+        ),
         ("assert", json!({ "that": true, "message": "it is so" })),
         (
             "file.write",
@@ -62,6 +74,11 @@ fn every_action_says_what_a_person_types() {
         ),
         ("file.write", json!({ "path": "/etc/app/key", "content": "vault:secret/app#key" })),
         ("haproxy.server_state", json!({ "proxy": "orders", "server": "pg1", "state": "drain" })),
+        ("pgbouncer.status", json!({ "pooler": "orders" })),
+        ("pgbouncer.pause", json!({ "pooler": "orders", "wait": true })),
+        ("pgbouncer.pause", json!({ "pooler": "elsewhere", "wait": false })),
+        ("pgbouncer.resume", json!({ "pooler": "orders" })),
+        ("pgbouncer.reload", json!({ "pooler": "orders" })),
         ("service.status", json!({ "service": "shop" })),
         ("service.status", json!({ "service": "queue" })),
         ("service.reload", json!({ "service": "shop" })),
@@ -83,8 +100,21 @@ fn every_action_says_what_a_person_types() {
         ),
         ("postgres.promote", json!({ "cluster": "orders", "member": "pg2" })),
         ("postgres.canary", json!({ "cluster": "orders" })),
+        ("postgres.read_only", json!({ "cluster": "orders", "member": "pg2" })),
         ("postgres.rejoin", json!({ "cluster": "orders", "member": "pg1" })),
+        ("postgres.restore", json!({ "cluster": "orders", "backup": "orders", "label": "20261122-152030-k3f9" })),
+        (
+            "postgres.compare",
+            json!({ "cluster": "orders", "backup": "orders", "database": unknown("what restore will give as `database`") }),
+        ),
+        (
+            "postgres.swap",
+            json!({ "cluster": "orders", "database": "orders_restore_x", "label": "20261122-152030-k3f9" }),
+        ),
         ("postgres.follow", json!({ "cluster": "orders", "member": "pg2" })),
+        ("link.status", json!({ "link": "uplink" })),
+        ("route.switch", json!({ "link": "uplink" })),
+        ("route.restore", json!({ "link": "uplink" })),
     ];
     let table = Table::builtin();
     let mut text = String::new();

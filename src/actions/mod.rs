@@ -3,10 +3,13 @@
 
 pub mod assert;
 mod by_hand;
+pub mod cli;
 pub mod command;
 pub mod file;
 pub mod haproxy;
 pub mod http;
+pub mod link;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod recorder;
 pub mod service;
@@ -142,6 +145,7 @@ impl Table {
     pub fn builtin() -> Self {
         let mut list: Vec<Arc<dyn Action>> = vec![
             Arc::new(assert::Assert),
+            Arc::new(cli::Cli),
             Arc::new(http::Http),
             Arc::new(http::Journey),
             Arc::new(http::Load),
@@ -152,8 +156,10 @@ impl Table {
         list.extend(postgres::all());
         list.extend(haproxy::all());
         list.extend(file::all());
+        list.extend(pgbouncer::all());
         list.extend(service::all());
         list.extend(tls::all());
+        list.extend(link::all());
         Self::of(list)
     }
 

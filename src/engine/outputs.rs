@@ -19,7 +19,12 @@ pub(super) fn hidden(step: &Step, outputs: Value) -> Value {
 /// A command's report after the step's `ok_if` and `outputs`; any other report as it is.
 pub(super) fn finish(step: &Step, mut report: Report) -> Report {
     let ended = matches!(report.outcome, Outcome::Done | Outcome::Failed);
-    if !ended || report.outputs.get("exit_code").is_none_or(Value::is_null) {
+    // A device that has a prompt has no exit codes, and prints all the same.
+    let printed = match report.outputs.get("exit_code") {
+        Some(code) => !code.is_null(),
+        None => report.outputs.get("stdout").is_some_and(Value::is_string),
+    };
+    if !ended || !printed {
         return report;
     }
     if let Some(condition) = &step.ok_if {

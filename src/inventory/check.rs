@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Database, Fence, Host, Inventory, Member, Proxy};
+use super::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef, link, pooler};
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
 
@@ -23,6 +23,7 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     check_names("groups", inventory.groups.keys(), &mut found);
     check_names("databases", inventory.databases.keys(), &mut found);
     check_names("proxies", inventory.proxies.keys(), &mut found);
+    check_names("backups", inventory.backups.keys(), &mut found);
     check_names("services", inventory.services.keys(), &mut found);
     for (name, host) in &inventory.hosts {
         check_host(inventory, name, host, &mut found);
@@ -44,9 +45,15 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     for (name, proxy) in &inventory.proxies {
         check_proxy(inventory, name, proxy, &mut found);
     }
+    super::backup::check(inventory, &mut found);
     for (name, service) in &inventory.services {
         super::service::check(inventory, name, service, &mut found);
     }
+    check_names("links", inventory.links.keys(), &mut found);
+    for (name, link) in &inventory.links {
+        link::check(inventory, name, link, &mut found);
+    }
+    pooler::problems(inventory, &mut found);
     found
 }
 
@@ -55,6 +62,7 @@ fn check_host(inventory: &Inventory, name: &str, host: &Host, found: &mut Vec<St
     if !(host.connect_timeout_seconds > 0.0 && host.connect_timeout_seconds <= 3600.0) {
         found.push(format!("hosts.{name}.connect_timeout_seconds: it has to be more than 0 and at most 3600"));
     }
+    check_password(&format!("hosts.{name}"), host.password.as_ref(), found);
     let Some(jump) = &host.jump else { return };
     check_reference(&format!("hosts.{name}.jump"), "host", jump, &inventory.hosts, found);
     let mut seen = BTreeSet::from([name]);
@@ -83,12 +91,7 @@ fn check_database(inventory: &Inventory, name: &str, database: &Database, found:
     if database.endpoint.as_deref().is_some_and(|endpoint| !is_address(endpoint)) {
         found.push(format!("{place}.endpoint: write it as ADDRESS:PORT"));
     }
-    if let Some(password) = &database.password
-        // What stands there may be the password itself, so it is not repeated.
-        && let Err(why) = Reference::parse(&password.0)
-    {
-        found.push(format!("{place}.password: {why}"));
-    }
+    check_password(&place, database.password.as_ref(), found);
     for fence in &database.fence {
         if let Fence::Command { argv, probe } = fence
             && (argv.is_empty() || probe.is_empty())
@@ -98,6 +101,13 @@ fn check_database(inventory: &Inventory, name: &str, database: &Database, found:
     }
     for (member_name, member) in &database.members {
         check_member(inventory, &format!("{place}.members.{member_name}"), member, found);
+    }
+}
+
+/// What stands there may be the password itself, so it is not repeated.
+fn check_password(place: &str, password: Option<&SecretRef>, found: &mut Vec<String>) {
+    if let Some(Err(why)) = password.map(|password| Reference::parse(&password.0)) {
+        found.push(format!("{place}.password: {why}"));
     }
 }
 
@@ -178,7 +188,7 @@ pub(super) fn check_reference<T>(
 }
 
 // Names end up in lock names, file names and messages, so they keep to an alphabet that is safe in all of them.
-fn check_names<'a>(place: &str, names: impl Iterator<Item = &'a String>, found: &mut Vec<String>) {
+pub(super) fn check_names<'a>(place: &str, names: impl Iterator<Item = &'a String>, found: &mut Vec<String>) {
     for name in names {
         let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
         let safe = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));

@@ -17,7 +17,10 @@ pub fn load(path: &Path) -> Result<Inventory, InventoryError> {
     // The absolute folder, as a run may outlive the working directory it was started in.
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     let folder = absolute.parent().unwrap_or(Path::new("/"));
-    for password in inventory.databases.values_mut().filter_map(|database| database.password.as_mut()) {
+    let of_databases = inventory.databases.values_mut().filter_map(|database| database.password.as_mut());
+    let of_poolers = inventory.poolers.values_mut().filter_map(|pooler| pooler.password.as_mut());
+    let of_hosts = inventory.hosts.values_mut().filter_map(|host| host.password.as_mut());
+    for password in of_databases.chain(of_poolers).chain(of_hosts) {
         *password = resolve_reference(folder, password);
     }
     let problems = check::problems(&inventory);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Database, Host, Inventory, InventoryError, Member, Proxy};
+use super::{Backup, Database, Host, Inventory, InventoryError, Link, Member, Pooler, Proxy};
 use crate::diagnostic::nearest;
 
 impl Inventory {
@@ -20,6 +20,30 @@ impl Inventory {
     /// When there is none.
     pub fn proxy(&self, name: &str) -> Result<&Proxy, InventoryError> {
         find("proxy", name, &self.proxies)
+    }
+
+    /// A backup by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn backup(&self, name: &str) -> Result<&Backup, InventoryError> {
+        find("backup", name, &self.backups)
+    }
+
+    /// A pair of links by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn link(&self, name: &str) -> Result<&Link, InventoryError> {
+        find("link", name, &self.links)
+    }
+
+    /// A connection pooler by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn pooler(&self, name: &str) -> Result<&Pooler, InventoryError> {
+        find("pooler", name, &self.poolers)
     }
 
     /// A host by its name.
@@ -94,6 +118,7 @@ mod tests {
             port: 22,
             user: None,
             identity_file: None,
+            password: None,
             known_hosts: None,
             jump: None,
             connect_timeout_seconds: 5.0,

@@ -1,16 +1,22 @@
-//! What playbooks act on: hosts, databases, proxies, services. A leaf: it reads its file and knows nothing of the rest. Its file never
-//! holds a secret, only references to secrets, and it never talks to what it names; it reads the secrets themselves when
-//! they are asked for, and keeps them in memory alone.
+//! What playbooks act on: hosts, databases, proxies, links, services. A leaf: it reads its file and knows nothing of the
+//! rest. Its file never holds a secret, only references to secrets, and it never talks to what it names; it reads the
+//! secrets themselves when they are asked for, and keeps them in memory alone.
 
+mod backup;
 mod check;
+mod link;
 mod load;
 mod lookup;
 mod model;
+mod pooler;
 mod secret;
 mod service;
 
+pub use backup::Backup;
+pub use link::{Far, FarPath, Link, LinkPath};
 pub use load::load;
 pub use model::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef};
+pub use pooler::{Pooler, is_pool_name};
 pub use secret::{MASK, MaskedStream, Masker, Secret, Secrets};
 pub use service::{Health, Service, ServiceTls};
 
@@ -46,7 +52,7 @@ pub enum InventoryError {
     /// A name that the inventory does not have.
     #[error("the inventory has no {kind} `{name}`{}", lookup::hint(.kind, .nearest.as_deref(), .known))]
     Unknown {
-        /// `host`, `group`, `database`, `proxy`, `service` or `member`.
+        /// `host`, `group`, `database`, … or `member`.
         kind: &'static str,
         /// The name that was asked for.
         name: String,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Secrets, Service};
+use super::{Backup, Link, Pooler, Secrets, Service};
 
 /// What playbooks act on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,8 +23,14 @@ pub struct Inventory {
     pub databases: BTreeMap<String, Database>,
     /// Proxies in front of them.
     pub proxies: BTreeMap<String, Proxy>,
+    /// Backups of databases.
+    pub backups: BTreeMap<String, Backup>,
     /// Services on hosts.
     pub services: BTreeMap<String, Service>,
+    /// Pairs of links to the same place, one of which carries the traffic.
+    pub links: BTreeMap<String, Link>,
+    /// Connection poolers in front of them.
+    pub poolers: BTreeMap<String, Pooler>,
     /// Who to ask, by role: free text for a person.
     pub contacts: BTreeMap<String, String>,
     /// Where the secrets are asked for that it refers to, and those of inputs: in memory alone.
@@ -55,6 +61,10 @@ pub struct Host {
     /// The private key; the agent where absent.
     #[serde(default)]
     pub identity_file: Option<PathBuf>,
+    /// The password, by reference, for a host (a router mostly) that asks for one: as such, or keyboard-interactive. With
+    /// `identity_file` too, only where the host refuses that key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretRef>,
     /// The known_hosts file that pins its key; `~/.ssh/known_hosts` where absent. A host that is not in it is refused.
     #[serde(default)]
     pub known_hosts: Option<PathBuf>,
@@ -88,7 +98,10 @@ pub struct Database {
     /// The proxy in front, by name.
     #[serde(default)]
     pub proxy: Option<String>,
-    /// Where clients connect: `ADDRESS:PORT` of the proxy.
+    /// The connection pooler in front of that, by name.
+    #[serde(default)]
+    pub pooler: Option<String>,
+    /// Where clients connect: `ADDRESS:PORT` of the pooler, or of the proxy where there is none.
     #[serde(default)]
     pub endpoint: Option<String>,
     /// How a primary that does not answer is fenced, the first whose probe confirms it counting.

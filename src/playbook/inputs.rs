@@ -33,7 +33,10 @@ pub(super) const TYPES: &[&str] = &[
     "host",
     "database",
     "proxy",
+    "backup",
     "service",
+    "link",
+    "pooler",
 ];
 
 /// What is wrong with an input that was given, or was not.
@@ -182,7 +185,7 @@ pub(super) fn simple_type(word: &str) -> Option<Type> {
         "ip" => Type::Ip,
         "cidr" => Type::Cidr,
         "identifier" => Type::Identifier,
-        "host" | "database" | "proxy" | "service" => Type::Reference(word.to_owned()),
+        "host" | "database" | "proxy" | "backup" | "service" | "link" | "pooler" => Type::Reference(word.to_owned()),
         _ => return None,
     })
 }

@@ -299,12 +299,17 @@ impl<'a> Lint<'_, 'a> {
             Argument::List(items) => {
                 let inner = match place {
                     Use::Value(Type::List(item)) => Use::Value(item),
+                    Use::Code(language, Type::List(item)) => Use::Code(language, item),
                     other => other,
                 };
                 items.iter().for_each(|item| self.argument(item, names, owner, inner));
             }
             Argument::Map(entries) => {
-                entries.iter().for_each(|(_, entry)| self.argument(entry, names, owner, Use::Value(&Type::Any)));
+                let inner = match place {
+                    lines @ Use::Code(Language::Lines, _) => lines,
+                    _ => Use::Value(&Type::Any),
+                };
+                entries.iter().for_each(|(_, entry)| self.argument(entry, names, owner, inner));
             }
         }
     }

@@ -60,11 +60,11 @@ fn command(faults: &mut Faults, inputs: &[InputSpec], step: &Step) {
     if let Some(probe) = &step.probe {
         command(faults, inputs, &probe.step);
     }
-    if !matches!(step.action.as_str(), "shell" | "ssh") {
+    if !matches!(step.action.as_str(), "cli" | "shell" | "ssh") {
         return;
     }
     for (name, argument) in &step.arguments {
-        if matches!(name.as_str(), "script" | "argv" | "shell") {
+        if matches!(name.as_str(), "script" | "argv" | "shell" | "lines") {
             part(faults, inputs, step, argument);
         }
     }

@@ -145,6 +145,9 @@ impl<'c> Check<'c> {
             let kind = self.specs.get(&step.action).and_then(|spec| spec.input(name)).map(|field| field.kind.clone());
             let why = match (name.as_str(), kind) {
                 ("script" | "argv" | "shell", _) if command => Some("everybody on the host sees a command line"),
+                ("lines" | "look" | "auto_revert", _) if step.action == "cli" => {
+                    Some("a device shows and keeps what is typed")
+                }
                 (_, None | Some(Type::String | Type::Any | Type::List(_))) => None,
                 _ => Some("this field is a name that is written down and shown"),
             };

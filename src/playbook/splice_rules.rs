@@ -13,6 +13,10 @@ pub(super) fn is_safe(place: Use<'_>, declared: Option<&Type>, first: bool) -> b
         Use::Code(Language::Sql, _) => matches!(declared, Some(Type::Integer | Type::Size | Type::Choice(_))),
         // Whoever gives the beginning of an address decides where it leads anyway: the playbook asks for just that.
         Use::Code(Language::Url, _) => first || declared.is_some_and(Type::is_safe_in_a_line),
+        // A time is its seconds: a number has no letter that a device reads.
+        Use::Code(Language::Lines, _) => {
+            declared.is_some_and(|declared| declared.is_safe_in_a_line() || *declared == Type::Duration)
+        }
         Use::Code(Language::Command, _) | Use::Value(_) | Use::Text => true,
     }
 }
@@ -27,6 +31,10 @@ pub(super) fn reader(place: Use<'_>) -> (&'static str, &'static str) {
             "address",
             "give it where it is encoded: `path: [\"{{…}}\"]` behind the `url`, or `query: { name: \"{{…}}\" }`",
         ),
+        Use::Code(Language::Lines, _) => (
+            "line that a device reads",
+            "declare it as a type of a safe alphabet: ip, cidr, integer, size, duration, choice, identifier, host",
+        ),
         _ => (
             "command line",
             "give it through the environment: `env: { NAME: \"{{…}}\" }`, and \"$NAME\" in the script; or use `argv:`",
@@ -38,7 +46,7 @@ pub(super) fn reader(place: Use<'_>) -> (&'static str, &'static str) {
 /// a choice between addresses is fine.
 pub(super) fn reads_computed(place: Use<'_>, source: &str) -> Option<(&'static str, &'static str)> {
     match place {
-        Use::Line | Use::Code(Language::Sql, _) => Some(reader(place)),
+        Use::Line | Use::Code(Language::Sql | Language::Lines, _) => Some(reader(place)),
         Use::Code(Language::Url, _) if source.contains('+') => Some(reader(place)),
         _ => None,
     }
@@ -58,6 +66,33 @@ mod tests {
         );
         let loaded = load(&Source::new("x.yaml", text), &Specs::of(Table::builtin().specs()));
         loaded.diagnostics.iter().map(|fault| fault.code).filter(|code| *code != "unused-input").collect()
+    }
+
+    #[test]
+    fn no_text_becomes_part_of_a_line_that_a_device_reads() {
+        let cli = |with: &str| {
+            faults(&format!(
+                "uses: cli, with: {{ host: r1, {with} }}, effect: idempotent, rollback: none, because: a test"
+            ))
+        };
+        for spliced in [
+            cli("lines: [\"show {{inputs.text}}\"]"),
+            cli("lines: [\"{{inputs.text}}\"]"),
+            cli("lines: \"{{inputs.text}}\""),
+            cli("lines: [{ expr: \"'show ' + inputs.text\" }]"),
+            cli("lines: [a], look: [\"show {{inputs.text}}\"]"),
+            cli("lines: [a], pager_off: [\"{{inputs.text}}\"]"),
+            cli("lines: [a], auto_revert: { after: 60s, confirm: [\"{{inputs.text}}\"] }"),
+            cli("lines: [a], auto_revert: { after: 60s, confirm: [b], check: { lines: [\"{{inputs.text}}\"] } }"),
+        ] {
+            assert!(spliced.contains(&"spliced-value"), "{spliced:?}");
+        }
+        for apart in [
+            cli("lines: [\"neighbor {{inputs.host}} weight {{inputs.count}}\", \"{{inputs.word}}\"]"),
+            cli("lines: [a], expect: [\"{{inputs.text}}\"]"),
+        ] {
+            assert_eq!(apart, Vec::<&str>::new());
+        }
     }
 
     #[test]

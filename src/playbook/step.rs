@@ -16,7 +16,7 @@ use super::{Argument, OnFailure, Probe, Retry, Rollback, Service, Step, Verify};
 use crate::diagnostic::nearest;
 
 /// The actions whose effect and undo nobody but the playbook can know.
-const OPEN: &[&str] = &["shell", "ssh", "http", "http.journey", command::UNREADABLE];
+const OPEN: &[&str] = &["cli", "shell", "ssh", "http", "http.journey", command::UNREADABLE];
 
 /// Whether a playbook says what an action's effect is.
 pub(super) fn is_open(action: &str) -> bool {
@@ -163,10 +163,11 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, defaults: Defaults, pla
 
 /// Keys that have no meaning for what the step does.
 fn check_misplaced(reader: &mut Reader<'_>, node: &Node, call: &Call, effect: Effect) {
-    let is_command = matches!(call.action.as_str(), "shell" | "ssh" | command::UNREADABLE);
+    let is_command = matches!(call.action.as_str(), "cli" | "shell" | "ssh" | command::UNREADABLE);
     for key in ["ok_if", "outputs"] {
         if let (Some(node), false) = (node.get(key), is_command) {
-            let message = format!("`{key}` is for commands (`run`, `argv`), and this step uses `{}`", call.action);
+            let message =
+                format!("`{key}` is for commands (`run`, `argv`, `cli`), and this step uses `{}`", call.action);
             reader.faults.error("wrong-key", node.span, message, None);
         }
     }

@@ -168,6 +168,12 @@ impl Stage {
         }
     }
 
+    /// The inputs that it is for, each as it is typed.
+    pub fn inputs(&self) -> Vec<(String, String)> {
+        let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        self.text.inputs.iter().map(|(name, value)| (name.clone(), plain(value))).collect()
+    }
+
     /// Lets an attempt (from 1) of a task go wrong, or every attempt.
     pub fn fail(&self, task: &str, attempt: Option<u32>, fault: Fault) {
         self.state().faults.insert((task.to_owned(), attempt), fault);

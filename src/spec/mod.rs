@@ -51,6 +51,8 @@ pub enum Language {
     Url,
     /// A program and its arguments: an interpreter among them reads a program in turn.
     Command,
+    /// Lines for a device's prompt, wherever in the input they stand.
+    Lines,
 }
 
 /// One input, output or fact of an action.

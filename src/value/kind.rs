@@ -33,7 +33,7 @@ pub enum Type {
     Cidr,
     /// `[A-Za-z0-9][A-Za-z0-9._-]*`: safe in a command line.
     Identifier,
-    /// An entry of the inventory, of the kind named: `host`, `database`, `proxy`.
+    /// An entry of the inventory, of the kind named: `host`, `database`, `proxy`, `link`.
     Reference(String),
     /// Anything, for what JSON brings.
     Any,

@@ -12,11 +12,11 @@ pub(crate) mod supervise;
 #[cfg(not(feature = "ssh"))]
 mod without_ssh;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::output::{base64, hexadecimal};
+pub(crate) use self::output::{Capture, base64, hexadecimal};
 use super::Context;
 use super::recorder::spool::check_key;
 use crate::outcome::CommandOutput;
@@ -139,4 +139,43 @@ pub async fn recall(context: &Context, command: &Command, key: &str, wait: Durat
         None => local::recall(context, key, wait).await,
         Some(host) => remote::recall(context, host, key, wait).await,
     }
+}
+
+/// A terminal on a host: bytes to it, and bytes from it.
+pub(crate) trait Wire {
+    /// Types bytes.
+    ///
+    /// # Errors
+    /// When they may not have got there.
+    fn send(&mut self, bytes: &[u8]) -> Result<(), Cut>;
+
+    /// What came, waiting for it until a time; nothing where nothing came.
+    ///
+    /// # Errors
+    /// When nothing will come any more.
+    fn receive(&mut self, until: Instant) -> Result<Vec<u8>, Cut>;
+}
+
+/// Why a terminal is of no use any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The other side closed it.
+    Closed,
+    /// The connection is gone, and why.
+    Lost(String),
+    /// Bytes could not be sent in time.
+    TimeUp,
+}
+
+/// Opens a terminal on a host and has somebody talk there, for `limit` at most.
+///
+/// # Errors
+/// When there is no terminal: then nothing was typed.
+pub(crate) async fn converse<T: Send + 'static>(
+    context: &Context,
+    host: &str,
+    limit: Duration,
+    talk: impl FnOnce(&mut dyn Wire) -> T + Send + 'static,
+) -> Result<T, CommandError> {
+    remote::converse(context, host, limit, talk).await
 }

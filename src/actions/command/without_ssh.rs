@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Command, CommandError, Ended, Recalled};
+use super::{Command, CommandError, Ended, Recalled, Wire};
 use crate::actions::Context;
 
 fn refusal(host: &str) -> String {
-    format!("this binary was built without ssh: it runs no command on {host}. Build it with `--features ssh`")
+    format!("this binary was built without ssh: it runs nothing on {host}. Build it with `--features ssh`")
 }
 
 /// Refuses.
@@ -29,4 +29,14 @@ pub(super) async fn change(
 /// Refuses.
 pub(super) async fn recall(_: &Context, host: &str, _: &str, _: Duration) -> Recalled {
     Recalled::Lost(refusal(host))
+}
+
+/// Refuses.
+pub(super) async fn converse<T: Send + 'static>(
+    _: &Context,
+    host: &str,
+    _: Duration,
+    _: impl FnOnce(&mut dyn Wire) -> T + Send + 'static,
+) -> Result<T, CommandError> {
+    Err(CommandError::Invalid(refusal(host)))
 }

@@ -1,12 +1,14 @@
 //! Files on this machine or on a host of the inventory: what they hold, and one file put in another one's place. What
 //! stands in a file never gets into a record: digests, sizes, modes and owners do.
 
+mod checksum;
 mod source;
 mod target;
 mod write;
 
 use std::sync::Arc;
 
+pub use checksum::Checksum;
 pub use write::Write;
 
 use super::{Action, Context};
@@ -14,7 +16,7 @@ use crate::value::Value;
 
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
-    vec![Arc::new(Write)]
+    vec![Arc::new(Write), Arc::new(Checksum)]
 }
 
 /// The largest file that is written, in bytes: what is larger is data, and no configuration.

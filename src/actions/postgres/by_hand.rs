@@ -29,6 +29,7 @@ fn known(inventory: &Inventory, action: &str, arguments: &Value) -> Option<Vec<S
         "postgres.catch_up" => hand.catch_up(member, arguments),
         "postgres.promote" => hand.promote(member, &name),
         "postgres.canary" => hand.canary(),
+        "postgres.read_only" => hand.read_only(),
         "postgres.rejoin" => hand.rejoin(member, &name),
         "postgres.follow" => hand.follow(member),
         _ => return None,
@@ -139,7 +140,18 @@ impl Hand<'_> {
         let (address, port) = endpoint.rsplit_once(':').unwrap_or((&endpoint, "5432"));
         let sql = "create temporary table by_hand (at timestamptz); insert into by_hand values (now()) returning at, \
                    inet_server_port(), pg_is_in_recovery()";
-        vec![self.psql(address, port, sql), comment("good: one row, and f: the server behind the proxy takes writes")]
+        vec![
+            self.psql(address, port, sql),
+            comment("good: one row, and f: the server behind the endpoint takes writes"),
+        ]
+    }
+
+    fn read_only(&self) -> Vec<String> {
+        let endpoint = self.database.endpoint.clone().unwrap_or_else(|| "<endpoint>:<port>".to_owned());
+        let (address, port) = endpoint.rsplit_once(':').unwrap_or((&endpoint, "5432"));
+        let sql = "select pg_is_in_recovery(), inet_server_port(); begin; create temporary table by_hand (); rollback";
+        let good = "good: t, then an error: cannot execute CREATE TABLE in a read-only transaction";
+        vec![self.psql(address, port, sql), comment(good)]
     }
 
     fn rejoin(&self, member: Option<&Member>, name: &str) -> Vec<String> {

@@ -5,13 +5,12 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 use serde_json::json;
-use tokio_postgres::Client;
+use tokio_postgres::types::Type as Sql;
 
-use super::cluster::View;
-use super::connect::{connect, database, explain};
-use super::{PostgresError, identity_fact, needed, text};
+use super::connect::explain;
+use super::endpoint::{hold_to_identity, reach};
+use super::{PostgresError, identity_fact, text};
 use crate::actions::{Action, ActionError, Call, Context};
-use crate::inventory::Database;
 use crate::outcome::{Finding, Report};
 use crate::spec::{ActionSpec, Change, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
 use crate::value::{Type, Value};
@@ -52,59 +51,6 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
     timeout_seconds: 20.0,
     open_inputs: false,
 });
-
-struct Behind {
-    member: Option<String>,
-    system_identifier: String,
-    port: i32,
-    in_recovery: bool,
-    timeline: i32,
-}
-
-async fn reach(
-    context: &Context,
-    arguments: &Value,
-    limit: std::time::Duration,
-) -> Result<(Client, Behind), PostgresError> {
-    let cluster = needed(arguments, "cluster")?;
-    let found = database(&context.inventory, cluster)?;
-    let endpoint = found.endpoint.as_deref().ok_or_else(|| {
-        PostgresError::Invalid(format!(
-            "database {cluster} has no `endpoint` in the inventory: where its clients connect"
-        ))
-    })?;
-    let (address, port) = endpoint
-        .rsplit_once(':')
-        .and_then(|(address, port)| Some((address.trim_matches(['[', ']']), port.parse().ok()?)))
-        .ok_or_else(|| PostgresError::Invalid(format!("the endpoint `{endpoint}` is no ADDRESS:PORT")))?;
-    let client = connect(found, &context.inventory, (address, port), &found.dbname, limit)
-        .await
-        .map_err(|why| PostgresError::Unreachable(format!("the endpoint: {}", why.text())))?;
-    let ask =
-        "select pg_catalog.pg_is_in_recovery(), (select system_identifier::text from pg_catalog.pg_control_system()),
-        host(pg_catalog.inet_server_addr()), pg_catalog.inet_server_port(), case when pg_catalog.pg_is_in_recovery() then 0
-        else ('x' || substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8))::bit(32)::int end";
-    let row = client.query_one(ask, &[]).await.map_err(|error| {
-        PostgresError::Unreachable(format!("the endpoint {endpoint} accepts, but answers nothing: {}", explain(&error)))
-    })?;
-    let address: Option<String> = row.try_get(2).ok().flatten();
-    let port: i32 = row.try_get::<_, Option<i32>>(3).ok().flatten().unwrap_or(0);
-    let behind = Behind {
-        member: whose(found, address.as_deref(), port),
-        system_identifier: row.try_get(1).unwrap_or_default(),
-        port,
-        in_recovery: row.try_get(0).unwrap_or(true),
-        timeline: row.try_get(4).unwrap_or(0),
-    };
-    Ok((client, behind))
-}
-
-fn whose(database: &Database, address: Option<&str>, port: i32) -> Option<String> {
-    let by_port = || database.members.iter().filter(|(_, member)| i32::from(member.port) == port);
-    let by_address = by_port().find(|(_, member)| Some(member.address.as_str()) == address);
-    // Behind a translated address the port may still be one member's alone.
-    by_address.or_else(|| by_port().next().filter(|_| by_port().count() == 1)).map(|(name, _)| name.clone())
-}
 
 #[async_trait]
 impl Action for Canary {
@@ -160,21 +106,8 @@ delete from playbook.canary where written < now() - interval '30 days';";
 
 async fn sing(context: &Context, call: &Call) -> Result<Report, PostgresError> {
     let (client, behind) = reach(context, &call.arguments, call.timeout).await?;
-    let cluster = needed(&call.arguments, "cluster")?;
-    // Where the inventory says nothing, the members themselves say whose the endpoint has to be.
-    let expected = match &database(&context.inventory, cluster)?.system_identifier {
-        Some(named) => Some(named.clone()),
-        None => View::of(&context.inventory, cluster).await?.system_identifier,
-    };
-    let planned = call.before.get("system_identifier").and_then(Value::as_str);
-    if let Some(wanted) = expected.as_deref().into_iter().chain(planned).find(|id| *id != behind.system_identifier) {
-        return Err(PostgresError::Refused(format!(
-            "the server behind the endpoint has the system identifier {}, not {wanted}: it is another cluster's and is not \
-             written to; see where the endpoint of {cluster} leads",
-            behind.system_identifier
-        )));
-    }
-    let who = behind.member.as_deref().map_or_else(|| format!("port {}", behind.port), str::to_owned);
+    hold_to_identity(context, &call.arguments, &call.before, &behind).await?;
+    let who = behind.who();
     if behind.in_recovery {
         return Err(PostgresError::Refused(format!(
             "the server behind the endpoint ({who}) is a standby: it takes no writes"
@@ -183,7 +116,8 @@ async fn sing(context: &Context, call: &Call) -> Result<Report, PostgresError> {
     let failed = |error: tokio_postgres::Error| PostgresError::Failed(format!("{who} answers: {}", explain(&error)));
     client.batch_execute(MAKE).await.map_err(failed)?;
     let write = "insert into playbook.canary (key) values ($1) on conflict (key) do nothing";
-    client.execute(write, &[&call.key]).await.map_err(failed)?;
+    client.query_typed(write, &[(&call.key, Sql::TEXT)]).await.map_err(failed)?;
+    client.batch_execute("commit").await.map_err(failed)?;
     drop(client);
     match read_back(context, call).await? {
         Some(outputs) => {
@@ -197,9 +131,9 @@ async fn sing(context: &Context, call: &Call) -> Result<Report, PostgresError> {
 
 async fn read_back(context: &Context, call: &Call) -> Result<Option<Value>, PostgresError> {
     let (client, behind) = reach(context, &call.arguments, call.timeout).await?;
-    let asked = client.query_opt("select from playbook.canary where key = $1", &[&call.key]).await;
+    let asked = client.query_typed("select from playbook.canary where key = $1", &[(&call.key, Sql::TEXT)]).await;
     let found = match asked {
-        Ok(row) => row.is_some(),
+        Ok(rows) => !rows.is_empty(),
         Err(error) if error.code() == Some(&tokio_postgres::error::SqlState::UNDEFINED_TABLE) => false,
         Err(error) => return Err(PostgresError::Lost(explain(&error))),
     };

@@ -54,17 +54,40 @@ pub(super) async fn connect(
     statement_timeout: Duration,
 ) -> Result<Client, NoConnection> {
     let mut config = Config::new();
-    config.host(address).port(port).user(&database.user).dbname(dbname).application_name("playbook");
+    config.host(address).port(port).dbname(dbname);
     config.connect_timeout(CONNECT).tcp_user_timeout(CONNECT.max(statement_timeout));
     // A role's or a database's own settings must not decide how long we wait, or where our names are looked up.
     config.options(format!("-c statement_timeout={} -c lock_timeout=0", statement_timeout.as_millis().max(1)));
+    enter(database, inventory, config, &format!("{address}:{port}"), CONNECT * 2).await
+}
+
+/// Connects the way that clients do, maybe through a pooler: those refuse options of a session, as the session is not ours.
+pub(super) async fn connect_as_client(
+    database: &Database,
+    inventory: &Inventory,
+    (address, port): (&str, u16),
+    limit: Duration,
+) -> Result<Client, NoConnection> {
+    let mut config = Config::new();
+    config.host(address).port(port).dbname(&database.dbname);
+    config.connect_timeout(CONNECT).tcp_user_timeout(CONNECT.max(limit));
+    enter(database, inventory, config, &format!("{address}:{port}"), limit.max(CONNECT * 2)).await
+}
+
+async fn enter(
+    database: &Database,
+    inventory: &Inventory,
+    mut config: Config,
+    place: &str,
+    limit: Duration,
+) -> Result<Client, NoConnection> {
+    config.user(&database.user).application_name("playbook");
     if let Some(reference) = &database.password {
         config.password(secret(inventory, reference).await.map_err(NoConnection::Invalid)?);
     }
-    let place = format!("{address}:{port}");
-    match tokio::time::timeout(CONNECT * 2, config.connect(NoTls)).await {
-        Err(_) => Err(NoConnection::Silent(format!("{place} does not answer within {} s", (CONNECT * 2).as_secs()))),
-        Ok(Err(error)) => Err(why(&place, &error)),
+    match tokio::time::timeout(limit, config.connect(NoTls)).await {
+        Err(_) => Err(NoConnection::Silent(format!("{place} does not answer within {} s", limit.as_secs()))),
+        Ok(Err(error)) => Err(why(place, &error)),
         Ok(Ok((client, connection))) => {
             // It ends when the client is dropped, or the server goes; whoever waits for an answer is told by the client.
             tokio::spawn(connection);

@@ -2,6 +2,7 @@
 //! SQL directly, never through a proxy; their servers are stopped and started by commands on their hosts. A member whose
 //! system identifier is not the cluster's is never touched.
 
+mod backup;
 mod by_hand;
 mod canary;
 mod catch_up;
@@ -9,6 +10,7 @@ mod cluster;
 mod connect;
 mod conninfo;
 mod controller;
+mod endpoint;
 mod execute;
 mod fence;
 mod fence_unplanned;
@@ -18,6 +20,7 @@ mod member;
 mod observe;
 mod promote;
 mod query;
+mod read_only;
 mod rejoin;
 mod rejoin_host;
 mod status;
@@ -28,6 +31,7 @@ mod votes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use backup::{Compare, Restore, Swap};
 pub use canary::Canary;
 pub use catch_up::CatchUp;
 pub use execute::Execute;
@@ -35,6 +39,7 @@ pub use fence::Fence;
 pub use follow::Follow;
 pub use promote::Promote;
 pub use query::Query;
+pub use read_only::ReadOnly;
 pub use rejoin::Rejoin;
 pub use status::Status;
 
@@ -96,8 +101,12 @@ pub fn all() -> Vec<Arc<dyn Action>> {
         Arc::new(CatchUp),
         Arc::new(Promote),
         Arc::new(Canary),
+        Arc::new(ReadOnly),
         Arc::new(Rejoin),
         Arc::new(Follow),
+        Arc::new(Restore),
+        Arc::new(Compare),
+        Arc::new(Swap),
     ]
 }
 

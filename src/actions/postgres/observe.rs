@@ -94,6 +94,12 @@ impl Facts {
         self.current.as_deref().or(self.replayed.as_deref()).and_then(|text| text.parse().ok())
     }
 
+    /// How much of the log a standby has and has not replayed yet; nothing where it has received none since it was started.
+    pub(super) fn to_replay(&self) -> Option<i64> {
+        let read = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<Lsn>().ok());
+        Some(read(&self.received)?.ahead_of(read(&self.replayed)?).max(0))
+    }
+
     /// Whether it streams from a primary.
     pub(super) fn streams(&self) -> bool {
         self.receiver.as_ref().is_some_and(|receiver| receiver.status == "streaming")

@@ -95,6 +95,7 @@ async fn look(context: &Context, arguments: &Value) -> Result<(Value, Vec<String
         .or_else(|| text(arguments, "standby").is_none().then(|| view.best_standby()).flatten());
     let server = |name: &str| found.members.get(name).and_then(|m| m.server.clone()).unwrap_or_else(|| name.to_owned());
     let gone = view.primaries().is_empty() && votes.alive.is_empty() && votes.dead.len() >= PLACES;
+    let others = found.members.keys().filter(|name| Some(*name) != old_primary.as_ref());
     let mut outputs = json!({
         "primaries": view.primaries().len(),
         "primary": view.primary(),
@@ -111,8 +112,10 @@ async fn look(context: &Context, arguments: &Value) -> Result<(Value, Vec<String
         "seen_alive_by": votes.alive,
         "seen_unclear_by": votes.unclear,
         "proxy": found.proxy,
+        "pooler": found.pooler,
         "primary_server": old_primary.as_deref().map(server),
         "standby_server": standby.map(server),
+        "other_servers": others.map(|name| server(name)).collect::<Vec<_>>(),
     });
     let slots = found.members.iter().filter(|(name, m)| Some(name.as_str()) != standby && m.slot.is_some()).count();
     if let (Some(all), Value::Object(more)) = (outputs.as_object_mut(), compare(&view, standby, slots)) {
@@ -136,6 +139,7 @@ fn compare(view: &View, standby: Option<&str>, slots_needed: usize) -> Value {
     json!({
         "timeline": primary.or(candidate).map(|facts| facts.timeline),
         "lag_bytes": behind(candidate.and_then(Facts::applied)),
+        "replay_lag_bytes": candidate.and_then(Facts::to_replay),
         "receive_lag_bytes": behind(candidate.and_then(Facts::furthest)),
         "candidate_last_lsn": candidate.and_then(Facts::furthest).map(|lsn| lsn.to_string()),
         "streaming": streams(primary, candidate, standby),

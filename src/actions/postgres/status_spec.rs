@@ -57,6 +57,12 @@ fn fields() -> Vec<FieldSpec> {
         FieldSpec::optional("lag_bytes", Type::Size, "what the candidate has not replayed yet; null without a primary")
             .volatile(),
         FieldSpec::optional("receive_lag_bytes", Type::Size, "what the candidate has not received yet").volatile(),
+        FieldSpec::optional(
+            "replay_lag_bytes",
+            Type::Size,
+            "what the candidate has received and not replayed; it knows it alone",
+        )
+        .volatile(),
         FieldSpec::optional("candidate_last_lsn", Type::String, "the last position that the candidate has").volatile(),
         FieldSpec::required("streaming", Type::Boolean, "whether the candidate streams from the primary"),
         FieldSpec::required("replay_paused", Type::Boolean, "whether replay is paused on the candidate"),
@@ -76,7 +82,9 @@ fn fields() -> Vec<FieldSpec> {
         FieldSpec::required("seen_alive_by", list(), "the places that say it serves").volatile(),
         FieldSpec::required("seen_unclear_by", list(), "the places that cannot say").volatile(),
         FieldSpec::optional("proxy", Type::Reference("proxy".into()), "the proxy in front of the cluster"),
+        FieldSpec::optional("pooler", Type::Reference("pooler".into()), "the connection pooler in front of it, if any"),
         FieldSpec::optional("primary_server", Type::Identifier, "the old primary's name in the proxy"),
         FieldSpec::optional("standby_server", Type::Identifier, "the candidate's name in the proxy"),
+        FieldSpec::required("other_servers", list(), "the names in the proxy of all members but the old primary"),
     ]
 }

@@ -150,7 +150,12 @@ fn targets(inventory: &Inventory) -> Vec<Target> {
         action: "service.status",
         arguments: json!({ "service": name }),
     });
-    hosts.chain(databases).chain(proxies).chain(services).collect()
+    let poolers = inventory.poolers.keys().map(|name| Target {
+        about: format!("pooler {name}"),
+        action: "pgbouncer.status",
+        arguments: json!({ "pooler": name }),
+    });
+    hosts.chain(databases).chain(proxies).chain(poolers).chain(services).collect()
 }
 
 async fn look(actions: crate::actions::Table, inventory: Arc<Inventory>, target: Target) -> Look {

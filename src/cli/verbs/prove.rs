@@ -20,7 +20,7 @@ pub fn prove(setup: &Setup, args: &Prove) -> Result<Exit, Failure> {
     if args.real {
         return super::prove_real::prove(setup, args);
     }
-    let chosen = setup.chosen(&args.name, &args.input, args.inputs_file.as_deref())?;
+    let chosen = world::chosen(setup, args.world.as_deref(), (&args.name, &args.input, args.inputs_file.as_deref()))?;
     let title = format!("{}@{}", chosen.playbook.name, chosen.playbook.version);
     let (stage, from) = world::find(setup, args.world.as_deref(), &chosen.playbook.name, &chosen.inputs)?;
     let head = format!("PROOF in {from}: nothing real is looked at or changed.");

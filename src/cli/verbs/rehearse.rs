@@ -27,7 +27,8 @@ use super::world;
 /// # Errors
 /// When the playbook, the inputs or the world cannot be read.
 pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
-    let mut chosen = setup.chosen(&args.name, &args.input, args.inputs_file.as_deref())?;
+    let mut chosen =
+        world::chosen(setup, args.world.as_deref(), (&args.name, &args.input, args.inputs_file.as_deref()))?;
     let (stage, from) = world::find(setup, args.world.as_deref(), &chosen.playbook.name, &chosen.inputs)?;
     for word in &args.fail {
         mishap(&chosen.playbook, &stage, word)?;
@@ -163,7 +164,7 @@ pub fn world_of(setup: &Setup, plan: &Plan) -> String {
     }
     for (check, planned) in plan.playbook.checks.iter().zip(&plan.checks) {
         // What acts on a target is written with what steps find there; a command is known by its own look alone.
-        if check.step.action == "shell" || check.step.action == "ssh" {
+        if ["cli", "shell", "ssh"].contains(&check.step.action.as_str()) {
             let scene = Scene { outputs: known(&planned.outputs), ..Scene::default() };
             text.steps.insert(check.step.id.to_string(), scene);
         }

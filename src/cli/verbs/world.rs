@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::setup::{self, Setup, is_file_name};
+use crate::cli::setup::{self, Chosen, Setup, is_file_name};
 use crate::cli::text::{Ink, Line};
 use crate::sim::Stage;
 use crate::value::Value;
@@ -28,6 +28,41 @@ pub fn find(setup: &Setup, named: Option<&Path>, name: &str, inputs: &Value) -> 
         setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
     }
     Ok((stage.clone(), describe(&path, &stage)))
+}
+
+/// A playbook with its inputs. One that must be given and is not is what its world has for it: a world that stands beside a
+/// playbook is for just such inputs.
+///
+/// # Errors
+/// When the playbook or its inputs cannot be read, or an input is neither given nor in the world.
+pub fn chosen(
+    setup: &Setup,
+    named: Option<&Path>,
+    (name, typed, file): (&str, &[String], Option<&Path>),
+) -> Result<Chosen, Failure> {
+    let playbook = setup.playbook(name)?;
+    let is_given = |input: &str| {
+        let typed = typed.iter().any(|pair| pair.split_once('=').is_some_and(|(name, _)| name == input));
+        typed || std::env::var_os(format!("PLAYBOOK_INPUT_{}", input.to_uppercase())).is_some()
+    };
+    let missing: Vec<&str> = match file {
+        Some(_) => Vec::new(),
+        None => {
+            let needed = playbook.inputs.iter().filter(|input| input.required && input.default.is_none());
+            needed.map(|input| input.name.as_str()).filter(|input| !is_given(input)).collect()
+        }
+    };
+    let mut typed = typed.to_vec();
+    if !missing.is_empty() {
+        let stage = match named {
+            Some(path) if path.exists() => Some(read(path)?),
+            Some(_) => None,
+            None => worlds(setup, &playbook.name).first().map(|(_, path)| read(path)).transpose()?,
+        };
+        let has = stage.iter().flat_map(Stage::inputs).filter(|(name, _)| missing.contains(&name.as_str()));
+        typed.extend(has.map(|(name, value)| format!("{name}={value}")));
+    }
+    setup.chosen(name, &typed, file)
 }
 
 /// Of the worlds that fit the inputs, the one that asks for most of them.

@@ -31,7 +31,7 @@ impl Command {
                 let words: Option<Vec<String>> = words.iter().map(word).collect();
                 words?.join(" ")
             }
-            _ => return None,
+            _ => typed(arguments)?,
         };
         let host = arguments.get("host").and_then(Value::as_str).map(str::to_owned);
         Some(Self { text, host })
@@ -59,7 +59,13 @@ impl Command {
 }
 
 fn runs_commands(action: &str) -> bool {
-    matches!(action, "shell" | "ssh")
+    matches!(action, "cli" | "shell" | "ssh")
+}
+
+/// The lines that are typed at a device's prompt.
+fn typed(arguments: &Value) -> Option<String> {
+    let lines = arguments.get("lines")?.as_array()?.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?;
+    Some(lines.join("; "))
 }
 
 fn word(value: &Value) -> Option<String> {

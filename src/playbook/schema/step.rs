@@ -104,7 +104,7 @@ fn of_action(spec: &ActionSpec) -> Value {
     if !is_open(spec.name) {
         not.extend(["effect", "probe"]);
     }
-    if !matches!(spec.name, "shell" | "ssh") {
+    if !matches!(spec.name, "cli" | "shell" | "ssh") {
         not.extend(["ok_if", "outputs"]);
     }
     if !not.is_empty() {

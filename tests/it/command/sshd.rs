@@ -72,6 +72,7 @@ impl Sshd {
             port: self.port,
             user: None,
             identity_file: Some(self.at("user")),
+            password: None,
             known_hosts: Some(self.at("known_hosts")),
             jump: None,
             connect_timeout_seconds: 10.0,

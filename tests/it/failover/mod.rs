@@ -65,7 +65,7 @@ pub fn lab_with_a_row() -> Lab {
     lab
 }
 
-/// What a recovery must not change: roles, identity, the proxy's servers, and whether writes pass.
+/// What a recovery must not change: roles, identity, the proxy's servers, the pool, and whether writes pass.
 pub fn world(lab: &Lab) -> String {
     let mut world = String::new();
     for member in ["pg1", "pg2"] {
@@ -78,6 +78,7 @@ pub fn world(lab: &Lab) -> String {
         world.push_str(&format!("{member}: {role}\n"));
     }
     world.push_str(&proxy_servers(lab));
+    world.push_str(&format!("pool paused: {}\n", lab.is_paused()));
     world
 }
 

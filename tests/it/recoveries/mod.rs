@@ -2,6 +2,12 @@
 
 mod cert_renew;
 mod file_write;
+mod links;
+mod links_cut_off;
+mod pgbouncer;
+mod pooled;
+mod readonly_standby;
+mod restore;
 mod service_restart;
 pub mod web;
 

@@ -13,7 +13,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ssh2::{BlockDirections, Channel, Error, ErrorCode, Session};
 
 use super::known_hosts;
-use crate::inventory::{Host, Inventory};
+use super::passwords::{Reach, log_in_by_password};
+use crate::inventory::{Host, Secret};
 
 /// How often a wait looks up to see whether anybody still wants it.
 const BREATH: Duration = Duration::from_millis(200);
@@ -61,7 +62,7 @@ impl Patience {
 
 /// A connection that was let in.
 pub(super) struct Connection {
-    session: Session,
+    pub(super) session: Session,
     socket: OwnedFd,
     alive: bool,
 }
@@ -71,29 +72,25 @@ impl Connection {
     ///
     /// # Errors
     /// Why that is not possible, for a person: nothing was started on the host.
-    pub(super) fn open(inventory: &Inventory, name: &str, given_up: &Arc<AtomicBool>) -> Result<Self, String> {
-        Self::open_through(inventory, name, given_up, JUMPS)
+    pub(super) fn open(reach: &Reach, name: &str, given_up: &Arc<AtomicBool>) -> Result<Self, String> {
+        Self::open_through(reach, name, given_up, JUMPS)
     }
 
-    fn open_through(
-        inventory: &Inventory,
-        name: &str,
-        given_up: &Arc<AtomicBool>,
-        left: usize,
-    ) -> Result<Self, String> {
-        let host = inventory.host(name).map_err(|error| error.to_string())?;
+    fn open_through(reach: &Reach, name: &str, given_up: &Arc<AtomicBool>, left: usize) -> Result<Self, String> {
+        let host = reach.inventory.host(name).map_err(|error| error.to_string())?;
         let limit = Duration::try_from_secs_f64(host.connect_timeout_seconds).unwrap_or(Duration::from_secs(5));
         let patience = || Patience { until: Instant::now() + limit, given_up: given_up.clone() };
         let place = format!("{name} ({}:{})", host.address, host.port);
+        let password = reach.password(name);
         let opened = match &host.jump {
             None => {
                 let patience = patience();
-                connect(host, &patience).and_then(|stream| Self::begin(stream, host, &patience))
+                connect(host, &patience).and_then(|stream| Self::begin(stream, host, password, &patience))
             }
             Some(jump) if left > 0 => {
-                let before = Self::open_through(inventory, jump, given_up, left - 1)?;
+                let before = Self::open_through(reach, jump, given_up, left - 1)?;
                 let patience = patience();
-                before.bridge(host, &patience).and_then(|stream| Self::begin(stream, host, &patience))
+                before.bridge(host, &patience).and_then(|stream| Self::begin(stream, host, password, &patience))
             }
             Some(_) => return Err(format!("the inventory leads to {name} through too many hosts, or in a circle")),
         };
@@ -104,7 +101,7 @@ impl Connection {
         })
     }
 
-    fn begin<S>(stream: S, host: &Host, patience: &Patience) -> Result<Self, Interrupted>
+    fn begin<S>(stream: S, host: &Host, password: Option<&Secret>, patience: &Patience) -> Result<Self, Interrupted>
     where
         S: std::os::fd::AsFd + std::os::fd::AsRawFd + 'static,
     {
@@ -119,7 +116,7 @@ impl Connection {
         let mut connection = Self { session, socket, alive: false };
         connection.patiently(patience, |connection| connection.session.handshake())?;
         pinned.check(&connection.session).map_err(failed)?;
-        connection.log_in(host, patience)?;
+        connection.log_in(host, password, patience)?;
         // A quiet connection that a router forgot is noticed while a command runs. Not before: amid a handshake it is
         // an error.
         connection.session.set_keepalive(true, 15);
@@ -127,18 +124,28 @@ impl Connection {
         Ok(connection)
     }
 
-    fn log_in(&mut self, host: &Host, patience: &Patience) -> Result<(), Interrupted> {
+    /// By the key, where there is one; else by the password, where there is one; else by whatever ssh-agent has.
+    fn log_in(&mut self, host: &Host, password: Option<&Secret>, patience: &Patience) -> Result<(), Interrupted> {
         let user = match &host.user {
             Some(user) => user.clone(),
             None => local_user().ok_or_else(|| Interrupted::Failed("this user has no name to log in as".to_owned()))?,
         };
-        let Some(file) = host.identity_file.as_deref().map(at_home) else {
-            return self.log_in_by_agent(&user, patience);
-        };
-        if let Err(error) = std::fs::File::open(&file) {
+        match (host.identity_file.as_deref().map(at_home), password) {
+            (None, Some(password)) => log_in_by_password(self, &user, password, patience),
+            (None, None) => self.log_in_by_agent(&user, patience),
+            (Some(file), None) => self.log_in_by_key(&user, &file, patience),
+            (Some(file), Some(password)) => match self.log_in_by_key(&user, &file, patience) {
+                Err(Interrupted::Failed(_)) => log_in_by_password(self, &user, password, patience),
+                other => other,
+            },
+        }
+    }
+
+    fn log_in_by_key(&mut self, user: &str, file: &Path, patience: &Patience) -> Result<(), Interrupted> {
+        if let Err(error) = std::fs::File::open(file) {
             return Err(Interrupted::Failed(format!("the key {} cannot be read: {error}", file.display())));
         }
-        self.patiently(patience, |connection| connection.session.userauth_pubkey_file(&user, None, &file, None)).map_err(
+        self.patiently(patience, |connection| connection.session.userauth_pubkey_file(user, None, file, None)).map_err(
             |interrupted| match interrupted {
                 Interrupted::Failed(why) => Interrupted::Failed(format!(
                     "it does not let in {user} with the key {} ({why}). A key with a passphrase works through ssh-agent: \

@@ -8,8 +8,8 @@ use std::time::Duration;
 use ssh2::Channel;
 
 use super::connection::{Connection, Interrupted, Patience, again};
+use super::passwords::Reach;
 use super::{patience, pool};
-use crate::inventory::Inventory;
 
 /// How long a host may take to take a program, and to say goodbye.
 const BRIEF: Duration = Duration::from_secs(10);
@@ -30,18 +30,18 @@ type Sink<'a> = &'a mut dyn FnMut(bool, &[u8]);
 
 /// Runs a program on a host.
 pub(super) fn run(
-    inventory: &Inventory,
+    reach: &Reach,
     host: &str,
     program: &str,
     limit: Duration,
     given_up: &Arc<AtomicBool>,
     sink: Sink<'_>,
 ) -> Result<(), Failure> {
-    let (mut connection, channel) = sent(inventory, host, program, given_up)?;
+    let (mut connection, channel) = sent(reach, host, program, given_up)?;
     let patience = patience(limit, given_up);
     match finish(&mut connection, channel, &patience, sink) {
         Ok(()) => {
-            pool::give_back(inventory, host, connection);
+            pool::give_back(&reach.inventory, host, connection);
             Ok(())
         }
         // The connection is dropped with whatever still runs on it.
@@ -54,17 +54,17 @@ pub(super) fn run(
 /// A connection on which the program was sent. One that was kept may be dead by now; as nothing ran then, a new one is
 /// opened.
 fn sent(
-    inventory: &Inventory,
+    reach: &Reach,
     host: &str,
     program: &str,
     given_up: &Arc<AtomicBool>,
 ) -> Result<(Connection, Channel), Failure> {
-    while let Some(mut kept) = pool::take(inventory, host) {
+    while let Some(mut kept) = pool::take(&reach.inventory, host) {
         if let Ok(channel) = send(&mut kept, program, &patience(Duration::from_secs(3), given_up)) {
             return Ok((kept, channel));
         }
     }
-    let mut connection = Connection::open(inventory, host, given_up).map_err(Failure::NotSent)?;
+    let mut connection = Connection::open(reach, host, given_up).map_err(Failure::NotSent)?;
     match send(&mut connection, program, &patience(BRIEF, given_up)) {
         Ok(channel) => Ok((connection, channel)),
         Err(Interrupted::Failed(why)) => Err(Failure::NotSent(format!("{host} took no command: {why}"))),

@@ -6,8 +6,10 @@ mod answer;
 mod connection;
 mod exec;
 mod known_hosts;
+mod passwords;
 mod pool;
 mod programs;
+mod terminal;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,8 +18,9 @@ use std::time::{Duration, Instant};
 use self::answer::{Answer, Marked, REFUSED};
 use self::connection::Patience;
 use self::exec::Failure;
+use self::passwords::Reach;
 use super::output::Capture;
-use super::{Command, CommandError, Ended, Recalled, output};
+use super::{Command, CommandError, Ended, Recalled, Wire, output};
 use crate::actions::Context;
 use crate::outcome::CommandOutput;
 
@@ -35,7 +38,7 @@ pub(super) async fn look(
     let marker = marker();
     let program = programs::look(command, &marker, timeout)?;
     let live = context.output.clone();
-    let done = on_thread(context, host, move |given_up, inventory, host| {
+    let done = on_thread(context, host, move |given_up, reach, host| {
         let mut stdout = Marked::after(&marker);
         let (mut out, mut err) = (Capture::default(), Capture::default());
         let mut keep = |is_stderr: bool, piece: &[u8]| {
@@ -44,7 +47,7 @@ pub(super) async fn look(
                 live(is_stderr, piece);
             }
         };
-        let ran = exec::run(inventory, host, &program, timeout, given_up, &mut |is_stderr, piece| {
+        let ran = exec::run(reach, host, &program, timeout, given_up, &mut |is_stderr, piece| {
             if is_stderr { keep(true, piece) } else { keep(false, &stdout.push(piece)) }
         });
         let (exit_code, rest) = stdout.finish();
@@ -105,6 +108,22 @@ pub(super) async fn recall(context: &Context, host: &str, key: &str, wait: Durat
     }
 }
 
+/// Opens a terminal on a host and has somebody talk there. No program of ours runs on such a host: what it has instead of a
+/// shell decides what the lines mean.
+pub(super) async fn converse<T: Send + 'static>(
+    context: &Context,
+    host: &str,
+    limit: Duration,
+    talk: impl FnOnce(&mut dyn Wire) -> T + Send + 'static,
+) -> Result<T, CommandError> {
+    known(context, host)?;
+    let done = on_thread(context, host, move |given_up, reach, host| {
+        let mut terminal = terminal::Terminal::open(reach, host, &patience(limit, given_up))?;
+        Ok(talk(&mut terminal))
+    });
+    done.await.unwrap_or_else(Err).map_err(CommandError::Unreachable)
+}
+
 /// Runs the spool's program and reads its answer.
 async fn ask(
     context: &Context,
@@ -114,10 +133,10 @@ async fn ask(
     limit: Duration,
 ) -> Result<Recalled, Failure> {
     let live = context.output.clone();
-    let done = on_thread(context, host, move |given_up, inventory, host| {
+    let done = on_thread(context, host, move |given_up, reach, host| {
         let mut answer = Answer::after(&marker);
         let mut errors = Vec::new();
-        exec::run(inventory, host, &program, limit, given_up, &mut |is_stderr, piece| {
+        exec::run(reach, host, &program, limit, given_up, &mut |is_stderr, piece| {
             if is_stderr {
                 errors.extend(piece.iter().take(1000_usize.saturating_sub(errors.len())));
             } else {
@@ -137,15 +156,16 @@ async fn ask(
 async fn on_thread<T: Send + 'static>(
     context: &Context,
     host: &str,
-    work: impl FnOnce(&Arc<AtomicBool>, &crate::inventory::Inventory, &str) -> T + Send + 'static,
+    work: impl FnOnce(&Arc<AtomicBool>, &Reach, &str) -> T + Send + 'static,
 ) -> Result<T, String> {
     let given_up = GiveUp::default();
-    let (flag, inventory, host) = (given_up.0.clone(), context.inventory.clone(), host.to_owned());
+    let reach = Reach::of(&context.inventory, host).await?;
+    let (flag, host) = (given_up.0.clone(), host.to_owned());
     let (sender, receiver) = tokio::sync::oneshot::channel();
     std::thread::Builder::new()
         .name("ssh".to_owned())
         .spawn(move || {
-            let _ = sender.send(work(&flag, &inventory, &host));
+            let _ = sender.send(work(&flag, &reach, &host));
         })
         .map_err(|error| format!("no thread can be started: {error}"))?;
     receiver.await.map_err(|_| "the ssh thread ended without a word".to_owned())

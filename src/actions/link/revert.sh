@@ -1,0 +1,19 @@
+# The timed revert: waits, and puts the routes back unless somebody decided otherwise. $1: its folder, $2: seconds. It lives in
+# a session of its own on the host whose routes they are, and needs nobody.
+d=$1
+trap '' HUP
+routes() { ip -4 route show table main exact "$PLAYBOOK_DESTINATION" | sed 's/ linkdown//; s/ dead//; s/ *$//'; }
+printf '%s %s\n' "$$" "$(sed 's/.*) //' "/proc/$$/stat" | cut -d' ' -f20)" >"$d/reverter.new"
+mv "$d/reverter.new" "$d/reverter"
+sleep "$2"
+# The first of all who decide is heard.
+ln -s reverted "$d/decided" 2>/dev/null || exit 0
+set -f
+while read -r verb words; do
+    case $verb in
+        put) ip -4 route replace $words ;;
+        drop) ip -4 route del $words ;;
+    esac
+done <"$d/back"
+if [ "$(routes)" = "$(cat "$d/before")" ]; then echo same >"$d/result.new"; else routes >"$d/result.new"; fi
+mv "$d/result.new" "$d/result"
