@@ -4,12 +4,12 @@ f=$PLAYBOOK_PATH
 command -v sha256sum >/dev/null 2>&1 || { echo "there is no sha256sum (package coreutils)" >&2; exit 95; }
 if [ -r /etc/machine-id ]; then echo "machine=$(tr -dc 'a-z0-9' </etc/machine-id)"; fi
 if [ -L "$f" ]; then
-  # A link's target may hold anything, line ends too.
-  echo "link=$(readlink -- "$f" | tr '\n' '?')"
+  # A link's target may hold anything, line ends too; and some `echo` reads backslashes.
+  printf 'link=%s\n' "$(readlink -- "$f" | tr '\n' '?')"
   [ -n "$PLAYBOOK_FOLLOW" ] || exit 0
   f=$(readlink -f -- "$f") || { echo "the link $PLAYBOOK_PATH leads nowhere" >&2; exit 95; }
 fi
-echo "path=$(printf '%s' "$f" | tr '\n' '?')"
+printf 'path=%s\n' "$(printf '%s' "$f" | tr '\n' '?')"
 folder=${f%/*}; [ -n "$folder" ] || folder=/
 if [ ! -d "$folder" ]; then echo "folder=none"
 elif [ ! -w "$folder" ] || [ ! -x "$folder" ]; then echo "folder=closed"

@@ -1,4 +1,4 @@
-//! What runs act on: credentials, hosts over ssh, databases, proxies. Each is looked at the way a run looks, by the action's
+//! What runs act on: credentials, hosts over ssh, databases, proxies, services. Each is looked at the way a run looks, by the action's
 //! own read-only look, so that what is well here is well there.
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -29,12 +29,13 @@ pub(super) fn inventory(setup: &Setup, inventory: &Inventory) -> Vec<Look> {
         ];
     };
     let text = format!(
-        "{}: environment {}, {} hosts, {} databases, {} proxies",
+        "{}: environment {}, {} hosts, {} databases, {} proxies, {} services",
         path.display(),
         if inventory.environment.is_empty() { "none" } else { &inventory.environment },
         inventory.hosts.len(),
         inventory.databases.len(),
-        inventory.proxies.len()
+        inventory.proxies.len(),
+        inventory.services.len()
     );
     let mut looks = vec![Look::well("inventory", text)];
     if inventory.environment == "production" {
@@ -144,12 +145,17 @@ fn targets(inventory: &Inventory) -> Vec<Target> {
             arguments: json!({ "proxy": proxy, "server": server, "state": "ready" }),
         })
     });
+    let services = inventory.services.keys().map(|name| Target {
+        about: format!("service {name}"),
+        action: "service.status",
+        arguments: json!({ "service": name }),
+    });
     let poolers = inventory.poolers.keys().map(|name| Target {
         about: format!("pooler {name}"),
         action: "pgbouncer.status",
         arguments: json!({ "pooler": name }),
     });
-    hosts.chain(databases).chain(proxies).chain(poolers).collect()
+    hosts.chain(databases).chain(proxies).chain(poolers).chain(services).collect()
 }
 
 async fn look(actions: crate::actions::Table, inventory: Arc<Inventory>, target: Target) -> Look {

@@ -4,6 +4,7 @@
 mod actions;
 mod addresses;
 mod commands;
+mod files;
 mod paths;
 mod screens;
 mod servers;

@@ -196,10 +196,15 @@ fn holding(folder: &Path, text: &[u8], but: &[PathBuf]) -> Vec<PathBuf> {
 
 /// Looks at the arguments and variables of all processes, again and again, for some texts.
 fn watch(texts: Vec<Vec<u8>>, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<Vec<String>> {
+    let there: Vec<_> = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name()).collect();
     std::thread::spawn(move || {
         let mut found = Vec::new();
         while !stop.load(Ordering::Relaxed) {
             for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+                // Only who was not there at first: a look at all of them would miss what lives for a moment.
+                if there.contains(&entry.file_name()) {
+                    continue;
+                }
                 for file in ["cmdline", "environ"] {
                     let bytes = std::fs::read(entry.path().join(file)).unwrap_or_default();
                     if texts.iter().any(|text| bytes.windows(text.len()).any(|window| window == text)) {
