@@ -1,7 +1,6 @@
 //! Logging in with a password, for hosts whose entry in the inventory names one: routers mostly. It is read right before it
 //! is needed, sent only to a host whose key was checked, and kept nowhere.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use ssh2::{KeyboardInteractivePrompt, Prompt};
@@ -100,7 +99,7 @@ impl KeyboardInteractivePrompt for Answers<'_> {
 
 impl Answers<'_> {
     /// What is shown while it is typed is no password: such a question gets nothing.
-    fn answer(&mut self, question: &Cow<'_, str>, echo: bool) -> String {
+    fn answer(&mut self, question: &str, echo: bool) -> String {
         if echo || self.asked > ASKED {
             let shown: String = question.chars().filter(|letter| !letter.is_control()).take(100).collect();
             self.unknown.get_or_insert(shown);
