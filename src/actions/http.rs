@@ -231,7 +231,7 @@ async fn judge(target: &str, mut answer: reqwest::Response, arguments: &Value, s
     let json = if truncated { Value::Null } else { serde_json::from_slice(&body).unwrap_or(Value::Null) };
     let text = String::from_utf8_lossy(&body).into_owned();
     let outputs = json!({"status": status.as_u16(), "body": text, "json": json, "headers": headers});
-    let said = text.lines().next().map(|line| line.chars().take(200).collect::<String>()).unwrap_or_default();
+    let said = text.lines().next().map(|line| plain(line, 200)).unwrap_or_default();
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
     match broken {
         _ if !expected(arguments, status) => Report::failed(format!("{target} answered {status}{said}")),
@@ -264,6 +264,19 @@ fn unanswered(target: &str, error: &reqwest::Error, call: &Call) -> Report {
     } else {
         Report::unknown(format!("{target}: {why}; the request may have reached its target"))
     }
+}
+
+/// A text that comes from outside, for a person: nothing in it moves the cursor or turns the writing around, and it ends after
+/// so many letters.
+fn plain(text: &str, most: usize) -> String {
+    let turns = |letter| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut letters = text.chars().map(|letter| if letter.is_control() || turns(letter) { '\u{fffd}' } else { letter });
+    let mut plain: String = letters.by_ref().take(most).collect();
+    if letters.next().is_some() {
+        plain.pop();
+        plain.push('…');
+    }
+    plain
 }
 
 /// An error with its causes, without the address: the caller names it.

@@ -55,6 +55,8 @@ pub struct Health {
     pub tcp: Option<String>,
     /// A command on the service's host that has to exit with 0.
     pub command: Option<Vec<String>>,
+    /// How long one look may take, in seconds; 3 where absent.
+    pub timeout_seconds: Option<f64>,
 }
 
 /// A service's certificate: where it is shown, and where it lies.
@@ -138,6 +140,9 @@ fn check_health(place: &str, health: &Health, found: &mut Vec<String>) {
     if given.into_iter().filter(|given| *given).count() != 1 {
         found.push(format!("{place}.health: exactly one of `http`, `tcp` and `command` says how its health is told"));
     }
+    if health.timeout_seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= 10.0)) {
+        found.push(format!("{place}.health.timeout_seconds: it has to be more than 0 and at most 10"));
+    }
     if health.tcp.as_deref().is_some_and(|address| !is_address(address)) {
         found.push(format!("{place}.health.tcp: write it as ADDRESS:PORT"));
     }
@@ -206,7 +211,8 @@ mod tests {
             (json!({ "unit": "a", "restart": [] }), "services.shop.restart: the command is empty"),
             (json!({ "unit": "a", "health": {} }), "exactly one of"),
             (json!({ "unit": "a", "health": { "http": "x/health" } }), "begins with http://"),
-            (json!({ "unit": "a", "health": { "tcp": "x", } }), "ADDRESS:PORT"),
+            (json!({ "unit": "a", "health": { "tcp": "x" } }), "ADDRESS:PORT"),
+            (json!({ "unit": "a", "health": { "tcp": "x:1", "timeout_seconds": 60 } }), "at most 10"),
             (json!({ "unit": "a", "tls": { "address": "x:1", "certificate": "c" } }), "services.shop.tls.certificate"),
         ] {
             let problems = problems(bad.clone());

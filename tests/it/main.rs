@@ -19,6 +19,7 @@ mod faults;
 mod hostile;
 mod house;
 mod journal_faults;
+mod journeys;
 mod lab;
 mod nested;
 mod parts;

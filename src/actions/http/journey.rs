@@ -17,12 +17,14 @@ use crate::value::{Type, Value, contains_unknown, format_seconds};
 mod by_hand;
 mod cookies;
 mod expect;
+mod hidden;
 mod request;
 #[cfg(test)]
 mod tests;
 
 use cookies::Jar;
-use expect::Answer;
+use expect::{Answer, Quotes};
+use hidden::Hidden;
 use request::{Request, Taken};
 
 /// How much of one answer is read.
@@ -41,10 +43,12 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         lacks: TEXT, json: { $.items[0].id: 7 }, headers: { content-type: TEXT that is in it }, within: 0.5 }` (seconds); 200 to \
         299 where no status is given.\n\n`take: { token: { json: $.token } }` (or `{ header: NAME }`) keeps a value of the answer; \
         `{ taken: token }` stands for it in the parts, queries, headers and bodies behind it, `{ taken: token, before: \"Bearer \" }` \
-        with a text around it. What is taken, and cookies (kept as a browser does), is masked and is no output.\n\nWith GET, HEAD \
+        with a text around it. What is taken, and cookies (kept as a browser does), is no output, and is masked in what this step \
+        says; from a request that takes a value, an answer below 400 is not quoted at all.\n\nWith GET, HEAD \
         and OPTIONS alone it only reads, and runs in a dry-run too. With any other method its effect is `once` unless the step \
-        says `effect:`; a login that changes nothing worth keeping may be `effect: read`. At most 50 requests; of each answer \
-        256 KiB are read, and nothing is unpacked.",
+        says `effect:`; a login that changes nothing worth keeping may be `effect: read`; with `effect: keyed` each such request \
+        carries a header Idempotency-Key that stays the same when the journey is made again. At most 50 requests; of each \
+        answer 256 KiB are read, and nothing is unpacked.",
     inputs: vec![
         FieldSpec::required("url", Type::String, "The place, beginning with http:// or https://.")
             .read_as(Language::Url),
@@ -101,13 +105,13 @@ impl Action for Journey {
         }))
     }
 
-    async fn run(&self, context: &Context, call: &Call) -> Report {
+    async fn run(&self, _context: &Context, call: &Call) -> Report {
         let requests = match (request::read_all(&call.arguments), &*CLIENT) {
             (Ok(requests), Ok(_)) => requests,
             (Err(why), _) => return Report::no_effect(why),
             (_, Err(why)) => return Report::no_effect(format!("no request can be sent from here: {why}")),
         };
-        Way::new(context, call).go(&requests).await
+        Way::new(call).go(&requests).await
     }
 
     async fn probe(&self, _context: &Context, call: &Call) -> Finding {
@@ -128,12 +132,12 @@ impl Action for Journey {
 
 /// A journey under way.
 struct Way<'a> {
-    context: &'a Context,
     call: &'a Call,
     started: Instant,
     each: Duration,
     jar: Jar,
     taken: Taken,
+    hidden: Hidden,
     told: Vec<Value>,
     /// Whether a request that may change something has left.
     wrote: bool,
@@ -142,7 +146,7 @@ struct Way<'a> {
 /// Why a journey ends before its end.
 struct Ends {
     why: String,
-    /// No answer came to a request that may have arrived and may change something.
+    /// No answer, or no whole one, came to a request that may have arrived and may change something.
     unknown: bool,
 }
 
@@ -153,17 +157,17 @@ impl From<String> for Ends {
 }
 
 impl<'a> Way<'a> {
-    fn new(context: &'a Context, call: &'a Call) -> Self {
+    fn new(call: &'a Call) -> Self {
         let each = call.arguments.get("request_timeout").and_then(Value::as_f64);
         let each =
             each.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or(Duration::from_secs(10));
         Self {
-            context,
             call,
             started: Instant::now(),
             each: each.max(Duration::from_millis(1)),
             jar: Jar::default(),
             taken: Taken::new(),
+            hidden: Hidden::default(),
             told: Vec::new(),
             wrote: false,
         }
@@ -190,8 +194,8 @@ impl<'a> Way<'a> {
             );
         };
         match (self.wrote, unknown) {
-            (_, true) => Report::unknown(format!("{told}; the request may have reached its target")),
-            (true, _) => Report::failed(format!("{told}; what the requests before it changed stands")),
+            (_, true) => Report::unknown(format!("{told}; nobody here knows whether it did what was asked")),
+            (true, _) => Report::failed(format!("{told}; what was changed up to here stands")),
             (false, _) if self.call.effect == Effect::Read => Report::failed(told),
             (false, _) => Report::no_effect(format!("{told}; nothing that changes something was sent")),
         }
@@ -206,28 +210,53 @@ impl<'a> Way<'a> {
             &json!({ "url": self.call.arguments["url"], "path": filled["path"], "query": filled["query"] }),
         )?;
         let mut sent = request.message(&filled, url.clone())?;
+        let mut asks = request.only_asks();
+        self.key(&mut sent, asks)?;
         let mut hops = 0;
         let answer = loop {
-            let answer = self.send(sent, request.only_asks() || hops > 0).await?;
-            let next = answer.redirect(&url)?;
-            match next {
-                Some(next) if hops < request.follow => {
+            let answer = self.send(sent, asks).await?;
+            // Where none is to be followed, where it leads is the playbook's to judge.
+            match if hops < request.follow { answer.redirect(&url)? } else { None } {
+                Some(next) => {
                     hops += 1;
+                    asks = true;
                     url = next;
                     sent = reqwest::Request::new(reqwest::Method::GET, url.clone());
                 }
-                _ => break answer,
+                None => break answer,
             }
         };
         if let Some(told) = self.told.last_mut() {
             *told = json!({ "name": request.name, "status": answer.status, "seconds": rounded(began.elapsed()), "bytes": answer.body.len() });
         }
-        request.expect.hold(&answer, began.elapsed())?;
-        for (name, source) in &request.take {
-            let value = source.read(&answer)?;
-            self.hide(&value);
-            self.taken.insert(name.clone(), value);
+        self.judge(request, &answer, began.elapsed(), asks)
+    }
+
+    /// Holds an answer to what it has to be, and takes out of it what is asked for.
+    fn judge(&mut self, request: &Request, answer: &Answer, took: Duration, asks: bool) -> Result<(), Ends> {
+        let found: Vec<_> = request.take.iter().map(|(name, source)| (name, source.read(answer))).collect();
+        // Before anything is said of the answer: what is said may quote it.
+        found.iter().filter_map(|(_, value)| value.as_ref().ok()).for_each(|value| self.hidden.take(value));
+        // A value that could not be found may still be in there, and a short one is not masked.
+        let quotes = Quotes { hidden: &self.hidden, text: request.take.is_empty() || answer.status >= 400 };
+        let broke_off = answer.broken.is_some() && !answer.capped && request.expect.fits(answer.status);
+        let unknown = broke_off && !asks && self.call.effect != Effect::Read;
+        request.expect.hold(answer, took, &quotes).map_err(|why| Ends { why, unknown })?;
+        for (name, value) in found {
+            self.taken.insert(name.clone(), value?);
         }
+        Ok(())
+    }
+
+    /// A key for the target to remove doubles by, where the step says that it does.
+    fn key(&self, request: &mut reqwest::Request, asks: bool) -> Result<(), String> {
+        const NAME: &str = "idempotency-key";
+        if asks || self.call.effect != Effect::Keyed || request.headers().contains_key(NAME) {
+            return Ok(());
+        }
+        let key = format!("{}-{}", self.call.key, self.told.len());
+        let key = key.parse().map_err(|_| "the step's key can be no header".to_owned())?;
+        request.headers_mut().insert(NAME, key);
         Ok(())
     }
 
@@ -242,7 +271,8 @@ impl<'a> Way<'a> {
             .into());
         }
         let url = request.url().clone();
-        if let Some(cookies) = self.jar.header(&url) {
+        let own = request.headers_mut().remove(reqwest::header::COOKIE);
+        if let Some(cookies) = self.jar.header(&url, own) {
             request.headers_mut().insert(reqwest::header::COOKIE, cookies);
         }
         let limit = left.min(self.each);
@@ -264,19 +294,10 @@ impl<'a> Way<'a> {
             }
         };
         self.wrote |= !asks;
-        for value in self.jar.keep(&url, response.headers()) {
-            self.hide(&Value::from(value));
-        }
+        self.jar.keep(&url, response.headers()).into_iter().for_each(|value| self.hidden.cookie(value));
         let (body, broken) = read(&mut response).await;
-        Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), body, broken })
-    }
-
-    /// What was taken out of an answer is told nowhere from here on. A very short text is no secret, and would take away
-    /// half of every sentence.
-    fn hide(&self, value: &Value) {
-        if let Some(text) = value.as_str().filter(|text| text.len() >= 6) {
-            self.context.inventory.secrets.keep(text);
-        }
+        let capped = body.len() == CAP && broken.is_some();
+        Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), body, broken, capped })
     }
 }
 

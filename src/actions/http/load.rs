@@ -11,15 +11,17 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::super::{Action, ActionError, Call, Context};
-use super::{CLIENT, describe};
+use super::describe;
 use crate::outcome::{Finding, Report};
 use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Language, Prediction, UndoSpec};
 use crate::value::{Type, Value, contains_unknown, format_seconds};
 
+mod bounds;
 mod level;
 #[cfg(test)]
 mod tests;
 
+use bounds::{CLIENT, PACE, TURN, hold_address};
 use level::{Ended, Level, Tally};
 
 /// What no playbook can go beyond: requests a second, seconds, and requests at the same time.
@@ -31,9 +33,6 @@ const CAP: usize = 64 * 1024;
 /// How long the one request of a plan may take.
 const LOOK: Duration = Duration::from_secs(3);
 
-/// One at a time in this process: the ceilings are those of the runner, however many steps run side by side.
-static TURN: Semaphore = Semaphore::const_new(1);
-
 static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| {
     let limit = |name, which| FieldSpec::optional(name, Type::Duration, which);
     ActionSpec {
@@ -43,9 +42,10 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| {
             connection of its own, as new users come. A request's time counts from the moment at which it was to leave, so a \
             service that stands still for a second is seen by all who would have come in that second. One that fails counts as \
             slower than any limit. It stops as soon as the level can no longer be met.\n\nThere are ceilings that nothing \
-            raises: 200 requests a second, 120 s, 64 at the same time, one check at a time in a runner; GET and HEAD alone; of \
-            each answer 64 KiB are read. Addresses that are link-local (a cloud's metadata) or reach many are refused, and no \
-            redirect is followed.",
+            raises: 200 requests a second (and never more than 250 in one, when those who waited catch up), 120 s, 64 at the \
+            same time, one check at a time in a runner (another one waits for its end, as long as its own timeout leaves it \
+            time); GET and HEAD alone; of each answer 64 KiB are read. Addresses that are link-local (a cloud's metadata) or \
+            reach many are refused, also behind a name, and no redirect is followed.",
         inputs: vec![
             FieldSpec::required("url", Type::String, "Where to, beginning with http:// or https://.")
                 .read_as(Language::Url),
@@ -188,10 +188,13 @@ impl Action for Load {
                 format_seconds(needed)
             ));
         }
-        let Ok(_turn) = TURN.try_acquire() else {
-            return Report::no_effect(
-                "another load.check is under way in this runner: let them run one after the other",
-            );
+        let spare = call.timeout.saturating_sub(Duration::from_secs_f64(needed));
+        let Ok(Ok(_turn)) = tokio::time::timeout(spare, TURN.acquire()).await else {
+            return Report::no_effect(format!(
+                "another load.check was under way in this runner for {}: nothing was sent. Let them run one after the other, or \
+                 raise `timeout`",
+                format_seconds(spare.as_secs_f64())
+            ));
         };
         let target = format!("{} {}", order.message.0.method(), told(order.message.0.url()));
         let tally = send(order).await;
@@ -209,7 +212,8 @@ impl Action for Load {
 
 /// An address without what may be a secret in it.
 fn told(url: &reqwest::Url) -> String {
-    format!("{}://{}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}{}", url.scheme(), url.host_str().unwrap_or_default(), url.path())
 }
 
 fn order(arguments: &Value) -> Result<Order, String> {
@@ -241,26 +245,6 @@ fn order(arguments: &Value) -> Result<Order, String> {
     Ok(Order { message: Message(message), rate, count, at_once, patience, level: Level::read(arguments)? })
 }
 
-/// Nobody's metadata service and nobody's whole network is put under load.
-fn hold_address(url: &reqwest::Url) -> Result<(), String> {
-    let bad = |address: std::net::IpAddr| match address {
-        std::net::IpAddr::V4(v4) => v4.is_link_local() || v4.is_multicast() || v4.is_broadcast() || v4.is_unspecified(),
-        std::net::IpAddr::V6(v6) => {
-            v6.is_unicast_link_local()
-                || v6.is_multicast()
-                || v6.is_unspecified()
-                || v6.to_ipv4_mapped().is_some_and(|v4| v4.is_link_local() || v4.is_multicast() || v4.is_broadcast())
-        }
-    };
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    match host.parse::<std::net::IpAddr>() {
-        Ok(address) if bad(address) => {
-            Err(format!("{address} is a link-local address or stands for many hosts: it is not put under load"))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Sends all of it, or as much as it takes to see that the level is lost.
 async fn send(order: Order) -> Tally {
     let order = std::sync::Arc::new(order);
@@ -289,8 +273,13 @@ async fn send(order: Order) -> Tally {
 }
 
 async fn in_turn(order: &Order, room: &Semaphore, due: Instant) -> Ended {
-    let waited = tokio::time::timeout_at(due + order.patience, room.acquire()).await;
-    match waited {
+    let place = async {
+        let permit = room.acquire().await;
+        // Those who waited for a service that stood still must not fall upon it all at once when it comes back.
+        PACE.leave().await;
+        permit
+    };
+    match tokio::time::timeout_at(due + order.patience, place).await {
         Ok(Ok(_permit)) => one(order, due, order.patience).await,
         _ => Ended::failed("those before it took all the room until its time was up", order.patience.as_secs_f64()),
     }

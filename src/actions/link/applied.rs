@@ -33,6 +33,8 @@ pub(super) struct Plan {
     pub(super) back: String,
     /// After how many seconds the host puts the routes back; 0: never.
     pub(super) revert_after: u64,
+    /// The device by which the traffic is to leave then: an answer to what left by another one does not count.
+    pub(super) device: String,
     /// Within how many seconds an answer has to come.
     pub(super) within: u64,
 }
@@ -96,6 +98,7 @@ impl Work<'_> {
                 ("PLAYBOOK_BACK", plan.back.clone()),
                 ("PLAYBOOK_AFTER", plan.revert_after.to_string()),
                 ("PLAYBOOK_WITHIN", plan.within.to_string()),
+                ("PLAYBOOK_DEVICE", plan.device.clone()),
                 ("PLAYBOOK_TARGETS", self.link.targets.join(" ")),
                 ("PLAYBOOK_REVERT", REVERT.to_owned()),
             ],

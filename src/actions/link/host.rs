@@ -27,6 +27,7 @@ echo "=== printed"; ip -4 route show table main exact "$PLAYBOOK_DESTINATION" | 
 for device in $PLAYBOOK_DEVICES; do
   echo "=== device $device"; ip -j link show dev "$device" 2>/dev/null
 done
+for target in $PLAYBOOK_TARGETS; do echo "=== target $target"; ip -j -4 route get "$target" 2>/dev/null; done
 set -- $SSH_CONNECTION
 case $1 in
   *.*) echo "=== management"; ip -j -4 route get "$1" from "$3" 2>/dev/null || ip -j -4 route get "$1";;
@@ -91,6 +92,8 @@ pub(super) struct Seen {
     /// The same as `ip` prints it for people: what the host compares with right before it acts.
     pub(super) printed: String,
     pub(super) active: Active,
+    /// Why no target would see a switch, where that is so.
+    pub(super) stray: Option<String>,
     /// By which device the runner's own connection goes back; none where it is on that host.
     pub(super) management: Option<String>,
     pub(super) primary: Option<Carrier>,
@@ -121,6 +124,7 @@ pub(super) fn as_owner(link: &Link, script: &str, environment: Vec<(String, Stri
 pub(super) async fn see(context: &Context, link: &Link) -> Result<Seen, LinkError> {
     let environment = vec![
         ("PLAYBOOK_DESTINATION".to_owned(), link.destination.clone()),
+        ("PLAYBOOK_TARGETS".to_owned(), link.targets.join(" ")),
         ("PLAYBOOK_DEVICES".to_owned(), format!("{} {}", link.primary.device, link.backup.device)),
     ];
     let host = place(link);
@@ -134,6 +138,7 @@ pub(super) async fn see(context: &Context, link: &Link) -> Result<Seen, LinkErro
     Ok(Seen {
         machine: (!machine.is_empty()).then(|| machine.chars().take(64).collect()),
         active: active(link, &routes),
+        stray: stray(link, &routes, |target| way(section(&all, &format!("target {target}"))).map(|way| way.dev)),
         routes,
         printed: section(&all, "printed").to_owned(),
         management: way(section(&all, "management")).map(|way| way.dev),
@@ -152,6 +157,23 @@ pub(super) async fn remember(context: &Context, name: &str, link: &Link) -> Resu
         return Err(LinkError::Invalid(format!("what {host} remembers of switches cannot be read: {words}")));
     }
     Ok(read_memory(&sections(&ended, host)?))
+}
+
+/// A target that a more specific route or a rule leads elsewhere answers whatever is switched, which would prove nothing.
+fn stray(link: &Link, routes: &[Route], goes_by: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let device = &routes.first()?.device;
+    let found: Vec<_> = link.targets.iter().map(|target| (target, goes_by(target))).collect();
+    let all_elsewhere = found.iter().all(|(_, by)| by.as_ref().is_some_and(|by| by != device));
+    let told = || found.iter().map(|(target, by)| format!("{target} by {}", by.as_deref().unwrap_or("nothing")));
+    all_elsewhere.then(|| {
+        format!(
+            "packets leave {} for {}, and not by {device} as the route to {} says: a more specific route or a rule leads them \
+             there, so nobody would see whether a switch works. Choose other `targets`, or switch that route",
+            place(link),
+            told().collect::<Vec<_>>().join(", "),
+            link.destination
+        )
+    })
 }
 
 fn read_memory(all: &[(String, String)]) -> Memory {

@@ -6,6 +6,7 @@ mod applied;
 mod by_hand;
 mod change;
 mod desired;
+mod foresee;
 mod host;
 mod path;
 mod restore;

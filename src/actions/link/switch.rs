@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use async_trait::async_trait;
 
-use super::change::{Kind, act, facts, foresee, inputs, look_into, outputs, reverts_after, undo};
+use super::change::{act, look_into, undo};
+use super::foresee::{Kind, facts, foresee, inputs, outputs, reverts_after};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::inventory::Inventory;
 use crate::outcome::{Finding, Report};

@@ -140,7 +140,10 @@ impl Hand<'_> {
         let (address, port) = endpoint.rsplit_once(':').unwrap_or((&endpoint, "5432"));
         let sql = "create temporary table by_hand (at timestamptz); insert into by_hand values (now()) returning at, \
                    inet_server_port(), pg_is_in_recovery()";
-        vec![self.psql(address, port, sql), comment("good: one row, and f: the server behind the proxy takes writes")]
+        vec![
+            self.psql(address, port, sql),
+            comment("good: one row, and f: the server behind the endpoint takes writes"),
+        ]
     }
 
     fn read_only(&self) -> Vec<String> {

@@ -88,9 +88,10 @@ pub(super) async fn ready(
     Ok((target, seen, argv))
 }
 
-/// Runs its command.
+/// Runs its command. One that hangs is killed at the step's timeout: it must not keep whoever waits for the service from the
+/// next means, and systemd goes on by itself with what systemctl told it.
 pub(super) async fn tell(context: &Context, call: &Call, target: &Target, argv: &[String]) -> Result<(), Report> {
-    match change(context, &target.command(argv), &key(call), call.timeout, call.kill_on_timeout).await {
+    match change(context, &target.command(argv), &key(call), call.timeout, true).await {
         Ok(ended) if ended.exit_code == Some(0) => Ok(()),
         Ok(ended) => {
             let line = by_hand::comment(&argv.join(" "));

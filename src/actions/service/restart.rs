@@ -23,7 +23,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
     summary: "Ends a service and starts it again.",
     details: "By the inventory's `restart`, or `systemctl restart`. Its configuration's `test`, where there is one, comes first: \
         a service that would not come back is left as it is. It is done once another main process runs than before: a command \
-        that says that all is well and restarts nothing is a failure.\n\nThere is nothing to undo: the process that was there \
+        that says that all is well and restarts nothing is a failure, and one that hangs is killed at the step's timeout.\n\nThere is nothing to undo: the process that was there \
         is gone, and the one that is there serves the same files.",
     inputs: vec![input()],
     outputs: super::outputs(),

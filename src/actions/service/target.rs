@@ -13,8 +13,8 @@ use crate::value::Value;
 
 /// How long a look at a host may take.
 const LOOK: Duration = Duration::from_secs(10);
-/// How long one look at its health may take.
-const HEALTH: Duration = Duration::from_secs(3);
+/// How long one look at its health may take, in seconds, where the inventory does not say.
+const HEALTH: f64 = 3.0;
 /// How long the test of a configuration may take.
 const TEST: Duration = Duration::from_secs(30);
 
@@ -183,7 +183,8 @@ impl Target {
             asked["command"] = json!(health.command);
             asked["host"] = json!(self.service.host);
         }
-        wait::holds(&quiet(context), &asked, HEALTH).await.unwrap_or_else(|why| (false, why))
+        let limit = Duration::from_secs_f64(health.timeout_seconds.unwrap_or(HEALTH).clamp(0.1, 10.0));
+        wait::holds(&quiet(context), &asked, limit).await.unwrap_or_else(|why| (false, why))
     }
 
     /// What its configuration's test says against it, if there is one.

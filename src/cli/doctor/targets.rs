@@ -144,7 +144,12 @@ fn targets(inventory: &Inventory) -> Vec<Target> {
             arguments: json!({ "proxy": proxy, "server": server, "state": "ready" }),
         })
     });
-    hosts.chain(databases).chain(proxies).collect()
+    let poolers = inventory.poolers.keys().map(|name| Target {
+        about: format!("pooler {name}"),
+        action: "pgbouncer.status",
+        arguments: json!({ "pooler": name }),
+    });
+    hosts.chain(databases).chain(proxies).chain(poolers).collect()
 }
 
 async fn look(actions: crate::actions::Table, inventory: Arc<Inventory>, target: Target) -> Look {

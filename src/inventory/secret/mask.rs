@@ -57,7 +57,13 @@ impl Masker {
 
     /// One for a text that may hold a secret, nobody knows where.
     pub fn of_text(text: &str) -> Self {
-        Self::new([&Secret(text.to_owned())])
+        Self::of_texts([text])
+    }
+
+    /// One for texts that are nobody's secrets but those of whoever asks, and are to be masked in what that one says alone.
+    pub fn of_texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
+        let secrets: Vec<Secret> = texts.into_iter().map(|text| Secret(text.to_owned())).collect();
+        Self::new(&secrets)
     }
 
     /// Whether it has nothing to look for.

@@ -152,7 +152,7 @@ fn a_backup_that_is_no_better_leaves_everything_as_it_was() {
     // All probes are answered, and nothing behind them: only the switch itself can show that.
     fault(&lab, &["deaf", "backup"]);
     let said = expect(&lab, 10, &["run", "link-failover", "-y", "-i", "within=2s"]);
-    assert!(said.contains("answered within 2 s; the routes are as they were"), "{said}");
+    assert!(said.contains("answered over wan2 within 2 s; the routes are as they were"), "{said}");
     assert_eq!(world(&lab), before);
 }
 
@@ -279,6 +279,16 @@ fn what_would_flap_or_belongs_to_a_daemon_is_left_alone() {
             "100",
         ],
     );
+    // Whatever is switched, a target with a route of its own goes on to answer: that proves nothing.
+    output_at(&lab, "site", &["ip", "route", "add", "10.30.0.1/32", "via", "10.10.1.1"]);
+    let output = held_run(&["run", "link-failover", "--dry-run"]);
+    assert_eq!(output.status.code(), Some(0), "before the switch they are on the same device: {}", said(&output));
+    let output = held_run(&["run", "link-failover", "-y", "-i", "within=1s"]);
+    assert_eq!(output.status.code(), Some(10), "{}", said(&output));
+    output_at(&lab, "site", &["ip", "route", "replace", "10.30.0.1/32", "via", "10.10.2.1"]);
+    let output = held_run(&["run", "link-failover", "--dry-run"]);
+    assert!(output.status.code() == Some(1) && said(&output).contains("more specific route"), "{}", said(&output));
+    output_at(&lab, "site", &["ip", "route", "del", "10.30.0.1/32"]);
     let output = held_run(&["run", "link-failover", "-y"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let output = held_run(&["run", "link-failback", "-y", "-i", "packets=5"]);

@@ -1,13 +1,18 @@
 //! The shipped recoveries against real servers: one file a playbook. What they share is here.
 
 mod bgp;
+mod cert_renew;
+mod file_write;
 mod links;
 mod links_cut_off;
 mod pgbouncer;
 mod pooled;
 mod readonly_standby;
+mod restore;
 mod router;
 mod router_armed;
+mod service_restart;
+pub mod web;
 
 use std::path::{Path, PathBuf};
 

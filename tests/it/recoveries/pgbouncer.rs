@@ -167,6 +167,49 @@ fn nothing_is_told_to_a_pool_that_leads_elsewhere_or_lets_nobody_in() {
 }
 
 #[test]
+fn a_pool_that_was_led_elsewhere_since_the_plan_is_not_touched() {
+    let lab = Lab::up();
+    let inventory = std::fs::read_to_string(lab.inventory()).unwrap();
+    let changed = inventory.lines().filter(|line| !line.contains("leads_to:")).collect::<Vec<_>>().join("\n");
+    std::fs::write(lab.inventory(), changed).unwrap();
+    let (plan, path) = (lab.dir.join("plan.json"), book(&lab, HASTY));
+    let plan = plan.to_str().unwrap();
+    expect(&lab, 0, &["plan", path.to_str().unwrap(), "-o", plan]);
+    let file = lab.dir.join("pgbouncer/pgbouncer.ini");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let there = |part: &str| format!("port={} ", lab.port(part));
+    std::fs::write(&file, text.replace(&there("proxy"), &there("pg2"))).unwrap();
+    lab.console("reload");
+    let output = run(&lab, &["run", "--plan", plan, "-y"]);
+    assert!(!output.status.success() && !lab.is_paused(), "{}", said(&output));
+    assert!(said(&output).contains(&format!("127.0.0.1:{}", lab.port("pg2"))), "{}", said(&output));
+    std::fs::write(&file, text).unwrap();
+    lab.console("reload");
+    expect(&lab, 0, &["run", "--plan", plan, "-y"]);
+    assert!(lab.is_paused());
+}
+
+#[test]
+fn a_console_with_a_password_wants_the_right_one() {
+    let lab = Lab::up();
+    let folder = lab.dir.join("pgbouncer");
+    std::fs::write(folder.join("users.txt"), "\"postgres\" \"x\"\n\"playbook\" \"right-one\"\n").unwrap();
+    let file = folder.join("pgbouncer.ini");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("auth_type = trust", "auth_type = scram-sha-256")).unwrap();
+    lab.console("reload");
+    let inventory = std::fs::read_to_string(lab.inventory()).unwrap();
+    let with = "    user: playbook\n    password: file:console-password\n";
+    std::fs::write(lab.inventory(), inventory.replace("    user: playbook\n", with)).unwrap();
+    for (password, code) in [("wrong-one", 1), ("right-one", 0)] {
+        std::fs::write(lab.dir.join("console-password"), password).unwrap();
+        let output = expect(&lab, code, &["run", book(&lab, STATUS).to_str().unwrap()]);
+        assert!(!output.contains(password), "{output}");
+        assert_eq!(code == 1, output.contains("does not let `playbook` in"), "{output}");
+    }
+}
+
+#[test]
 fn a_reload_says_what_it_changed() {
     let lab = Lab::up();
     let file = lab.dir.join("pgbouncer/pgbouncer.ini");

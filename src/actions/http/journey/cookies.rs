@@ -35,16 +35,17 @@ impl Jar {
         values
     }
 
-    /// The header that goes with a request.
-    pub(super) fn header(&self, url: &Url) -> Option<HeaderValue> {
+    /// The header that goes with a request, behind those cookies that the playbook itself gives.
+    pub(super) fn header(&self, url: &Url, own: Option<HeaderValue>) -> Option<HeaderValue> {
         let fits = |cookie: &&Cookie| {
             let below = url.path().strip_prefix(cookie.path.trim_end_matches('/'));
             below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
                 && (!cookie.secure || url.scheme() == "https")
         };
-        let pairs: Vec<String> =
-            self.0.iter().filter(fits).map(|cookie| format!("{}={}", cookie.name, cookie.value)).collect();
-        if pairs.is_empty() { None } else { HeaderValue::from_str(&pairs.join("; ")).ok() }
+        let given = own.as_ref().and_then(|own| own.to_str().ok()).map(str::to_owned);
+        let kept = self.0.iter().filter(fits).map(|cookie| format!("{}={}", cookie.name, cookie.value));
+        let pairs: Vec<String> = given.into_iter().chain(kept).collect();
+        if pairs.is_empty() { own } else { HeaderValue::from_str(&pairs.join("; ")).ok() }
     }
 }
 
@@ -58,19 +59,25 @@ fn read(url: &Url, text: &str) -> Option<(Cookie, bool)> {
     }
     let default = url.path().rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
     let mut cookie = Cookie { name: name.to_owned(), value: value.to_owned(), path: default.to_owned(), secure: false };
-    let mut gone = false;
+    let (mut age, mut expired) = (None, false);
     for part in parts {
         let (key, value) = part.split_once('=').unwrap_or((part, ""));
         match key.trim().to_ascii_lowercase().as_str() {
             "path" if value.starts_with('/') => cookie.path = value.to_owned(),
             "secure" => cookie.secure = true,
-            "max-age" => gone = value.trim().parse::<i64>().is_ok_and(|seconds| seconds <= 0),
-            // The date by which everybody deletes one.
-            "expires" => gone |= value.contains(" 1970 ") || value.contains("-1970 ") || value.contains("-70 "),
+            "max-age" => age = value.trim().parse::<i64>().ok(),
+            "expires" => expired = is_past(value.trim()),
             _ => {}
         }
     }
-    Some((cookie, gone))
+    // An age goes before a date.
+    Some((cookie, age.map_or(expired, |seconds| seconds <= 0)))
+}
+
+/// Whether a date is over. Servers write it with blanks or with dashes; what is no date says nothing.
+fn is_past(date: &str) -> bool {
+    let date = date.replace('-', " ");
+    jiff::fmt::rfc2822::parse(&date).is_ok_and(|date| date.timestamp() <= jiff::Timestamp::now())
 }
 
 #[cfg(test)]
@@ -84,7 +91,7 @@ mod tests {
             headers.append(SET_COOKIE, HeaderValue::from_str(line).unwrap());
             jar.keep(&Url::parse(at).unwrap(), &headers);
         }
-        jar.header(&Url::parse(asked).unwrap()).map(|value| value.to_str().unwrap().to_owned())
+        jar.header(&Url::parse(asked).unwrap(), None).map(|value| value.to_str().unwrap().to_owned())
     }
 
     #[test]
@@ -94,6 +101,19 @@ mod tests {
         assert_eq!(kept(&["s=1; Path=/", "s=2; Path=/"], at, "http://a/").as_deref(), Some("s=2"));
         assert_eq!(kept(&["s=1; Path=/", "s=; Path=/; Max-Age=0"], at, "http://a/"), None);
         assert_eq!(kept(&["s=1; Path=/", "s=x; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], at, "http://a/"), None);
+        for past in ["Tue, 12 Oct 1999 05:00:00 GMT", "Thu, 01-Jan-1970 00:00:01 GMT", "Mon, 11-Oct-99 05:00:00 GMT"] {
+            assert_eq!(
+                kept(&["s=1; Path=/", &format!("s=x; Path=/; Expires={past}")], at, "http://a/"),
+                None,
+                "{past}"
+            );
+        }
+        let later = "s=1; Path=/; Max-Age=60; Expires=Tue, 12 Oct 1999 05:00:00 GMT";
+        assert_eq!(kept(&[later], at, "http://a/").as_deref(), Some("s=1"), "an age goes before a date");
+        assert_eq!(
+            kept(&["s=1; Path=/; Expires=Fri, 01 Jan 2999 05:00:00 GMT"], at, "http://a/").as_deref(),
+            Some("s=1")
+        );
         assert_eq!(kept(&["s=1; Path=/shop"], at, "http://a/shopping"), None);
         assert_eq!(kept(&["s=1; Path=/shop"], at, "http://a/shop/cart").as_deref(), Some("s=1"));
         assert_eq!(kept(&["s=1; Secure; Path=/"], at, "http://a/"), None, "it is not for the open road");

@@ -69,17 +69,26 @@ pub(super) struct Tally {
     /// How many were to leave by now.
     pub(super) sent: usize,
     times: Vec<f64>,
+    /// How many were answered, and over the limit of the same place in the level.
+    slow: Vec<usize>,
     reasons: BTreeMap<String, usize>,
     failures: usize,
 }
 
 impl Tally {
     pub(super) fn new(level: Level, count: usize) -> Self {
-        Self { level, count, sent: 0, times: Vec::new(), reasons: BTreeMap::new(), failures: 0 }
+        let slow = vec![0; level.limits.len()];
+        Self { level, count, sent: 0, times: Vec::new(), slow, reasons: BTreeMap::new(), failures: 0 }
     }
 
     pub(super) fn add(&mut self, ended: Ended) {
-        let Some(why) = ended.failure else { return self.times.push(ended.seconds) };
+        let Some(why) = ended.failure else {
+            // Counted as they come: counting anew for each answer would hold up those that are to leave.
+            for (slow, (.., limit)) in self.slow.iter_mut().zip(&self.level.limits) {
+                *slow += usize::from(ended.seconds > *limit);
+            }
+            return self.times.push(ended.seconds);
+        };
         self.failures += 1;
         let why: String = why.chars().take(160).collect();
         if self.reasons.len() < MOST_REASONS || self.reasons.contains_key(&why) {
@@ -90,8 +99,8 @@ impl Tally {
     /// Whether the level cannot be met any more, whatever the rest does; and why.
     fn lost(&self) -> Option<String> {
         let needed = (self.level.success * self.count as f64 - 1e-9).ceil() as usize;
+        let first = self.reasons.iter().max_by_key(|(_, times)| **times).map(|(why, _)| format!(": {why}"));
         if self.failures > self.count.saturating_sub(needed) {
-            let first = self.reasons.iter().max_by_key(|(_, times)| **times).map(|(why, _)| format!(": {why}"));
             return Some(format!(
                 "{} of {} requests failed, and {} have to succeed{}",
                 self.failures,
@@ -100,14 +109,15 @@ impl Tally {
                 first.unwrap_or_default()
             ));
         }
-        self.level.limits.iter().find_map(|(share, name, limit)| {
-            let slow = self.failures + self.times.iter().filter(|time| *time > limit).count();
+        self.level.limits.iter().zip(&self.slow).find_map(|((share, name, limit), slow)| {
+            let slow = self.failures + slow;
             let room = self.count - rank(*share, self.count);
             (slow > room).then(|| {
                 format!(
-                    "{slow} of {} requests took more than {:.0} ms (or failed), so {name} is over its limit",
+                    "{slow} of {} requests took more than {:.0} ms (or failed), so {name} is over its limit{}",
                     self.count,
-                    limit * 1000.0
+                    limit * 1000.0,
+                    first.as_deref().unwrap_or_default()
                 )
             })
         })

@@ -142,3 +142,55 @@ async fn a_dry_run_sends_one_request() {
     assert_eq!(counts[0].load(Ordering::SeqCst), 1);
     assert!(seen.notes.iter().any(|note| note.contains("6000 requests")), "{:?}", seen.notes);
 }
+
+#[tokio::test]
+async fn a_service_that_comes_back_is_not_fallen_upon() {
+    // All stand still for 1.2 s, and are answered at once from then on: 240 have come by then.
+    let first = std::sync::OnceLock::new();
+    let still = move || {
+        let began: &std::time::Instant = first.get_or_init(std::time::Instant::now);
+        Duration::from_millis(1200).saturating_sub(began.elapsed())
+    };
+    let arrived = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&arrived);
+    let (url, _) = server(move |_| {
+        seen.lock().unwrap().push(Instant::now());
+        (still(), "200 OK")
+    })
+    .await;
+    run(json!({ "url": url, "rate": 200, "duration": 2, "concurrency": 8, "success": 0 })).await;
+    let arrived = arrived.lock().unwrap().clone();
+    let most = arrived
+        .iter()
+        .map(|from| arrived.iter().filter(|at| (*from..*from + Duration::from_millis(900)).contains(at)).count())
+        .max();
+    // 250 leave in a second, and some are late; without the pace they would be over 400.
+    assert!(arrived.len() > 350 && most.unwrap() <= 320, "{most:?} of {} within 0.9 s", arrived.len());
+}
+
+#[tokio::test]
+async fn the_next_one_waits_for_its_turn() {
+    let (url, counts) = server(|_| (Duration::ZERO, "200 OK")).await;
+    let _test = ONE_TEST.acquire().await.unwrap();
+    let turn = TURN.acquire().await.unwrap();
+    let context = Context { inventory: Arc::default(), spool: std::env::temp_dir(), output: Arc::new(|_, _| {}) };
+    let arguments = json!({ "url": url, "rate": 20, "duration": 0.1, "request_timeout": 0.5 });
+    let short = Call { timeout: Duration::from_millis(700), ..call(arguments.clone()) };
+    let refused = Load.run(&context, &short).await;
+    assert_eq!(refused.outcome, Outcome::NoEffect);
+    assert!(refused.message.contains("another load.check"), "{}", refused.message);
+    assert_eq!(counts[0].load(Ordering::SeqCst), 0);
+    let call = call(arguments);
+    let (report, ()) = tokio::join!(Load.run(&context, &call), async move { drop(turn) });
+    assert_eq!(report.outcome, Outcome::Done, "{}", report.message);
+    assert!(report.message.contains(&url), "which port, too: {}", report.message);
+}
+
+#[tokio::test]
+async fn a_name_that_leads_to_an_address_that_gets_no_load_gets_none() {
+    use reqwest::dns::Resolve as _;
+    let names = bounds::CLIENT.as_ref().unwrap();
+    assert!(names.get("http://localhost:1/").send().await.unwrap_err().is_connect());
+    let unspecified = bounds::Held.resolve("0.0.0.0".parse().unwrap()).await;
+    assert!(unspecified.err().unwrap().to_string().contains("not put under load"));
+}

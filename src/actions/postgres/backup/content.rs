@@ -68,7 +68,7 @@ impl<'a> Content<'a> {
         // The catalog says how the table and its key are written: a record's text never becomes a part of a statement.
         let Some(Some(key)) = self.names().await?.remove(table) else { return Ok(BTreeMap::new()) };
         let ask = format!(
-            "select {key}, left(encode(sha256(convert_to(playbook_row::text, 'UTF8')), 'hex'), 16) \
+            "select {key}, left(encode(sha256(convert_to(row(playbook_row.*)::text, 'UTF8')), 'hex'), 16) \
              from only {table} as playbook_row where $1::text[] is null or {key} = any($1)"
         );
         let only: Option<Vec<&str>> = only.map(|keys| keys.iter().copied().collect());

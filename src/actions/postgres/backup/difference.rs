@@ -76,6 +76,9 @@ pub(super) async fn damage(
     for name in restored.keys().filter(|name| !record.tables.contains_key(*name)) {
         damage.of_table(name, "a table that was not recorded".to_owned());
     }
+    while damage.tables.len() > 5 * MOST_NAMES {
+        damage.tables.pop_last();
+    }
     damage.rows.truncate(5 * MOST_NAMES);
     damage.told.truncate(MOST_NAMES);
     Ok(damage)

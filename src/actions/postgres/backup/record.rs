@@ -47,7 +47,7 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn rows(&self) -> i64 {
-        self.tables.values().map(|table| table.rows).sum()
+        self.tables.values().fold(0, |sum: i64, table| sum.saturating_add(table.rows))
     }
 
     /// Reads it from the backup's host.

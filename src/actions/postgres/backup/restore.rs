@@ -275,7 +275,14 @@ async fn probe(context: &Context, call: &Call) -> Result<Finding, PostgresError>
     let backup = backup_of(context, &call.arguments)?;
     let command = room::pg_restore(&context.inventory, backup, Vec::new(), None);
     Ok(match recall(context, &command, &call.attempt, call.timeout).await {
-        Recalled::NeverStarted(evidence) => Finding::DidNot { evidence: format!("pg_restore never began: {evidence}") },
+        Recalled::NeverStarted(evidence) => {
+            let stand = Stand::of(context, &call.arguments).await?;
+            let name = beside(&stand.database.dbname, "restore", needed(&call.arguments, "label")?)?;
+            match find(&stand.connect_aside(context, STATEMENT).await?, &name).await? {
+                None => Finding::DidNot { evidence: format!("pg_restore never began: {evidence}") },
+                Some(_) => Finding::Ended(Report::failed(format!("{name} was made, and pg_restore never began"))),
+            }
+        }
         Recalled::StillRunning(evidence) => Finding::StillRunning { evidence },
         Recalled::Lost(evidence) => Finding::CannotTell { evidence },
         Recalled::Ended(ended) if ended.exit_code == Some(0) => {

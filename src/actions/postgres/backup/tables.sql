@@ -2,7 +2,7 @@
 -- whatever order they come, and the digests of the thousand rows whose keys have the lowest hashes.
 select format($$
   with r as not materialized (
-    select %2$s as k, encode(sha256(convert_to(playbook_row::text, 'UTF8')), 'hex') as h from only %1$s as playbook_row
+    select %2$s as k, encode(sha256(convert_to(row(playbook_row.*)::text, 'UTF8')), 'hex') as h from only %1$s as playbook_row
   ), s as (
     select k, left(h, 16) as h from r where k is not null order by sha256(convert_to(k, 'UTF8')) limit 1000
   )
