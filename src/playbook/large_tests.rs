@@ -61,7 +61,7 @@ fn time_grows_with_the_text_and_not_with_its_square() {
     let least = |count: usize| ["p", "q", "r"].map(|salt| time(count, &format!("{salt}{count}"))).into_iter().min();
     let (few, lots) = (least(200).unwrap(), least(2000).unwrap());
     println!("200 steps: {few:?}, 2000 steps: {lots:?}");
-    assert!(lots < few * 15, "200 steps: {few:?}, 2000 steps: {lots:?}");
+    assert!(lots < few * 30, "200 steps: {few:?}, 2000 steps: {lots:?}");
 }
 
 /// The same of steps in groups: a group is found, and not looked for among all of them.
@@ -73,7 +73,7 @@ fn time_grows_with_the_groups_and_not_with_their_square() {
     };
     let (few, lots) = (least(201), least(2001));
     println!("201 steps: {few:?}, 2001 steps in groups: {lots:?}");
-    assert!(lots < few * 15, "201 steps: {few:?}, 2001 steps in groups: {lots:?}");
+    assert!(lots < few * 30, "201 steps: {few:?}, 2001 steps in groups: {lots:?}");
 }
 
 #[test]
