@@ -1,7 +1,7 @@
 //! Logging in with a password, for hosts whose entry in the inventory names one: routers mostly. It is read right before it
 //! is needed, sent only to a host whose key was checked, and kept nowhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ssh2::{KeyboardInteractivePrompt, Prompt};
 
@@ -21,9 +21,11 @@ impl Reach {
     /// Why one cannot be read: nothing was sent.
     pub(super) async fn of(inventory: &std::sync::Arc<Inventory>, host: &str) -> Result<Self, String> {
         let mut passwords = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         let mut next = Some(host);
+        // A way that leads in a circle has an end here; who walks it says so.
         while let Some(name) = next
-            && !passwords.contains_key(name)
+            && seen.insert(name)
             && let Some(entry) = inventory.hosts.get(name)
         {
             if let Some(reference) = &entry.password {
