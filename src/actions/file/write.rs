@@ -30,14 +30,16 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
     name: "file.write",
     summary: "Puts a file in the place of another one, whole or not at all.",
     details: "Exactly one of `content`, `source` and `from` says what is to stand in it. It is written in a private folder \
-        beside the file (`.NAME.playbook-new.…`, another one each time), made durable, compared by its SHA-256 and renamed over it, so that whoever opens the file finds the old one or the new one \
-        and never a part. Owner and mode stay unless others are given; a new file gets mode 600. Access lists and extended \
-        attributes are not carried over.\n\nThe file that was there stays beside it as `.NAME.playbook-DIGEST`, under a \
-        second name of the same file, and is what the undo puts back, with the mode and owner of then. Such files are removed by a later write, 90 days on; \
-        where the old content must not stay (a key that leaked), remove it once the run is over.\n\nA file that somebody else \
-        changed or made since it was looked at is not replaced, and by the undo it is not touched. What stands in the files is in no \
-        record, no argument of a process and no variable: what is written goes over standard input, and digests, sizes, modes \
-        and owners are what is kept. (The digest of a short password can be guessed from: such a file wants a longer one.)",
+        beside the file (`.NAME.playbook-new.…`, another one for each attempt), made durable, compared by its SHA-256 and \
+        renamed over the file, so that whoever opens that finds the old one or the new one and never a part. Owner and mode \
+        stay unless others are given; a new file gets mode 600. Access lists and extended attributes are not carried \
+        over.\n\nThe file that was there stays beside it as `.NAME.playbook-DIGEST`, under a second name of the same file, \
+        and is what the undo puts back, with the mode and owner of then. Such files are removed by a later write, 90 days on; \
+        where the old content must not stay (a key that leaked), remove it once the run is over.\n\nA file that somebody \
+        else changed or made since it was looked at is not replaced, and by the undo it is not touched; a file of more than \
+        256 MiB is never replaced. What stands in the files is in no record, no argument of a process and no variable: what \
+        is written goes over standard input, and digests, sizes, modes and owners are what is kept. (The digest of a short \
+        password can be guessed from: such a file wants a longer one.)",
     inputs: vec![
         FieldSpec::optional(
             "host",
