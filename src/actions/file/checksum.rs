@@ -28,7 +28,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| {
         summary: "Holds the files below a folder to a manifest of SHA-256 checksums.",
         details: "The manifest is what `sha256sum` writes (`find . -type f … -exec sha256sum {} +`), and lies in the folder; names \
             with line ends and backslashes are read as it writes them. Every file below the folder is read but the manifest \
-            itself. Damaged are those with another checksum, missing those that are not there, extra those that the manifest \
+            itself, and a line that names that one counts for nothing. Damaged are those with another checksum, missing those that are not there, extra those that the manifest \
             does not name, odd what is neither file nor folder (a link is never followed). Any of them fails the step; extra \
             ones do not with `allow_extra`. A line that leads out of the folder fails it as well.\n\nWhoever can write both \
             the files and the manifest can make them fit: `manifest_sha256` is the manifest's own checksum, kept elsewhere.\n\n\
@@ -180,6 +180,13 @@ impl Ask {
             let more = count.saturating_sub(names.len());
             let more = if more == 0 { String::new() } else { format!(", and {more} more") };
             wrong.push(format!("{count} {what}: {}{more}", names.join(", ")));
+        }
+        if seen.names("missing").iter().any(|name| name.ends_with("\\r")) {
+            wrong.push(format!(
+                "lines of the manifest end as Windows ends them (CRLF), which \\r stands for: bring it over once more as it \
+                 was made, or take them out with sed 's/\\r$//' {}",
+                self.manifest
+            ));
         }
         if wrong.is_empty() && seen.named == 0 {
             wrong.push(format!("the manifest {} names no file at all", self.manifest));

@@ -1,6 +1,9 @@
 # Holds the files below a folder to a manifest as `sha256sum` writes it. It reads, follows no link, and leaves nothing behind.
 # It prints a line a finding, KIND<tab>TEXT, at most 20 of a kind, then how many there are of each.
 LC_ALL=C; export LC_ALL
+for program in sha256sum find sed awk sort; do
+  command -v "$program" >/dev/null 2>&1 || { printf 'stop\tthere is no program %s here: nothing was checked\n' "$program"; exit 0; }
+done
 cd -P -- "$PLAYBOOK_FOLDER" 2>/dev/null || { printf 'stop\tthere is no folder %s that can be entered\n' "$PLAYBOOK_FOLDER"; exit 0; }
 here=$(pwd -P)
 case $here in /) here= ;; esac
@@ -51,6 +54,8 @@ printf 'manifest\t%s\n' "$(sha256sum <"$manifest" | cut -c1-64)"
     line = substr($0, 3)
     if (line == "" || substr(line, 1, 1) == "#") next
     if (!split_line(line)) { print "bad\tline " number " is none of a manifest: " shown(substr(line, 1, 80)); next }
+    # One that was made by `sha256sum * >SHA256SUMS` names itself, by what it was before it was filled.
+    if (name == ENVIRON["PLAYBOOK_MANIFEST"]) next
     if (leads_away(name)) { print "bad\tline " number " leads out of the folder: " shown(name); next }
     if (name in wanted && wanted[name] != hash) { print "bad\tline " number " says something else of " shown(name) " than one before"; next }
     if (!(name in wanted)) named++

@@ -90,6 +90,27 @@ async fn what_is_wrong_is_named() {
 }
 
 #[tokio::test]
+async fn a_manifest_that_names_itself_is_as_good() {
+    let folder = folder();
+    let manifest = folder.path().join("SHA256SUMS");
+    let lines = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, format!("{}  ./SHA256SUMS\n{lines}", "0".repeat(64))).unwrap();
+    let report = check(folder.path(), json!({})).await;
+    assert_eq!((report.outcome, &report.outputs["named"]), (Outcome::Done, &json!(11)), "{}", report.message);
+}
+
+#[test]
+fn a_program_that_is_missing_is_named() {
+    let programs = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/bin/sh", programs.path().join("sh")).unwrap();
+    let mut shell = Program::new("/bin/sh");
+    shell.args(["-c", include_str!("checksum.sh")]).env("PATH", programs.path());
+    let output = shell.env("PLAYBOOK_FOLDER", folder().path()).env("PLAYBOOK_MANIFEST", "SHA256SUMS").output().unwrap();
+    let why = Seen::of(&String::from_utf8(output.stdout).unwrap()).unwrap_err();
+    assert!(why.contains("no program sha256sum"), "{why}");
+}
+
+#[tokio::test]
 async fn a_forged_manifest_is_found_where_its_checksum_is_kept_elsewhere() {
     let folder = folder();
     let pinned = check(folder.path(), json!({})).await.outputs["manifest_sha256"].clone();
@@ -119,6 +140,8 @@ async fn a_manifest_that_leads_elsewhere_or_is_none_is_refused() {
         ("hello\n".to_owned(), "none of a manifest"),
         (format!("{sum}  sub/a\n{}  sub/a\n", "1".repeat(64)), "something else of sub/a"),
         (String::new(), "names no file"),
+        (format!("{sum}  SHA256SUMS\n"), "names no file"),
+        (format!("{sum}  a\r\n"), "as Windows ends them (CRLF)"),
         (format!("{sum}  a\n").repeat(3), "1 files are missing: a"),
         ((0..500).map(|n| format!("{sum}  f{n}\n")).collect(), "and 480 more"),
     ] {

@@ -22,6 +22,9 @@ pub fn all() -> Vec<Arc<dyn Action>> {
 /// The largest file that is written, in bytes: what is larger is data, and no configuration.
 const LARGEST: u64 = 16 << 20;
 
+/// The largest file that is replaced, in bytes: it is read to be compared, and a look has seconds for that.
+const LARGEST_BEFORE: u64 = 256 << 20;
+
 /// The same context for a look: what it prints is told to nobody, as it may be what stands in a file.
 fn quiet(context: &Context) -> Context {
     Context { output: Arc::new(|_, _| {}), ..context.clone() }

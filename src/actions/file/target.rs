@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{path, quiet, text};
+use super::{LARGEST, LARGEST_BEFORE, path, quiet, text};
 use crate::actions::command::{Command, CommandError, Ended, Work, look};
 use crate::actions::{ActionError, Context};
 use crate::value::Value;
@@ -72,7 +72,13 @@ impl Target {
 
     /// Looks at the file, and at the one that it is to be taken from.
     pub(super) async fn look(&self, context: &Context, from: Option<&str>) -> Result<Seen, ActionError> {
-        let command = self.command(include_str!("look.sh"), &[("PLAYBOOK_FROM", from.unwrap_or_default())], None);
+        let (largest, largest_before) = (LARGEST.to_string(), LARGEST_BEFORE.to_string());
+        let values = [
+            ("PLAYBOOK_FROM", from.unwrap_or_default()),
+            ("PLAYBOOK_LARGEST", &largest),
+            ("PLAYBOOK_LARGEST_BEFORE", &largest_before),
+        ];
+        let command = self.command(include_str!("look.sh"), &values, None);
         let ended = look(&quiet(context), &command, LOOK).await.map_err(|error| match error {
             CommandError::Invalid(why) => ActionError::Invalid(why),
             CommandError::Unreachable(why) | CommandError::Lost(why) => ActionError::Unreachable(why),
@@ -112,6 +118,7 @@ impl Seen {
             "size": self.number("size"),
             "mode": self.get("mode"),
             "owner": self.get("owner"),
+            "owner_ids": self.get("owner_ids"),
             "machine": self.get("machine"),
         })
     }
@@ -119,14 +126,23 @@ impl Seen {
     /// What stands against a write of `size` bytes, in sentences.
     pub(super) fn problems(&self, target: &Target, size: Option<u64>) -> Vec<String> {
         let place = target.place();
-        if let (Some(link), None) = (self.get("link"), self.get("path")) {
+        // Whatever else was printed: a link that is not to be followed is the end of it.
+        if let Some(link) = self.get("link").filter(|_| !target.follow) {
             return vec![format!(
                 "{place} is a link to {link}: give the path that it leads to, or `follow_link: true` to write there"
             )];
         }
+        if let Err(why) = path("path", self.get("path").unwrap_or_default()) {
+            return vec![format!("what {place} leads to cannot be written to: {why}")];
+        }
         let mut found = Vec::new();
         match self.get("folder") {
             Some("none") => found.push(format!("the folder of {place} does not exist")),
+            Some("read-only") => found.push(format!(
+                "the folder of {place} lies on a file system that is mounted read-only ({}): nobody can write there until it is \
+                 mounted for writing. A disk with errors is made read-only by the system: look at `dmesg` first",
+                self.get("mount").unwrap_or("?")
+            )),
             Some("closed") => found.push(format!(
                 "the user {} may not write into the folder of {place}: log in as another user there, or give `become`",
                 self.get("user").unwrap_or("that we are")
@@ -135,6 +151,12 @@ impl Seen {
         }
         if self.get("kind") == Some("other") {
             found.push(format!("{place} is no file: a folder, a device or a socket is not replaced"));
+        }
+        if let Some(size) = self.number("size").filter(|size| *size > LARGEST_BEFORE) {
+            found.push(format!(
+                "{place} has {size} bytes, and no file of more than {LARGEST_BEFORE} is replaced: that is data, or something has \
+                 filled it. Look at it, and move it away by hand"
+            ));
         }
         if let (Some(free), Some(size)) = (self.number("free"), size)
             && free.saturating_mul(1024) < size
@@ -181,6 +203,12 @@ mod tests {
             ("path=/etc/x\nfolder=closed\nuser=deploy\nkind=file\n", "the user deploy may not"),
             ("path=/etc/x\nfolder=open\nkind=other\n", "no file"),
             ("path=/etc/x\nfolder=open\nkind=file\nfree=1\n", "1 KiB left"),
+            ("path=/etc/x\nfolder=read-only\nmount=/etc\nkind=file\n", "mounted read-only (/etc)"),
+            ("path=/etc/x\nfolder=open\nkind=file\nsize=3221225472\n", "3221225472 bytes"),
+            // What a link leads to must never pass for the path, and no path may be anything else than one.
+            ("link=x\npath=/tmp/evil\nfolder=open\nkind=absent\n", "is a link to x"),
+            ("path=/tmp/\u{85}evil\nfolder=open\nkind=absent\n", "control character"),
+            ("folder=open\nkind=absent\n", "cannot be written to"),
         ] {
             let problems = Seen::of(text).problems(&target(), Some(4000));
             assert!(problems.len() == 1 && problems[0].contains(word), "{problems:?}");

@@ -19,6 +19,9 @@ use crate::value::{Type, Value};
 /// With this code our script says that it certainly changed nothing.
 const NOTHING: i32 = 90;
 
+const WRITE: &str = concat!(include_str!("parts.sh"), include_str!("write.sh"));
+const UNDO: &str = concat!(include_str!("parts.sh"), include_str!("undo.sh"));
+
 /// `file.write`.
 #[derive(Debug, Clone, Copy)]
 pub struct Write;
@@ -26,15 +29,17 @@ pub struct Write;
 static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
     name: "file.write",
     summary: "Puts a file in the place of another one, whole or not at all.",
-    details: "Exactly one of `content`, `source` and `from` says what is to stand in it. It is written beside the file, made \
-        durable, compared by its SHA-256 and renamed over it, so that whoever opens the file finds the old one or the new one \
-        and never a part. Owner and mode stay unless others are given; a new file gets mode 600. Access lists and extended \
-        attributes are not carried over.\n\nThe file that was there stays beside it as `.NAME.playbook-DIGEST`, under a \
-        second name of the same file, and is what the undo puts back. Such files are removed by a later write, 90 days on; \
-        where the old content must not stay (a key that leaked), remove it once the run is over.\n\nA file that somebody else \
-        changed since it was looked at is not replaced, and by the undo it is not touched. What stands in the files is in no \
-        record, no argument of a process and no variable: what is written goes over standard input, and digests, sizes, modes \
-        and owners are what is kept. (The digest of a short password can be guessed from: such a file wants a longer one.)",
+    details: "Exactly one of `content`, `source` and `from` says what is to stand in it. It is written in a private folder \
+        beside the file (`.NAME.playbook-new.…`, another one for each attempt), made durable, compared by its SHA-256 and \
+        renamed over the file, so that whoever opens that finds the old one or the new one and never a part. Owner and mode \
+        stay unless others are given; a new file gets mode 600. Access lists and extended attributes are not carried \
+        over.\n\nThe file that was there stays beside it as `.NAME.playbook-DIGEST`, under a second name of the same file, \
+        and is what the undo puts back, with the mode and owner of then. Such files are removed by a later write, 90 days on; \
+        where the old content must not stay (a key that leaked), remove it once the run is over.\n\nA file that somebody \
+        else changed or made since it was looked at is not replaced, and by the undo it is not touched; a file of more than \
+        256 MiB is never replaced. What stands in the files is in no record, no argument of a process and no variable: what \
+        is written goes over standard input, and digests, sizes, modes and owners are what is kept. (The digest of a short \
+        password can be guessed from: such a file wants a longer one.)",
     inputs: vec![
         FieldSpec::optional(
             "host",
@@ -80,6 +85,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         FieldSpec::optional("size", Type::Size, "its bytes"),
         FieldSpec::optional("mode", Type::String, "its mode, such as 640"),
         FieldSpec::optional("owner", Type::String, "its owner, USER:GROUP"),
+        FieldSpec::optional("owner_ids", Type::String, "its owner in numbers, UID:GID"),
         FieldSpec::optional("wanted_sha256", Type::String, "the SHA-256 of what is to stand in it"),
         FieldSpec::optional("machine", Type::String, "the machine id of the system that it is on").identity(),
     ],
@@ -91,7 +97,9 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
             and changes nothing.",
         from_observation: true,
     },
-    // Which service or lock a file belongs to, its path does not say.
+    // Which service or lock a file belongs to, its path does not say. A lock of the file itself could not be written down where
+    // host and path come from a step, as locks are taken before there are steps: each attempt writes beside the file under a
+    // name of its own instead, and replaces only what it looked at.
     resource: None,
     settle_seconds: 0.0,
     timeout_seconds: 60.0,
@@ -124,7 +132,8 @@ impl Ask {
         Ok(Self {
             target: Target::read(arguments)?,
             source: Source::read(arguments)?,
-            mode: mode.trim_start_matches('0').to_owned(),
+            // As `stat` prints it: 0640 is 640, and 000 is 0.
+            mode: u32::from_str_radix(mode, 8).map(|mode| format!("{mode:o}")).unwrap_or_default(),
             owner: owner.to_owned(),
         })
     }
@@ -132,8 +141,10 @@ impl Ask {
     /// Whether the file is another one afterwards: what stands in it, its mode or its owner.
     fn differs(&self, before: &Value, wanted: &Wanted) -> bool {
         let is = |name: &str| before.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let owner = is("owner");
-        let owner_fits = self.owner.is_empty() || owner == self.owner || owner.split(':').next() == Some(&self.owner);
+        let (names, ids) = (is("owner"), is("owner_ids"));
+        let known = names.split(':').zip(ids.split(':').chain(["", ""]));
+        let owner_fits = self.owner.is_empty()
+            || self.owner.split(':').zip(known).all(|(given, (name, id))| given == name || given == id);
         is("sha256") != wanted.sha256 || !(self.mode.is_empty() || is("mode") == self.mode) || !owner_fits
     }
 
@@ -145,7 +156,7 @@ impl Ask {
             ("PLAYBOOK_OWNER", &self.owner),
             ("PLAYBOOK_FROM", self.source.there().unwrap_or_default()),
         ];
-        self.target.command(include_str!("write.sh"), &values, Some(self.source.input()))
+        self.target.command(WRITE, &values, Some(self.source.input()))
     }
 }
 
@@ -241,14 +252,20 @@ impl Action for Write {
         if let Recalled::StillRunning(evidence) = recall(context, &ask.command("", ""), &key(call), wait).await {
             return Finding::StillRunning { evidence };
         }
+        // What was written to, wherever a link leads by now.
+        let written = text(&call.before, "path").unwrap_or(&ask.target.path).to_owned();
+        let ask = Ask { target: ask.target.at(&written), ..ask };
         let seen = match ask.target.look(context, ask.source.there()).await {
             Ok(seen) => seen,
             Err(error) => return cannot(error.to_string()),
         };
-        let is = seen.get("sha256").unwrap_or("absent");
+        let facts = seen.facts();
+        let Some(is) = before_of(&facts) else {
+            return cannot(format!("{} is a link now, or no file that can be read", ask.target.place()));
+        };
         let evidence = format!("the sha256 of {} is {}", ask.target.place(), short(is));
         match ask.source.wanted(&seen) {
-            Ok(Some(wanted)) if !ask.differs(&seen.facts(), &wanted) => {
+            Ok(Some(wanted)) if !ask.differs(&facts, &wanted) => {
                 let outputs = outputs(&ask.target, &call.before, &wanted, ask.differs(&call.before, &wanted));
                 Finding::TookEffect { evidence, outputs }
             }
@@ -271,8 +288,9 @@ impl Action for Write {
             ("PLAYBOOK_BEFORE", before),
             ("PLAYBOOK_WANTED", text(&call.before, "wanted_sha256").unwrap_or("unknown")),
             ("PLAYBOOK_OLD_MODE", text(&call.before, "mode").unwrap_or_default()),
+            ("PLAYBOOK_OLD_OWNER", text(&call.before, "owner_ids").unwrap_or_default()),
         ];
-        let command = target.command(include_str!("undo.sh"), &values, None);
+        let command = target.command(UNDO, &values, None);
         match change(context, &command, &format!("{}-file", call.attempt), call.timeout, true).await {
             Ok(ended) if ended.exit_code == Some(0) => {
                 let what =
@@ -317,6 +335,13 @@ async fn replace(context: &Context, call: &Call, ask: Ask, seen: &Seen, wanted: 
     let (Some(before), Some(path)) = (before_of(&call.before), text(&call.before, "path")) else {
         return Report::no_effect("what is there now could not be looked at: nothing was written");
     };
+    if seen.get("path") != Some(path) {
+        let leads = seen.get("path").unwrap_or("nowhere");
+        return Report::no_effect(format!(
+            "{} led to {path} when it was looked at, and leads to {leads} now: nothing was written",
+            ask.target.place()
+        ));
+    }
     let (changed, place) = (ask.differs(&call.before, wanted), ask.target.place());
     let outputs = outputs(&ask.target, &call.before, wanted, changed);
     if !changed && seen.get("sha256") == Some(before) {
@@ -338,6 +363,10 @@ async fn replace(context: &Context, call: &Call, ask: Ask, seen: &Seen, wanted: 
 
 fn ended_badly(ended: &Ended) -> Report {
     let said = last_words(ended);
+    if ended.timed_out {
+        // What it says of itself as it is killed is no account of what came before: whoever asks has to look.
+        return Report::unknown(format!("it was ended at its timeout, before or after the file was replaced: {said}"));
+    }
     if ended.exit_code == Some(NOTHING) { Report::no_effect(said) } else { Report::failed(said) }
 }
 
@@ -374,3 +403,7 @@ fn lines_by_hand(inventory: &Inventory, arguments: &Value) -> Vec<String> {
     lines.push(by_hand::comment(&format!("back: mv -f -- {} {}", word(&old), word(&path))));
     lines
 }
+
+#[cfg(test)]
+#[path = "scripts_tests.rs"]
+mod tests;

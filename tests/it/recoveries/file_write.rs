@@ -238,13 +238,115 @@ async fn a_disk_that_is_full_keeps_the_old_file_whole() {
 async fn what_a_killed_attempt_left_is_cleared_away() {
     let place = Place::here();
     let path = place.with("app.conf", "old\n", 0o600);
-    std::fs::write(place.path(".app.conf.playbook-new"), "half").unwrap();
+    let days = std::time::SystemTime::now() - Duration::from_secs(2 * 86_400);
+    let leave = || {
+        let left = place.path(".app.conf.playbook-new.abc123");
+        std::fs::create_dir(&left).unwrap();
+        std::fs::set_permissions(&left, std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::write(left.join("new"), "half").unwrap();
+        std::fs::File::open(&left).unwrap().set_modified(days).unwrap();
+    };
+    leave();
     let arguments = place.arguments(&path, json!({ "content": "new" }));
     let (before, report) = place.write("after", &arguments).await;
     assert_eq!(report.outcome, Outcome::Done, "{}", report.message);
-    std::fs::write(place.path(".app.conf.playbook-new"), "half").unwrap();
+    assert_eq!(place.names().len(), 2, "{:?}", place.names());
+    leave();
     assert_eq!(place.undo("back", &arguments, &before).await.outcome, Outcome::Done);
     assert_eq!(place.names(), ["app.conf"]);
+}
+
+#[tokio::test]
+async fn no_name_is_read_as_anything_else() {
+    let place = Place::here();
+    let evil = place.folder.path().join("evil");
+    let forged = format!("x\\npath={}\\nkind=absent\\nfolder=open", evil.display());
+    let link = place.path("link");
+    std::os::unix::fs::symlink(forged, &link).unwrap();
+    let arguments = place.arguments(&link, json!({ "content": "new" }));
+    let refusals = place.plan(&arguments).await.refusals;
+    assert!(refusals.len() == 1 && refusals[0].contains("is a link to"), "{refusals:?}");
+    assert_eq!(place.write("forged", &arguments).await.1.outcome, Outcome::NoEffect);
+    assert!(!evil.exists());
+    let path = place.path(r"new\\q");
+    let (before, report) = place.write("slashes", &place.arguments(&path, json!({ "content": "new" }))).await;
+    assert_eq!((report.outcome, before["path"].as_str()), (Outcome::Done, path.to_str()), "{}", report.message);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "new\n");
+    // A link to `real` and a line end is none to `real`.
+    place.with("real", "real\n", 0o600);
+    place.with("real\n", "other\n", 0o600);
+    let odd = place.path("odd");
+    std::os::unix::fs::symlink("real\n", &odd).unwrap();
+    let arguments = place.arguments(&odd, json!({ "content": "new", "follow_link": true }));
+    let refused = place.action.plan(&place.context, &arguments).await.unwrap_err().to_string();
+    assert!(refused.contains("a control character"), "{refused}");
+    assert_eq!(std::fs::read_to_string(place.path("real")).unwrap(), "real\n");
+}
+
+#[tokio::test]
+async fn a_link_that_was_turned_meanwhile_is_not_followed() {
+    let place = Place::here();
+    let (one, two) = (place.with("one", "old\n", 0o600), place.with("two", "old\n", 0o600));
+    let link = place.path("link");
+    std::os::unix::fs::symlink(&one, &link).unwrap();
+    let arguments = place.arguments(&link, json!({ "content": "new", "follow_link": true }));
+    let before = place.plan(&arguments).await.facts;
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink(&two, &link).unwrap();
+    let report = place.action.run(&place.context, &place.call("turned", &arguments, &before)).await;
+    assert_eq!(report.outcome, Outcome::NoEffect, "{}", report.message);
+    assert!(report.message.contains("when it was looked at"), "{}", report.message);
+    for path in [one, two] {
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "old\n");
+    }
+}
+
+#[tokio::test]
+async fn modes_and_owners_are_compared_as_the_system_does() {
+    let place = Place::here();
+    let path = place.with("app.conf", "same\n", 0o640);
+    let meta = std::fs::metadata(&path).unwrap();
+    for owner in [format!("{}", meta.uid()), format!("{}:{}", meta.uid(), meta.gid())] {
+        let same = place.arguments(&path, json!({ "content": "same", "mode": "0640", "owner": owner }));
+        assert_eq!(place.plan(&same).await.changes.len(), 0, "{owner}");
+    }
+    let closed = place.arguments(&path, json!({ "content": "same", "mode": "000" }));
+    assert_eq!(place.plan(&closed).await.changes.len(), 1);
+    let (before, report) = place.write("closed", &closed).await;
+    let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((report.outcome, mode()), (Outcome::Done, 0), "{}", report.message);
+    if meta.uid() == 0 {
+        assert_eq!(place.undo("closedback", &closed, &before).await.outcome, Outcome::Done);
+        assert_eq!((mode(), place.names()), (0o640, vec!["app.conf".to_owned()]));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_configuration_is_refused_unread() {
+    let place = Place::here();
+    let path = place.with("app.conf", "", 0o600);
+    std::fs::File::create(&path).unwrap().set_len(64 << 30).unwrap();
+    for arguments in [
+        place.arguments(&path, json!({ "content": "new" })),
+        place.arguments(&place.path("new"), json!({ "from": path })),
+    ] {
+        let said = match place.action.plan(&place.context, &arguments).await {
+            Ok(prediction) => prediction.refusals.join(", "),
+            Err(error) => error.to_string(),
+        };
+        assert!(said.contains("has 68719476736 bytes"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_mounted_read_only_is_named() {
+    let Some(disk) = crate::journal_faults::disk::Disk::in_memory(128) else { return };
+    let mut remount = std::process::Command::new("mount");
+    assert!(remount.args(["-o", "remount,ro"]).arg(disk.root()).status().unwrap().success());
+    let place = Place::here();
+    let refusals = place.plan(&place.arguments(&disk.path("app.conf"), json!({ "content": "new" }))).await.refusals;
+    let mount = format!("mounted read-only ({})", disk.root().display());
+    assert!(refusals.len() == 1 && refusals[0].contains(&mount), "{refusals:?}");
 }
 
 #[test]
