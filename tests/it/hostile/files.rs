@@ -53,8 +53,9 @@ async fn what_is_written_is_what_was_given_and_where_it_was_said() {
             let path = inside.join("other").display().to_string();
             if let Ok(looked) = write.plan(&context, &arguments(&path, more.clone())).await {
                 let one = |name: &str| more[name].as_str().is_some_and(|text| text == value);
-                // A word may be somebody's name.
-                let word = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+                // A word may be somebody's name, and two of them an owner and a group.
+                let letters: &[u8] = if one("owner") { b"._-:" } else { b"._-" };
+                let word = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || letters.contains(&byte));
                 let plain = (word && !value.starts_with(['-', '.']))
                     || ((one("source") || one("from")) && std::path::Path::new(&value).is_file());
                 assert!(plain || !looked.refusals.is_empty(), "{more} was taken: {looked:?}");
