@@ -158,6 +158,7 @@ pub(crate) trait Wire {
 
 /// Why a terminal is of no use any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(not(feature = "ssh"), allow(dead_code, reason = "without ssh there are no terminals"))]
 pub(crate) enum Cut {
     /// The other side closed it.
     Closed,
