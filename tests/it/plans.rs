@@ -249,7 +249,8 @@ fn leave_nothing(name: &str) -> Vec<String> {
     let actions = playbook::actions::Table::builtin();
     let nothing = |step: &&Value| {
         let spec = step["uses"].as_str().and_then(|action| actions.get(action)).map(|action| action.spec());
-        spec.is_some_and(|spec| !spec.effect.changes() || spec.undo == playbook::spec::UndoSpec::Nothing)
+        let reads = step["effect"] == "read" || spec.is_some_and(|spec| !spec.effect.changes());
+        reads || spec.is_some_and(|spec| spec.undo == playbook::spec::UndoSpec::Nothing)
     };
     let steps = book["steps"].as_array().unwrap().iter().filter(nothing);
     steps.map(|step| step["id"].as_str().unwrap().to_owned()).collect()

@@ -34,11 +34,16 @@ back() {
             put) ip -4 route replace $words 2>&1 ;;
             drop) ip -4 route del $words >/dev/null 2>&1 ;;
         esac
-    done <"$d/back"
+    done <<LINES
+$PLAYBOOK_BACK
+LINES
     set +f
-    if [ "$(routes)" = "$(cat "$d/before")" ]; then echo same >"$d/result.new"; else routes >"$d/result.new"; fi
+    if [ "$(routes)" = "$PLAYBOOK_EXPECTED" ]; then echo same >"$d/result.new"; else routes >"$d/result.new"; fi
     mv "$d/result.new" "$d/result"
 }
+
+# Whether the timed revert has come already: a host that stood still (a paused machine) wakes up with its time over.
+too_late() { [ "$(readlink "$d/decided" 2>/dev/null)" = reverted ]; }
 
 mkdir -p "$d" || { echo "no folder for the timed revert can be made in $base" >&2; exit 93; }
 for other in "$base"/*/; do
@@ -76,8 +81,13 @@ pinger=$!
 sleep 0.45 2>/dev/null || sleep 1
 switched=$(date +%s.%N)
 ok=yes why=
-if ! printf '%s' "$PLAYBOOK_FORWARD" | carry_out 2>"$d/errors"; then
+late="the timed revert came before the change was done, as this host stood still meanwhile"
+if too_late; then
+    ok=no why=$late
+elif ! printf '%s' "$PLAYBOOK_FORWARD" | carry_out 2>"$d/errors"; then
     ok=no why="the routes could not be changed: $(tr '\n' ' ' <"$d/errors")"
+elif too_late; then
+    ok=no why=$late
 fi
 if [ "$ok" = yes ]; then
     until=$(($(uptime) + PLAYBOOK_WITHIN))
@@ -97,11 +107,15 @@ fi
 kill -INT "$pinger" 2>/dev/null
 wait "$pinger" 2>/dev/null
 if [ "$ok" = no ]; then
-    # Whoever decides first puts the routes back: this, or the timed revert.
-    if ln -s failed "$d/decided" 2>/dev/null || [ "$(readlink "$d/decided")" = failed ]; then back; fi
+    # Whoever decides first puts the routes back: this, or the timed revert. A folder in which nothing can be written is no
+    # reason to leave them.
+    ln -s failed "$d/decided" 2>/dev/null
+    case "$(readlink "$d/decided" 2>/dev/null)" in confirmed | reverted | undone) ;; *) back ;; esac
     read -r pid started <"$d/reverter" 2>/dev/null && [ "$(ticks "$pid")" = "$started" ] && kill -TERM "-$pid" 2>/dev/null
     tries=0
     until [ -f "$d/result" ] || [ "$tries" -gt 100 ]; do tries=$((tries + 1)); sleep 0.05 2>/dev/null || sleep 1; done
+    # The revert may have looked before the change was there.
+    if too_late; then back; fi
 fi
 echo "=== ok"; echo "$ok"
 echo "=== why"; echo "$why"

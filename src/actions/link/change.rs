@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::applied::{Applied, Became, MARGIN, Plan, Work, work};
-use super::desired::{Active, lines, told};
+use super::desired::{Active, active, lines, told};
 use super::foresee::{Kind, refusals, reverts_after, settings};
 use super::host::{Seen, remember, see};
 use super::path::rounded;
@@ -62,7 +62,7 @@ pub(super) async fn act(kind: Kind, context: &Context, call: &Call) -> Result<Re
     let until = Instant::now() + (Duration::from_secs(settings.revert_after) + MARGIN).min(call.timeout);
     let applied = match work.apply(&plan, &seen, left(until)).await {
         Ok(applied) => applied,
-        Err(LinkError::Lost(why)) => return Ok(settle_or_unknown(&work, &why, until).await),
+        Err(LinkError::Lost(why)) => return Ok(settle_or_unknown(&work, &seen.printed, &why, until).await),
         Err(error) => return Err(error),
     };
     if !applied.answered {
@@ -74,8 +74,8 @@ pub(super) async fn act(kind: Kind, context: &Context, call: &Call) -> Result<Re
     let outputs = outputs_of(kind, &seen, Some(&applied));
     match decided {
         Ok(word) if word == "confirmed" => Ok(Report::done(success(kind, link, &desired, &applied), outputs)),
-        Ok(_) => Ok(settle_or_unknown(&work, "nobody could confirm it in time", until).await),
-        Err(error) => Ok(settle_or_unknown(&work, &error.to_string(), until).await),
+        Ok(_) => Ok(settle_or_unknown(&work, &seen.printed, "nobody could confirm it in time", until).await),
+        Err(error) => Ok(settle_or_unknown(&work, &seen.printed, &error.to_string(), until).await),
     }
 }
 
@@ -123,14 +123,19 @@ async fn confirm(work: &Work<'_>, original: &str, until: Instant) -> Result<Stri
     }
 }
 
+/// The routes as they are printed now, if the host tells.
+async fn printed(work: &Work<'_>) -> Option<String> {
+    see(work.context, work.link).await.ok().map(|seen| seen.printed)
+}
+
 /// A change that was begun and of which nothing was heard: its host is asked until it has decided.
-async fn settle_or_unknown(work: &Work<'_>, why: &str, until: Instant) -> Report {
+async fn settle_or_unknown(work: &Work<'_>, before: &str, why: &str, until: Instant) -> Report {
     match decided(work, until).await {
         Ok(became) => match (became.decided.as_deref(), became.put_back) {
-            (Some("reverted"), Some(true)) => Report::failed(format!(
-                "{why}: {} put its routes back by itself, and they are as they were",
-                place(work.link)
-            )),
+            // What the host wrote down then is not believed without a look now.
+            (Some("reverted"), Some(true)) if printed(work).await.is_some_and(|now| now == before) => Report::failed(
+                format!("{why}: {} put its routes back by itself, and they are as they were", place(work.link)),
+            ),
             _ => Report::unknown(format!("{why}; it is looked into what became of it")),
         },
         Err(error) => Report::unknown(format!("{why}; {error}")),
@@ -220,8 +225,8 @@ fn judge(kind: Kind, call: &Call, link: &Link, became: &Became, seen: &Seen, app
     }
 }
 
-/// Puts back the routes that were there before the step.
-pub(super) async fn undo(context: &Context, call: &Call) -> Result<Report, LinkError> {
+/// Puts back the routes that were there before the step, and leaves those that somebody else has put there since.
+pub(super) async fn undo(kind: Kind, context: &Context, call: &Call) -> Result<Report, LinkError> {
     let (name, link) = needed_link(&context.inventory, &call.arguments)?;
     let host = place(link);
     let before = call.before.get("routes").and_then(from_fact).ok_or_else(|| {
@@ -232,20 +237,36 @@ pub(super) async fn undo(context: &Context, call: &Call) -> Result<Report, LinkE
     })?;
     let (seen, memory) = tokio::join!(see(context, link), remember(context, name, link));
     let (seen, memory) = (seen?, memory?);
-    if seen.routes == before && memory.armed.is_none() {
+    let foreign = kind.foreign(link, &before, &seen.routes);
+    let mut wanted = before.clone();
+    wanted.extend(foreign.iter().cloned());
+    wanted.sort_by_key(|route| route.metric);
+    let is_back = |routes: &[Route]| routes.len() == wanted.len() && wanted.iter().all(|route| routes.contains(route));
+    let mut last = String::new();
+    let mut now = seen.routes;
+    if !is_back(&now) || memory.armed.is_some() {
+        let work = work(context, name, link, call);
+        last = format!(" ({})", last_words(&work.undo(&lines(&link.destination, &now, &wanted)).await?));
+        now = see(context, link).await?.routes;
+    }
+    if !is_back(&now) {
+        return Err(LinkError::Failed(format!(
+            "the routes to {} on {host} should be {} and are {}{last}: set them by hand with `ip route`",
+            link.destination,
+            told(&wanted),
+            told(&now),
+        )));
+    }
+    if foreign.is_empty() {
         return Ok(Report::done(format!("the routes on {host} are as they were: {}", told(&before)), Value::Null));
     }
-    let work = work(context, name, link, call);
-    let ended = work.undo(&lines(&link.destination, &seen.routes, &before)).await?;
-    let after = see(context, link).await?;
-    if after.routes == before {
-        return Ok(Report::done(format!("the routes on {host} are as they were: {}", told(&before)), Value::Null));
+    let left = told(&foreign);
+    if active(link, &wanted) != active(link, &before) {
+        return Err(LinkError::Failed(format!(
+            "somebody else has put {left} on {host} since, which carries the traffic now; it is left there, and the others are as \
+             they were. Where it is not wanted: `ip route del` it"
+        )));
     }
-    Err(LinkError::Failed(format!(
-        "the routes to {} on {host} should be {} and are {} ({}): set them by hand with `ip route`",
-        link.destination,
-        told(&before),
-        told(&after.routes),
-        last_words(&ended)
-    )))
+    let message = format!("the routes on {host} are as they were, with {left} that somebody else has put there since");
+    Ok(Report::done(message, Value::Null))
 }

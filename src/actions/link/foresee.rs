@@ -36,6 +36,19 @@ impl Kind {
         }
     }
 
+    /// The routes of now that are neither from before the step nor its own. What a restore puts is what its host remembered,
+    /// which nobody knows afterwards: there nothing counts as somebody else's.
+    pub(super) fn foreign(self, link: &Link, before: &[Route], now: &[Route]) -> Vec<Route> {
+        let put = match self {
+            Kind::Switch => over_backup(link, before),
+            Kind::Restore => Ok(now.to_vec()),
+        };
+        let own = put.unwrap_or_else(|_| now.to_vec());
+        let key = |route: &Route| (route.gateway, route.device.clone(), route.metric);
+        let known: Vec<_> = own.iter().chain(before).map(key).collect();
+        now.iter().filter(|route| !known.contains(&key(route))).cloned().collect()
+    }
+
     pub(super) fn desired(self, link: &Link, seen: &Seen, memory: &Memory) -> Result<Vec<Route>, LinkError> {
         match (self, &memory.original) {
             (Kind::Switch, _) => over_backup(link, &seen.routes),

@@ -68,6 +68,6 @@ impl Action for Restore {
     }
 
     async fn undo(&self, context: &Context, call: &Call) -> Report {
-        undo(context, call).await.unwrap_or_else(|error| Report::failed(error.to_string()))
+        undo(Kind::Restore, context, call).await.unwrap_or_else(|error| Report::failed(error.to_string()))
     }
 }

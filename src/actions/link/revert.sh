@@ -6,14 +6,16 @@ routes() { ip -4 route show table main exact "$PLAYBOOK_DESTINATION" | sed 's/ l
 printf '%s %s\n' "$$" "$(sed 's/.*) //' "/proc/$$/stat" | cut -d' ' -f20)" >"$d/reverter.new"
 mv "$d/reverter.new" "$d/reverter"
 sleep "$2"
-# The first of all who decide is heard.
-ln -s reverted "$d/decided" 2>/dev/null || exit 0
+# The first of all who decide is heard. Where nothing can be written nobody has decided: then the routes are put back too.
+if ! ln -s reverted "$d/decided" 2>/dev/null && [ -L "$d/decided" ]; then exit 0; fi
 set -f
 while read -r verb words; do
     case $verb in
         put) ip -4 route replace $words ;;
         drop) ip -4 route del $words ;;
     esac
-done <"$d/back"
-if [ "$(routes)" = "$(cat "$d/before")" ]; then echo same >"$d/result.new"; else routes >"$d/result.new"; fi
+done <<LINES
+$PLAYBOOK_BACK
+LINES
+if [ "$(routes)" = "$PLAYBOOK_EXPECTED" ]; then echo same >"$d/result.new"; else routes >"$d/result.new"; fi
 mv "$d/result.new" "$d/result"

@@ -71,6 +71,6 @@ impl Action for Switch {
     }
 
     async fn undo(&self, context: &Context, call: &Call) -> Report {
-        undo(context, call).await.unwrap_or_else(|error| Report::failed(error.to_string()))
+        undo(Kind::Switch, context, call).await.unwrap_or_else(|error| Report::failed(error.to_string()))
     }
 }

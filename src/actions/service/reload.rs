@@ -133,13 +133,13 @@ async fn reload(context: &Context, call: &Call) -> Report {
         return report;
     }
     // Whoever chokes on what it read is gone a moment later.
-    let deadline = Instant::now() + Duration::from_secs(2);
-    match until(context, &target, deadline, |now| now.running != Some(false)).await {
-        Ok((now, true)) => Report::done(
+    let deadline = Instant::now() + Duration::from_secs(1);
+    match until(context, &target, deadline, |now| now.running == Some(false)).await {
+        Ok((now, false)) => Report::done(
             format!("{} read its files anew; it is {}", target.place(), now.state),
             outputs(&now, &call.before),
         ),
-        Ok((now, false)) => Report::failed(format!(
+        Ok((now, true)) => Report::failed(format!(
             "{} was told to reload and does not run any more: {}. Look at its own log; service-restart starts it again",
             target.place(),
             now.state

@@ -2,7 +2,6 @@
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use super::links::{active, at, fault, outputs, wait_until, world};
 use crate::failover::{expect, playbook, run, said, status};
@@ -138,7 +137,6 @@ fn a_revert_whose_process_was_killed_is_not_called_reverted() {
         let pid = line.split(' ').next().unwrap();
         assert!(Command::new("kill").args(["-9", pid]).status().unwrap().success());
     }
-    std::thread::sleep(Duration::ZERO);
     let id = status(&lab)["run"].as_str().unwrap().to_owned();
     // A person is asked, with what was seen; the answer leads on.
     let output = run(&lab, &["resume", &id, "--no-wait"]);
@@ -147,4 +145,44 @@ fn a_revert_whose_process_was_killed_is_not_called_reverted() {
     let undone = run(&lab, &["cancel", &id]);
     assert_eq!(undone.status.code(), Some(0), "{}", said(&undone));
     assert_eq!(active(&lab), "wan1");
+}
+
+#[test]
+fn a_revert_that_can_write_nothing_puts_the_routes_back_all_the_same() {
+    let Some(lab) = Lab::in_namespaces("link") else { return };
+    let before = world(&lab);
+    let mut runner = playbook(&lab)
+        .args(["run", "link-failover", "-y"])
+        .args(QUICK)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("the routes are switched", 30, || active(&lab) == "wan2");
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    std::fs::remove_dir_all(lab.dir.join("home/.local/state/playbook/routes/uplink")).unwrap();
+    wait_until("the host has put its routes back", 15, || world(&lab) == before);
+}
+
+#[test]
+fn a_route_that_somebody_else_put_is_left_by_the_undo() {
+    let Some(lab) = Lab::in_namespaces("link") else { return };
+    let before = world(&lab);
+    let route = "10.30.0.0/24 via 10.10.2.1 dev wan2 metric 5000";
+    let path = lab.dir.join("foreign.yaml");
+    let text = format!(
+        "name: foreign\nversion: 1.0.0\ntitle: Somebody adds a route meanwhile\nowner: team-test\nsteps:\n  \
+         - id: switch\n    uses: route.switch\n    with: {{ link: uplink }}\n  \
+         - id: add\n    host: site\n    run: PATH=$PATH:/usr/sbin:/sbin ip -4 route add {route}; exit 1\n    \
+         effect: idempotent\n    rollback: none\n    because: it is somebody else's\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    let said = expect(&lab, 10, &["run", path.to_str().unwrap(), "-y"]);
+    assert!(said.contains("somebody else"), "{said}");
+    let after = world(&lab);
+    let left: Vec<&str> = after.lines().filter(|line| !before.contains(*line)).collect();
+    assert_eq!(left.len(), 1, "{said}\n{after}");
+    assert!(left[0].trim().starts_with(route), "{after}");
+    assert!(before.lines().all(|line| after.contains(line)), "{after}");
 }

@@ -161,7 +161,15 @@ async fn restore(context: &Context, call: &Call) -> Result<Report, PostgresError
     };
     let words = arguments(&stand, &name);
     let command = room::pg_restore(&context.inventory, backup, words, password);
-    let ended = change(context, &command, &call.attempt, deadline.left(), true).await.map_err(before_start)?;
+    let ended = change(context, &command, &call.attempt, deadline.left(), true).await.map_err(|error| {
+        match before_start(error) {
+            // The copy is there by now, and has to go again.
+            PostgresError::Refused(why) | PostgresError::Invalid(why) | PostgresError::Unreachable(why) => {
+                PostgresError::Failed(format!("{name} was made, and pg_restore did not begin: {why}"))
+            }
+            other => other,
+        }
+    })?;
     if ended.exit_code != Some(0) {
         let full = ended.output.stderr.text.contains("No space left on device");
         let full = if full { " The disk of the server is full: the undo makes the room free again." } else { "" };
