@@ -190,7 +190,10 @@ pub(crate) fn wait(inventory: &Inventory, arguments: &Value) -> Vec<String> {
 /// `haproxy.server_state`: one line to the runtime socket, and the look that it took.
 pub(crate) fn server_state(inventory: &Inventory, arguments: &Value) -> Vec<String> {
     let name = value(arguments, "proxy");
-    let (host, socket, backend) = match inventory.proxies.get(&name) {
+    // Which one a look would have told; where there is only one there is nothing to ask.
+    let only = inventory.proxies.values().next().filter(|_| inventory.proxies.len() == 1);
+    let only = only.filter(|_| !arguments.get("proxy").is_some_and(Value::is_string));
+    let (host, socket, backend) = match inventory.proxies.get(&name).or(only) {
         Some(proxy) => (proxy.host.as_deref(), proxy.socket.clone(), proxy.backend.clone()),
         None => (None, "<socket>".to_owned(), "<backend>".to_owned()),
     };

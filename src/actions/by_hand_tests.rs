@@ -9,12 +9,17 @@ use crate::value::unknown;
 fn inventory() -> Inventory {
     let member = |host: &str, port: u16| json!({ "host": host, "address": "127.0.0.1", "port": port, "data_directory": "/lab/my data", "bin_directory": "/pg/bin" });
     let host = json!({ "address": "10.0.0.1", "port": 2222, "user": "lab", "identity_file": "/lab/key" });
+    let slotted = |host: &str, port: u16, slot: &str| {
+        let mut all = member(host, port);
+        all["slot"] = json!(slot);
+        all
+    };
     serde_json::from_value(json!({
         "environment": "lab",
         "hosts": { "db1": host, "db2": { "address": "10.0.0.2", "jump": "db1" } },
         "databases": { "orders": {
             "user": "postgres", "dbname": "orders", "password": "env:PGPASS_ORDERS", "proxy": "orders",
-            "endpoint": "127.0.0.1:6432", "pooler": "orders", "members": { "pg1": member("db1", 5501), "pg2": member("db2", 5502) },
+            "endpoint": "127.0.0.1:6432", "pooler": "orders", "members": { "pg1": slotted("db1", 5501, "pg1"), "pg2": member("db2", 5502) },
         } },
         "links": { "uplink": {
             "host": "db1", "become": "root", "destination": "default", "targets": ["198.51.100.1"],

@@ -368,7 +368,7 @@ pub(super) fn both(one: Decided, other: Decided) -> Decided {
 }
 
 /// The outputs with those marked that do not keep their value while nobody acts.
-fn steady(outputs: &Value, spec: &ActionSpec) -> Value {
+pub(super) fn steady(outputs: &Value, spec: &ActionSpec) -> Value {
     let mut steady = outputs.clone();
     if let Value::Object(map) = &mut steady {
         for field in spec.outputs.iter().filter(|field| !field.stable) {

@@ -8,7 +8,7 @@ use super::route::{Route, in_words};
 use crate::inventory::{Link, LinkPath};
 
 /// How far behind the backup's metric the primary's is put.
-const BEHIND: u32 = 1000;
+pub(super) const BEHIND: u32 = 1000;
 
 /// Which way carries the traffic: the one with the lowest metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,10 @@ use crate::actions::by_hand::{comment, from_spec, on_host, secret, value, word};
 use crate::inventory::{Database, Inventory, Member};
 use crate::spec::ActionSpec;
 
+/// The timeline that is written now: the control file tells the one before until a checkpoint has ended.
+const TIMELINE: &str = "case when pg_is_in_recovery() then (select timeline_id from pg_control_checkpoint()) else \
+                        ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int end as timeline";
+
 /// A cluster of the inventory, to write lines for.
 struct Hand<'a> {
     inventory: &'a Inventory,
@@ -31,7 +35,7 @@ fn known(inventory: &Inventory, action: &str, arguments: &Value) -> Option<Vec<S
         "postgres.canary" => hand.canary(),
         "postgres.read_only" => hand.read_only(),
         "postgres.rejoin" => hand.rejoin(member, &name),
-        "postgres.follow" => hand.follow(member),
+        "postgres.follow" => hand.follow(member, &name),
         _ => return None,
     })
 }
@@ -75,14 +79,15 @@ impl Hand<'_> {
 
     fn status(&self) -> Vec<String> {
         // In recovery the current position may not be asked for.
-        let sql = "select pg_is_in_recovery() as standby, (select system_identifier from pg_control_system()) as id, \
-                   (select timeline_id from pg_control_checkpoint()) as timeline, case when pg_is_in_recovery() \
-                   then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end as position";
+        let sql = format!(
+            "select pg_is_in_recovery() as standby, (select system_identifier from pg_control_system()) as id, {TIMELINE}, \
+             case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end as position"
+        );
         let lines = self
             .database
             .members
             .iter()
-            .flat_map(|(name, member)| [comment(&format!("member {name}:")), self.at(Some(member), sql)]);
+            .flat_map(|(name, member)| [comment(&format!("member {name}:")), self.at(Some(member), &sql)]);
         let mut lines: Vec<String> = lines.collect();
         let id = self.database.system_identifier.as_deref().unwrap_or("the same everywhere");
         lines.push(comment(&format!("good: exactly one is no standby (the primary), and id is {id}")));
@@ -130,7 +135,7 @@ impl Hand<'_> {
     fn promote(&self, member: Option<&Member>, name: &str) -> Vec<String> {
         vec![
             self.pg(member, "pg_ctl", "-w promote"),
-            self.at(member, "select pg_is_in_recovery(), (select timeline_id from pg_control_checkpoint())"),
+            self.at(member, &format!("select pg_is_in_recovery() as standby, {TIMELINE}")),
             comment(&format!("good: f, and {name}'s timeline is higher than before")),
         ]
     }
@@ -154,9 +159,30 @@ impl Hand<'_> {
         vec![self.psql(address, port, sql), comment(good)]
     }
 
+    /// Where the primary is that a member is to follow: with two members it can only be the other one.
+    fn primary_for(&self, name: &str) -> (String, String) {
+        let mut others = self.database.members.iter().filter(|(other, _)| *other != name);
+        match (others.next(), others.next(), self.database.members.contains_key(name)) {
+            (Some((_, other)), None, true) => (other.address.clone(), other.port.to_string()),
+            _ => ("<the new primary>".to_owned(), "<port>".to_owned()),
+        }
+    }
+
+    /// Without its slot on the primary a standby that names one never streams.
+    fn slot(&self, member: Option<&Member>, name: &str) -> Option<String> {
+        let slot = member?.slot.as_ref()?.replace('\'', "''");
+        let (address, port) = self.primary_for(name);
+        let sql = format!(
+            "select pg_create_physical_replication_slot('{slot}', true) where not exists (select from \
+             pg_replication_slots where slot_name = '{slot}')"
+        );
+        Some(self.psql(&address, &port, &sql))
+    }
+
     fn rejoin(&self, member: Option<&Member>, name: &str) -> Vec<String> {
         let user = self.database.replication_user.as_ref().unwrap_or(&self.database.user);
-        let source = format!("host=<the new primary> port=<port> user={user} dbname={}", self.database.dbname);
+        let (address, port) = self.primary_for(name);
+        let source = format!("host={address} port={port} user={user} dbname={}", self.database.dbname);
         let rewind = member.map(|member| {
             let program = member.bin_directory.join("pg_rewind").display().to_string();
             let data = member.data_directory.display().to_string();
@@ -167,6 +193,9 @@ impl Hand<'_> {
             "only if {name} has log that the new primary has not (it was not stopped cleanly):"
         ))];
         lines.extend(rewind.map(|line| comment(&line)));
+        if let Some(slot) = self.slot(member, name) {
+            lines.extend([comment("at the new primary, or it never streams:"), slot]);
+        }
         if let Some(member) = member {
             let signal = member.data_directory.join("standby.signal").display().to_string();
             lines.push(on_host(self.inventory, member.host.as_deref(), &format!("touch {}", word(&signal))));
@@ -184,14 +213,22 @@ impl Hand<'_> {
         lines
     }
 
-    fn follow(&self, member: Option<&Member>) -> Vec<String> {
+    fn follow(&self, member: Option<&Member>, name: &str) -> Vec<String> {
         let user = self.database.replication_user.as_ref().unwrap_or(&self.database.user);
-        let sql = format!("alter system set primary_conninfo = 'host=<the primary> port=<port> user={user}'");
-        vec![
-            self.at(member, &sql),
-            self.at(member, "select pg_reload_conf()"),
-            self.at(member, "select status from pg_stat_wal_receiver"),
-            comment("good: streaming"),
-        ]
+        let (address, port) = self.primary_for(name);
+        let mut lines = Vec::new();
+        if let Some(slot) = self.slot(member, name) {
+            lines.extend([comment("at the primary, or it never streams:"), slot]);
+        }
+        let conninfo = format!("host={address} port={port} user={user}").replace('\'', "''");
+        lines.push(self.at(member, &format!("alter system set primary_conninfo = '{conninfo}'")));
+        if let Some(slot) = member.and_then(|member| member.slot.as_ref()) {
+            let slot = slot.replace('\'', "''");
+            lines.push(self.at(member, &format!("alter system set primary_slot_name = '{slot}'")));
+        }
+        lines.push(self.at(member, "select pg_reload_conf()"));
+        lines.push(self.at(member, "select status from pg_stat_wal_receiver"));
+        lines.push(comment("good: streaming"));
+        lines
     }
 }

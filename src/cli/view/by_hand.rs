@@ -4,14 +4,13 @@ use crate::actions::Table;
 use crate::cli::visible;
 use crate::ids::{ItemId, StepId};
 use crate::inventory::Inventory;
-use crate::plan::{Decided, Plan, PlannedStep};
+use crate::plan::{Decided, Hand, Plan, PlannedStep, conditions};
 use crate::playbook::{
-    Approval, Playbook, Rollback, Scope, SecretUse, Step, complete_arguments, fill_secrets, resolve_arguments,
+    Approval, Rollback, Scope, SecretUse, Step, complete_arguments, fill_secrets, resolve_arguments,
 };
 use crate::spec::UndoSpec;
 use crate::value::unknown;
 
-use super::command::undo_lines;
 use super::{checks, groups};
 
 /// The text.
@@ -29,13 +28,15 @@ pub fn text(plan: &Plan, actions: &Table, inventory: &Inventory) -> String {
         lines.push(comment(&format!("Nobody else may work on: {}", locks.join(", "))));
     }
     lines.extend(brakes(plan, actions, inventory));
+    let hand = Hand::of(plan, &|action| actions.get(action).map(|action| action.spec()));
+    let sheet = Sheet { plan, hand, actions, inventory };
     let mut inside = Inside::default();
     for (step, planned) in plan.each_step() {
         let number = book.steps.iter().position(|one| one.id == step.id).unwrap_or(0) + 1;
         lines.extend(inside.go_on(plan, step, planned));
         lines.push(String::new());
         lines.push(comment(&format!("{number}. {}: {}", planned.name(), step.title)));
-        lines.extend(of_step(step, planned, book, actions, inventory));
+        lines.extend(sheet.of_step(step, planned));
     }
     // A script keeps its line ends, or it would be another one when it is pasted.
     let shown = lines
@@ -123,42 +124,95 @@ fn people(count: u32) -> String {
     if count == 1 { "one person".to_owned() } else { format!("{count} people") }
 }
 
-fn of_step(step: &Step, planned: &PlannedStep, book: &Playbook, actions: &Table, inventory: &Inventory) -> Vec<String> {
-    let mut lines = Vec::new();
-    if step.point_of_no_return {
-        lines.push("# POINT OF NO RETURN: what comes now is not undone.".to_owned());
+/// What the lines of a step are made of.
+struct Sheet<'a> {
+    plan: &'a Plan,
+    hand: Hand<'a>,
+    actions: &'a Table,
+    inventory: &'a Inventory,
+}
+
+impl Sheet<'_> {
+    fn of_step(&self, step: &Step, planned: &PlannedStep) -> Vec<String> {
+        let mut lines = Vec::new();
+        if step.point_of_no_return {
+            lines.push("# POINT OF NO RETURN: what comes now is not undone.".to_owned());
+        }
+        let item = planned.item.as_ref();
+        match &planned.runs {
+            Decided::Yes => {}
+            Decided::No { why } if planned.is_done_before() || self.hand.never(step, item) => {
+                return vec![comment(&format!("not done: {why}"))];
+            }
+            Decided::No { why } => lines.push(self.only_if(step, why, "; it does not hold now")),
+            Decided::Undecided { why } => lines.push(self.only_if(step, why, "")),
+        }
+        lines.extend(asks(step.approval.as_ref()));
+        let when = if step.effect.changes() { "before it" } else { "of what it shows" };
+        lines.extend(step.require.iter().map(|need| comment(&format!("must hold {when}: {}", need.source))));
+        let action = self.actions.get(&step.action);
+        let own = match (planned.arguments.is_null(), action) {
+            (true, Some(action)) => self.hand.arguments(step, item, step, action.spec()),
+            _ => planned.arguments.clone(),
+        };
+        lines.extend(self.typed(step, step, &own));
+        let verify = step.verify.iter().map(|verify| &verify.expression.source);
+        lines.extend(verify.map(|source| comment(&format!("must hold after it: {source}"))));
+        match (&step.rollback, action.map(|action| action.spec().undo)) {
+            _ if !step.effect.changes() => {}
+            (Rollback::None { because }, _) => lines.push(comment(&format!("it is not undone: {because}"))),
+            (Rollback::Action, Some(UndoSpec::Restores { how, .. })) => {
+                lines.push(comment(&format!("to undo it: {how}")));
+            }
+            (Rollback::Action, _) => {}
+            (Rollback::Steps(steps), _) => {
+                lines.extend(steps.iter().flat_map(|undo| self.undo(step, item, undo)));
+            }
+        }
+        lines
     }
-    match &planned.runs {
-        Decided::Yes => {}
-        Decided::No { why } => return vec![comment(&format!("not done: {why}"))],
-        Decided::Undecided { why } => lines.push(comment(&format!("only if it applies: {why}"))),
-    }
-    lines.extend(asks(step.approval.as_ref()));
-    let when = if step.effect.changes() { "before it" } else { "of what it shows" };
-    lines.extend(step.require.iter().map(|need| comment(&format!("must hold {when}: {}", need.source))));
-    let action = actions.get(&step.action);
-    // Typed as it is, a reference would be taken for the secret.
-    let mut named = |place: SecretUse<'_>| {
-        Ok(unknown(match place {
-            SecretUse::Reference(reference) => format!("the secret {reference}"),
-            SecretUse::Output { step, name } => format!("the secret output {name} of step {step}"),
-        }))
-    };
-    let arguments = fill_secrets(step, &step.id, book, &planned.arguments, &mut named);
-    let arguments = arguments.unwrap_or_else(|_| planned.arguments.clone());
-    lines.extend(action.map(|action| action.by_hand(inventory, &arguments)).unwrap_or_default());
-    lines
-        .extend(step.verify.iter().map(|verify| comment(&format!("must hold after it: {}", verify.expression.source))));
-    match (&step.rollback, action.map(|action| action.spec().undo)) {
-        _ if !step.effect.changes() => {}
-        (Rollback::None { because }, _) => lines.push(comment(&format!("it is not undone: {because}"))),
-        (Rollback::Action, Some(UndoSpec::Restores { how, .. })) => lines.push(comment(&format!("to undo it: {how}"))),
-        (Rollback::Action, _) => {}
-        (Rollback::Steps(_), _) => {
-            lines.extend(undo_lines(step).iter().map(|undo| comment(&format!("to undo it: {undo}"))));
+
+    /// On what it rests whether a step is done. Whoever holds the sheet sees how things are; the plan saw how they were.
+    fn only_if(&self, step: &Step, why: &str, now: &str) -> String {
+        let conditions: Vec<&str> = conditions(self.plan, step).iter().map(|one| one.source.as_str()).collect();
+        match conditions.as_slice() {
+            [] => comment(&format!("only if it applies: {why}")),
+            [one] => comment(&format!("only if {one}{now}")),
+            several => comment(&format!("only if {}{now}", several.join(" and "))),
         }
     }
-    lines
+
+    /// What a person types for a step, or for a part of it.
+    fn typed(&self, step: &Step, part: &Step, arguments: &serde_json::Value) -> Vec<String> {
+        // Typed as it is, a reference would be taken for the secret.
+        let mut named = |place: SecretUse<'_>| {
+            Ok(unknown(match place {
+                SecretUse::Reference(reference) => format!("the secret {reference}"),
+                SecretUse::Output { step, name } => format!("the secret output {name} of step {step}"),
+            }))
+        };
+        let filled = fill_secrets(part, &step.id, &self.plan.playbook, arguments, &mut named);
+        let arguments = filled.unwrap_or_else(|_| arguments.clone());
+        let action = self.actions.get(&part.action);
+        action.map(|action| action.by_hand(self.inventory, &arguments)).unwrap_or_default()
+    }
+
+    /// A step's undo, whole, and as comments: it is for the day on which the step has to be taken back.
+    fn undo(&self, step: &Step, item: Option<&ItemId>, undo: &Step) -> Vec<String> {
+        let Some(action) = self.actions.get(&undo.action) else { return Vec::new() };
+        // A step of a rollback that was given no name has one of ours, which tells nobody anything.
+        let ours = undo.title == undo.id.as_str() && undo.title.starts_with(&format!("{}_undo_", step.id));
+        let title = if ours { String::new() } else { format!(" {}", undo.title) };
+        let arguments = self.hand.arguments(step, item, undo, action.spec());
+        let typed = self.typed(step, undo, &arguments);
+        let mut lines = vec![comment(&format!("to undo it:{title}"))];
+        // A script keeps its lines, and each of them is a comment.
+        lines.extend(typed.iter().flat_map(|line| line.lines()).map(|line| {
+            let line = line.strip_prefix("# ").unwrap_or(line);
+            format!("#   {line}")
+        }));
+        lines
+    }
 }
 
 fn comment(text: &str) -> String {
