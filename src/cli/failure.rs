@@ -17,7 +17,7 @@ use super::held::Held;
 use super::paste::{Paste, quote};
 use super::screen::Screen;
 use super::seen::Left;
-use super::text::{Ink, Line, Look, wrap};
+use super::text::{Ink, Line, wrap};
 use super::view::{faults, halted, stranded};
 
 /// Something to do next.
@@ -174,8 +174,7 @@ impl Failure {
             lines.push(Line::new());
             lines.extend(text.lines().map(Line::plain));
         }
-        let whole = Look { width: None, ..screen.err };
-        Screen { err: whole, ..*screen }.warn(&lines);
+        screen.warn(&lines);
     }
 }
 

@@ -6,13 +6,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::nearest;
+use crate::inventory::Inventory;
 use crate::plan::{Decided, Plan};
 use crate::playbook::{self, InputSpec, Playbook};
-use crate::value::{REFERENCE_FORMS, Value};
+use crate::value::{REFERENCE_FORMS, Type, Value};
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::setup::read;
+use super::setup::{Chosen, read};
 use super::view::faults;
 
 /// What a variable that gives an input begins with.
@@ -39,15 +40,16 @@ impl Origin {
 type Given = BTreeMap<String, (String, Origin)>;
 
 /// The inputs of a playbook, bound, and what is to be said on standard error: those that were typed go before those of the
-/// file, these before those of the environment, and the defaults come last.
+/// file, these before those of the environment, and the defaults come last. With an inventory, what is missing is named
+/// with what that has of it.
 ///
 /// # Errors
 /// All inputs that do not fit, each with where it was given.
 pub fn bind(
     playbook: &Playbook,
     name: &str,
-    typed: &[String],
-    file: Option<&Path>,
+    (typed, file): (&[String], Option<&Path>),
+    inventory: Option<&Inventory>,
 ) -> Result<(Value, Vec<String>), Failure> {
     let (mut given, warnings) = of_environment(&playbook.inputs, std::env::vars_os(), &playbook.name)?;
     if let Some(path) = file {
@@ -65,7 +67,7 @@ pub fn bind(
             .iter()
             .map(|error| match given.get(&error.name) {
                 Some((_, origin)) => format!("{error}; {}", origin.describe()),
-                None => error.to_string(),
+                None => format!("{error}{}", there_are(playbook, &error.name, inventory)),
             })
             .collect();
         Failure::new(Exit::Invalid, format!("the inputs do not fit {}:\n{}", playbook.name, all.join("\n")))
@@ -73,6 +75,47 @@ pub fn bind(
             .next(format!("playbook show {}     (what it takes)", super::paste::quote(name)))
     })?;
     Ok((inputs, warnings))
+}
+
+/// What the inventory has of the kind that an input names, as the end of a sentence.
+fn there_are(playbook: &Playbook, input: &str, inventory: Option<&Inventory>) -> String {
+    let spec = playbook.inputs.iter().find(|spec| spec.name == input);
+    let (Some(inventory), Some(Type::Reference(kind))) = (inventory, spec.map(|spec| &spec.kind)) else {
+        return String::new();
+    };
+    match inventory.names(kind).as_slice() {
+        [] => format!("; the inventory has no {kind} at all"),
+        names => format!("; the inventory has {}", names.join(", ")),
+    }
+}
+
+/// Holds the inputs that name things of the inventory to what it has, before anything begins: a slip of the fingers is no
+/// run that failed.
+///
+/// # Errors
+/// All that name nothing.
+pub fn hold_names(chosen: &Chosen, inventory: &Inventory) -> Result<(), Failure> {
+    let mut wrong = Vec::new();
+    for spec in &chosen.playbook.inputs {
+        let Some(value) = chosen.inputs.get(&spec.name) else { continue };
+        let kind = match &spec.kind {
+            Type::List(item) => item,
+            kind => kind,
+        };
+        let Type::Reference(kind) = kind else { continue };
+        let names: Vec<&str> = match value {
+            Value::Array(items) => items.iter().filter_map(Value::as_str).collect(),
+            value => value.as_str().into_iter().collect(),
+        };
+        let which = if spec.default.as_ref() == Some(value) { ", which is its default" } else { "" };
+        let faults = names.into_iter().filter_map(|name| inventory.holds(kind, name).err());
+        wrong.extend(faults.map(|error| format!("input `{}`{which}: {error}", spec.name)));
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let what = format!("the inputs do not fit the inventory:\n{}", wrong.join("\n"));
+    Err(Failure::new(Exit::Invalid, what).meaning("nothing was started or changed"))
 }
 
 /// The inputs that variables give. One that names no input is another playbook's; one that nearly names an input is most
@@ -150,7 +193,6 @@ pub fn pairs(typed: &[String]) -> Result<BTreeMap<String, String>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Type;
 
     fn inputs() -> Vec<InputSpec> {
         let input = |name: &str| InputSpec {

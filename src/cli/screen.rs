@@ -80,8 +80,14 @@ impl Screen {
         }
     }
 
-    /// Something that must be seen, for stderr.
+    /// Something that must be seen, for stderr. Nothing of it is cut: it may hold a command to paste, or what is about to be
+    /// changed; the terminal wraps it without adding line ends.
     pub fn warn(&self, lines: &[Line]) {
+        write_all(&mut std::io::stderr().lock(), lines, &Look { width: None, ..self.err });
+    }
+
+    /// A picture for stderr: each of its lines stays one line.
+    pub fn picture(&self, lines: &[Line]) {
         write_all(&mut std::io::stderr().lock(), lines, &self.err);
     }
 

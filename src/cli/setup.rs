@@ -253,8 +253,39 @@ impl Setup {
     /// # Errors
     /// When the playbook or an input is invalid.
     pub fn chosen(&self, name: &str, typed: &[String], file: Option<&Path>) -> Result<Chosen, Failure> {
+        self.bound(self.playbook(name)?, name, (typed, file), None)
+    }
+
+    /// The same for what acts on the targets of the inventory, which comes with it: inputs that name things of it name such
+    /// as are there.
+    ///
+    /// # Errors
+    /// When the playbook, the inventory or an input is invalid.
+    pub fn chosen_here(
+        &self,
+        name: &str,
+        typed: &[String],
+        file: Option<&Path>,
+    ) -> Result<(Chosen, Arc<Inventory>), Failure> {
         let playbook = self.playbook(name)?;
-        let (inputs, warnings) = super::inputs::bind(&playbook, name, typed, file)?;
+        let inventory = self.inventory()?;
+        let chosen = self.bound(playbook, name, (typed, file), Some(&inventory))?;
+        super::inputs::hold_names(&chosen, &inventory)?;
+        Ok((chosen, inventory))
+    }
+
+    /// Binds the inputs; what is missing is named with what the inventory has of it.
+    ///
+    /// # Errors
+    /// When an input is invalid.
+    pub fn bound(
+        &self,
+        playbook: Playbook,
+        name: &str,
+        (typed, file): (&[String], Option<&Path>),
+        inventory: Option<&Inventory>,
+    ) -> Result<Chosen, Failure> {
+        let (inputs, warnings) = super::inputs::bind(&playbook, name, (typed, file), inventory)?;
         let lines = warnings.into_iter().map(|text| Line::new().with(Ink::Warn, format!("warning: {text}")));
         self.screen.warn(&lines.collect::<Vec<_>>());
         Ok(Chosen { playbook, inputs })

@@ -70,6 +70,41 @@ impl Inventory {
         }
         Err(unknown("host or group", name, self.hosts.keys().chain(self.groups.keys())))
     }
+
+    /// Holds that there is an entry of this name of a kind, which is named as the types of inputs name it. A kind that is
+    /// none of the inventory's refuses nothing.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn holds(&self, kind: &str, name: &str) -> Result<(), InventoryError> {
+        match kind {
+            "host" => self.host(name).map(drop),
+            "database" => self.database(name).map(drop),
+            "proxy" => self.proxy(name).map(drop),
+            "backup" => self.backup(name).map(drop),
+            "service" => self.service(name).map(drop),
+            "link" => self.link(name).map(drop),
+            "pooler" => self.pooler(name).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// The names of all entries of a kind.
+    pub fn names(&self, kind: &str) -> Vec<&str> {
+        fn keys<T>(map: &BTreeMap<String, T>) -> Vec<&str> {
+            map.keys().map(String::as_str).collect()
+        }
+        match kind {
+            "host" => keys(&self.hosts),
+            "database" => keys(&self.databases),
+            "proxy" => keys(&self.proxies),
+            "backup" => keys(&self.backups),
+            "service" => keys(&self.services),
+            "link" => keys(&self.links),
+            "pooler" => keys(&self.poolers),
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Database {
@@ -140,6 +175,18 @@ mod tests {
         assert_eq!(error, "the inventory has no host `mailserver`: it has db1, db2");
         let error = inventory.database("orders").unwrap_err().to_string();
         assert_eq!(error, "the inventory has no database `orders`: it has no database at all");
+    }
+
+    #[test]
+    fn every_kind_of_an_input_is_looked_up() {
+        let inventory = inventory();
+        for kind in ["host", "database", "proxy", "backup", "service", "link", "pooler"] {
+            let error = inventory.holds(kind, "dv2").map_err(|error| error.to_string());
+            assert!(error.is_err_and(|error| error.contains(&format!("the inventory has no {kind} `dv2`"))), "{kind}");
+        }
+        assert!(inventory.holds("host", "db2").is_ok() && inventory.holds("moon", "dv2").is_ok());
+        assert!(inventory.holds("host", "both").is_err());
+        assert_eq!(inventory.names("host"), ["db1", "db2"]);
     }
 
     #[test]

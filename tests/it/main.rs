@@ -21,6 +21,7 @@ mod house;
 mod journal_faults;
 mod journeys;
 mod lab;
+mod named;
 mod nested;
 mod parts;
 mod plans;

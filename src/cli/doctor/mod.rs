@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::cli::args::{Doctor, Format};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::inputs;
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::{heading, paragraph};
@@ -58,20 +59,33 @@ impl Look {
 /// Looks at everything that a run needs.
 ///
 /// # Errors
-/// When a playbook that was named does not exist; whatever else is wrong is a finding.
+/// When a playbook that was named does not exist, or an input names what the inventory does not have; whatever else is wrong is a finding.
 pub fn doctor(setup: &Setup, args: &Doctor) -> Result<Exit, Failure> {
     // A name that was mistyped is no finding about the machine.
     if let Some(name) = &args.name {
         setup.source(name)?;
     }
+    let inventory = setup.inventory();
+    let chosen = match (&args.name, &inventory) {
+        (Some(name), Ok(inventory)) => {
+            let bind = |book| setup.bound(book, name, (&args.input, None), Some(inventory));
+            let chosen = setup.playbook(name).and_then(bind);
+            // Nor is an input that names nothing.
+            if let Ok(chosen) = &chosen {
+                inputs::hold_names(chosen, inventory)?;
+            }
+            Some((name, chosen))
+        }
+        _ => None,
+    };
     let mut looks = local::looks(setup);
-    match setup.inventory() {
+    match inventory {
         Ok(inventory) => {
             looks.extend(targets::inventory(setup, &inventory));
             looks.extend(targets::looks(setup, &inventory)?);
             looks.extend(playbooks::looks(setup));
-            if let Some(name) = &args.name {
-                looks.extend(playbooks::plan(setup, name, &args.input, inventory));
+            if let Some((name, chosen)) = chosen {
+                looks.extend(playbooks::plan(setup, name, chosen, inventory));
             }
         }
         Err(failure) => {

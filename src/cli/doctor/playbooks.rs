@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::Look;
 use crate::cli::args::Output;
-use crate::cli::setup::{Setup, read};
+use crate::cli::failure::Failure;
+use crate::cli::setup::{Chosen, Setup, read};
 use crate::cli::verbs::ahead::without_people;
 use crate::cli::verbs::lint::collect;
 use crate::cli::verbs::plan::Looker;
@@ -48,9 +49,9 @@ pub(super) fn looks(setup: &Setup) -> Vec<Look> {
 }
 
 /// Plans a playbook: what does not hold now would stop it.
-pub(super) fn plan(setup: &Setup, name: &str, inputs: &[String], inventory: Arc<Inventory>) -> Vec<Look> {
+pub(super) fn plan(setup: &Setup, name: &str, chosen: Result<Chosen, Failure>, inventory: Arc<Inventory>) -> Vec<Look> {
     let plan = || {
-        let chosen = setup.chosen(name, inputs, None)?;
+        let chosen = chosen?;
         let looker = Looker::new(setup)?;
         // Its progress would stand between the findings.
         let mut drive = looker.drive(setup, inventory, Output::Json)?;

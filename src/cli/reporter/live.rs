@@ -166,7 +166,7 @@ impl Reporter for Live {
         self.shared.clear();
         let scene = locked(&self.shared.scene);
         if scene.state.is_some() {
-            self.screen.warn(&frame::last(&Scene { notice: None, output: String::new(), ..scene.clone() }));
+            self.screen.picture(&frame::last(&Scene { notice: None, output: String::new(), ..scene.clone() }));
         }
     }
 

@@ -27,8 +27,8 @@ use super::plan_file;
 /// # Errors
 /// When it cannot be made.
 pub fn plan(setup: &Setup, args: &args::Plan) -> Result<Exit, Failure> {
-    let chosen = setup.chosen(args.subject.name(), &args.subject.input, args.subject.inputs_file.as_deref())?;
-    let inventory = setup.inventory()?;
+    let subject = &args.subject;
+    let (chosen, inventory) = setup.chosen_here(subject.name(), &subject.input, subject.inputs_file.as_deref())?;
     let output = if args.output == Format::Json { Output::Json } else { Output::Human };
     let made = make(setup, chosen, Arc::clone(&inventory), output)?;
     let exit = show(setup, &made, &args.subject, output);

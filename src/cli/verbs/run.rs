@@ -60,8 +60,8 @@ pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
 fn chosen(setup: &Setup, args: &Run) -> Result<(Chosen, Option<Held>, Arc<Inventory>), Failure> {
     let Some(path) = &args.plan else {
         let subject = &args.subject;
-        let chosen = setup.chosen(subject.name(), &subject.input, subject.inputs_file.as_deref())?;
-        return Ok((chosen, None, setup.inventory()?));
+        let (chosen, inventory) = setup.chosen_here(subject.name(), &subject.input, subject.inputs_file.as_deref())?;
+        return Ok((chosen, None, inventory));
     };
     let inventory = setup.inventory()?;
     let then = plan_file::read(setup, args, path, &inventory)?;

@@ -24,8 +24,7 @@ pub fn show(setup: &Setup, args: &Show) -> Result<Exit, Failure> {
         return versions(setup, name);
     }
     if args.by_hand {
-        let chosen = setup.chosen(name, &args.input, None)?;
-        let inventory = setup.inventory()?;
+        let (chosen, inventory) = setup.chosen_here(name, &args.input, None)?;
         let made = super::plan::make(setup, chosen, std::sync::Arc::clone(&inventory), Output::Human)?;
         setup.screen.data(&by_hand::text(&made.plan, &setup.actions, &inventory));
         return Ok(Exit::Success);

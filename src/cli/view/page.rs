@@ -141,9 +141,16 @@ pub fn playbook(book: &Playbook, name: &str, width: usize) -> Vec<Line> {
     lines.extend(steps(book, width));
     lines.push(Line::new());
     lines.push(heading("Next"));
-    lines.push(Line::plain(format!("  playbook plan {name}")));
-    lines.push(Line::plain(format!("  playbook run {name} --dry-run")));
+    let given = must_be_given(book);
+    lines.push(Line::plain(format!("  playbook plan {name}{given}")));
+    lines.push(Line::plain(format!("  playbook run {name}{given} --dry-run")));
     lines
+}
+
+/// The inputs that a command for this playbook cannot leave out.
+fn must_be_given(book: &Playbook) -> String {
+    let needed = book.inputs.iter().filter(|input| input.required);
+    needed.map(|input| format!(" -i {}=…", input.name)).collect()
 }
 
 fn inputs(book: &Playbook, width: usize) -> Vec<Line> {
@@ -242,6 +249,24 @@ mod tests {
         let look = Look { color: false, unicode: true, width: None };
         let lines = steps(&samples::grouped_plan(2).playbook, 80);
         insta::assert_snapshot!(lines.iter().map(|line| line.render(&look) + "\n").collect::<String>());
+    }
+
+    #[test]
+    fn what_comes_next_has_the_inputs_that_must_be_given() {
+        let mut book = samples::grouped_plan(2).playbook;
+        let input = |name: &str, required: bool| crate::playbook::InputSpec {
+            name: name.to_owned(),
+            kind: Type::String,
+            default: None,
+            required,
+            sensitive: false,
+            pattern: None,
+            min: None,
+            max: None,
+            description: String::new(),
+        };
+        book.inputs = vec![input("router", true), input("lag", false), input("peer", true)];
+        assert_eq!(must_be_given(&book), " -i router=… -i peer=…");
     }
 
     #[test]
