@@ -188,7 +188,8 @@ fn every_shipped_playbook_asserts_whom_it_talks_to() {
         for step in loaded.playbook.unwrap().steps.iter().filter(|step| step.effect.changes()) {
             let spec = table.get(&step.action).unwrap().spec();
             // A host's key is pinned by every connection over ssh.
-            let asserts = step.action == "ssh" || spec.facts.iter().any(|field| field.identity);
+            let asserts =
+                ["cli", "ssh"].contains(&step.action.as_str()) || spec.facts.iter().any(|field| field.identity);
             assert!(asserts, "{}: {} ({}) asserts nothing", path.display(), step.id, step.action);
             seen += 1;
         }
