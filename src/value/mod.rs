@@ -12,7 +12,7 @@ pub use environment::environment_problem;
 pub use hidden::{has_hidden, is_hidden, letters, told, written_out};
 pub use kind::{Type, TypeError};
 pub use reference::{REFERENCE_FORMS, Reference};
-pub use units::{format_seconds, format_size, parse_duration, parse_size};
+pub use units::{counted, format_seconds, format_size, parse_duration, parse_size};
 pub use unknown::{contains_unknown, is_unknown, unknown, why_unknown};
 
 /// A value at run time.

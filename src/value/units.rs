@@ -75,6 +75,12 @@ pub fn format_size(bytes: i64) -> String {
     format!("{value:.1} TiB")
 }
 
+/// `1 row`, `2 rows`.
+pub fn counted(number: impl std::fmt::Display, one: &str) -> String {
+    let number = number.to_string();
+    if number == "1" { format!("1 {one}") } else { format!("{number} {one}s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -165,13 +165,17 @@ impl Ask {
             ));
         }
         let mut wrong = Vec::new();
-        for (kind, what) in [
-            ("bad", "lines of the manifest cannot be taken"),
-            ("damaged", "files are damaged"),
-            ("missing", "files are missing"),
-            ("unreadable", "files cannot be read"),
-            ("odd", "are no files (links, sockets, …), and not followed"),
-            ("extra", "files are not in the manifest"),
+        for (kind, one, several) in [
+            ("bad", "line of the manifest cannot be taken", "lines of the manifest cannot be taken"),
+            ("damaged", "file is damaged", "files are damaged"),
+            ("missing", "file is missing", "files are missing"),
+            ("unreadable", "file cannot be read", "files cannot be read"),
+            (
+                "odd",
+                "is no file (a link, a socket, …), and not followed",
+                "are no files (links, sockets, …), and not followed",
+            ),
+            ("extra", "file is not in the manifest", "files are not in the manifest"),
         ] {
             if (kind == "extra" && self.allow_extra) || seen.count(kind) == 0 {
                 continue;
@@ -179,6 +183,7 @@ impl Ask {
             let (count, names) = (seen.count(kind), seen.names(kind));
             let more = count.saturating_sub(names.len());
             let more = if more == 0 { String::new() } else { format!(", and {more} more") };
+            let what = if count == 1 { one } else { several };
             wrong.push(format!("{count} {what}: {}{more}", names.join(", ")));
         }
         if seen.names("missing").iter().any(|name| name.ends_with("\\r")) {
@@ -191,8 +196,23 @@ impl Ask {
         if wrong.is_empty() && seen.named == 0 {
             wrong.push(format!("the manifest {} names no file at all", self.manifest));
         }
-        (!wrong.is_empty())
-            .then(|| format!("{}; {} of {} named files are whole", wrong.join("; "), seen.good, seen.named))
+        (!wrong.is_empty()).then(|| {
+            format!(
+                "{}; {} of {} named {} whole",
+                wrong.join("; "),
+                seen.good,
+                seen.named,
+                if seen.named == 1 { "file is" } else { "files are" }
+            )
+        })
+    }
+}
+
+/// That nothing is wrong.
+fn whole(seen: &Seen, place: &str) -> String {
+    match seen.named {
+        1 => format!("the one file in {place} is whole"),
+        several => format!("all {several} files in {place} are whole"),
     }
 }
 
@@ -294,7 +314,7 @@ impl Action for Checksum {
         };
         match ask.check(context, call.timeout).await {
             Ok(Some(seen)) => match ask.problem(&seen) {
-                None => Report::done(format!("all {} files in {} are whole", seen.named, ask.place()), seen.outputs()),
+                None => Report::done(whole(&seen, &ask.place()), seen.outputs()),
                 Some(why) => Report::failed(format!("{}: {why}", ask.place())).with_outputs(seen.outputs()),
             },
             Ok(None) => Report::failed(format!("{} could not be read to the end in the step's timeout", ask.place())),

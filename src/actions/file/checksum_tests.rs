@@ -73,8 +73,8 @@ async fn what_is_wrong_is_named() {
     let report = check(folder.path(), json!({})).await;
     assert_eq!(report.outcome, Outcome::Failed);
     for word in [
-        "1 files are damaged: line\\nend",
-        "1 files are missing: sub/b",
+        "1 file is damaged: line\\nend",
+        "1 file is missing: sub/b",
         "not in the manifest: sub/new",
         "followed: link",
         "9 of 11",
@@ -142,7 +142,7 @@ async fn a_manifest_that_leads_elsewhere_or_is_none_is_refused() {
         (String::new(), "names no file"),
         (format!("{sum}  SHA256SUMS\n"), "names no file"),
         (format!("{sum}  a\r\n"), "as Windows ends them (CRLF)"),
-        (format!("{sum}  a\n").repeat(3), "1 files are missing: a"),
+        (format!("{sum}  a\n").repeat(3), "1 file is missing: a"),
         ((0..500).map(|n| format!("{sum}  f{n}\n")).collect(), "and 480 more"),
     ] {
         let folder = tempfile::tempdir().unwrap();

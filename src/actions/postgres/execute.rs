@@ -17,7 +17,7 @@ use super::{Deadline, PostgresError, identity_fact, needed};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::outcome::{Finding, Report};
 use crate::spec::{ActionSpec, Change, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
-use crate::value::{Type, Value, contains_unknown};
+use crate::value::{Type, Value, contains_unknown, counted};
 
 /// `postgres.execute`.
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +104,7 @@ async fn predict(context: &Context, arguments: &Value) -> Result<Prediction, Pos
                 prediction.outputs = json!({ "member": name, "row_count": rows });
                 prediction.fidelity = Fidelity::Proved;
                 prediction.refusals.extend(mismatch(arguments, rows));
-                after = format!("{rows} rows changed");
+                after = format!("{} changed", rows_of(rows));
             }
             Err(error) => prediction.refusals.push(format!("{name} answers: {}", explain(&error))),
         }
@@ -118,9 +118,13 @@ async fn predict(context: &Context, arguments: &Value) -> Result<Prediction, Pos
     Ok(prediction)
 }
 
+fn rows_of(number: u64) -> String {
+    counted(number, "row")
+}
+
 fn mismatch(arguments: &Value, rows: u64) -> Option<String> {
     let wanted = arguments.get("expect_rows").and_then(Value::as_u64)?;
-    (wanted != rows).then(|| format!("it changes {rows} rows, not {wanted} as expected"))
+    (wanted != rows).then(|| format!("it changes {}, not {wanted} as expected", rows_of(rows)))
 }
 
 async fn execute(context: &Context, call: &Call) -> Result<Report, PostgresError> {
@@ -154,7 +158,7 @@ async fn execute(context: &Context, call: &Call) -> Result<Report, PostgresError
     })?;
     match tokio::time::timeout(call.timeout, client.batch_execute("commit")).await {
         Ok(Ok(())) => Ok(Report::done(
-            format!("{rows} rows changed on {name}"),
+            format!("{} changed on {name}", rows_of(rows)),
             json!({ "member": name, "row_count": rows, "transaction": transaction.0 }),
         )),
         Ok(Err(error)) if server_said_no(&error) => {

@@ -16,7 +16,7 @@ use super::{PostgresError, needed, text};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::outcome::{Finding, Report};
 use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Language, Prediction, UndoSpec};
-use crate::value::{Type, Value, contains_unknown};
+use crate::value::{Type, Value, contains_unknown, counted};
 
 /// `postgres.query`.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +89,7 @@ impl Action for Query {
 
     async fn run(&self, context: &Context, call: &Call) -> Report {
         match ask(context, &call.arguments, call.timeout).await {
-            Ok(outputs) => Report::done(format!("{} rows", outputs["row_count"]), outputs),
+            Ok(outputs) => Report::done(counted(&outputs["row_count"], "row"), outputs),
             Err(error) => error.into(),
         }
     }

@@ -13,6 +13,7 @@ use crate::actions::{ActionError, Context};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::setup::Setup;
+use crate::cli::view::count;
 use crate::inventory::{Database, Host, Inventory};
 use crate::playbook::complete_arguments;
 use crate::value::Value;
@@ -29,13 +30,17 @@ pub(super) fn inventory(setup: &Setup, inventory: &Inventory) -> Vec<Look> {
         ];
     };
     let text = format!(
-        "{}: environment {}, {} hosts, {} databases, {} proxies, {} services",
+        "{}: environment {}, {}, {}, {}, {}",
         path.display(),
         if inventory.environment.is_empty() { "none" } else { &inventory.environment },
-        inventory.hosts.len(),
-        inventory.databases.len(),
-        inventory.proxies.len(),
-        inventory.services.len()
+        count(inventory.hosts.len(), "host"),
+        count(inventory.databases.len(), "database"),
+        if inventory.proxies.len() == 1 {
+            "1 proxy".to_owned()
+        } else {
+            format!("{} proxies", inventory.proxies.len())
+        },
+        count(inventory.services.len(), "service")
     );
     let mut looks = vec![Look::well("inventory", text)];
     if inventory.environment == "production" {

@@ -141,7 +141,7 @@ impl Sheet<'_> {
         let item = planned.item.as_ref();
         match &planned.runs {
             Decided::Yes => {}
-            Decided::No { why } if planned.is_done_before() || self.hand.never(step, item) => {
+            Decided::No { why } if self.hand.never(step, item) => {
                 return vec![comment(&format!("not done: {why}"))];
             }
             Decided::No { why } => lines.push(self.only_if(step, why, "; it does not hold now")),

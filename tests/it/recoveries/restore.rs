@@ -172,11 +172,11 @@ fn damaged_files_are_named_and_nothing_is_restored() {
     let middle = flipped.len() / 2;
     flipped[middle] ^= 1;
     std::fs::write(file("dump"), &flipped).unwrap();
-    stops(&[], &["1 files are damaged: dump", "nothing was changed"]);
+    stops(&[], &["1 file is damaged: dump", "nothing was changed"]);
     std::fs::write(file("dump"), &dump).unwrap();
 
     std::fs::remove_file(file("tables.jsonl")).unwrap();
-    stops(&[], &["1 files are missing: tables.jsonl"]);
+    stops(&[], &["1 file is missing: tables.jsonl"]);
     backup(&lab, &[]);
     std::fs::remove_file(file("SHA256SUMS")).unwrap();
     stops(&[], &["there is no manifest SHA256SUMS"]);

@@ -15,7 +15,7 @@ use super::{Stand, backup_of};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::outcome::{Finding, Report};
 use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
-use crate::value::{Type, Value};
+use crate::value::{Type, Value, counted};
 
 /// How long the look of a plan may take.
 const LOOK: Duration = Duration::from_secs(8);
@@ -111,7 +111,11 @@ async fn predict(context: &Context, arguments: &Value) -> Result<Prediction, Pos
     let taken = record.taken.as_deref().unwrap_or("a time that it does not tell");
     let mut prediction =
         Prediction::probed(json!({ "taken": record.taken, "recorded_rows": recorded, "live_rows": null }));
-    prediction.notes.push(format!("the backup was made at {taken}: {} tables, {recorded} rows", record.tables.len()));
+    prediction.notes.push(format!(
+        "the backup was made at {taken}: {}, {}",
+        counted(record.tables.len(), "table"),
+        counted(recorded, "row")
+    ));
     match tokio::time::timeout(LOOK, live_rows(context, arguments, &record)).await {
         Ok(Ok((live, notes))) => {
             prediction.facts["live_rows"] = json!(live);
@@ -139,8 +143,8 @@ async fn live_rows(context: &Context, arguments: &Value, record: &Record) -> Res
         let rows = content.count(name).await?;
         live += rows.unwrap_or(0);
         if rows != Some(table.rows) && notes.len() < 10 {
-            let now = rows.map_or_else(|| "no such table".to_owned(), |rows| format!("{rows} rows"));
-            notes.push(format!("{name}: {} rows in the backup, {now} live", table.rows));
+            let now = rows.map_or_else(|| "no such table".to_owned(), |rows| counted(rows, "row"));
+            notes.push(format!("{name}: {} in the backup, {now} live", counted(table.rows, "row")));
         }
     }
     Ok((live, notes))
@@ -177,6 +181,7 @@ async fn compare(context: &Context, call: &Call) -> Result<Report, PostgresError
             format!("{restored} is not what was recorded when its backup was made: {}", damage.told.join("; "));
         return Ok(Report::failed(message).with_outputs(outputs));
     }
-    let message = format!("{} tables and {rows} rows are as they were recorded; {told}", tables.len());
+    let message =
+        format!("{} and {} are as they were recorded; {told}", counted(tables.len(), "table"), counted(rows, "row"));
     Ok(Report::done(message, outputs))
 }

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::super::PostgresError;
 use super::content::{Content, MOST_ROWS};
 use super::record::{Record, Table};
+use crate::value::counted;
 
 /// How many rows are named, in all and of one table.
 pub(super) const MOST_NAMES: usize = 20;
@@ -41,7 +42,7 @@ pub(super) async fn damage(
     let mut damage = Damage::default();
     for (name, was) in &record.tables {
         let Some(is) = restored.get(name) else {
-            damage.of_table(name, format!("the table is not there (it had {} rows)", was.rows));
+            damage.of_table(name, format!("the table is not there (it had {})", counted(was.rows, "row")));
             continue;
         };
         if (was.rows, &was.digest) == (is.rows, &is.digest) {
@@ -56,9 +57,13 @@ pub(super) async fn damage(
             named = beside_live(name, was, is, content, live).await;
         }
         let mut told = if was.rows == is.rows {
-            format!("{} rows, as recorded, but not what was in them", is.rows)
+            {
+                let them = if is.rows == 1 { "it" } else { "them" };
+                format!("{}, as recorded, but not what was in {them}", counted(is.rows, "row"))
+            }
         } else {
-            format!("{} rows, where {} were recorded", is.rows, was.rows)
+            let were = if was.rows == 1 { "was" } else { "were" };
+            format!("{}, where {} {were} recorded", counted(is.rows, "row"), was.rows)
         };
         if named.is_empty() {
             told.push_str("; which rows cannot be told");
@@ -141,8 +146,12 @@ impl Loss {
             }
             (0, 0, 0) => "no row is known to be lost".to_owned(),
             (lost, changed, returning) => format!(
-                "{lost} rows of the live database are not in the backup and {changed} are other ones there; {returning} rows \
-                 that were deleted since would come back"
+                "{} of the live database {} not in the backup and {changed} {} there; {} that {} deleted since would come back",
+                counted(lost, "row"),
+                if lost == 1 { "is" } else { "are" },
+                if changed == 1 { "is another one" } else { "are other ones" },
+                counted(returning, "row"),
+                if returning == 1 { "was" } else { "were" },
             ),
         };
         if !self.names.is_empty() {
@@ -183,9 +192,9 @@ pub(super) async fn loss(restored: (&BTreeMap<String, Table>, &Content<'_>), liv
         }
         if !(now.keyed && is.keyed) || now.rows.max(is.rows) > MOST_ROWS {
             loss.unknown.push(format!(
-                "{} has {} rows live and {} in the backup, and was not compared row by row",
+                "{} has {} live and {} in the backup, and was not compared row by row",
                 short(name),
-                now.rows,
+                counted(now.rows, "row"),
                 is.rows
             ));
             continue;
