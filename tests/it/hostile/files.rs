@@ -37,7 +37,7 @@ async fn what_is_written_is_what_was_given_and_where_it_was_said() {
         if let Ok(looked) = write.plan(&context, &given).await
             && looked.refusals.is_empty()
         {
-            let mut one = call(&format!("name-{number}"), Effect::Idempotent, given);
+            let mut one = call(&format!("path-{number}"), Effect::Idempotent, given);
             one.before = looked.facts;
             let report = write.run(&context, &one).await;
             let there = std::fs::read(&path).unwrap_or_default() == b"x";
