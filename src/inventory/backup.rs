@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Inventory;
-use super::check::check_reference;
+use super::check::{check_names, check_reference};
 
 /// A backup of a database, as `pg_dump` made it: a folder with the dump, its checksums and what its tables held.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,7 +64,8 @@ pub(super) fn is_below(text: &str) -> bool {
 }
 
 /// What is wrong with the backups.
-pub(super) fn check(inventory: &Inventory, found: &mut Vec<String>) {
+pub(super) fn problems(inventory: &Inventory, found: &mut Vec<String>) {
+    check_names("backups", inventory.backups.keys(), found);
     for (name, backup) in &inventory.backups {
         let place = format!("backups.{}", name.escape_debug());
         check_reference(&format!("{place}.database"), "database", &backup.database, &inventory.databases, found);
@@ -105,7 +106,7 @@ mod tests {
         let text = r#"{ "environment": "lab", "backups": { "o": { "database": "orders", "host": "h", "path": "x", "dump": "../d" } } }"#;
         let inventory: Inventory = serde_json::from_str(text).unwrap();
         let mut found = Vec::new();
-        check(&inventory, &mut found);
+        problems(&inventory, &mut found);
         let all = found.join("\n");
         for word in ["no database `orders`", "no host `h`", "backups.o.path", "backups.o.dump"] {
             assert!(all.contains(word), "{word}: {all}");

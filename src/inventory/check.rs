@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef, link, pooler};
+use super::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef, backup, link, pooler, service};
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
 
@@ -23,8 +23,6 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     check_names("groups", inventory.groups.keys(), &mut found);
     check_names("databases", inventory.databases.keys(), &mut found);
     check_names("proxies", inventory.proxies.keys(), &mut found);
-    check_names("backups", inventory.backups.keys(), &mut found);
-    check_names("services", inventory.services.keys(), &mut found);
     for (name, host) in &inventory.hosts {
         check_host(inventory, name, host, &mut found);
     }
@@ -45,15 +43,10 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     for (name, proxy) in &inventory.proxies {
         check_proxy(inventory, name, proxy, &mut found);
     }
-    super::backup::check(inventory, &mut found);
-    for (name, service) in &inventory.services {
-        super::service::check(inventory, name, service, &mut found);
-    }
-    check_names("links", inventory.links.keys(), &mut found);
-    for (name, link) in &inventory.links {
-        link::check(inventory, name, link, &mut found);
-    }
     pooler::problems(inventory, &mut found);
+    backup::problems(inventory, &mut found);
+    service::problems(inventory, &mut found);
+    link::problems(inventory, &mut found);
     found
 }
 

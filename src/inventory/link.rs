@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::Inventory;
-use super::check::check_reference;
+use super::check::{check_names, check_reference};
 
 /// Two ways to the same destination: the one that is preferred while all is well, and the one for the day on which it is not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -81,8 +81,15 @@ fn hold_down() -> f64 {
     300.0
 }
 
-/// What is wrong with an entry, a sentence each.
-pub(super) fn check(inventory: &Inventory, name: &str, link: &Link, found: &mut Vec<String>) {
+/// What is wrong with the links, a sentence each.
+pub(super) fn problems(inventory: &Inventory, found: &mut Vec<String>) {
+    check_names("links", inventory.links.keys(), found);
+    for (name, link) in &inventory.links {
+        one(inventory, name, link, found);
+    }
+}
+
+fn one(inventory: &Inventory, name: &str, link: &Link, found: &mut Vec<String>) {
     let place = format!("links.{name}");
     if let Some(host) = &link.host {
         check_reference(&format!("{place}.host"), "host", host, &inventory.hosts, found);
@@ -187,7 +194,7 @@ mod tests {
         });
         change(&mut link);
         let mut found = Vec::new();
-        check(&Inventory::default(), "uplink", &serde_json::from_value(link).unwrap(), &mut found);
+        one(&Inventory::default(), "uplink", &serde_json::from_value(link).unwrap(), &mut found);
         found
     }
 

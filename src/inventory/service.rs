@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{check_reference, check_text, is_address};
+use super::check::{check_names, check_reference, check_text, is_address};
 use super::{Inventory, InventoryError};
 
 /// A service: a systemd unit, or a process with commands of its own.
@@ -88,8 +88,15 @@ impl Inventory {
     }
 }
 
-/// What does not fit in a service, a sentence each.
-pub(super) fn check(inventory: &Inventory, name: &str, service: &Service, found: &mut Vec<String>) {
+/// What is wrong with the services, a sentence each.
+pub(super) fn problems(inventory: &Inventory, found: &mut Vec<String>) {
+    check_names("services", inventory.services.keys(), found);
+    for (name, service) in &inventory.services {
+        one(inventory, name, service, found);
+    }
+}
+
+fn one(inventory: &Inventory, name: &str, service: &Service, found: &mut Vec<String>) {
     let place = format!("services.{name}");
     if let Some(host) = &service.host {
         check_reference(&format!("{place}.host"), "host", host, &inventory.hosts, found);

@@ -8,8 +8,8 @@ use crate::diagnostic::{Severity, Source, Span, nearest};
 use crate::ids::Digest;
 use crate::value::{Value, contains_unknown};
 
+use super::bind::take_nested;
 use super::faults::Faults;
-use super::inputs::take_nested;
 use super::level::Level;
 use super::load::MAX_STEPS;
 use super::sensitive::may_be_given;

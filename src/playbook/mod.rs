@@ -2,12 +2,14 @@
 //! never looks at a target; actions are known to it as `ActionSpec`s alone.
 
 mod arguments;
+mod bind;
 mod brakes;
 mod cel;
 mod check;
 mod command;
 mod convert;
 mod difference;
+mod effect;
 mod evaluate;
 #[cfg(test)]
 mod evaluate_tests;
@@ -53,6 +55,7 @@ mod walk;
 mod words;
 
 pub use arguments::{ArgumentError, complete_arguments};
+pub use bind::{InputError, bind_inputs, bind_nested, read_inputs};
 pub use brakes::{Approval, Budget, Check, CheckKind, OnTimeout, roles_of};
 pub use difference::{Difference, Field, How, Part, differences};
 pub use evaluate::{EvaluateError, Scope, Truth, compute, decide_condition, explain, render, resolve_arguments};
@@ -61,7 +64,6 @@ pub use given::{Given, GivenBy};
 pub use groups::{Child, Each, Group, GroupKind, Nested};
 pub use head::{Head, read_head};
 pub use inline::{Differs, Found, Library, NotFound, inline};
-pub use inputs::{InputError, bind_inputs, bind_nested, read_inputs};
 pub(crate) use load::is_playbook_name;
 pub use load::{Loaded, load, load_as_of};
 pub use model::*;

@@ -3,8 +3,9 @@
 use crate::document::{Node, NodeKind};
 use crate::spec::{ActionSpec, Effect, UndoSpec};
 
+use super::effect::is_open;
 use super::reader::Reader;
-use super::step::{Defaults, Place, is_open, read};
+use super::step::{Defaults, Place, read};
 use super::{Rollback, Step};
 
 pub(super) fn read_rollback(

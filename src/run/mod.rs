@@ -20,6 +20,7 @@ mod retry;
 mod said;
 mod service;
 mod skip;
+mod skipped;
 mod state;
 mod task;
 mod task_state;

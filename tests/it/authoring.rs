@@ -151,7 +151,9 @@ fn the_schema_is_printed() {
     assert_eq!((code(&output), err(&output).as_str()), (0, ""));
     let schema: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
     assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
-    assert!(jsonschema::draft7::meta::is_valid(&schema));
+    let mut compiler = boon::Compiler::new();
+    compiler.add_resource("playbook.schema.json", schema).unwrap();
+    compiler.compile("playbook.schema.json", &mut boon::Schemas::new()).unwrap();
 }
 
 /// A file of ours as data.

@@ -1,6 +1,7 @@
 //! Files on this machine or on a host of the inventory: what they hold, and one file put in another one's place. What
 //! stands in a file never gets into a record: digests, sizes, modes and owners do.
 
+mod by_hand;
 mod checksum;
 mod source;
 mod target;

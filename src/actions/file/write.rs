@@ -10,7 +10,7 @@ use super::source::{Source, Wanted, told};
 use super::target::{Seen, Target, last_words};
 use super::text;
 use crate::actions::command::{Command, CommandError, Ended, Recalled, change, recall};
-use crate::actions::{Action, ActionError, Call, Context, by_hand};
+use crate::actions::{Action, ActionError, Call, Context};
 use crate::inventory::Inventory;
 use crate::outcome::{Finding, Report};
 use crate::spec::{ActionSpec, Change, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
@@ -200,7 +200,7 @@ impl Action for Write {
     }
 
     fn by_hand(&self, inventory: &Inventory, arguments: &Value) -> Vec<String> {
-        lines_by_hand(inventory, arguments)
+        super::by_hand::lines(inventory, arguments)
     }
 
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
@@ -368,40 +368,6 @@ fn ended_badly(ended: &Ended) -> Report {
         return Report::unknown(format!("it was ended at its timeout, before or after the file was replaced: {said}"));
     }
     if ended.exit_code == Some(NOTHING) { Report::no_effect(said) } else { Report::failed(said) }
-}
-
-/// The lines for a person: the old one kept, the new one beside it, then moved over it.
-fn lines_by_hand(inventory: &Inventory, arguments: &Value) -> Vec<String> {
-    let host = text(arguments, "host");
-    let path = by_hand::value(arguments, "path");
-    let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
-    let (old, new) = (format!("{folder}/.{name}.by-hand"), format!("{folder}/.{name}.new"));
-    let word = by_hand::word;
-    let there = |line: String| by_hand::on_host(inventory, host, &line);
-    let given = |name: &str| arguments.get(name).is_some_and(|value| !value.is_null());
-    let keep = there(format!("cp -p -- {} {}", word(&path), word(&old)));
-    let begin = there(format!("cp -p -- {} {}", word(&path), word(&new)));
-    let fill = if given("from") {
-        there(format!("cat -- {} >{}", word(&by_hand::value(arguments, "from")), word(&new)))
-    } else if given("source") {
-        let put = there(format!("cat >{}", word(&new)));
-        match host {
-            Some(_) => format!("{put} <{}", word(&by_hand::value(arguments, "source"))),
-            None => format!("cat -- {} >{}", word(&by_hand::value(arguments, "source")), word(&new)),
-        }
-    } else {
-        by_hand::comment(&format!("write what it is to hold into {new} (with an editor: not as an argument)"))
-    };
-    let mut lines = vec![keep, begin, fill];
-    if given("mode") {
-        lines.push(there(format!("chmod {} {}", word(&by_hand::value(arguments, "mode")), word(&new))));
-    }
-    if given("owner") {
-        lines.push(there(format!("chown {} {}", word(&by_hand::value(arguments, "owner")), word(&new))));
-    }
-    lines.push(there(format!("mv -f -- {} {}", word(&new), word(&path))));
-    lines.push(by_hand::comment(&format!("back: mv -f -- {} {}", word(&old), word(&path))));
-    lines
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::spec::{ActionSpec, Specs};
 
 use super::{about, counted, object, refer, values};
 use crate::playbook::command::COMMAND_KEYS;
-use crate::playbook::step::is_open;
+use crate::playbook::effect::is_open;
 use crate::playbook::words::{self, Words};
 
 /// What may stand in a list of steps. One kind is chosen by its keys, so that a fault in it is told as a fault of that kind.

@@ -1,7 +1,7 @@
 //! The runner is gone, or cut itself off, between the change of routes and its confirmation: the host puts them back by itself.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::links::{active, at, fault, outputs, wait_until, world};
 use crate::failover::{expect, playbook, run, said, status};
@@ -26,6 +26,13 @@ fn playbook_at(lab: &Lab, place: &str, words: &[&str]) -> std::process::Output {
         .unwrap()
 }
 
+/// A runner that has just begun to switch to the backup, quickly.
+fn started(lab: &Lab) -> Child {
+    let mut command = playbook(lab);
+    command.args(["run", "link-failover", "-y"]).args(QUICK).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
 /// The timed reverts that wait on the lab's hosts.
 fn reverts(lab: &Lab) -> Vec<String> {
     processes_naming(&lab.dir).into_iter().filter(|line| line.contains("needs nobody")).collect()
@@ -35,13 +42,7 @@ fn reverts(lab: &Lab) -> Vec<String> {
 fn a_runner_killed_before_it_confirmed_finds_the_routes_put_back_by_the_host() {
     let Some(lab) = Lab::in_namespaces("link") else { return };
     let before = world(&lab);
-    let mut runner = playbook(&lab)
-        .args(["run", "link-failover", "-y"])
-        .args(QUICK)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut runner = started(&lab);
     // The host waits for an answer for at least half a second after the change, and is not confirmed meanwhile.
     wait_until("the routes are switched", 30, || active(&lab) == "wan2");
     runner.kill().unwrap();
@@ -63,13 +64,7 @@ fn a_runner_killed_before_it_confirmed_finds_the_routes_put_back_by_the_host() {
 fn a_runner_killed_after_it_confirmed_has_switched_once() {
     let Some(lab) = Lab::in_namespaces("link") else { return };
     let remembered = lab.dir.join("home/.local/state/playbook/routes/uplink/last");
-    let mut runner = playbook(&lab)
-        .args(["run", "link-failover", "-y"])
-        .args(QUICK)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut runner = started(&lab);
     wait_until("it is confirmed", 30, || remembered.exists());
     runner.kill().unwrap();
     runner.wait().unwrap();
@@ -123,13 +118,7 @@ fn routes_of_this_very_host_are_switched_without_ssh() {
 #[test]
 fn a_revert_whose_process_was_killed_is_not_called_reverted() {
     let Some(lab) = Lab::in_namespaces("link") else { return };
-    let mut runner = playbook(&lab)
-        .args(["run", "link-failover", "-y"])
-        .args(QUICK)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut runner = started(&lab);
     wait_until("the routes are switched", 30, || active(&lab) == "wan2");
     runner.kill().unwrap();
     runner.wait().unwrap();
@@ -151,13 +140,7 @@ fn a_revert_whose_process_was_killed_is_not_called_reverted() {
 fn a_revert_that_can_write_nothing_puts_the_routes_back_all_the_same() {
     let Some(lab) = Lab::in_namespaces("link") else { return };
     let before = world(&lab);
-    let mut runner = playbook(&lab)
-        .args(["run", "link-failover", "-y"])
-        .args(QUICK)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut runner = started(&lab);
     wait_until("the routes are switched", 30, || active(&lab) == "wan2");
     runner.kill().unwrap();
     runner.wait().unwrap();
