@@ -63,7 +63,8 @@ fn say_what_is_left_out() {
 /// The names of the tests that this very call of the binary was asked for.
 fn tests_of_this_run() -> String {
     let own = std::env::args().skip(1);
-    let listed = Command::new(std::env::current_exe().unwrap()).args(own).args(["--list", "--format", "terse"]).output();
+    let listed =
+        Command::new(std::env::current_exe().unwrap()).args(own).args(["--list", "--format", "terse"]).output();
     String::from_utf8(listed.unwrap().stdout).unwrap()
 }
 
@@ -149,7 +150,8 @@ fn pods_behave_by_the_word_in_their_image_and_budgets_and_quotas_are_real() {
         let path = format!("jsonpath={{.status.containerStatuses[0].{path}}}");
         kubectl(&lab, &["get", "pod", name, "-o", &path])
     };
-    let waits = |name: &'static str| ["get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].state.waiting.reason}"];
+    let waits =
+        |name: &'static str| ["get", "pod", name, "-o", "jsonpath={.status.containerStatuses[0].state.waiting.reason}"];
     until(&lab, &waits("bad-image"), |said| said == "ImagePullBackOff");
     until(&lab, &waits("crash"), |said| said == "CrashLoopBackOff");
     until(&lab, &["get", "pod", "slow", "-o", "jsonpath={.status.phase}"], |said| said == "Running");

@@ -9,9 +9,16 @@ mod api;
 #[cfg(not(feature = "kube"))]
 #[path = "without_kube.rs"]
 mod api;
+mod around;
+mod blockers;
 mod cluster;
+mod controllers;
 mod discovery;
+mod objects;
 mod place;
+mod quota;
+mod rollout;
+mod surroundings;
 mod wire;
 
 use std::sync::Arc;
