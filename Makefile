@@ -10,7 +10,7 @@ export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 LAB := fixtures/lab/lab
 
-.PHONY: help demo test full check deny lab-up lab-down lab-status bench setup
+.PHONY: help demo test full check deny lab-kubernetes lab-up lab-down lab-status bench setup
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -30,7 +30,8 @@ full: export PLAYBOOK_TEST_FUZZ_CASES := $(or $(PLAYBOOK_TEST_FUZZ_CASES),5000)
 full: export PLAYBOOK_TEST_JOURNAL_FAULTS := $(or $(PLAYBOOK_TEST_JOURNAL_FAULTS),1000)
 full: export PLAYBOOK_TEST_POWER_CUTS := $(or $(PLAYBOOK_TEST_POWER_CUTS),60)
 full: export PLAYBOOK_TEST_EDITS := $(or $(PLAYBOOK_TEST_EDITS),300)
-full: test deny ## the same with the long jobs (many kills), for a night or a release
+full: export PLAYBOOK_TEST_KUBERNETES := required
+full: lab-kubernetes test deny ## the same with the long jobs (many kills), for a night or a release
 
 deny: ## licences and sources of all parts, and advisories where their database is at hand (cargo-deny)
 	@fixtures/deny
@@ -39,6 +40,9 @@ check: ## the fast inner loop: format, clippy, unit tests, without the heavy fea
 	cargo fmt --check
 	cargo clippy --no-default-features --lib --bins -- -D warnings
 	cargo test --no-default-features --lib
+
+lab-kubernetes: ## build the servers of the scene `kubernetes`, once (about eight minutes; needs Debian 12)
+	@fixtures/lab/kubernetes
 
 lab-up: setup ## start a lab to play with, SCENE=database unless told (its inventory is named at the end)
 	@$(LAB) up $(SCENE)

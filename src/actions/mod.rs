@@ -8,6 +8,7 @@ pub mod command;
 pub mod file;
 pub mod haproxy;
 pub mod http;
+pub mod kubernetes;
 pub mod link;
 pub mod pgbouncer;
 pub mod postgres;
@@ -160,6 +161,7 @@ impl Table {
         list.extend(service::all());
         list.extend(tls::all());
         list.extend(link::all());
+        list.extend(kubernetes::all());
         Self::of(list)
     }
 

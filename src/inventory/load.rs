@@ -47,6 +47,9 @@ fn resolve_paths(inventory: &mut Inventory, folder: &Path) {
             *path = resolve(folder, path);
         }
     }
+    for cluster in inventory.clusters.values_mut() {
+        cluster.kubeconfig = cluster.kubeconfig.take().map(|path| resolve(folder, &path));
+    }
     for tls in inventory.services.values_mut().filter_map(|service| service.tls.as_mut()) {
         tls.ca_file = tls.ca_file.take().map(|path| resolve(folder, &path));
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Backup, Link, Pooler, Secrets, Service};
+use super::{Backup, Cluster, Link, Pooler, Secrets, Service};
 
 /// What playbooks act on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub struct Inventory {
     pub links: BTreeMap<String, Link>,
     /// Connection poolers in front of them.
     pub poolers: BTreeMap<String, Pooler>,
+    /// Kubernetes clusters.
+    pub clusters: BTreeMap<String, Cluster>,
     /// Who to ask, by role: free text for a person.
     pub contacts: BTreeMap<String, String>,
     /// Where the secrets are asked for that it refers to, and those of inputs: in memory alone.

@@ -36,6 +36,12 @@ impl Lab {
         Lab::started(dir, &output)
     }
 
+    /// The same, or what the lab said when it did not start.
+    pub fn try_scene(scene: &str) -> Result<Lab, String> {
+        let (dir, output) = Lab::start(scene);
+        if output.status.success() { Ok(Lab::started(dir, &output)) } else { Err(said(&output)) }
+    }
+
     fn start(scene: &str) -> (PathBuf, Output) {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         // The lab makes and removes the folder itself, so that a killed test leaves nothing. Short, as sockets lie in it.

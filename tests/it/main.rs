@@ -20,6 +20,7 @@ mod hostile;
 mod house;
 mod journal_faults;
 mod journeys;
+mod kubernetes;
 mod lab;
 mod named;
 mod nested;
