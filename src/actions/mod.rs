@@ -2,6 +2,7 @@
 //! knows the run, the journal or the engine, and it never prints.
 
 pub mod assert;
+pub mod aws;
 mod by_hand;
 pub mod cli;
 pub mod command;
@@ -160,6 +161,7 @@ impl Table {
         list.extend(service::all());
         list.extend(tls::all());
         list.extend(link::all());
+        list.extend(aws::all());
         Self::of(list)
     }
 

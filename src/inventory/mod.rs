@@ -4,6 +4,7 @@
 
 mod backup;
 mod check;
+mod cloud;
 mod link;
 mod load;
 mod lookup;
@@ -13,6 +14,7 @@ mod secret;
 mod service;
 
 pub use backup::Backup;
+pub use cloud::Cloud;
 pub use link::{Far, FarPath, Link, LinkPath};
 pub use load::load;
 pub use model::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef};

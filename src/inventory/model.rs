@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Backup, Link, Pooler, Secrets, Service};
+use super::{Backup, Cloud, Link, Pooler, Secrets, Service};
 
 /// What playbooks act on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub struct Inventory {
     pub links: BTreeMap<String, Link>,
     /// Connection poolers in front of them.
     pub poolers: BTreeMap<String, Pooler>,
+    /// Accounts of AWS, each in a region.
+    pub clouds: BTreeMap<String, Cloud>,
     /// Who to ask, by role: free text for a person.
     pub contacts: BTreeMap<String, String>,
     /// Where the secrets are asked for that it refers to, and those of inputs: in memory alone.
