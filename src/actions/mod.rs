@@ -2,6 +2,7 @@
 //! knows the run, the journal or the engine, and it never prints.
 
 pub mod assert;
+pub mod aws;
 mod by_hand;
 pub mod cli;
 pub mod command;
@@ -91,7 +92,7 @@ pub enum ActionError {
 /// One attempt, or the undo of one.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// What the target removes doubles by: the same when a `keyed` attempt is made again.
+    /// What the target removes doubles by: the same when a `keyed` attempt is made again. For an undo: that of what is undone.
     pub key: String,
     /// What the recorder knows this attempt by: safe as a file name, another one for every attempt.
     pub attempt: String,
@@ -162,6 +163,7 @@ impl Table {
         list.extend(tls::all());
         list.extend(link::all());
         list.extend(kubernetes::all());
+        list.extend(aws::all());
         Self::of(list)
     }
 

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef, backup, cluster, link, pooler, service};
+use super::{
+    Database, Fence, Host, Inventory, Member, Proxy, SecretRef, backup, cloud, cluster, link, pooler, service,
+};
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
 
@@ -48,6 +50,7 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     service::problems(inventory, &mut found);
     link::problems(inventory, &mut found);
     cluster::problems(inventory, &mut found);
+    cloud::problems(inventory, &mut found);
     found
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Backup, Database, Host, Inventory, InventoryError, Link, Member, Pooler, Proxy};
+use super::{Backup, Cloud, Database, Host, Inventory, InventoryError, Link, Member, Pooler, Proxy};
 use crate::diagnostic::nearest;
 
 impl Inventory {
@@ -46,6 +46,14 @@ impl Inventory {
         find("pooler", name, &self.poolers)
     }
 
+    /// A cloud by its name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn cloud(&self, name: &str) -> Result<&Cloud, InventoryError> {
+        find("cloud", name, &self.clouds)
+    }
+
     /// A host by its name.
     ///
     /// # Errors
@@ -86,6 +94,7 @@ impl Inventory {
             "link" => self.link(name).map(drop),
             "pooler" => self.pooler(name).map(drop),
             "cluster" => self.cluster(name).map(drop),
+            "cloud" => self.cloud(name).map(drop),
             _ => Ok(()),
         }
     }
@@ -104,6 +113,7 @@ impl Inventory {
             "link" => keys(&self.links),
             "pooler" => keys(&self.poolers),
             "cluster" => keys(&self.clusters),
+            "cloud" => keys(&self.clouds),
             _ => Vec::new(),
         }
     }
@@ -182,7 +192,7 @@ mod tests {
     #[test]
     fn every_kind_of_an_input_is_looked_up() {
         let inventory = inventory();
-        for kind in ["host", "database", "proxy", "backup", "service", "link", "pooler", "cluster"] {
+        for kind in ["host", "database", "proxy", "backup", "service", "link", "pooler", "cluster", "cloud"] {
             let error = inventory.holds(kind, "dv2").map_err(|error| error.to_string());
             assert!(error.is_err_and(|error| error.contains(&format!("the inventory has no {kind} `dv2`"))), "{kind}");
         }

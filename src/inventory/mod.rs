@@ -4,6 +4,7 @@
 
 mod backup;
 mod check;
+mod cloud;
 mod cluster;
 mod link;
 mod load;
@@ -14,6 +15,7 @@ mod secret;
 mod service;
 
 pub use backup::Backup;
+pub use cloud::Cloud;
 pub use cluster::{Cluster, is_namespace};
 pub use link::{Far, FarPath, Link, LinkPath};
 pub use load::load;

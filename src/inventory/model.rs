@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Backup, Cluster, Link, Pooler, Secrets, Service};
+use super::{Backup, Cloud, Cluster, Link, Pooler, Secrets, Service};
 
 /// What playbooks act on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub struct Inventory {
     pub poolers: BTreeMap<String, Pooler>,
     /// Kubernetes clusters.
     pub clusters: BTreeMap<String, Cluster>,
+    /// Accounts of AWS, each in a region.
+    pub clouds: BTreeMap<String, Cloud>,
     /// Who to ask, by role: free text for a person.
     pub contacts: BTreeMap<String, String>,
     /// Where the secrets are asked for that it refers to, and those of inputs: in memory alone.

@@ -34,6 +34,7 @@ pub(super) const TYPES: &[&str] = &[
     "link",
     "pooler",
     "cluster",
+    "cloud",
 ];
 
 pub(super) fn read_inputs_section(reader: &mut Reader<'_>, node: &Node) -> Vec<InputSpec> {
@@ -172,7 +173,7 @@ pub(super) fn simple_type(word: &str) -> Option<Type> {
         "ip" => Type::Ip,
         "cidr" => Type::Cidr,
         "identifier" => Type::Identifier,
-        "host" | "database" | "proxy" | "backup" | "service" | "link" | "pooler" | "cluster" => {
+        "host" | "database" | "proxy" | "backup" | "service" | "link" | "pooler" | "cluster" | "cloud" => {
             Type::Reference(word.to_owned())
         }
         _ => return None,
