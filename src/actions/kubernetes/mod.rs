@@ -10,21 +10,33 @@ mod api;
 #[path = "without_kube.rs"]
 mod api;
 mod around;
+mod back;
 mod blockers;
 mod cluster;
 mod controllers;
 mod discovery;
+mod kubectl;
 mod objects;
 mod place;
+mod put;
 mod quota;
+mod revisions;
 mod rollout;
+mod rollout_restart;
+mod rollout_status;
+mod rollout_undo;
 mod surroundings;
+mod watch;
 mod wire;
+mod workload;
 
 use std::sync::Arc;
 
 use cluster::Cluster;
 use place::{Mode, Patch, Place, Resource, Selector};
+pub use rollout_restart::RolloutRestart;
+pub use rollout_status::RolloutStatus;
+pub use rollout_undo::RolloutUndo;
 
 use super::{Action, ActionError};
 use crate::outcome::Report;
@@ -103,7 +115,7 @@ impl From<KubernetesError> for Report {
 
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
-    vec![]
+    vec![Arc::new(RolloutRestart), Arc::new(RolloutStatus), Arc::new(RolloutUndo)]
 }
 
 /// The inputs that all of them have.
