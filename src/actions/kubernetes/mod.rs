@@ -13,18 +13,27 @@ mod around;
 mod blockers;
 mod cluster;
 mod controllers;
+mod cordon;
 mod discovery;
+mod drain;
+mod evict;
+mod kubectl;
+mod node;
 mod objects;
 mod place;
 mod quota;
 mod rollout;
 mod surroundings;
+mod uncordon;
 mod wire;
 
 use std::sync::Arc;
 
 use cluster::Cluster;
+pub use cordon::Cordon;
+pub use drain::Drain;
 use place::{Mode, Patch, Place, Resource, Selector};
+pub use uncordon::Uncordon;
 
 use super::{Action, ActionError};
 use crate::outcome::Report;
@@ -103,7 +112,7 @@ impl From<KubernetesError> for Report {
 
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
-    vec![]
+    vec![Arc::new(Cordon), Arc::new(Drain), Arc::new(Uncordon)]
 }
 
 /// The inputs that all of them have.
