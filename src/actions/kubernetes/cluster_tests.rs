@@ -155,7 +155,7 @@ async fn a_list_is_read_page_by_page() {
 
 #[tokio::test]
 async fn a_dry_run_says_so_and_a_change_says_who_makes_it() {
-    let path = format!("PATCH {WEB}");
+    let path = format!("PATCH {WEB}*");
     let cluster = with(vec![(path.leak(), 200, json!({}))]);
     let place = web(&cluster).await;
     let patch = Patch::Merge(json!({ "metadata": { "resourceVersion": "7" }, "spec": { "replicas": 3 } }));
@@ -177,7 +177,7 @@ async fn a_dry_run_says_so_and_a_change_says_who_makes_it() {
 
 #[tokio::test]
 async fn an_eviction_and_a_deletion_are_sent_as_the_api_wants_them() {
-    let cluster = with(vec![("POST /api/v1", 201, json!({})), ("DELETE /api/v1", 200, json!({}))]);
+    let cluster = with(vec![("POST /api/v1*", 201, json!({})), ("DELETE /api/v1*", 200, json!({}))]);
     let pod = Place::of(&cluster.resource("pods").await.unwrap(), "shop", "web-1");
     cluster.create(&pod.below("eviction"), &json!({ "kind": "Eviction" }), Mode::Real).await.unwrap();
     cluster.create(&pod, &json!({ "kind": "Pod" }), Mode::DryRun).await.unwrap();
@@ -214,7 +214,7 @@ async fn every_answer_to_a_change_means_what_it_says() {
         (504, "Timeout", "Timeout: request did not complete", Outcome::Unknown, "may have happened or not"),
         (0, "", "", Outcome::Unknown, "may have happened or not"),
     ] {
-        let path = format!("PATCH {WEB}");
+        let path = format!("PATCH {WEB}*");
         let cluster = with(vec![(path.leak(), code, status(reason, said))]);
         let place = web(&cluster).await;
         let patch = Patch::Merge(json!({}));

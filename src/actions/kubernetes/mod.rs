@@ -14,8 +14,12 @@ mod back;
 mod blockers;
 mod cluster;
 mod controllers;
+mod cordon;
 mod discovery;
+mod drain;
+mod evict;
 mod kubectl;
+mod node;
 mod objects;
 mod place;
 mod put;
@@ -26,6 +30,7 @@ mod rollout_restart;
 mod rollout_status;
 mod rollout_undo;
 mod surroundings;
+mod uncordon;
 mod watch;
 mod wire;
 mod workload;
@@ -33,10 +38,13 @@ mod workload;
 use std::sync::Arc;
 
 use cluster::Cluster;
+pub use cordon::Cordon;
+pub use drain::Drain;
 use place::{Mode, Patch, Place, Resource, Selector};
 pub use rollout_restart::RolloutRestart;
 pub use rollout_status::RolloutStatus;
 pub use rollout_undo::RolloutUndo;
+pub use uncordon::Uncordon;
 
 use super::{Action, ActionError};
 use crate::outcome::Report;
@@ -115,7 +123,14 @@ impl From<KubernetesError> for Report {
 
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
-    vec![Arc::new(RolloutRestart), Arc::new(RolloutStatus), Arc::new(RolloutUndo)]
+    vec![
+        Arc::new(Cordon),
+        Arc::new(Drain),
+        Arc::new(RolloutRestart),
+        Arc::new(RolloutStatus),
+        Arc::new(RolloutUndo),
+        Arc::new(Uncordon),
+    ]
 }
 
 /// The inputs that all of them have.

@@ -59,8 +59,17 @@ mod replay {
 
     use serde_json::{Value, json};
 
-    /// An answer that is ready: the beginning of `METHOD ADDRESS` that it is for, its status (0 closes the connection), its body.
+    /// An answer that is ready: the `METHOD ADDRESS` that it is for, its status (0 closes the connection), its body.
     type Canned = (String, u16, Value);
+
+    /// Whether an answer is for a request: for any query where it names none, for all that begins so where it ends with `*`.
+    fn fits(on: &str, asked: &str) -> bool {
+        match on.strip_suffix('*') {
+            Some(beginning) => asked.starts_with(beginning),
+            None if on.contains('?') => asked == on,
+            None => asked.split('?').next() == Some(on),
+        }
+    }
 
     /// Canned answers, and what was asked of them. Of several for the same request each is given once, the last for ever;
     /// what has none is not found.
@@ -99,9 +108,9 @@ mod replay {
             }
             self.asked.lock().unwrap().push(line);
             let mut ready = self.ready.lock().unwrap();
-            // The longest beginning that fits means it best, whatever the order.
-            let longest = ready.iter().filter(|(on, ..)| asked.starts_with(on)).map(|(on, ..)| on.len()).max();
-            let is_it = |canned: &Canned| asked.starts_with(&canned.0) && Some(canned.0.len()) == longest;
+            // The longest that fits means it best, whatever the order.
+            let longest = ready.iter().filter(|(on, ..)| fits(on, asked)).map(|(on, ..)| on.len()).max();
+            let is_it = |canned: &Canned| fits(&canned.0, asked) && Some(canned.0.len()) == longest;
             let Some(first) = ready.iter().position(is_it) else {
                 return Some((
                     404,
