@@ -11,8 +11,8 @@ use super::place::Mode;
 use super::put::{Put, Way, put};
 use super::revisions::{change, digest_of, images};
 use super::rollout::stands_still;
+use super::target::{Seen, Target};
 use super::watch::{End, Patience, watch};
-use super::workload::{Seen, Workload};
 use super::{KubernetesError, cluster_fact, cluster_inputs};
 use crate::actions::{Call, Context};
 use crate::outcome::Report;
@@ -80,7 +80,7 @@ pub(super) fn facts() -> Vec<FieldSpec> {
 }
 
 /// These facts.
-pub(super) fn facts_of(workload: &Workload, seen: &Seen) -> Value {
+pub(super) fn facts_of(workload: &Target, seen: &Seen) -> Value {
     json!({
         "cluster_uid": workload.cluster.uid(),
         "uid": field(&seen.object, "/metadata/uid"),
@@ -98,7 +98,7 @@ pub(super) fn before(call: &Call, name: &str) -> Option<String> {
 }
 
 /// What stands against a rollout of it, each with what helps.
-pub(super) fn in_the_way(workload: &Workload, seen: &Seen, around: &Around, arguments: &Value) -> Vec<String> {
+pub(super) fn in_the_way(workload: &Target, seen: &Seen, around: &Around, arguments: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let place = workload.at.with_namespace();
     found.extend(
@@ -127,7 +127,7 @@ pub(super) fn patience(call: &Call, begun: Instant) -> Patience {
 
 /// Lets the API itself say whether it would take the change, with all of its checks.
 pub(super) async fn rehearse(
-    workload: &Workload,
+    workload: &Target,
     way: impl Fn(&Value) -> Way,
     prediction: &mut Prediction,
 ) -> Result<(), KubernetesError> {
@@ -154,7 +154,7 @@ pub(super) struct Told {
 
 impl Told {
     /// It came to its end.
-    pub(super) fn done(&self, workload: &Workload, seen: &Seen, call: &Call) -> Report {
+    pub(super) fn done(&self, workload: &Target, seen: &Seen, call: &Call) -> Report {
         let pods = seen.progress.available;
         let message = format!("{} is at {}; {} of it serve", workload.at.word(), seen.words(), counted(pods, "pod"));
         let outputs = json!({
@@ -167,7 +167,7 @@ impl Told {
     }
 
     /// It did not.
-    pub(super) fn not_done(&self, workload: &Workload, end: End) -> Report {
+    pub(super) fn not_done(&self, workload: &Target, end: End) -> Report {
         let (place, what) = (workload.at.with_namespace(), &self.what);
         let look = format!("`kubectl rollout status {}` goes on watching", workload.for_kubectl());
         match end {
@@ -189,7 +189,7 @@ impl Told {
 
 /// Puts back the template that was recorded, if what is there is still ours.
 pub(super) async fn to_the_recorded(
-    workload: &Workload,
+    workload: &Target,
     context: &Context,
     call: &Call,
     begun: Instant,
@@ -203,7 +203,7 @@ pub(super) async fn to_the_recorded(
     let Some(from) = before(call, "template") else {
         return Report::done("nothing was recorded, as nothing was changed", Value::Null);
     };
-    if before(call, "uid").as_deref() != Workload::uid(&seen.object) {
+    if before(call, "uid").as_deref() != Target::uid(&seen.object) {
         return Report::failed(format!(
             "{place} was made anew by somebody else since: it is left as it is ({})",
             seen.words()
@@ -244,7 +244,7 @@ pub(super) async fn to_the_recorded(
 }
 
 /// Waits for the way back as far as it was before: a release that did not come up then is not waited for now.
-async fn settled(workload: &Workload, context: &Context, call: &Call, begun: Instant, digest: &str) -> Report {
+async fn settled(workload: &Target, context: &Context, call: &Call, begun: Instant, digest: &str) -> Report {
     let was_complete = call.before.get("complete").and_then(Value::as_bool).unwrap_or(false);
     let patience = patience(call, begun);
     let patience = if was_complete { patience } else { Patience { give_up: Duration::ZERO, ..patience } };

@@ -30,10 +30,10 @@ mod rollout_restart;
 mod rollout_status;
 mod rollout_undo;
 mod surroundings;
+mod target;
 mod uncordon;
 mod watch;
 mod wire;
-mod workload;
 
 use std::sync::Arc;
 

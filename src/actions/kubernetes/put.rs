@@ -4,7 +4,7 @@
 use super::KubernetesError;
 use super::place::{Mode, Patch};
 use super::revisions::digest_of;
-use super::workload::Workload;
+use super::target::Target;
 use crate::value::Value;
 
 /// How often somebody else may be quicker.
@@ -31,7 +31,7 @@ pub(super) enum Put {
 }
 
 /// Puts it there, or asks the API whether it would.
-pub(super) async fn put(workload: &Workload, way: impl Fn(&Value) -> Way, mode: Mode) -> Result<Put, KubernetesError> {
+pub(super) async fn put(workload: &Target, way: impl Fn(&Value) -> Way, mode: Mode) -> Result<Put, KubernetesError> {
     let mut object = workload.object().await?;
     for _ in 0..TRIES {
         let operations = match way(&object) {

@@ -15,8 +15,8 @@ use super::place::Mode;
 use super::put::{Put, Way, put};
 use super::revisions::{digest, digest_of, unchanged};
 use super::surroundings::around;
+use super::target::Target;
 use super::watch::{End, watch};
-use super::workload::Workload;
 use crate::actions::by_hand::{comment, value, word};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::inventory::Inventory;
@@ -56,7 +56,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         how: "It puts back the template as it was, if nobody rolled out anything else since.",
         from_observation: true,
     },
-    resource: Some("workload/{cluster}/{workload}"),
+    resource: Some("cluster/{cluster}/{workload}"),
     settle_seconds: 1.0,
     timeout_seconds: 300.0,
     open_inputs: false,
@@ -85,20 +85,20 @@ impl Action for RolloutRestart {
         if asked.iter().any(|name| arguments.get(name).is_some_and(is_unknown)) {
             return Ok(Prediction::unknown("which workload is restarted is not known yet"));
         }
-        let workload = Workload::open(&context.inventory, arguments).await?;
+        let workload = Target::open(&context.inventory, arguments).await?;
         Ok(foresee(&workload, arguments).await?)
     }
 
     async fn run(&self, context: &Context, call: &Call) -> Report {
         let begun = Instant::now();
-        match Workload::open(&context.inventory, &call.arguments).await {
+        match Target::open(&context.inventory, &call.arguments).await {
             Ok(workload) => restart(&workload, context, call, begun).await,
             Err(error) => Report::from(error),
         }
     }
 
     async fn probe(&self, context: &Context, call: &Call) -> Finding {
-        let look = async { Workload::open(&context.inventory, &call.arguments).await?.object().await };
+        let look = async { Target::open(&context.inventory, &call.arguments).await?.object().await };
         match look.await {
             // It runs again under its key, restarts nothing, and watches on.
             Ok(object) if is_marked(&object, &call.key) => {
@@ -111,7 +111,7 @@ impl Action for RolloutRestart {
 
     async fn undo(&self, context: &Context, call: &Call) -> Report {
         let begun = Instant::now();
-        match Workload::open(&context.inventory, &call.arguments).await {
+        match Target::open(&context.inventory, &call.arguments).await {
             Ok(workload) => {
                 let unmarked = before(call, "unmarked");
                 let is_ours = |object: &Value| Some(digest(&without_mark(object))) == unmarked;
@@ -164,7 +164,7 @@ fn way(object: &Value, key: &str, from: &str) -> Way {
 }
 
 /// What is there, who stands in the way, and what the API says to it.
-async fn foresee(workload: &Workload, arguments: &Value) -> Result<Prediction, KubernetesError> {
+async fn foresee(workload: &Target, arguments: &Value) -> Result<Prediction, KubernetesError> {
     let seen = workload.look().await?;
     let around = around(&workload.cluster, workload.namespace(), &seen.object, workload.kind.name()).await?;
     let mut prediction = Prediction::probed(back::facts_of(workload, &seen));
@@ -186,7 +186,7 @@ async fn foresee(workload: &Workload, arguments: &Value) -> Result<Prediction, K
     Ok(prediction)
 }
 
-async fn restart(workload: &Workload, context: &Context, call: &Call, begun: Instant) -> Report {
+async fn restart(workload: &Target, context: &Context, call: &Call, begun: Instant) -> Report {
     let Some(from) = before(call, "template") else {
         return Report::no_effect("nobody has looked at it yet: nothing was changed");
     };

@@ -15,7 +15,7 @@ use super::objects::{is_set, said};
 use super::revisions::{self, Revision};
 use super::rollout::stands_still;
 use super::surroundings::{around, held_up};
-use super::workload::{Seen, Workload};
+use super::target::{Seen, Target};
 use super::{KubernetesError, cluster_fact};
 use crate::actions::by_hand::{comment, value, word};
 use crate::actions::{Action, ActionError, Call, Context};
@@ -120,7 +120,7 @@ impl Action for RolloutStatus {
         {
             return Ok(Prediction::unknown("which workload is looked at is not known yet"));
         }
-        let workload = Workload::open(&context.inventory, arguments).await?;
+        let workload = Target::open(&context.inventory, arguments).await?;
         let all = look(&workload, arguments).await?;
         let mut prediction = Prediction::probed(json!({}));
         prediction.outputs = told(&workload, &all);
@@ -132,7 +132,7 @@ impl Action for RolloutStatus {
 
     async fn run(&self, context: &Context, call: &Call) -> Report {
         let look = async {
-            let workload = Workload::open(&context.inventory, &call.arguments).await?;
+            let workload = Target::open(&context.inventory, &call.arguments).await?;
             let all = look(&workload, &call.arguments).await?;
             Ok::<_, KubernetesError>(Report::done(sentence(&workload, &all), told(&workload, &all)))
         };
@@ -144,7 +144,7 @@ impl Action for RolloutStatus {
     }
 }
 
-async fn look(workload: &Workload, arguments: &Value) -> Result<All, KubernetesError> {
+async fn look(workload: &Target, arguments: &Value) -> Result<All, KubernetesError> {
     let seen = workload.look().await?;
     let around = around(&workload.cluster, workload.namespace(), &seen.object, workload.kind.name()).await?;
     let held = match seen.current() {
@@ -159,7 +159,7 @@ async fn look(workload: &Workload, arguments: &Value) -> Result<All, KubernetesE
     Ok(All { seen, around, held, target })
 }
 
-fn sentence(workload: &Workload, all: &All) -> String {
+fn sentence(workload: &Target, all: &All) -> String {
     let mut text =
         format!("{} is at {}: {}", workload.at.with_namespace(), all.seen.words(), all.seen.progress.sentence());
     if !all.held.is_empty() {
@@ -172,7 +172,7 @@ fn sentence(workload: &Workload, all: &All) -> String {
     text
 }
 
-fn told(workload: &Workload, all: &All) -> Value {
+fn told(workload: &Target, all: &All) -> Value {
     let (seen, around, target) = (&all.seen, &all.around, all.target.as_ref().ok());
     let still = stands_still(&seen.object, workload.kind, &workload.for_kubectl());
     let problem = all.target.as_ref().err().cloned().or(still);

@@ -17,8 +17,8 @@ use super::put::{Put, Way, put};
 use super::revisions::{self, Revision, change, digest_of};
 use super::rollout::stands_still;
 use super::surroundings::around;
+use super::target::Target;
 use super::watch::{End, watch};
-use super::workload::Workload;
 use crate::actions::by_hand::{comment, value, word};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::inventory::Inventory;
@@ -50,7 +50,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         how: "It puts back the template that was there before, if nobody rolled out anything else since.",
         from_observation: true,
     },
-    resource: Some("workload/{cluster}/{workload}"),
+    resource: Some("cluster/{cluster}/{workload}"),
     settle_seconds: 1.0,
     timeout_seconds: 300.0,
     open_inputs: false,
@@ -101,13 +101,13 @@ impl Action for RolloutUndo {
         if asked.iter().any(|name| arguments.get(name).is_some_and(is_unknown)) {
             return Ok(Prediction::unknown("which workload goes back to which revision is not known yet"));
         }
-        let workload = Workload::open(&context.inventory, arguments).await?;
+        let workload = Target::open(&context.inventory, arguments).await?;
         Ok(foresee(&workload, arguments).await?)
     }
 
     async fn run(&self, context: &Context, call: &Call) -> Report {
         let begun = Instant::now();
-        match Workload::open(&context.inventory, &call.arguments).await {
+        match Target::open(&context.inventory, &call.arguments).await {
             Ok(workload) => go_back(&workload, context, call, begun).await,
             Err(error) => Report::from(error),
         }
@@ -115,7 +115,7 @@ impl Action for RolloutUndo {
 
     async fn probe(&self, context: &Context, call: &Call) -> Finding {
         let begun = Instant::now();
-        match Workload::open(&context.inventory, &call.arguments).await {
+        match Target::open(&context.inventory, &call.arguments).await {
             Ok(workload) => look_after(&workload, context, call, begun).await,
             Err(error) => Finding::CannotTell { evidence: error.to_string() },
         }
@@ -123,7 +123,7 @@ impl Action for RolloutUndo {
 
     async fn undo(&self, context: &Context, call: &Call) -> Report {
         let begun = Instant::now();
-        match Workload::open(&context.inventory, &call.arguments).await {
+        match Target::open(&context.inventory, &call.arguments).await {
             Ok(workload) => {
                 let ours = before(call, "target_template");
                 let is_ours = |object: &Value| Some(digest_of(object)) == ours;
@@ -135,7 +135,7 @@ impl Action for RolloutUndo {
 }
 
 /// What is there, what it would go back to, who stands in the way, and what the API says to it.
-pub(super) async fn foresee(workload: &Workload, arguments: &Value) -> Result<Prediction, KubernetesError> {
+pub(super) async fn foresee(workload: &Target, arguments: &Value) -> Result<Prediction, KubernetesError> {
     let seen = workload.look().await?;
     let around = around(&workload.cluster, workload.namespace(), &seen.object, workload.kind.name()).await?;
     let mut prediction = Prediction::probed(back::facts_of(workload, &seen));
@@ -168,7 +168,7 @@ pub(super) async fn foresee(workload: &Workload, arguments: &Value) -> Result<Pr
     Ok(prediction)
 }
 
-fn way(workload: &Workload, object: &Value, from: &str, target: &Revision) -> Way {
+fn way(workload: &Target, object: &Value, from: &str, target: &Revision) -> Way {
     let now = digest_of(object);
     if now == target.digest {
         Way::Already
@@ -180,7 +180,7 @@ fn way(workload: &Workload, object: &Value, from: &str, target: &Revision) -> Wa
 }
 
 /// Goes back to what was settled when it was looked at, whatever "the one before" would be by now.
-async fn go_back(workload: &Workload, context: &Context, call: &Call, begun: Instant) -> Report {
+async fn go_back(workload: &Target, context: &Context, call: &Call, begun: Instant) -> Report {
     let seen = match workload.look().await {
         Ok(seen) => seen,
         Err(error) => return Report::from(error),
@@ -215,7 +215,7 @@ async fn go_back(workload: &Workload, context: &Context, call: &Call, begun: Ins
 }
 
 /// What became of an attempt whose outcome is missing: the rollout goes on without us, so it is watched to its end.
-async fn look_after(workload: &Workload, context: &Context, call: &Call, begun: Instant) -> Finding {
+async fn look_after(workload: &Target, context: &Context, call: &Call, begun: Instant) -> Finding {
     let seen = match workload.look().await {
         Ok(seen) => seen,
         Err(error) => return Finding::CannotTell { evidence: error.to_string() },

@@ -9,7 +9,7 @@ use super::objects::{items, text};
 use super::revisions;
 use super::rollout::Progress;
 use super::surroundings::held_up;
-use super::workload::{Seen, Workload};
+use super::target::{Seen, Target};
 use crate::actions::OutputSink;
 use crate::value::Value;
 
@@ -39,7 +39,7 @@ pub(super) enum End {
 }
 
 /// Watches a rollout of the template with this digest.
-pub(super) async fn watch(workload: &Workload, digest: &str, patience: Patience, output: &OutputSink) -> End {
+pub(super) async fn watch(workload: &Target, digest: &str, patience: Patience, output: &OutputSink) -> End {
     let (mut told, mut hash) = (Told::default(), None);
     loop {
         let wait = match one_look(workload, digest, &mut hash).await {
@@ -74,7 +74,7 @@ enum Look {
 }
 
 /// `hash` is what the new pods say of themselves, as soon as their controller has made that revision.
-async fn one_look(workload: &Workload, digest: &str, hash: &mut Option<String>) -> Result<Look, KubernetesError> {
+async fn one_look(workload: &Target, digest: &str, hash: &mut Option<String>) -> Result<Look, KubernetesError> {
     let object = workload.object().await?;
     let progress = Progress::of(&object, workload.kind);
     let is_other = revisions::digest_of(&object) != digest;
@@ -116,7 +116,7 @@ struct Told {
 
 impl Told {
     /// Tells a person who watches, where there is something new.
-    fn say(&mut self, output: &OutputSink, workload: &Workload, progress: &Progress, held: &[Blocker]) {
+    fn say(&mut self, output: &OutputSink, workload: &Target, progress: &Progress, held: &[Blocker]) {
         let mut line = format!("{}: {}", workload.at.word(), progress.sentence());
         self.held = blockers::in_words(held);
         if held.iter().any(|one| one.why.needs_somebody()) {

@@ -11,7 +11,7 @@ use crate::inventory::Inventory;
 use crate::value::Value;
 
 /// A workload of an open cluster.
-pub(super) struct Workload {
+pub(super) struct Target {
     /// The cluster.
     pub(super) cluster: Cluster,
     /// Where it is.
@@ -66,7 +66,7 @@ pub(super) fn split(workload: &str) -> Result<(&str, &str), KubernetesError> {
     })
 }
 
-impl Workload {
+impl Target {
     /// Enters the cluster, and finds out what kind the workload is.
     pub(super) async fn open(inventory: &Inventory, arguments: &Value) -> Result<Self, KubernetesError> {
         let cluster = Cluster::open(inventory, super::needed(arguments, "cluster")?).await?;
