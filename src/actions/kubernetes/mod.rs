@@ -11,29 +11,39 @@ mod api;
 mod api;
 mod around;
 mod blockers;
+mod climb;
 mod cluster;
 mod controllers;
 mod cordon;
 mod discovery;
 mod drain;
 mod evict;
+mod get;
 mod kubectl;
 mod node;
 mod objects;
+mod path;
 mod place;
 mod quota;
 mod rollout;
+mod scale;
+mod stages;
 mod surroundings;
 mod uncordon;
+mod wait;
 mod wire;
+mod workload;
 
 use std::sync::Arc;
 
 use cluster::Cluster;
 pub use cordon::Cordon;
 pub use drain::Drain;
+pub use get::Get;
 use place::{Mode, Patch, Place, Resource, Selector};
+pub use scale::Scale;
 pub use uncordon::Uncordon;
+pub use wait::Wait;
 
 use super::{Action, ActionError};
 use crate::outcome::Report;
@@ -112,7 +122,7 @@ impl From<KubernetesError> for Report {
 
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
-    vec![Arc::new(Cordon), Arc::new(Drain), Arc::new(Uncordon)]
+    vec![Arc::new(Cordon), Arc::new(Drain), Arc::new(Uncordon), Arc::new(Get), Arc::new(Scale), Arc::new(Wait)]
 }
 
 /// The inputs that all of them have.
