@@ -9,17 +9,21 @@ mod api;
 #[cfg(not(feature = "kube"))]
 #[path = "without_kube.rs"]
 mod api;
+mod apply;
 mod around;
 mod blockers;
+mod changed;
 mod cluster;
 mod controllers;
 mod cordon;
+mod difference;
 mod discovery;
 mod drain;
 mod evict;
 mod kubectl;
 mod node;
 mod objects;
+mod patch;
 mod place;
 mod quota;
 mod rollout;
@@ -29,9 +33,11 @@ mod wire;
 
 use std::sync::Arc;
 
+pub use apply::Apply;
 use cluster::Cluster;
 pub use cordon::Cordon;
 pub use drain::Drain;
+pub use patch::PatchObject;
 use place::{Mode, Patch, Place, Resource, Selector};
 pub use uncordon::Uncordon;
 
@@ -112,7 +118,7 @@ impl From<KubernetesError> for Report {
 
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
-    vec![Arc::new(Cordon), Arc::new(Drain), Arc::new(Uncordon)]
+    vec![Arc::new(Apply), Arc::new(Cordon), Arc::new(Drain), Arc::new(PatchObject), Arc::new(Uncordon)]
 }
 
 /// The inputs that all of them have.
