@@ -9,12 +9,15 @@ mod api;
 #[cfg(not(feature = "kube"))]
 #[path = "without_kube.rs"]
 mod api;
+mod apply;
 mod around;
 mod blockers;
+mod changed;
 mod climb;
 mod cluster;
 mod controllers;
 mod cordon;
+mod difference;
 mod discovery;
 mod drain;
 mod evict;
@@ -22,6 +25,7 @@ mod get;
 mod kubectl;
 mod node;
 mod objects;
+mod patch;
 mod path;
 mod place;
 mod quota;
@@ -36,10 +40,12 @@ mod workload;
 
 use std::sync::Arc;
 
+pub use apply::Apply;
 use cluster::Cluster;
 pub use cordon::Cordon;
 pub use drain::Drain;
 pub use get::Get;
+pub use patch::PatchObject;
 use place::{Mode, Patch, Place, Resource, Selector};
 pub use scale::Scale;
 pub use uncordon::Uncordon;
@@ -122,7 +128,16 @@ impl From<KubernetesError> for Report {
 
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
-    vec![Arc::new(Cordon), Arc::new(Drain), Arc::new(Uncordon), Arc::new(Get), Arc::new(Scale), Arc::new(Wait)]
+    vec![
+        Arc::new(Cordon),
+        Arc::new(Drain),
+        Arc::new(Uncordon),
+        Arc::new(Get),
+        Arc::new(Scale),
+        Arc::new(Wait),
+        Arc::new(Apply),
+        Arc::new(PatchObject),
+    ]
 }
 
 /// The inputs that all of them have.
