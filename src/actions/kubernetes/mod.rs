@@ -9,22 +9,58 @@ mod api;
 #[cfg(not(feature = "kube"))]
 #[path = "without_kube.rs"]
 mod api;
+mod apply;
 mod around;
+mod back;
 mod blockers;
+mod changed;
+mod climb;
 mod cluster;
 mod controllers;
+mod cordon;
+mod difference;
 mod discovery;
+mod drain;
+mod evict;
+mod get;
+mod kubectl;
+mod node;
 mod objects;
+mod patch;
+mod path;
 mod place;
+mod put;
 mod quota;
+mod revisions;
 mod rollout;
+mod rollout_restart;
+mod rollout_status;
+mod rollout_undo;
+mod scale;
+mod stages;
 mod surroundings;
+mod target;
+mod uncordon;
+mod wait;
+mod watch;
 mod wire;
+mod workload;
 
 use std::sync::Arc;
 
+pub use apply::Apply;
 use cluster::Cluster;
+pub use cordon::Cordon;
+pub use drain::Drain;
+pub use get::Get;
+pub use patch::PatchObject;
 use place::{Mode, Patch, Place, Resource, Selector};
+pub use rollout_restart::RolloutRestart;
+pub use rollout_status::RolloutStatus;
+pub use rollout_undo::RolloutUndo;
+pub use scale::Scale;
+pub use uncordon::Uncordon;
+pub use wait::Wait;
 
 use super::{Action, ActionError};
 use crate::outcome::Report;
@@ -103,7 +139,19 @@ impl From<KubernetesError> for Report {
 
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
-    vec![]
+    vec![
+        Arc::new(Apply),
+        Arc::new(Cordon),
+        Arc::new(Drain),
+        Arc::new(Get),
+        Arc::new(PatchObject),
+        Arc::new(RolloutRestart),
+        Arc::new(RolloutStatus),
+        Arc::new(RolloutUndo),
+        Arc::new(Scale),
+        Arc::new(Uncordon),
+        Arc::new(Wait),
+    ]
 }
 
 /// The inputs that all of them have.

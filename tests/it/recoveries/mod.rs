@@ -5,6 +5,8 @@ mod cert_renew;
 mod file_write;
 mod links;
 mod links_cut_off;
+mod nodes_k8s;
+mod objects_k8s;
 mod pgbouncer;
 mod pooled;
 mod readonly_standby;
