@@ -6,8 +6,33 @@ mod api;
 #[cfg(not(feature = "ec2"))]
 #[path = "without_ec2.rs"]
 mod api;
+mod by_hand;
+mod deregister;
+mod healthy;
+mod launch;
+mod limit;
+mod modify_type;
+mod power;
+mod reboot;
+mod register;
+mod seen;
+mod start;
+mod status;
+mod stop;
+mod target;
+mod watch;
 
 use std::sync::Arc;
+
+pub use deregister::Deregister;
+pub use healthy::Healthy;
+pub use launch::Launch;
+pub use modify_type::ModifyType;
+pub use reboot::Reboot;
+pub use register::Register;
+pub use start::Start;
+pub use status::Status;
+pub use stop::Stop;
 
 use super::{Action, ActionError};
 use crate::outcome::Report;
@@ -86,7 +111,17 @@ impl From<AwsError> for Report {
 
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
-    vec![]
+    vec![
+        Arc::new(Deregister),
+        Arc::new(Healthy),
+        Arc::new(Launch),
+        Arc::new(ModifyType),
+        Arc::new(Reboot),
+        Arc::new(Register),
+        Arc::new(Start),
+        Arc::new(Status),
+        Arc::new(Stop),
+    ]
 }
 
 /// The input that all of them have.

@@ -1,6 +1,9 @@
 //! The way to AWS: whose credentials, which region, how long, how often. Only `api/` knows the SDK. Reading requests are
 //! repeated by the SDK; a changing one is sent again by us, and only after AWS said that it was not carried out.
 
+mod instances;
+mod limits;
+mod targets;
 mod told;
 
 #[cfg(test)]
