@@ -6,6 +6,7 @@ mod api;
 #[cfg(not(feature = "ec2"))]
 #[path = "without_ec2.rs"]
 mod api;
+mod group;
 
 use std::sync::Arc;
 
@@ -86,7 +87,7 @@ impl From<AwsError> for Report {
 
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
-    vec![]
+    group::all()
 }
 
 /// The input that all of them have.
