@@ -91,7 +91,7 @@ pub enum ActionError {
 /// One attempt, or the undo of one.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// What the target removes doubles by: the same when a `keyed` attempt is made again.
+    /// What the target removes doubles by: the same when a `keyed` attempt is made again. For an undo: that of what is undone.
     pub key: String,
     /// What the recorder knows this attempt by: safe as a file name, another one for every attempt.
     pub attempt: String,

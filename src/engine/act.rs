@@ -98,7 +98,7 @@ impl Drive<'_> {
         let doing = run.doing(task);
         let before = if task.is_undo() { doing.map(|doing| doing.before.clone()) } else { Some(state.before.clone()) };
         let call = Call {
-            key: intent.key.clone(),
+            key: self.key_of(task, doing, &intent.key),
             attempt: format!("{}-{}-{}", run.run, task.file_name(), state.attempt),
             arguments: intent.arguments.clone(),
             before: before.unwrap_or(Value::Null),
@@ -108,6 +108,13 @@ impl Drive<'_> {
             effect: intent.effect,
         };
         Some((action, call, state.attempt))
+    }
+
+    /// What the target knows an attempt by. An action's own undo gets the key of what it undoes: what was made under it
+    /// carries it, and after an unknown end nothing else tells whose it is.
+    fn key_of(&self, task: &Task, doing: Option<&TaskState>, own: &str) -> String {
+        let undone = doing.and_then(|doing| doing.intent.as_ref()).filter(|_| self.state().is_own_undo(task));
+        undone.map_or(own, |intent| intent.key.as_str()).to_owned()
     }
 
     /// What an action's report means for its step.

@@ -59,6 +59,12 @@ impl Lab {
         line.unwrap_or_else(|| panic!("no {key} in {}", self.env))
     }
 
+    /// The variables of its `env` file whose names begin so: what a program has to find in its environment.
+    pub fn variables(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+        let lines = self.env.lines().filter_map(|line| line.split_once('='));
+        lines.filter(move |(name, _)| name.starts_with(prefix))
+    }
+
     /// Its inventory file.
     pub fn inventory(&self) -> PathBuf {
         self.dir.join("inventory.yaml")

@@ -25,6 +25,7 @@ pub fn playbook(lab: &Lab) -> Command {
         .env("PLAYBOOK_STATE", lab.dir.join("state"))
         .env("PLAYBOOK_INVENTORY", lab.inventory())
         .env("NO_COLOR", "1")
+        .envs(lab.variables("AWS_"))
         .stdin(Stdio::null());
     command
 }
