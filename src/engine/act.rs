@@ -112,7 +112,7 @@ impl Drive<'_> {
 
     /// What the target knows an attempt by. An action's own undo gets the key of what it undoes: what was made under it
     /// carries it, and after an unknown end nothing else tells whose it is.
-    fn key_of(&self, task: &Task, doing: Option<&TaskState>, own: &str) -> String {
+    fn key_of(&self, task: &Task, doing: Option<&super::TaskState>, own: &str) -> String {
         let undone = doing.and_then(|doing| doing.intent.as_ref()).filter(|_| self.state().is_own_undo(task));
         undone.map_or(own, |intent| intent.key.as_str()).to_owned()
     }
