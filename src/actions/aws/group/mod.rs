@@ -105,13 +105,21 @@ async fn others(cloud: &Cloud, seen: &Seen, command: &str) -> Others {
     let name = &seen.group.name;
     let (policies, schedules, refreshes) =
         tokio::join!(cloud.policies(name), cloud.schedules(name), cloud.refreshes(name));
-    let why = |error: AwsError| error.to_string();
     let beside = Beside {
-        policies: policies.map_err(why),
-        schedules: schedules.map_err(why),
-        refreshes: refreshes.map_err(why),
+        policies: policies.map_err(unseen),
+        schedules: schedules.map_err(unseen),
+        refreshes: refreshes.map_err(unseen),
     };
     beside.others(&seen.group, command)
+}
+
+/// Why something could not be looked at. What nobody knows after a change that got no answer is no question after a look.
+fn unseen(error: AwsError) -> String {
+    let text = error.to_string();
+    ["; nobody knows", ", so nobody knows"]
+        .iter()
+        .fold(text.as_str(), |text, end| text.split(end).next().unwrap_or(text))
+        .to_owned()
 }
 
 /// AWS's own command line for scaling groups, in the cloud that the arguments name.

@@ -215,14 +215,13 @@ impl Seen {
 
     /// How it stands, in a sentence.
     pub fn sentence(&self, wanted: i64) -> String {
-        let Group { name, min, max, .. } = &self.group;
         let waiting = self.waiting();
         let rest = match waiting.as_slice() {
             [] => String::new(),
             some if some.len() > SHOWN => format!("; {}, and {} more", some[..SHOWN].join(", "), some.len() - SHOWN),
             some => format!("; {}", some.join(", ")),
         };
-        format!("{name}: {} of {wanted} serve (from {min} to {max} are allowed){rest}", self.healthy())
+        format!("{}: {} of {wanted} serve{rest}", self.group.name, self.healthy())
     }
 }
 
@@ -254,7 +253,7 @@ mod tests {
         assert_eq!(seen_by.healthy(), 1);
         assert_eq!(
             seen_by.sentence(3),
-            "web: 1 of 3 serve (from 1 to 6 are allowed); i-2 is initial in the target group front, i-3 is Pending:Wait"
+            "web: 1 of 3 serve; i-2 is initial in the target group front, i-3 is Pending:Wait"
         );
         let mut ill = all();
         ill[0].health = "Unhealthy".into();

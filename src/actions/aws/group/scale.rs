@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::foresee::{Wish, notes};
 use super::model::Seen;
 use super::watch::{End, Watch};
-use super::{command, facts, group_name, inputs, look, look_by_hand, others, texts, undo};
+use super::{command, facts, group_name, inputs, look, look_by_hand, others, texts, undo, unseen};
 use crate::actions::aws::api::Cloud;
 use crate::actions::aws::{AwsError, needed, text};
 use crate::actions::by_hand::{comment, value, word};
@@ -163,7 +163,7 @@ pub(super) async fn foresee(cloud: &Cloud, inventory: &Inventory, arguments: &Va
     if wish.beside_others {
         prediction.notes.extend(others.acting.iter().map(|text| format!("allowed: {text}")));
     }
-    prediction.notes.extend(activities.err().map(|why| format!("what holds it up will not be seen: {why}")));
+    prediction.notes.extend(activities.err().map(|why| format!("what holds it up will not be seen: {}", unseen(why))));
     prediction.refusals = wish.refusals(&seen, &others, &line);
     prediction.outputs = json!({ "desired": target, "previous": group.desired });
     if target != group.desired {
@@ -223,7 +223,9 @@ pub(super) async fn scale(
 /// A look whose answer was lost sent nothing that changes anything.
 fn nothing_sent(error: AwsError) -> AwsError {
     match error {
-        AwsError::Lost(text) => AwsError::Unreachable(format!("{text}. It was only a look: nothing was changed")),
+        AwsError::Lost(_) => {
+            AwsError::Unreachable(format!("{}. It was only a look: nothing was changed", unseen(error)))
+        }
         other => other,
     }
 }
@@ -277,7 +279,7 @@ fn arrived(seen: &Seen, call: &Call, before: i64, wanted: i64) -> Report {
     } else {
         format!(" (it is told {} by now)", seen.group.desired)
     };
-    Report::done(format!("{} was {before}{more}{came}", seen.sentence(wanted)), outputs)
+    Report::done(format!("{}, was {before}{more}{came}", seen.sentence(wanted)), outputs)
 }
 
 pub(super) async fn probe(context: &Context, cloud: &Cloud, call: &Call, deadline: Instant) -> Finding {

@@ -131,7 +131,7 @@ async fn told(cloud: &Cloud, seen: &Seen, command: &str) -> (Value, Vec<String>)
     let activities = cloud.activities(&seen.group.name).await;
     let mut unseen: Vec<String> = seen.unseen.iter().chain(&found.unseen).cloned().collect();
     let activities = activities.unwrap_or_else(|why| {
-        unseen.push(format!("what the group did cannot be seen: {why}"));
+        unseen.push(format!("what the group did cannot be seen: {}", super::unseen(why)));
         Vec::new()
     });
     (outputs(cloud.account(), seen, &found, &activities, &unseen), sentences(seen, &found, &activities, &unseen))
@@ -156,7 +156,8 @@ fn held_up(seen: &Seen, activities: &[Activity]) -> Option<String> {
 }
 
 fn sentences(seen: &Seen, found: &Others, activities: &[Activity], unseen: &[String]) -> Vec<String> {
-    let mut all = vec![seen.sentence(seen.group.desired)];
+    let limits = format!("its limits are {} and {}", seen.group.min, seen.group.max);
+    let mut all = vec![seen.sentence(seen.group.desired), limits];
     if !seen.group.suspended.is_empty() {
         all.push(format!("it was told to leave alone: {}", seen.group.suspended.join(", ")));
     }
