@@ -10,7 +10,7 @@ use super::{EngineError, outputs, prepare};
 use crate::actions::{Action, Call, Context, recorder};
 use crate::outcome::{Finding, Outcome, Report};
 use crate::playbook::{Probe, Scope, Step, Truth, decide_condition, explain};
-use crate::run::{Event, Settlement, Status, Task, TaskState};
+use crate::run::{Event, Settlement, Status, Task};
 use crate::spec::Effect;
 use crate::value::Value;
 

@@ -8,6 +8,7 @@ mod api;
 mod api;
 mod by_hand;
 mod deregister;
+mod group;
 mod healthy;
 mod launch;
 mod limit;
@@ -111,7 +112,7 @@ impl From<AwsError> for Report {
 
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
-    vec![
+    let mut list: Vec<Arc<dyn Action>> = vec![
         Arc::new(Deregister),
         Arc::new(Healthy),
         Arc::new(Launch),
@@ -121,7 +122,9 @@ pub fn all() -> Vec<Arc<dyn Action>> {
         Arc::new(Start),
         Arc::new(Status),
         Arc::new(Stop),
-    ]
+    ];
+    list.extend(group::all());
+    list
 }
 
 /// The input that all of them have.

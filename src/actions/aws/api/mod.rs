@@ -1,6 +1,7 @@
 //! The way to AWS: whose credentials, which region, how long, how often. Only `api/` knows the SDK. Reading requests are
 //! repeated by the SDK; a changing one is sent again by us, and only after AWS said that it was not carried out.
 
+mod groups;
 mod instances;
 mod limits;
 mod targets;
@@ -11,6 +12,8 @@ mod tests;
 
 #[cfg(test)]
 pub(super) mod replay;
+#[cfg(test)]
+pub(super) mod strict;
 
 use std::time::Duration;
 

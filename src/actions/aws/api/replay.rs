@@ -82,17 +82,7 @@ impl Replay {
 
     /// A cloud whose requests come here.
     pub(in crate::actions::aws) async fn cloud(&self, account: Option<&str>) -> Result<Cloud, AwsError> {
-        let of_inventory = inventory::Cloud {
-            region: "eu-central-1".to_owned(),
-            endpoint: Some("http://replay".to_owned()),
-            profile: None,
-            account: account.map(str::to_owned),
-        };
-        let connector = SharedHttpConnector::new(self.clone());
-        let http = http_client_fn(move |_, _| connector.clone());
-        let credentials = aws_sdk_sts::config::Credentials::new("AKID", "secret", None, None, "test");
-        let reads = super::loader(&of_inventory, http).credentials_provider(credentials).load().await;
-        Cloud::of_config("test", reads).identified(&of_inventory).await
+        through(self.clone(), account).await
     }
 
     /// What was asked so far, a body each.
@@ -104,6 +94,24 @@ impl Replay {
     pub(in crate::actions::aws) fn left(&self) -> usize {
         self.answers.lock().unwrap().len()
     }
+}
+
+/// A cloud whose requests go to whatever answers them.
+pub(in crate::actions::aws) async fn through(
+    answers: impl HttpConnector + 'static,
+    account: Option<&str>,
+) -> Result<Cloud, AwsError> {
+    let of_inventory = inventory::Cloud {
+        region: "eu-central-1".to_owned(),
+        endpoint: Some("http://replay".to_owned()),
+        profile: None,
+        account: account.map(str::to_owned),
+    };
+    let connector = SharedHttpConnector::new(answers);
+    let http = http_client_fn(move |_, _| connector.clone());
+    let credentials = aws_sdk_sts::config::Credentials::new("AKID", "secret", None, None, "test");
+    let reads = super::loader(&of_inventory, http).credentials_provider(credentials).load().await;
+    Cloud::of_config("test", reads).identified(&of_inventory).await
 }
 
 impl HttpConnector for Replay {
