@@ -15,6 +15,7 @@ mod rollback_k8s;
 mod rollout_k8s;
 mod router;
 mod router_armed;
+mod scale_out_k8s;
 mod service_restart;
 pub mod web;
 
