@@ -222,12 +222,12 @@ fn a_drain_whose_runner_is_killed_goes_on() {
     let id = status(&lab)["run"].as_str().unwrap().to_owned();
     let output = run(&lab, &["resume", &id]);
     assert_eq!(output.status.code(), Some(10), "{}", said(&output));
-    let steps = status(&lab)["steps"].to_string();
-    assert!(
-        steps.contains("it takes new pods again"),
-        "the cordon of the killed attempt is not known as ours: {steps}"
-    );
-    assert!(!is_cordoned(&lab, "node1"), "{}", said(&output));
+    let act = &status(&lab)["steps"][0];
+    assert_eq!((&act["attempts"], &act["outputs"]["cordoned"]), (&2.into(), &true.into()), "{act}");
+    let told = said(&output);
+    assert!(told.contains("it takes new pods again"), "the cordon of the killed attempt is not known as ours: {told}");
+    assert!(!is_cordoned(&lab, "node1"), "{told}");
+    assert!(pods_on(&lab, "node1").is_empty(), "{told}");
 }
 
 fn a_reader_may_look_and_not_act(lab: &Lab) {
