@@ -116,6 +116,7 @@ pub fn bind_inputs(playbook: &Playbook, given: &BTreeMap<String, Given>) -> Resu
         };
         bound.insert(name.clone(), value);
     }
+    errors.extend(super::recovers::wrong_since(playbook, &bound));
     if errors.is_empty() { Ok(Value::Object(bound)) } else { Err(errors) }
 }
 

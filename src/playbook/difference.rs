@@ -234,6 +234,8 @@ fn head(book: &Playbook) -> Fields {
     add("reviewed", book.reviewed.clone());
     add("review_every", book.review_every.map(format_seconds));
     add("objective.recovery_time", book.recovery_time.map(format_seconds));
+    add("recovers", book.recovers.as_ref().map(|recovers| recovers.what.word().to_owned()));
+    add("recovers.since", book.recovers.as_ref().and_then(|recovers| recovers.since.clone()));
     add("max_targets", book.max_targets.map(|most| most.to_string()));
     for (name, list) in [("severity", &book.severity), ("symptoms", &book.symptoms), ("services", &book.services)] {
         list.iter().for_each(|text| add(name, Some(text.clone())));

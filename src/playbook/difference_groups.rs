@@ -38,9 +38,10 @@ fn said(group: &Group) -> Fields {
         GroupKind::Forward { of } => add("forward", Some(format!("only if {of} fails"))),
         GroupKind::Each(each) => {
             add("for_each", Some(of_argument(&each.list)));
-            let Each { size, max_failures, max_targets, .. } = each;
+            let Each { size, max_failures, max_targets, checkpoint, .. } = each;
             add("batch.size", Some(size.to_string()));
             add("batch.max_failures", Some(max_failures.to_string()));
+            add("batch.checkpoint", checkpoint.clone());
             add("max_targets", max_targets.map(|most| most.to_string()));
         }
         GroupKind::Nested(nested) => {

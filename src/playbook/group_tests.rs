@@ -348,3 +348,27 @@ fn a_list_of_items_of_no_type_is_a_list_all_the_same() {
         ["`items` must be a text, not a mapping"]
     );
 }
+
+#[test]
+fn the_checkpoint_of_a_batch_may_be_gone_back_to_from_the_group_itself() {
+    let with = |batch: &str, group: &str, behind: &str| {
+        let text = format!(
+            "  - id: all\n    for_each: \"{{{{inputs.hosts}}}}\"\n    batch: {{ size: 2{batch} }}\n    {group}\n    steps:\n      - {ECHO}\n{behind}"
+        );
+        faults(&text).iter().map(|fault| fault.code).collect::<Vec<_>>()
+    };
+    let safe = ", checkpoint: safe";
+    let back = "on_failure: { rollback_to: safe }";
+    assert_eq!(with(safe, back, ""), Vec::<&str>::new());
+    assert_eq!(
+        with(safe, "needs: []", &format!("  - {{ id: z, argv: [date], effect: read, {back} }}\n")),
+        Vec::<&str>::new()
+    );
+    assert_eq!(with("", back, ""), ["unknown-checkpoint"]);
+    assert_eq!(with(", checkpoint: No", "needs: []", ""), ["bad-name"]);
+    assert_eq!(with(safe, "checkpoint: safe", ""), ["duplicate-checkpoint"]);
+    assert_eq!(
+        with(safe, back, "  - { id: z, argv: [date], effect: read, checkpoint: safe }\n"),
+        ["duplicate-checkpoint"]
+    );
+}

@@ -69,6 +69,10 @@ pub struct Each {
     pub max_failures: u32,
     /// The most items that the list may have.
     pub max_targets: Option<u32>,
+    /// The name of the safe state that stands after each batch in which nothing failed: a rollback to it undoes the batch in
+    /// hand and leaves those before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
 }
 
 /// A playbook that is run as a step of another.

@@ -332,11 +332,18 @@ fn without_halves(mut whole: Playbook) -> Playbook {
     };
     let steps: Vec<bool> = whole.steps.iter().map(|step| half(&step.checkpoint, step.group.as_ref())).collect();
     let groups: Vec<bool> = whole.groups.iter().map(|group| half(&group.checkpoint, group.parent.as_ref())).collect();
+    let of_batches = |group: &Group| group.each().and_then(|each| each.checkpoint.clone());
+    let batches: Vec<bool> = whole.groups.iter().map(|group| half(&of_batches(group), group.parent.as_ref())).collect();
     for (step, _) in whole.steps.iter_mut().zip(steps).filter(|(_, half)| *half) {
         step.checkpoint = None;
     }
     for (group, _) in whole.groups.iter_mut().zip(groups).filter(|(_, half)| *half) {
         group.checkpoint = None;
+    }
+    for (group, _) in whole.groups.iter_mut().zip(batches).filter(|(_, half)| *half) {
+        if let GroupKind::Each(each) = &mut group.kind {
+            each.checkpoint = None;
+        }
     }
     whole
 }

@@ -321,7 +321,7 @@ fn read_list(reader: &mut Reader<'_>, node: &Node) -> Option<Each> {
         }
         _ => reader.argument(given, "for_each", &Type::List(Box::new(Type::Any)))?,
     };
-    let mut each = Each { list, size: 1, max_failures: 0, max_targets: None };
+    let mut each = Each { list, size: 1, max_failures: 0, max_targets: None, checkpoint: None };
     if let Some(batch) = node.get("batch") {
         match batch.entries() {
             Some(entries) => check_keys(&mut reader.faults, entries, &words::BATCH),
@@ -330,6 +330,7 @@ fn read_list(reader: &mut Reader<'_>, node: &Node) -> Option<Each> {
         each.size = batch.get("size").and_then(|node| count(reader, node, "size", 1)).unwrap_or(1);
         each.max_failures =
             batch.get("max_failures").and_then(|node| count(reader, node, "max_failures", 0)).unwrap_or(0);
+        each.checkpoint = batch.get("checkpoint").and_then(|node| reader.text(node, "checkpoint"));
     }
     each.max_targets = node.get("max_targets").and_then(|node| count(reader, node, "max_targets", 1));
     check_written(reader, given, each.max_targets);

@@ -384,8 +384,9 @@ impl<'a> Lint<'_, 'a> {
 
     fn unused_inputs(&mut self, root: &Node) {
         let used = self.used.borrow();
+        let counted = self.book.recovers.as_ref().and_then(|recovers| recovers.since.as_ref());
         for entry in root.get("inputs").and_then(Node::entries).unwrap_or_default() {
-            if !used.contains(&entry.key.value) {
+            if !used.contains(&entry.key.value) && counted != Some(&entry.key.value) {
                 let message = format!("input `{}` is never used", entry.key.value);
                 self.faults.warn("unused-input", entry.key.span, message, None);
             }

@@ -13,7 +13,7 @@ use super::level::{Level, count, read_level};
 use super::reader::Reader;
 use super::step::{Defaults, read_retry};
 use super::words::{self, check_keys};
-use super::{Playbook, Template, brakes, idle, lint, order, review};
+use super::{Playbook, Template, brakes, idle, lint, order, recovers, review};
 
 /// The most steps: far above what anybody can follow at night, and what lint reads in a moment.
 pub(super) const MAX_STEPS: usize = 5_000;
@@ -91,6 +91,7 @@ fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> 
         symptoms: texts(reader, "symptoms"),
         services: texts(reader, "services"),
         recovery_time: read_objective(reader, root),
+        recovers: recovers::read(reader, root, &inputs),
         inputs,
         locks,
         max_targets: root.get("max_targets").and_then(|node| count(reader, node, "max_targets", 1)),

@@ -8,7 +8,7 @@ use crate::ids::{Digest, StepId};
 use crate::spec::Effect;
 use crate::value::{Type, Value};
 
-use super::{Approval, Budget, Check, Group};
+use super::{Approval, Budget, Check, Group, Recovers};
 
 /// A playbook that has passed lint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Playbook {
     pub services: Vec<String>,
     /// How soon the service is to be back, in seconds.
     pub recovery_time: Option<f64>,
+    /// What its runs count as: recoveries of what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovers: Option<Recovers>,
     /// What it is to be told.
     pub inputs: Vec<InputSpec>,
     /// The resources it holds while it runs.

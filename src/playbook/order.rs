@@ -31,7 +31,14 @@ struct Order<'a> {
     at: Vec<usize>,
     groups: HashMap<&'a str, &'a GroupDraft>,
     places: HashMap<&'a str, Place<'a>>,
-    checkpoints: HashMap<&'a str, usize>,
+    checkpoints: HashMap<&'a str, Safe<'a>>,
+}
+
+/// Where a checkpoint stands: behind a step or a group, or behind each batch of a `for_each`.
+#[derive(Clone, Copy)]
+struct Safe<'a> {
+    at: usize,
+    batches_of: Option<Place<'a>>,
 }
 
 /// What of a step or a group is checked against the others.
@@ -41,6 +48,8 @@ struct Said<'a> {
     needs: Vec<(&'a StepId, Span)>,
     on_failure: Option<(&'a OnFailure, Span)>,
     checkpoint: Option<(&'a str, Span)>,
+    /// The one that each of its batches makes.
+    batches: Option<(&'a str, Span)>,
 }
 
 pub(super) fn check(faults: &mut Faults, level: &Level) {
@@ -127,6 +136,7 @@ fn of_group(draft: &GroupDraft, first: usize, end: usize) -> Said<'_> {
         needs: group.needs.iter().zip(draft.needs.iter().copied()).collect(),
         on_failure: group.on_failure.as_ref().map(|policy| (policy, draft.on_failure.unwrap_or(draft.id))),
         checkpoint: group.checkpoint.as_deref().zip(draft.checkpoint),
+        batches: group.each().and_then(|each| Some((each.checkpoint.as_deref()?, draft.id))),
     }
 }
 
@@ -141,6 +151,7 @@ fn own_steps<'a>(level: &'a Level, at: &[usize]) -> impl Iterator<Item = Said<'a
             needs: step.needs.iter().zip(draft.needs.iter().copied()).collect(),
             on_failure: step.on_failure.as_ref().map(|policy| (policy, draft.on_failure.unwrap_or(draft.id))),
             checkpoint: step.checkpoint.as_deref().zip(draft.checkpoint),
+            batches: None,
         }
     })
 }
@@ -152,7 +163,11 @@ impl<'a> Order<'a> {
         for said in said {
             order.places.entry(said.place.id.as_str()).or_insert(said.place);
             if let Some((name, _)) = said.checkpoint {
-                order.checkpoints.entry(name).or_insert(said.place.end - 1);
+                order.checkpoints.entry(name).or_insert(Safe { at: said.place.end - 1, batches_of: None });
+            }
+            if let Some((name, _)) = said.batches {
+                let safe = Safe { at: said.place.end - 1, batches_of: Some(said.place) };
+                order.checkpoints.entry(name).or_insert(safe);
             }
         }
         order
@@ -192,15 +207,16 @@ fn duplicates(faults: &mut Faults, said: &[Said<'_>]) {
             faults.error("duplicate-step", said.id, message, Some("give this one another id".to_owned()));
         }
         steps.entry(said.place.id.as_str()).or_insert(said.place);
-        let Some((name, span)) = said.checkpoint else { continue };
-        if !is_identifier(name) {
-            let help = Some("lower-case letters, digits and underscores, such as `traffic_moved`".to_owned());
-            faults.error("bad-name", span, format!("`{name}` is no name of a checkpoint"), help);
+        for (name, span) in said.checkpoint.into_iter().chain(said.batches) {
+            if !is_identifier(name) {
+                let help = Some("lower-case letters, digits and underscores, such as `traffic_moved`".to_owned());
+                faults.error("bad-name", span, format!("`{name}` is no name of a checkpoint"), help);
+            }
+            if checkpoints.contains(&name) {
+                faults.error("duplicate-checkpoint", span, format!("a checkpoint `{name}` is there already"), None);
+            }
+            checkpoints.push(name);
         }
-        if checkpoints.contains(&name) {
-            faults.error("duplicate-checkpoint", span, format!("a checkpoint `{name}` is there already"), None);
-        }
-        checkpoints.push(name);
     }
 }
 
@@ -253,12 +269,15 @@ fn back(faults: &mut Faults, order: &Order<'_>, place: usize, name: &str, span: 
         faults.error("unknown-checkpoint", span, format!("there is no checkpoint `{name}`"), help);
         return;
     };
-    if found >= place {
+    let Safe { at, batches_of } = found;
+    // The batches before the one that fails have made theirs by then, also for whoever stands in the group.
+    if batches_of.map_or(at >= place, |group| group.first > place) {
         let message = format!("checkpoint `{name}` does not come before this step");
         faults.error("later-checkpoint", span, message, None);
         return;
     }
-    let service = service_at(order, found);
+    let service = service_at(order, at, batches_of.map(|group| group.id));
+    let found = batches_of.map_or(at, |group| group.first);
     if let Some(service) = service.filter(|service| *service != Service::Up) {
         let message = format!("the service is {} at checkpoint `{name}`, and the run would end there", service.word());
         let help = Some("go back to a checkpoint at which it is up, to the start (`rollback`), or `pause`".to_owned());
@@ -273,11 +292,12 @@ fn back(faults: &mut Faults, order: &Order<'_>, place: usize, name: &str, span: 
     }
 }
 
-/// What the service is once the step at a place is done, as the last step or group before it that says so.
-fn service_at(order: &Order<'_>, place: usize) -> Option<Service> {
+/// What the service is once the step at a place is done, as the last step or group before it that says so. What a
+/// `for_each` says of itself does not hold before its last batch.
+fn service_at(order: &Order<'_>, place: usize, but: Option<&StepId>) -> Option<Service> {
     let steps = order.steps().map(|(at, draft)| (at, draft.step.service));
     // A group has the last word, and the outermost of several that end here, as it does in a run.
-    let groups = order.level.groups.iter().rev().map(|draft| &draft.group);
+    let groups = order.level.groups.iter().rev().map(|draft| &draft.group).filter(|group| Some(&group.id) != but);
     let groups = groups.filter_map(|group| Some((order.places.get(group.id.as_str())?.end - 1, group.service)));
     let said = steps.chain(groups).filter(|(at, service)| *at <= place && service.is_some());
     said.max_by_key(|(at, _)| *at).and_then(|(_, service)| service)
@@ -286,7 +306,8 @@ fn service_at(order: &Order<'_>, place: usize) -> Option<Service> {
 /// What may not stand inside of a group.
 fn in_group(faults: &mut Faults, order: &Order<'_>, said: &Said<'_>) {
     let repeated = |draft: &&GroupDraft| !matches!(draft.group.kind, GroupKind::Nested(_) | GroupKind::Forward { .. });
-    if let (Some((name, span)), Some(around)) = (said.checkpoint, order.around(said.place.inside).find(repeated)) {
+    let first = said.checkpoint.or(said.batches);
+    if let (Some((name, span)), Some(around)) = (first, order.around(said.place.inside).find(repeated)) {
         let message =
             format!("checkpoint `{name}` stands inside of `{}`, half of which may be done there", around.group.id);
         let help = Some(format!("give it to `{}` as a whole", around.group.id));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::diagnostic::Span;
 use crate::ids::{Digest, StepId};
 
-use super::{Approval, Budget, Check, Group, GroupKind, OnFailure, Playbook, Probe, Rollback, Step};
+use super::{Approval, Budget, Check, Each, Group, GroupKind, OnFailure, Playbook, Probe, Rollback, Step};
 
 /// A playbook that is to be put into another.
 pub(super) struct Child {
@@ -134,6 +134,10 @@ impl Name<'_> {
             first: before + group.first,
             kind: match &group.kind {
                 GroupKind::Forward { of } => GroupKind::Forward { of: of.below(self.parent) },
+                GroupKind::Each(each) => {
+                    let checkpoint = each.checkpoint.as_ref().map(|name| self.checkpoint(name));
+                    GroupKind::Each(Each { checkpoint, ..each.clone() })
+                }
                 kind => kind.clone(),
             },
             ..group.clone()

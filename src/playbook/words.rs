@@ -30,6 +30,7 @@ pub(super) const PLAYBOOK: Words = Words {
         "symptoms",
         "services",
         "objective",
+        "recovers",
         "inputs",
         "locks",
         "defaults",
@@ -105,8 +106,11 @@ pub(super) const CALL: Words = Words { place: "a nested playbook", known: group!
 /// What such a step is given.
 pub(super) const NESTED: Words =
     Words { place: "the `with` of a nested playbook", known: &["name", "version", "inputs"], later: &[] };
-pub(super) const BATCH: Words =
-    Words { place: "a batch", known: &["size", "max_failures"], later: &["pause", "min_healthy", "spread"] };
+pub(super) const BATCH: Words = Words {
+    place: "a batch",
+    known: &["size", "max_failures", "checkpoint"],
+    later: &["pause", "min_healthy", "spread"],
+};
 
 /// A step of a `rollback:` list: it cannot be undone, named or branched from.
 pub(super) const ROLLBACK_STEP: Words = Words {
@@ -217,6 +221,7 @@ pub(super) const INPUT: Words = Words {
 };
 
 pub(super) const OBJECTIVE: Words = Words { place: "an objective", known: &["recovery_time"], later: &[] };
+pub(super) const RECOVERS: Words = Words { place: "what a run recovers", known: &["what", "since"], later: &[] };
 pub(super) const DEFAULTS: Words = Words { place: "the defaults", known: &["timeout", "retry"], later: &[] };
 pub(super) const RETRY: Words =
     Words { place: "a retry", known: &["attempts", "delay", "backoff", "max_delay"], later: &[] };

@@ -143,7 +143,7 @@ fn unhalted(run: &RunState, now: Time) -> Decision {
 /// The next of the playbook, in its order.
 fn forward(run: &RunState, now: Time) -> Decision {
     match walk::next(run, now) {
-        Next::Over => brakes::before_end(run).unwrap_or_else(|| record(verdict::succeeded(run))),
+        Next::Over => brakes::before_end(run).unwrap_or_else(|| record(verdict::succeeded(run, now))),
         Next::Now(decision) => together(brakes::with_checkpoint(run, decision, now)),
         Next::Rest(decision) => decision,
         Next::Work(decisions) => together(brakes::hold_back(run, decisions)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{RunState, Task, TaskState};
 use crate::ids::{ItemId, StepId};
+use crate::plan::Item;
 use crate::playbook::{Child, Group, GroupKind, Playbook, Step};
 
 impl RunState {
@@ -98,7 +99,9 @@ impl RunState {
         }
         match &group.kind {
             GroupKind::Each(each) => self.entered.get(task).is_some_and(|entered| {
-                entered.dealt_with == entered.items.len() && entered.failed.len() <= each.max_failures as usize
+                entered.dealt_with == entered.items.len()
+                    && entered.failed.len() <= each.max_failures as usize
+                    && self.owed_to_a_batch(group, task).is_none()
             }),
             GroupKind::Forward { of } if !self.is_failed(&Task::at(of, task.item.as_ref())) => {
                 self.is_passed_for(&Task::at(of, task.item.as_ref()))
@@ -120,7 +123,30 @@ impl RunState {
     pub(super) fn has_checkpoint(&self, checkpoint: Option<&str>, task: &Task) -> bool {
         checkpoint.is_none()
             || self.word(task) != "done"
-            || self.checkpoints.iter().any(|point| point.step == task.step)
+            || self.checkpoints.iter().any(|point| point.step == task.step && Some(point.name.as_str()) == checkpoint)
+    }
+
+    /// The checkpoint that a batch of a `for_each` has made, and that is not written down yet: a batch makes it in which no item
+    /// failed. Once the next one has begun it is too late, as going back to it would leave a part of that.
+    pub(super) fn owed_to_a_batch<'g>(&self, group: &'g Group, task: &Task) -> Option<&'g String> {
+        let each = group.each()?;
+        let name = each.checkpoint.as_ref()?;
+        let entered = self.entered.get(task)?;
+        let size = each.size.max(1) as usize;
+        let whole = entered.dealt_with == entered.items.len();
+        let over = if whole { entered.items.len() } else { entered.dealt_with / size * size };
+        let (over, ahead) = entered.items.split_at_checked(over)?;
+        let fails = |item: &Item| entered.failed.contains_key(&item.id);
+        let made = over.chunks(size).filter(|batch| !batch.iter().any(fails)).count();
+        let told = self.checkpoints.iter().filter(|point| point.step == task.step && &point.name == name).count();
+        let last_failed = over.chunks(size).next_back().is_some_and(|batch| batch.iter().any(fails));
+        if told >= made || last_failed {
+            return None;
+        }
+        let begun = |item: &Item| {
+            self.order.iter().any(|other| other.item.as_ref() == Some(&item.id) && self.lies_in(other, task))
+        };
+        (!ahead.iter().any(begun)).then_some(name)
     }
 
     /// Counts on over what is dealt with by now: in the playbook, and in each `for_each`.

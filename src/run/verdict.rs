@@ -1,11 +1,11 @@
 //! How a run ends, and how the world stands then, in one sentence.
 
-use super::{Event, RunState, Status, Verdict, inherit};
+use super::{Event, RunState, Status, Time, Verdict, inherit, recovery};
 use crate::playbook::Rollback as Way;
 
 /// Every step is done or rightly skipped.
-pub(super) fn succeeded(run: &RunState) -> Event {
-    inherit::told(run, succeeded_alone(run))
+pub(super) fn succeeded(run: &RunState, now: Time) -> Event {
+    inherit::told(run, succeeded_alone(run, now))
 }
 
 /// Everything that was to be undone is undone.
@@ -18,12 +18,13 @@ pub(super) fn abandoned(run: &RunState, because: &str) -> Event {
     inherit::told(run, abandoned_alone(run, because))
 }
 
-fn succeeded_alone(run: &RunState) -> Event {
+fn succeeded_alone(run: &RunState, now: Time) -> Event {
+    let recovered = recovery::told(run, now);
     if run.exceptions.is_empty() {
-        let summary = format!("{}: done, every step succeeded", run.playbook().title);
+        let summary = format!("{}: done, every step succeeded{recovered}", run.playbook().title);
         return Event::RunEnded { verdict: Verdict::Succeeded, summary };
     }
-    let summary = format!("{}: done, with exceptions: {}", run.playbook().title, run.exceptions.join("; "));
+    let summary = format!("{}: done, with exceptions: {}{recovered}", run.playbook().title, run.exceptions.join("; "));
     Event::RunEnded { verdict: Verdict::SucceededWithExceptions, summary }
 }
 

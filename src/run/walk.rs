@@ -123,6 +123,9 @@ fn of_group(run: &RunState, group: &Group, task: Task, now: Time) -> Next {
 /// The batch of a `for_each` in which something is left to be done; no further one once too many items failed.
 fn rounds(run: &RunState, group: &Group, each: &Each, task: &Task, now: Time) -> Next {
     let Some(entered) = run.entered.get(task) else { return Next::Over };
+    if let Some(name) = run.owed_to_a_batch(group, task) {
+        return Next::Now(record(Event::CheckpointReached { name: name.clone(), step: task.step.clone() }));
+    }
     let size = each.size.max(1) as usize;
     let whole = entered.dealt_with == entered.items.len();
     let first = if whole { entered.dealt_with } else { entered.dealt_with / size * size };

@@ -152,7 +152,14 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
         }
         Event::HaltLifted { by, reason } => json!({ "by": by, "reason": reason }),
         Event::ReadAgain { needed_by, .. } => json!({ "needed_by": needed_by }),
-        Event::RunEnded { verdict, summary } => json!({ "verdict": verdict, "summary": summary }),
+        Event::RunEnded { verdict, summary } => {
+            let mut detail = json!({ "verdict": verdict, "summary": summary });
+            if let Some(recovery) = state.recovery() {
+                detail["recovery"] = json!({ "of": recovery.what, "since_ms": recovery.since,
+                    "from_failure": recovery.from_failure, "recovered_ms": recovery.until, "seconds": recovery.seconds() });
+            }
+            detail
+        }
     }
 }
 

@@ -82,10 +82,13 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
 }
 
 fn started(state: &RunState, incident: Option<&str>, overrides: &[(String, String)]) -> String {
+    // Writing to a String cannot fail.
     use std::fmt::Write as _;
     let book = state.playbook();
     let mut text = format!("{}@{} begins: {}", book.name, book.version, book.title);
-    // Writing to a String cannot fail.
+    if let Some(recovery) = state.recovery() {
+        let _ = write!(text, " (the recovery of a {}, counted {})", recovery.what.word(), recovery.from_words());
+    }
     if let Some(incident) = incident {
         let _ = write!(text, " (incident {incident})");
     }

@@ -11,6 +11,7 @@ mod api;
 mod api;
 mod apply;
 mod around;
+mod back;
 mod blockers;
 mod changed;
 mod climb;
@@ -28,13 +29,20 @@ mod objects;
 mod patch;
 mod path;
 mod place;
+mod put;
 mod quota;
+mod revisions;
 mod rollout;
+mod rollout_restart;
+mod rollout_status;
+mod rollout_undo;
 mod scale;
 mod stages;
 mod surroundings;
+mod target;
 mod uncordon;
 mod wait;
+mod watch;
 mod wire;
 mod workload;
 
@@ -47,6 +55,9 @@ pub use drain::Drain;
 pub use get::Get;
 pub use patch::PatchObject;
 use place::{Mode, Patch, Place, Resource, Selector};
+pub use rollout_restart::RolloutRestart;
+pub use rollout_status::RolloutStatus;
+pub use rollout_undo::RolloutUndo;
 pub use scale::Scale;
 pub use uncordon::Uncordon;
 pub use wait::Wait;
@@ -129,14 +140,17 @@ impl From<KubernetesError> for Report {
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
     vec![
+        Arc::new(Apply),
         Arc::new(Cordon),
         Arc::new(Drain),
-        Arc::new(Uncordon),
         Arc::new(Get),
-        Arc::new(Scale),
-        Arc::new(Wait),
-        Arc::new(Apply),
         Arc::new(PatchObject),
+        Arc::new(RolloutRestart),
+        Arc::new(RolloutStatus),
+        Arc::new(RolloutUndo),
+        Arc::new(Scale),
+        Arc::new(Uncordon),
+        Arc::new(Wait),
     ]
 }
 

@@ -104,6 +104,23 @@ pub fn service_line(state: &RunState, now: Time) -> Option<Line> {
     Some(Line::plain("service ").with(service_ink(service), service.word()).with(Ink::Plain, when))
 }
 
+/// What a run that counts as a recovery has come to, or how long it has taken so far.
+pub fn recovery_line(state: &RunState, now: Time) -> Option<Line> {
+    let recovery = state.recovery()?;
+    let (what, from) = (recovery.what.word(), recovery.from_words());
+    Some(match recovery.seconds() {
+        Some(seconds) => {
+            let took = format!("{what} recovered in {}", format_seconds(seconds));
+            Line::new().with(Ink::Good, took).with(Ink::Plain, format!(", {from}"))
+        }
+        None if state.ended.is_some() => Line::new().with(Ink::Bad, format!("{what} NOT recovered by this run")),
+        None => {
+            let long = format_seconds(now.seconds_since(recovery.since));
+            Line::plain(format!("{what} not recovered yet, {long} {from}"))
+        }
+    })
+}
+
 fn world(state: &RunState, doing: Doing, now: Time, width: usize) -> Vec<Line> {
     let mut lines = vec![heading("How the world stands")];
     let busy: Vec<String> = state.in_flight().map(|(task, _)| task.to_string()).collect();
@@ -123,6 +140,9 @@ fn world(state: &RunState, doing: Doing, now: Time, width: usize) -> Vec<Line> {
     lines.extend(paragraph(&summary, 2, width, Ink::Plain));
     if let Some(service) = service_line(state, now) {
         lines.push(indented(service));
+    }
+    if let Some(line) = recovery_line(state, now) {
+        lines.push(indented(line));
     }
     if let Some(point) = state.point_of_no_return() {
         lines.push(Line::plain("  ").with(Ink::Warn, format!("▲ the point of no return ({point}) is crossed")));

@@ -38,7 +38,8 @@ fn for_each(each: &Each, items: Option<&[Item]>) -> String {
         1 => ", 1 may fail".to_owned(),
         most => format!(", {most} may fail"),
     };
-    format!("for each of {list}, {batch}{failures}")
+    let safe = each.checkpoint.as_ref().map(|name| format!(", checkpoint {name} after each batch")).unwrap_or_default();
+    format!("for each of {list}, {batch}{failures}{safe}")
 }
 
 /// Names in a line: all of a few, else the first ones, the last one and how many there are.

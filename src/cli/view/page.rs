@@ -126,6 +126,7 @@ pub fn playbook(book: &Playbook, name: &str, width: usize) -> Vec<Line> {
         ("symptoms", list(&book.symptoms)),
         ("services", list(&book.services)),
         ("objective", book.recovery_time.map(|seconds| format!("back within {}", format_seconds(seconds)))),
+        ("recovers", book.recovers.as_ref().map(|recovers| format!("a failed {}", recovers.what.word()))),
         ("max targets", book.max_targets.map(|most| most.to_string())),
         ("locks", list(&book.locks.iter().map(|lock| lock.source.clone()).collect::<Vec<_>>())),
         ("digest", Some(book.digest.short().to_owned())),

@@ -194,6 +194,9 @@ fn tail(plan: &Plan, width: usize) -> Vec<Line> {
     if let Some(objective) = plan.playbook.recovery_time {
         field("objective", format!("back within {}", format_seconds(objective)));
     }
+    if let Some(recovers) = &plan.playbook.recovers {
+        field("counts as", format!("the recovery of a failed {}", recovers.what.word()));
+    }
     field("digest", plan.digest.short().to_owned());
     lines
 }

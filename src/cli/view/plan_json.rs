@@ -16,6 +16,7 @@ pub fn json(plan: &Plan, exit: u8) -> Value {
     json!({
         "v": 1, "type": "plan", "exit": exit,
         "playbook": plan.playbook.name, "version": plan.playbook.version, "title": plan.playbook.title,
+        "recovers": plan.playbook.recovers.as_ref().map(|recovers| recovers.what),
         "environment": plan.environment, "inputs": known(&plan.inputs), "targets": plan.targets, "locks": plan.locks,
         "digest": plan.digest, "facts_digest": plan.facts_digest,
         "violated": sum.violated, "changing": sum.changing,
@@ -68,7 +69,8 @@ fn group_json(plan: &Plan, group: &Group) -> Value {
         }
         GroupKind::Each(each) => {
             json["kind"] = json!("for_each");
-            json["batch"] = json!({ "size": each.size, "max_failures": each.max_failures });
+            json["batch"] =
+                json!({ "size": each.size, "max_failures": each.max_failures, "checkpoint": each.checkpoint });
             json["items"] = items(plan, group).map_or(Value::Null, |items| json!(items));
         }
         GroupKind::Nested(nested) => {

@@ -49,6 +49,10 @@ impl Standing<'_> {
             "point_of_no_return": state.point_of_no_return(), "rolling_back": state.rollback.is_some(),
             "halted": state.halted.as_ref().map(halted::json),
             "checkpoints": state.checkpoints.iter().map(|point| &point.name).collect::<Vec<_>>(),
+            "recovery": state.recovery().map(|recovery| json!({
+                "of": recovery.what, "since": clock::rfc3339(recovery.since), "from_failure": recovery.from_failure,
+                "recovered": recovery.until.map(clock::rfc3339), "seconds": recovery.seconds(),
+            })),
             "locks": state.locks, "exceptions": state.exceptions,
             "inherited": state.inherited.as_deref().map(super::inherited::json),
             "steps": self.steps(), "question": self.question(),

@@ -85,6 +85,7 @@ pub fn playbook() -> Playbook {
         symptoms: vec!["primary database down".to_owned(), "数据库无法连接".to_owned()],
         services: Vec::new(),
         recovery_time: Some(180.0),
+        recovers: None,
         inputs: Vec::new(),
         locks: vec![Template { source: "database/{{inputs.cluster}}".to_owned(), span: Span::default() }],
         steps: vec![

@@ -79,6 +79,8 @@ fn head_key(word: &str) -> Value {
         "symptoms" => about("texts", "what people see when it is needed"),
         "services" => about("texts", "the services that it recovers"),
         "objective" => object(&words::OBJECTIVE, |_| about("duration", "how soon the service is to be back"), &[]),
+        "recovers" => json!({ "description": "what its runs count as: the recovery of a deployment that failed",
+            "anyOf": [{ "enum": ["deployment"] }, object(&words::RECOVERS, recovers_key, &["what"])] }),
         "inputs" => json!({ "type": "object", "description": "what it is to be told",
             "propertyNames": refer("identifier"), "additionalProperties": refer("input") }),
         "locks" => json!({ "type": "array", "items": { "type": "string", "pattern": "/" },
@@ -100,6 +102,14 @@ fn head_key(word: &str) -> Value {
 fn counted(description: &str, least: u32) -> Value {
     json!({ "description": description, "type": ["integer", "string"], "pattern": "^[0-9]+$", "minimum": least,
         "maximum": 10_000 })
+}
+
+fn recovers_key(word: &str) -> Value {
+    match word {
+        "what" => json!({ "enum": ["deployment"] }),
+        "since" => about("identifier", "the input that says when the failure began"),
+        _ => Value::Null,
+    }
 }
 
 fn retry_key(word: &str) -> Value {

@@ -57,6 +57,9 @@ fn batch_key(word: &str) -> Value {
     match word {
         "size" => counted("how many items are under way at the same time", 1),
         "max_failures" => counted("how many items may fail before the whole is failed", 0),
+        "checkpoint" => {
+            about("identifier", "the name of the safe state that stands after each batch in which nothing failed")
+        }
         _ => Value::Null,
     }
 }

@@ -109,7 +109,7 @@ pub fn playbook_of(nodes: &[Node]) -> Playbook {
 
 fn each(items: usize, size: u32, max_failures: u32) -> GroupKind {
     let list = Argument::Literal((1..=items).map(|item| json!(format!("i{item}"))).collect());
-    GroupKind::Each(Each { list, size, max_failures, max_targets: None })
+    GroupKind::Each(Each { list, size, max_failures, max_targets: None, checkpoint: None })
 }
 
 fn of_item(id: &str, action: &str) -> Step {
@@ -536,7 +536,7 @@ fn a_group_that_cannot_be_begun_is_passed_over_where_a_person_says_so() {
     // None of the first failed, and an empty list is never gone over.
     let source = "{{steps.n0.failed}}".to_owned();
     let list = Argument::Template(Template { source, span: Span::default() });
-    book.groups[1].kind = GroupKind::Each(Each { list, size: 1, max_failures: 0, max_targets: None });
+    book.groups[1].kind = GroupKind::Each(Each { list, size: 1, max_failures: 0, max_targets: None, checkpoint: None });
     book.groups[1].on_failure = Some(OnFailure::Pause);
     let simulation = Simulation::new();
     let ending = simulation.start(&book, None).ending();

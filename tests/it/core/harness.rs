@@ -180,6 +180,7 @@ pub fn book(steps: Vec<Step>) -> Playbook {
         symptoms: Vec::new(),
         services: Vec::new(),
         recovery_time: None,
+        recovers: None,
         inputs: Vec::new(),
         locks: Vec::new(),
         steps,

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod armed;
+mod batches;
 mod checks;
 mod crashes;
 mod groups;

@@ -1,0 +1,138 @@
+//! A workload that is rolled out: found by what a person calls it, read with its revisions and its pods. It changes nothing.
+
+use super::KubernetesError;
+use super::cluster::Cluster;
+use super::objects::{label, said, text};
+use super::place::{Place, Selector};
+use super::revisions::{self, Revision};
+use super::rollout::{Kind, Progress};
+use crate::actions::by_hand::word;
+use crate::inventory::Inventory;
+use crate::value::Value;
+
+/// A workload of an open cluster.
+pub(super) struct Target {
+    /// The cluster.
+    pub(super) cluster: Cluster,
+    /// Where it is.
+    pub(super) at: Place,
+    /// What it is.
+    pub(super) kind: Kind,
+}
+
+/// A workload as it was at one moment.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    /// The object.
+    pub(super) object: Value,
+    /// Its revisions, the newest first.
+    pub(super) revisions: Vec<Revision>,
+    /// What its template says.
+    pub(super) digest: String,
+    /// How far its rollout is.
+    pub(super) progress: Progress,
+}
+
+impl Seen {
+    /// The revision that it is at, where its controller has kept it.
+    pub(super) fn current(&self) -> Option<&Revision> {
+        revisions::current(&self.object, &self.revisions)
+    }
+
+    /// The images of its template.
+    pub(super) fn images(&self) -> Vec<String> {
+        revisions::images(self.object.pointer("/spec/template").unwrap_or(&Value::Null))
+    }
+
+    /// What it is at, for a person.
+    pub(super) fn words(&self) -> String {
+        let images = || format!("a template that its controller has not kept yet ({})", self.images().join(", "));
+        self.current().map_or_else(images, Revision::words)
+    }
+
+    /// A revision by the name of the object that keeps it.
+    pub(super) fn named(&self, name: &str) -> Option<&Revision> {
+        self.revisions.iter().find(|revision| revision.name == name)
+    }
+}
+
+/// A kind and a name, as a person writes a workload: `deployment/web`.
+pub(super) fn split(workload: &str) -> Result<(&str, &str), KubernetesError> {
+    workload.split_once('/').filter(|(kind, name)| !kind.is_empty() && !name.is_empty()).ok_or_else(|| {
+        KubernetesError::Invalid(format!(
+            "{:?} is no workload: write KIND/NAME, such as deployment/web, statefulset/db or daemonset/agent",
+            said(workload)
+        ))
+    })
+}
+
+impl Target {
+    /// Enters the cluster, and finds out what kind the workload is.
+    pub(super) async fn open(inventory: &Inventory, arguments: &Value) -> Result<Self, KubernetesError> {
+        let cluster = Cluster::open(inventory, super::needed(arguments, "cluster")?).await?;
+        Self::of(cluster, arguments).await
+    }
+
+    /// The same in a cluster that is open.
+    pub(super) async fn of(cluster: Cluster, arguments: &Value) -> Result<Self, KubernetesError> {
+        let (kind, name) = split(super::needed(arguments, "workload")?)?;
+        let namespace = super::text(arguments, "namespace").unwrap_or(cluster.namespace()).to_owned();
+        let resource = cluster.resource(kind).await?;
+        let kind = Kind::of(&resource.kind).filter(|_| resource.group == "apps").ok_or_else(|| {
+            KubernetesError::Invalid(format!(
+                "a {} is not rolled out: only deployments, stateful sets and daemon sets have revisions",
+                resource.word()
+            ))
+        })?;
+        let at = Place::of(&resource, &namespace, name);
+        Ok(Self { cluster, at, kind })
+    }
+
+    /// The namespace that it lies in.
+    pub(super) fn namespace(&self) -> &str {
+        self.at.namespace.as_deref().unwrap_or_else(|| self.cluster.namespace())
+    }
+
+    /// What kubectl is told to mean it: `-n shop deployment/web`.
+    pub(super) fn for_kubectl(&self) -> String {
+        format!("-n {} {}", word(self.namespace()), word(&self.at.word()))
+    }
+
+    /// The object as it is now.
+    pub(super) async fn object(&self) -> Result<Value, KubernetesError> {
+        self.cluster.get(&self.at).await?.ok_or_else(|| {
+            KubernetesError::Gone(format!("{} has no {}", self.cluster.place(), self.at.with_namespace()))
+        })
+    }
+
+    /// The object with its revisions.
+    pub(super) async fn look(&self) -> Result<Seen, KubernetesError> {
+        let object = self.object().await?;
+        let revisions = self.revisions(&object).await?;
+        let (digest, progress) = (revisions::digest_of(&object), Progress::of(&object, self.kind));
+        Ok(Seen { object, revisions, digest, progress })
+    }
+
+    /// Its revisions. Not chosen by its labels: those of a template may change from one revision to the next.
+    pub(super) async fn revisions(&self, object: &Value) -> Result<Vec<Revision>, KubernetesError> {
+        let resource = self.cluster.resource(self.kind.revisions()).await?;
+        let kept = self.cluster.list(&resource, Some(self.namespace()), &Selector::all()).await?;
+        Ok(revisions::revisions(self.kind, object, &kept))
+    }
+
+    /// Its pods of one revision, by what they say in their label; all of them where no revision is given.
+    pub(super) async fn pods(&self, object: &Value, hash: Option<&str>) -> Result<Vec<Value>, KubernetesError> {
+        let resource = self.cluster.resource("Pod.v1.").await?;
+        let selector = Selector::of_workload(object.pointer("/spec/selector").unwrap_or(&Value::Null))?;
+        let mut pods = self.cluster.list(&resource, Some(self.namespace()), &selector).await?;
+        if let Some(hash) = hash {
+            pods.retain(|pod| label(pod, self.kind.pod_label()) == Some(hash));
+        }
+        Ok(pods)
+    }
+
+    /// Which object it is: another one of the same name is another target.
+    pub(super) fn uid(object: &Value) -> Option<&str> {
+        text(object, "/metadata/uid")
+    }
+}
