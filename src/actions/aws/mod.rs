@@ -6,9 +6,34 @@ mod api;
 #[cfg(not(feature = "ec2"))]
 #[path = "without_ec2.rs"]
 mod api;
+mod by_hand;
+mod deregister;
 mod group;
+mod healthy;
+mod launch;
+mod limit;
+mod modify_type;
+mod power;
+mod reboot;
+mod register;
+mod seen;
+mod start;
+mod status;
+mod stop;
+mod target;
+mod watch;
 
 use std::sync::Arc;
+
+pub use deregister::Deregister;
+pub use healthy::Healthy;
+pub use launch::Launch;
+pub use modify_type::ModifyType;
+pub use reboot::Reboot;
+pub use register::Register;
+pub use start::Start;
+pub use status::Status;
+pub use stop::Stop;
 
 use super::{Action, ActionError};
 use crate::outcome::Report;
@@ -87,7 +112,19 @@ impl From<AwsError> for Report {
 
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
-    group::all()
+    let mut list: Vec<Arc<dyn Action>> = vec![
+        Arc::new(Deregister),
+        Arc::new(Healthy),
+        Arc::new(Launch),
+        Arc::new(ModifyType),
+        Arc::new(Reboot),
+        Arc::new(Register),
+        Arc::new(Start),
+        Arc::new(Status),
+        Arc::new(Stop),
+    ];
+    list.extend(group::all());
+    list
 }
 
 /// The input that all of them have.

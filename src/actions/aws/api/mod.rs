@@ -2,6 +2,9 @@
 //! repeated by the SDK; a changing one is sent again by us, and only after AWS said that it was not carried out.
 
 mod groups;
+mod instances;
+mod limits;
+mod targets;
 mod told;
 
 #[cfg(test)]
