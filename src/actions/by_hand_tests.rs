@@ -29,6 +29,7 @@ fn inventory() -> Inventory {
         "backups": { "orders": { "database": "orders", "host": "db1", "path": "/var/my backups" } },
         "proxies": { "orders": { "socket": "/lab/haproxy.sock", "backend": "orders" } },
         "poolers": { "orders": { "address": "10.0.0.3", "user": "playbook", "password": "env:POOLER_PASSWORD", "cluster": "orders", "databases": ["orders"] } },
+        "clouds": { "main": { "region": "eu-central-1", "profile": "my ops", "account": "012345678901" } },
         "services": {
             "shop": {
                 "host": "db1", "pid_file": "/run/my shop.pid", "become": "root", "test": ["nginx", "-t"],
@@ -73,6 +74,9 @@ fn every_action_says_what_a_person_types() {
             json!({ "host": "db1", "lines": ["configure terminal", "neighbor 10.0.0.1 shutdown; x"], "auto_revert": { "after": "60s", "confirm": ["commit"], "check": { "lines": ["show it"] } } }),
         ),
         ("assert", json!({ "that": true, "message": "it is so" })),
+        ("asg.status", json!({ "cloud": "main", "group": "shop front" })),
+        ("asg.scale", json!({ "cloud": "main", "group": "shop", "to": 4, "others": "refuse" })),
+        ("asg.scale", json!({ "cloud": "elsewhere", "group": "it's", "by": 2 })),
         (
             "file.write",
             json!({ "host": "db1", "path": "/etc/app/app conf", "source": "/tmp/new $(x)", "mode": "0640", "owner": "app:app" }),
