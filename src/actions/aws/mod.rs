@@ -10,6 +10,8 @@ mod by_hand;
 mod deregister;
 mod healthy;
 mod launch;
+#[cfg(all(test, feature = "ec2"))]
+mod launch_tests;
 mod limit;
 mod modify_type;
 mod power;

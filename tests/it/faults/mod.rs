@@ -9,7 +9,7 @@ mod databases;
 mod everywhere;
 mod floods;
 mod paused;
-mod proxy;
+pub mod proxy;
 mod recorders;
 mod replies;
 mod scenes;
