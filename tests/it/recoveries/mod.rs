@@ -2,6 +2,7 @@
 
 mod bgp;
 mod cert_renew;
+mod ec2_power;
 mod file_write;
 mod links;
 mod links_cut_off;
@@ -12,6 +13,7 @@ mod restore;
 mod router;
 mod router_armed;
 mod scale_out_asg;
+mod scale_out_ec2;
 mod service_restart;
 pub mod web;
 
