@@ -30,6 +30,7 @@ fn inventory() -> Inventory {
         "proxies": { "orders": { "socket": "/lab/haproxy.sock", "backend": "orders" } },
         "poolers": { "orders": { "address": "10.0.0.3", "user": "playbook", "password": "env:POOLER_PASSWORD", "cluster": "orders", "databases": ["orders"] } },
         "clusters": { "shop": { "kubeconfig": "/lab/kube config", "context": "admin", "namespace": "shop" } },
+        "clouds": { "main": { "region": "eu-central-1", "profile": "my ops", "account": "012345678901" } },
         "services": {
             "shop": {
                 "host": "db1", "pid_file": "/run/my shop.pid", "become": "root", "test": ["nginx", "-t"],
@@ -74,6 +75,9 @@ fn every_action_says_what_a_person_types() {
             json!({ "host": "db1", "lines": ["configure terminal", "neighbor 10.0.0.1 shutdown; x"], "auto_revert": { "after": "60s", "confirm": ["commit"], "check": { "lines": ["show it"] } } }),
         ),
         ("assert", json!({ "that": true, "message": "it is so" })),
+        ("asg.status", json!({ "cloud": "main", "group": "shop front" })),
+        ("asg.scale", json!({ "cloud": "main", "group": "shop", "to": 4, "others": "refuse" })),
+        ("asg.scale", json!({ "cloud": "elsewhere", "group": "it's", "by": 2 })),
         (
             "file.write",
             json!({ "host": "db1", "path": "/etc/app/app conf", "source": "/tmp/new $(x)", "mode": "0640", "owner": "app:app" }),
@@ -125,6 +129,25 @@ fn every_action_says_what_a_person_types() {
         ),
         ("k8s.rollout_undo", json!({ "cluster": "elsewhere", "workload": "statefulset/db; x" })),
         ("k8s.rollout_restart", json!({ "cluster": "shop", "workload": "daemonset/agent" })),
+        (
+            "ec2.launch",
+            json!({ "cloud": "main", "template": "shop", "version": "$Default", "count": 2, "subnet": "subnet-0a" }),
+        ),
+        (
+            "ec2.healthy",
+            json!({ "cloud": "main", "instances": ["i-0a"], "port": 8080, "http_path": "/health?a=1&b=2" }),
+        ),
+        ("ec2.healthy", json!({ "cloud": "elsewhere", "instances": unknown("what launch will give"), "port": 22 })),
+        (
+            "ec2.register",
+            json!({ "cloud": "main", "target_group": "shop", "instances": ["i-0a", "i-0b"], "port": 8080 }),
+        ),
+        ("ec2.deregister", json!({ "cloud": "main", "target_group": "arn:aws:x", "instances": ["i-0a"] })),
+        ("ec2.status", json!({ "cloud": "main", "instances": ["i-0a"] })),
+        ("ec2.start", json!({ "cloud": "main", "instances": ["i-0a"] })),
+        ("ec2.stop", json!({ "cloud": "main", "instances": ["i-0a", "i-0b"] })),
+        ("ec2.reboot", json!({ "cloud": "main", "instances": ["i-0a"] })),
+        ("ec2.modify_type", json!({ "cloud": "main", "instance": "i-0a", "instance_type": "m7g.large" })),
         ("link.status", json!({ "link": "uplink" })),
         ("route.switch", json!({ "link": "uplink" })),
         ("route.restore", json!({ "link": "uplink" })),

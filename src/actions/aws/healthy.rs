@@ -2,7 +2,9 @@
 //! private address. That an instance runs counts for nothing here. It changes nothing.
 
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -48,6 +50,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
             Type::List(Box::new(Type::Integer)),
             "the statuses that are good; 200 to 299 where absent",
         ),
+        FieldSpec::optional("within", Type::Duration, "how long it may take; the step's timeout where absent"),
         FieldSpec::optional("looks", Type::Integer, "how many looks in a row have to hold").or(json!(DEFAULT_LOOKS)),
     ],
     outputs: vec![
@@ -160,7 +163,10 @@ async fn look(context: &Context, instances: &[Instance], check: &Check) -> Vec<(
 }
 
 async fn watch(context: &Context, call: &Call) -> Result<Report, AwsError> {
-    let deadline = Instant::now() + call.timeout;
+    let within = call.arguments["within"].as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    // A little before the step's own end, so that what was last seen is told.
+    let limit = within.unwrap_or(call.timeout).min(call.timeout.saturating_sub(Duration::from_millis(500)));
+    let deadline = Instant::now() + limit;
     let (check, list) = (check(&call.arguments)?, named(&call.arguments)?);
     let wanted = call.arguments["looks"].as_i64().unwrap_or(DEFAULT_LOOKS).clamp(1, 20);
     let cloud = Cloud::open(&context.inventory, needed(&call.arguments, "cloud")?).await?;

@@ -2,7 +2,7 @@
 //! its tag, and only what carries this very tag is ever ended by the undo.
 
 use std::sync::LazyLock;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -139,7 +139,7 @@ fn wanted(template: Template, arguments: &Value, key: &str) -> Result<Wanted, Aw
     })
 }
 
-async fn foresee(cloud: &Cloud, arguments: &Value) -> Result<Prediction, AwsError> {
+pub(super) async fn foresee(cloud: &Cloud, arguments: &Value) -> Result<Prediction, AwsError> {
     let named = needed(arguments, "template")?;
     let template = cloud.template(named, text(arguments, "version").unwrap_or("$Default")).await?;
     let launch = wanted(template.clone(), arguments, "dry-run")?;
@@ -195,7 +195,7 @@ async fn foresee(cloud: &Cloud, arguments: &Value) -> Result<Prediction, AwsErro
     Ok(Prediction { changes: vec![change], outputs, fidelity, refusals, notes, ..Prediction::probed(facts) })
 }
 
-async fn launch(cloud: &Cloud, call: &Call, deadline: Instant) -> Result<Report, AwsError> {
+pub(super) async fn launch(cloud: &Cloud, call: &Call, deadline: Instant) -> Result<Report, AwsError> {
     let version = call.before["template_version"].as_i64();
     let named = text(&call.before, "template_id").map_or_else(|| needed(&call.arguments, "template"), Ok)?;
     let version =
@@ -268,17 +268,21 @@ async fn visible(cloud: &Cloud, call: &Call) -> Result<Vec<Instance>, AwsError> 
 
 async fn found(context: &Context, call: &Call) -> Result<Finding, AwsError> {
     let cloud = Cloud::open(&context.inventory, needed(&call.arguments, "cloud")?).await?;
+    found_at(&cloud, call).await
+}
+
+pub(super) async fn found_at(cloud: &Cloud, call: &Call) -> Result<Finding, AwsError> {
     if cloud.tagged(KEY_TAG, &call.key).await?.is_empty() {
         // Not "did not": AWS may show it later. With the same key it may safely be asked again.
         let evidence = format!("AWS shows no instance with the tag {KEY_TAG}={}", call.key);
         return Ok(Finding::CannotTell { evidence });
     }
-    let there = visible(&cloud, call).await?;
+    let there = visible(cloud, call).await?;
     if let Err(why) = standing(&there, count(&call.arguments)?) {
         return Ok(Finding::Ended(Report::failed(why)));
     }
     let deadline = Instant::now() + call.timeout;
-    Ok(match until(&cloud, &ids(&there), deadline, |one| one.state == "running" && one.address.is_some()).await? {
+    Ok(match until(cloud, &ids(&there), deadline, |one| one.state == "running" && one.address.is_some()).await? {
         (seen, true) => {
             let evidence = format!("{} carry the tag {KEY_TAG}={} and run", ids(&seen).join(", "), call.key);
             Finding::TookEffect { evidence, outputs: outputs(&seen) }
@@ -287,7 +291,7 @@ async fn found(context: &Context, call: &Call) -> Result<Finding, AwsError> {
     })
 }
 
-async fn terminate(cloud: &Cloud, call: &Call) -> Result<Report, AwsError> {
+pub(super) async fn terminate(cloud: &Cloud, call: &Call) -> Result<Report, AwsError> {
     let there = visible(cloud, call).await?;
     let here: Vec<String> = there.iter().filter(|one| !one.is_gone()).map(|one| one.id.clone()).collect();
     if here.is_empty() {

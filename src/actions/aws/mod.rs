@@ -11,6 +11,8 @@ mod deregister;
 mod group;
 mod healthy;
 mod launch;
+#[cfg(all(test, feature = "ec2"))]
+mod launch_tests;
 mod limit;
 mod modify_type;
 mod power;

@@ -1,7 +1,7 @@
 //! `ec2.modify_type`: a stopped instance gets another type. It never stops one for that.
 
 use std::sync::LazyLock;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use async_trait::async_trait;
 use serde_json::json;

@@ -1,7 +1,7 @@
 //! What starting, stopping and restarting instances share: whose they are, what they are, telling them, and putting back what
 //! they were. An instance of a scaling group is left to its group, which would replace one that stops.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use serde_json::json;
 

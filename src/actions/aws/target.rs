@@ -1,7 +1,7 @@
 //! What `ec2.register` and `ec2.deregister` share: a target group, what is in it, putting instances in or out, and the way back.
 //! Targets that the step did not name are never touched, and its undo touches only what it changed.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use serde_json::json;
 

@@ -1,6 +1,8 @@
 //! Looking at instances until they are as they should be. An id that AWS does not know yet is one that is not visible yet.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::AwsError;
 use super::api::Cloud;

@@ -1,7 +1,9 @@
 //! The shipped recoveries against real servers: one file a playbook. What they share is here.
 
+mod aws_credentials;
 mod bgp;
 mod cert_renew;
+mod ec2_power;
 mod file_write;
 mod links;
 mod links_cut_off;
@@ -17,6 +19,7 @@ mod router;
 mod router_armed;
 mod scale_out_asg;
 mod scale_out_k8s;
+mod scale_out_ec2;
 mod service_restart;
 pub mod web;
 

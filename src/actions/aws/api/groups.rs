@@ -1,14 +1,12 @@
-//! Scaling groups, and whom a load balancer sends clients to, as the SDK knows them. It makes plain data of the answers and
-//! decides nothing. What stands beside a group is asked for once: a look that is not allowed does not hold up a recovery.
+//! Scaling groups as the SDK knows them. It makes plain data of the answers and decides nothing. What stands beside a group is asked for once: a look that is not allowed does not hold up a recovery.
 
 use aws_sdk_autoscaling as sdk;
-use aws_sdk_elasticloadbalancingv2 as balancing;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
 use super::{Cloud, told};
 use crate::actions::aws::AwsError;
-use crate::actions::aws::group::model::{Activity, Group, Member, Policy, Refresh, Schedule, Targets};
+use crate::actions::aws::group::model::{Activity, Group, Member, Policy, Refresh, Schedule};
 
 /// How many activities are read: what a group tried last, and a little before.
 const ACTIVITIES: i32 = 50;
@@ -90,21 +88,6 @@ impl Cloud {
         };
         let all = said.instance_refreshes.unwrap_or_default().into_iter().map(refresh);
         Ok(all.filter(|one| !over.contains(&one.status.as_str())).collect())
-    }
-
-    /// Whom a target group sends clients to.
-    pub(in crate::actions::aws) async fn targets_of(&self, arn: &str) -> Result<Targets, AwsError> {
-        let asked = balancing::Client::new(self.reads()).describe_target_health().target_group_arn(arn);
-        let said = asked.send().await.map_err(|error| told(self, "the target group (DescribeTargetHealth)", error))?;
-        let state = |one: balancing::types::TargetHealthDescription| {
-            let health = one.target_health;
-            let state =
-                health.as_ref().and_then(|health| health.state.as_ref()).map_or("unknown", |state| state.as_str());
-            let why = health.as_ref().and_then(|health| health.description.clone()).map(|why| clean(Some(why)));
-            Some((one.target?.id?, state.to_owned(), why.filter(|why| !why.is_empty())))
-        };
-        let states = said.target_health_descriptions.unwrap_or_default().into_iter().filter_map(state).collect();
-        Ok(Targets { arn: arn.to_owned(), states })
     }
 }
 

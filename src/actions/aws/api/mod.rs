@@ -17,6 +17,8 @@ pub(super) mod strict;
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
@@ -126,7 +128,7 @@ fn loader(cloud: &inventory::Cloud, http: SharedHttpClient) -> ConfigLoader {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ANSWER).operation_attempt_timeout(ANSWER);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+        .http_client(http.clone())
         .region(Region::new(cloud.region.clone()))
         .timeout_config(timeouts.build())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(FIRST));
@@ -134,7 +136,10 @@ fn loader(cloud: &inventory::Cloud, http: SharedHttpClient) -> ConfigLoader {
         loader = loader.app_name(app);
     }
     if let Some(profile) = &cloud.profile {
-        loader = loader.profile_name(profile);
+        // The default chain takes keys out of the environment before those of any profile; the inventory says whose they are.
+        let way = ProviderConfig::without_region().with_http_client(http).with_region(Some(Region::new(cloud.region.clone())));
+        let own = ProfileFileCredentialsProvider::builder().configure(&way).profile_name(profile).build();
+        loader = loader.profile_name(profile).credentials_provider(own);
     }
     if let Some(endpoint) = &cloud.endpoint {
         loader = loader.endpoint_url(endpoint);

@@ -51,6 +51,8 @@ pub(in crate::actions::aws) struct Real {
     pub suspended: String,
     pub policies: String,
     pub target_group: bool,
+    /// The account's limit of virtual processors, and whether its instances are spot ones; else nobody knows their type.
+    pub limit: Option<(i64, bool)>,
     /// How many looks the answers lag behind a change.
     pub lag: u32,
     /// The numbers that were set, in their order.
@@ -171,12 +173,13 @@ impl Real {
             }
             _ => self.desired,
         };
+        let kind = if self.limit.is_some() { "<InstanceType>m5.large</InstanceType>" } else { "" };
         let mut members = String::new();
         for (number, looks) in &mut self.instances {
             let state = if *looks == 0 { "InService" } else { "Pending" };
             *looks = looks.saturating_sub(u32::from(*looks != u32::MAX));
             members.push_str(&format!(
-                "<member><InstanceId>i-{number}</InstanceId><AvailabilityZone>eu-central-1a</AvailabilityZone><LifecycleState>{state}\
+                "<member><InstanceId>i-{number}</InstanceId>{kind}<AvailabilityZone>eu-central-1a</AvailabilityZone><LifecycleState>{state}\
                  </LifecycleState><HealthStatus>Healthy</HealthStatus><ProtectedFromScaleIn>false</ProtectedFromScaleIn></member>"
             ));
         }
@@ -219,6 +222,20 @@ impl Real {
         list("DescribeTargetHealth", "TargetHealthDescriptions", &states.collect::<String>())
     }
 
+    fn running(&self) -> Answer {
+        let life =
+            if self.limit.is_some_and(|(_, spot)| spot) { "<instanceLifecycle>spot</instanceLifecycle>" } else { "" };
+        let all = self.instances.iter().map(|(number, _)| {
+            format!(
+                "<item><instanceId>i-{number}</instanceId><instanceType>m5.large</instanceType>{life}<instanceState><code>16</code>\
+                 <name>running</name></instanceState><cpuOptions><coreCount>1</coreCount><threadsPerCore>2</threadsPerCore></cpuOptions></item>"
+            )
+        });
+        let all = all.collect::<String>();
+        let set = format!("<reservationSet><item><instancesSet>{all}</instancesSet></item></reservationSet>");
+        Answer::Says(200, format!("<DescribeInstancesResponse>{set}</DescribeInstancesResponse>"))
+    }
+
     fn answer(&mut self, form: &Form) -> Answer {
         match form.get("Action") {
             "SetDesiredCapacity" => self.set(form),
@@ -228,11 +245,19 @@ impl Real {
             "DescribeScheduledActions" => list("DescribeScheduledActions", "ScheduledUpdateGroupActions", ""),
             "DescribeInstanceRefreshes" => list("DescribeInstanceRefreshes", "InstanceRefreshes", ""),
             "DescribeTargetHealth" => self.health(),
+            "DescribeInstanceTypes" => Answer::Says(200, TWO_PROCESSORS.to_owned()),
+            "DescribeInstances" => self.running(),
+            "" => {
+                let value = self.limit.map_or(0, |(value, _)| value);
+                Answer::Says(200, format!("{{\"Quota\":{{\"QuotaCode\":\"L-1216C47A\",\"Value\":{value}.0}}}}"))
+            }
             other => query_error(400, "InvalidAction", other),
         }
     }
 }
 
+const TWO_PROCESSORS: &str = "<DescribeInstanceTypesResponse><instanceTypeSet><item><instanceType>m5.large</instanceType>\
+    <vCpuInfo><defaultVCpus>2</defaultVCpus></vCpuInfo></item></instanceTypeSet></DescribeInstanceTypesResponse>";
 const TARGETS: &str = "arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/front/73e2d6bc24d8a067";
 
 fn list(action: &str, name: &str, members: &str) -> Answer {

@@ -7,6 +7,7 @@ pub(super) mod model;
 #[cfg(not(feature = "ec2"))]
 mod nowhere;
 mod others;
+mod room;
 mod scale;
 mod status;
 mod undo;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 pub use scale::Scale;
 pub use status::Status;
 
-use self::model::Seen;
+use self::model::{Seen, Targets};
 use self::others::{Beside, Others};
 use super::AwsError;
 use super::api::Cloud;
@@ -90,8 +91,11 @@ async fn look(cloud: &Cloud, name: &str) -> Result<Seen, AwsError> {
     };
     let mut seen = Seen { group, ..Seen::default() };
     for arn in seen.group.target_groups.clone() {
-        match cloud.targets_of(&arn).await {
-            Ok(targets) => seen.targets.push(targets),
+        match cloud.members(&arn).await {
+            Ok(members) => {
+                let states = members.into_iter().map(|member| (member.id, member.state, member.why)).collect();
+                seen.targets.push(Targets { arn, states });
+            }
             // Whoever may not look at a balancer may scale all the same, and is told what is not seen.
             Err(AwsError::Denied(why)) => seen.unseen.push(why),
             Err(error) => return Err(error),

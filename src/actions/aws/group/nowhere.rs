@@ -1,6 +1,6 @@
 //! Scaling groups in a binary that was built without EC2: there is no cloud, so nothing here is ever asked.
 
-use super::model::{Activity, Group, Policy, Refresh, Schedule, Targets};
+use super::model::{Activity, Group, Policy, Refresh, Schedule};
 use crate::actions::aws::AwsError;
 use crate::actions::aws::api::Cloud;
 
@@ -32,11 +32,6 @@ impl Cloud {
 
     /// None.
     pub(in crate::actions::aws) async fn refreshes(&self, _: &str) -> Result<Vec<Refresh>, AwsError> {
-        match *self {}
-    }
-
-    /// None.
-    pub(in crate::actions::aws) async fn targets_of(&self, _: &str) -> Result<Targets, AwsError> {
         match *self {}
     }
 }

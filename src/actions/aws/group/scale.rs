@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::foresee::{Wish, notes};
 use super::model::Seen;
+use super::room::room;
 use super::watch::{End, Watch};
 use super::{command, facts, group_name, inputs, look, look_by_hand, others, texts, undo, unseen};
 use crate::actions::aws::api::Cloud;
@@ -165,6 +166,9 @@ pub(super) async fn foresee(cloud: &Cloud, inventory: &Inventory, arguments: &Va
     }
     prediction.notes.extend(activities.err().map(|why| format!("what holds it up will not be seen: {}", unseen(why))));
     prediction.refusals = wish.refusals(&seen, &others, &line);
+    let room = room(cloud, &seen, target - group.desired).await;
+    prediction.refusals.extend(room.refusal);
+    prediction.notes.extend(room.note);
     prediction.outputs = json!({ "desired": target, "previous": group.desired });
     if target != group.desired {
         prediction.changes.push(Change {

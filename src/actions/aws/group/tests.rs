@@ -118,6 +118,18 @@ async fn what_the_lab_lets_pass_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_that_leaves_no_room_is_refused_and_one_of_another_kind_is_not() {
+    for (limit, spot, refused) in [(6, false, false), (5, false, true), (5, true, false)] {
+        let strict = Strict::of(2, 1, 6);
+        strict.with(|real| real.limit = Some((limit, spot)));
+        let seen = foresee(&strict.cloud().await, json!({ "by": 1 })).await.unwrap();
+        let said = seen.refusals.join("\n");
+        assert_eq!(said.contains(&format!("4 of {limit} vCPUs")), refused, "{limit} {spot}: {seen:?}");
+        assert!(refused || seen.notes.join("\n").contains("vCPUs"), "{seen:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_else_acts_and_what_cannot_be_seen_is_in_the_plan() {
     let strict = Strict::of(2, 1, 6);
     strict.with(|real| {
