@@ -29,6 +29,10 @@ fn inventory() -> Inventory {
         "backups": { "orders": { "database": "orders", "host": "db1", "path": "/var/my backups" } },
         "proxies": { "orders": { "socket": "/lab/haproxy.sock", "backend": "orders" } },
         "poolers": { "orders": { "address": "10.0.0.3", "user": "playbook", "password": "env:POOLER_PASSWORD", "cluster": "orders", "databases": ["orders"] } },
+        "applications": { "shop": {
+            "services": ["shop", "queue"], "releases": "/srv/my shop/releases", "current": "/srv/my shop/current",
+            "fits": ["{folder}/bin/fits", "--release={release}"],
+        } },
         "services": {
             "shop": {
                 "host": "db1", "pid_file": "/run/my shop.pid", "become": "root", "test": ["nginx", "-t"],
@@ -91,6 +95,14 @@ fn every_action_says_what_a_person_types() {
         ("service.restart", json!({ "service": "queue" })),
         ("service.start", json!({ "service": "queue" })),
         ("service.stop", json!({ "service": "queue" })),
+        ("service.way_back", json!({ "service": "shop" })),
+        ("release.status", json!({ "application": "shop" })),
+        ("release.fits", json!({ "application": "shop", "release": "r1" })),
+        ("release.switch", json!({ "application": "shop", "service": "queue", "release": "r1" })),
+        (
+            "release.switch",
+            json!({ "application": "shop", "service": "shop", "release": unknown("what look will give as `to`") }),
+        ),
         ("tls.check", json!({ "service": "shop" })),
         ("tls.check", json!({ "address": "[::1]:8443", "server_name": "$(x)" })),
         ("tls.certificate", json!({ "host": "db1", "certificate": "/etc/new.pem", "key": "/etc/new key.pem" })),

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef, backup, link, pooler, service};
+use super::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef, application, backup, link, pooler, service};
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
 
@@ -46,6 +46,7 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     pooler::problems(inventory, &mut found);
     backup::problems(inventory, &mut found);
     service::problems(inventory, &mut found);
+    application::problems(inventory, &mut found);
     link::problems(inventory, &mut found);
     found
 }

@@ -85,6 +85,7 @@ impl Inventory {
             "service" => self.service(name).map(drop),
             "link" => self.link(name).map(drop),
             "pooler" => self.pooler(name).map(drop),
+            "application" => self.application(name).map(drop),
             _ => Ok(()),
         }
     }
@@ -102,6 +103,7 @@ impl Inventory {
             "service" => keys(&self.services),
             "link" => keys(&self.links),
             "pooler" => keys(&self.poolers),
+            "application" => keys(&self.applications),
             _ => Vec::new(),
         }
     }
@@ -180,7 +182,7 @@ mod tests {
     #[test]
     fn every_kind_of_an_input_is_looked_up() {
         let inventory = inventory();
-        for kind in ["host", "database", "proxy", "backup", "service", "link", "pooler"] {
+        for kind in ["host", "database", "proxy", "backup", "service", "link", "pooler", "application"] {
             let error = inventory.holds(kind, "dv2").map_err(|error| error.to_string());
             assert!(error.is_err_and(|error| error.contains(&format!("the inventory has no {kind} `dv2`"))), "{kind}");
         }

@@ -33,6 +33,7 @@ pub(super) const TYPES: &[&str] = &[
     "service",
     "link",
     "pooler",
+    "application",
 ];
 
 pub(super) fn read_inputs_section(reader: &mut Reader<'_>, node: &Node) -> Vec<InputSpec> {
@@ -171,7 +172,9 @@ pub(super) fn simple_type(word: &str) -> Option<Type> {
         "ip" => Type::Ip,
         "cidr" => Type::Cidr,
         "identifier" => Type::Identifier,
-        "host" | "database" | "proxy" | "backup" | "service" | "link" | "pooler" => Type::Reference(word.to_owned()),
+        "host" | "database" | "proxy" | "backup" | "service" | "link" | "pooler" | "application" => {
+            Type::Reference(word.to_owned())
+        }
         _ => return None,
     })
 }

@@ -160,7 +160,12 @@ fn targets(inventory: &Inventory) -> Vec<Target> {
         action: "pgbouncer.status",
         arguments: json!({ "pooler": name }),
     });
-    hosts.chain(databases).chain(proxies).chain(poolers).chain(services).collect()
+    let applications = inventory.applications.keys().map(|name| Target {
+        about: format!("application {name}"),
+        action: "release.status",
+        arguments: json!({ "application": name }),
+    });
+    hosts.chain(databases).chain(proxies).chain(poolers).chain(services).chain(applications).collect()
 }
 
 async fn look(actions: crate::actions::Table, inventory: Arc<Inventory>, target: Target) -> Look {
