@@ -31,6 +31,10 @@ fn inventory() -> Inventory {
         "poolers": { "orders": { "address": "10.0.0.3", "user": "playbook", "password": "env:POOLER_PASSWORD", "cluster": "orders", "databases": ["orders"] } },
         "clusters": { "shop": { "kubeconfig": "/lab/kube config", "context": "admin", "namespace": "shop" } },
         "clouds": { "main": { "region": "eu-central-1", "profile": "my ops", "account": "012345678901" } },
+        "applications": { "shop": {
+            "services": ["shop", "queue"], "releases": "/srv/my shop/releases", "current": "/srv/my shop/current",
+            "fits": ["{folder}/bin/fits", "--release={release}"],
+        } },
         "services": {
             "shop": {
                 "host": "db1", "pid_file": "/run/my shop.pid", "become": "root", "test": ["nginx", "-t"],
@@ -96,6 +100,14 @@ fn every_action_says_what_a_person_types() {
         ("service.restart", json!({ "service": "queue" })),
         ("service.start", json!({ "service": "queue" })),
         ("service.stop", json!({ "service": "queue" })),
+        ("service.way_back", json!({ "service": "shop" })),
+        ("release.status", json!({ "application": "shop" })),
+        ("release.fits", json!({ "application": "shop", "release": "r1" })),
+        ("release.switch", json!({ "application": "shop", "service": "queue", "release": "r1" })),
+        (
+            "release.switch",
+            json!({ "application": "shop", "service": "shop", "release": unknown("what look will give as `to`") }),
+        ),
         ("tls.check", json!({ "service": "shop" })),
         ("tls.check", json!({ "address": "[::1]:8443", "server_name": "$(x)" })),
         ("tls.certificate", json!({ "host": "db1", "certificate": "/etc/new.pem", "key": "/etc/new key.pem" })),

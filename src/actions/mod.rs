@@ -14,6 +14,7 @@ pub mod link;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod recorder;
+pub mod release;
 pub mod service;
 pub mod shell;
 pub mod ssh;
@@ -160,6 +161,7 @@ impl Table {
         list.extend(file::all());
         list.extend(pgbouncer::all());
         list.extend(service::all());
+        list.extend(release::all());
         list.extend(tls::all());
         list.extend(link::all());
         list.extend(kubernetes::all());

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Database, Fence, Host, Inventory, Member, Proxy, SecretRef, backup, cloud, cluster, link, pooler, service,
+    Database, Fence, Host, Inventory, Member, Proxy, SecretRef, application, backup, cloud, cluster, link, pooler,
+    service,
 };
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
@@ -48,6 +49,7 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     pooler::problems(inventory, &mut found);
     backup::problems(inventory, &mut found);
     service::problems(inventory, &mut found);
+    application::problems(inventory, &mut found);
     link::problems(inventory, &mut found);
     cluster::problems(inventory, &mut found);
     cloud::problems(inventory, &mut found);

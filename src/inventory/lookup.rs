@@ -95,6 +95,7 @@ impl Inventory {
             "pooler" => self.pooler(name).map(drop),
             "cluster" => self.cluster(name).map(drop),
             "cloud" => self.cloud(name).map(drop),
+            "application" => self.application(name).map(drop),
             _ => Ok(()),
         }
     }
@@ -114,6 +115,7 @@ impl Inventory {
             "pooler" => keys(&self.poolers),
             "cluster" => keys(&self.clusters),
             "cloud" => keys(&self.clouds),
+            "application" => keys(&self.applications),
             _ => Vec::new(),
         }
     }
@@ -192,7 +194,9 @@ mod tests {
     #[test]
     fn every_kind_of_an_input_is_looked_up() {
         let inventory = inventory();
-        for kind in ["host", "database", "proxy", "backup", "service", "link", "pooler", "cluster", "cloud"] {
+        for kind in
+            ["host", "database", "proxy", "backup", "service", "link", "pooler", "cluster", "cloud", "application"]
+        {
             let error = inventory.holds(kind, "dv2").map_err(|error| error.to_string());
             assert!(error.is_err_and(|error| error.contains(&format!("the inventory has no {kind} `dv2`"))), "{kind}");
         }

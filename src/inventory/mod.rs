@@ -2,6 +2,7 @@
 //! rest. Its file never holds a secret, only references to secrets, and it never talks to what it names; it reads the
 //! secrets themselves when they are asked for, and keeps them in memory alone.
 
+mod application;
 mod backup;
 mod check;
 mod cloud;
@@ -14,6 +15,7 @@ mod pooler;
 mod secret;
 mod service;
 
+pub use application::Application;
 pub use backup::Backup;
 pub use cloud::Cloud;
 pub use cluster::{Cluster, is_namespace};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Backup, Cloud, Cluster, Link, Pooler, Secrets, Service};
+use super::{Application, Backup, Cloud, Cluster, Link, Pooler, Secrets, Service};
 
 /// What playbooks act on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Inventory {
     pub backups: BTreeMap<String, Backup>,
     /// Services on hosts.
     pub services: BTreeMap<String, Service>,
+    /// Applications whose releases lie side by side, and the link to the one that runs.
+    pub applications: BTreeMap<String, Application>,
     /// Pairs of links to the same place, one of which carries the traffic.
     pub links: BTreeMap<String, Link>,
     /// Connection poolers in front of them.

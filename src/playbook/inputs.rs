@@ -35,6 +35,7 @@ pub(super) const TYPES: &[&str] = &[
     "pooler",
     "cluster",
     "cloud",
+    "application",
 ];
 
 pub(super) fn read_inputs_section(reader: &mut Reader<'_>, node: &Node) -> Vec<InputSpec> {
@@ -173,9 +174,8 @@ pub(super) fn simple_type(word: &str) -> Option<Type> {
         "ip" => Type::Ip,
         "cidr" => Type::Cidr,
         "identifier" => Type::Identifier,
-        "host" | "database" | "proxy" | "backup" | "service" | "link" | "pooler" | "cluster" | "cloud" => {
-            Type::Reference(word.to_owned())
-        }
+        "host" | "database" | "proxy" | "backup" | "service" | "link" | "pooler" | "cluster" | "cloud"
+        | "application" => Type::Reference(word.to_owned()),
         _ => return None,
     })
 }

@@ -8,6 +8,7 @@ mod start;
 mod status;
 mod stop;
 mod target;
+mod way_back;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub use restart::Restart;
 pub use start::Start;
 pub use status::Status;
 pub use stop::Stop;
+pub use way_back::WayBack;
 
 use super::Action;
 use crate::spec::FieldSpec;
@@ -23,7 +25,7 @@ use crate::value::{Type, Value};
 
 /// The actions of this room, for the table.
 pub fn all() -> Vec<Arc<dyn Action>> {
-    vec![Arc::new(Reload), Arc::new(Restart), Arc::new(Start), Arc::new(Status), Arc::new(Stop)]
+    vec![Arc::new(Reload), Arc::new(Restart), Arc::new(Start), Arc::new(Status), Arc::new(Stop), Arc::new(WayBack)]
 }
 
 fn input() -> FieldSpec {

@@ -165,7 +165,12 @@ fn targets(inventory: &Inventory) -> Vec<Target> {
         action: "k8s.get",
         arguments: json!({ "cluster": name, "object": "namespace/kube-system" }),
     });
-    hosts.chain(databases).chain(proxies).chain(poolers).chain(services).chain(clusters).collect()
+    let applications = inventory.applications.keys().map(|name| Target {
+        about: format!("application {name}"),
+        action: "release.status",
+        arguments: json!({ "application": name }),
+    });
+    hosts.chain(databases).chain(proxies).chain(poolers).chain(services).chain(applications).chain(clusters).collect()
 }
 
 async fn look(actions: crate::actions::Table, inventory: Arc<Inventory>, target: Target) -> Look {

@@ -18,8 +18,8 @@ mod rollout_k8s;
 mod router;
 mod router_armed;
 mod scale_out_asg;
-mod scale_out_k8s;
 mod scale_out_ec2;
+mod scale_out_k8s;
 mod service_restart;
 pub mod web;
 
