@@ -170,7 +170,7 @@ impl Target {
             prediction.changes.push(Change { what, before: short(&field.before), after: short(&field.after) });
         }
         if fields.len() > TOLD {
-            prediction.notes.push(format!("{} become others in all", counted(fields.len() as i64, "field")));
+            prediction.notes.push(format!("{} become others in all", counted(fields.len(), "field")));
         }
         if fields.is_empty() {
             prediction.notes.push("it is so already".to_owned());
@@ -308,7 +308,7 @@ impl Target {
                 Stands::After => {}
             }
             match self.cluster.patch(&self.at, &Patch::Json(back(&found, &fields)), Mode::Real).await {
-                Ok(_) => return Ok(format!("{} put back", counted(fields.len() as i64, "field"))),
+                Ok(_) => return Ok(format!("{} put back", counted(fields.len(), "field"))),
                 Err(KubernetesError::Conflict(_)) => {}
                 Err(error) => return Err(error),
             }

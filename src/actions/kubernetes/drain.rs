@@ -125,7 +125,8 @@ impl Action for Drain {
             Ok((node, _)) if !node.is_cordoned() => Finding::DidNot { evidence: "it is not cordoned".to_owned() },
             Ok((_, pods)) if !pods.leave.is_empty() || !pods.undecided.is_empty() => {
                 let left = pods.leave.len() + pods.undecided.len();
-                Finding::DidNot { evidence: format!("{} have not left", counted(left as i64, "pod")) }
+                // Not "it did not": what was there before the first attempt is what the undo goes by, and that cordoned it.
+                Finding::CannotTell { evidence: format!("it is cordoned, and {} have not left", counted(left, "pod")) }
             }
             Ok((_, pods)) => {
                 let cordoned = call.before.get("unschedulable") != Some(&Value::Bool(true));
@@ -197,7 +198,7 @@ async fn foresee(context: &Context, arguments: &Value) -> Result<Prediction, Kub
         prediction.changes.push(Change { what: format!("pod {}", pod.word()), before, after });
     }
     if pods.leave.len() > TOLD {
-        prediction.notes.push(format!("{} leave it in all", counted(pods.leave.len() as i64, "pod")));
+        prediction.notes.push(format!("{} leave it in all", counted(pods.leave.len(), "pod")));
     }
     if !pods.undecided.is_empty() {
         prediction.refusals.push(undecided(&pods));
@@ -276,7 +277,7 @@ async fn drain(context: &Context, call: &Call) -> Result<Report, KubernetesError
         Ok(Ok(pods)) => {
             let cordoned = call.before.get("unschedulable") != Some(&Value::Bool(true));
             let outputs = json!({ "cordoned": cordoned, "evicted": way.evicted.len(), "left": bounded(&pods.stay) });
-            let said = format!("it is cordoned, {} left it", counted(way.evicted.len() as i64, "pod"));
+            let said = format!("it is cordoned, {} left it", counted(way.evicted.len(), "pod"));
             let stay = if pods.stay.is_empty() { String::new() } else { format!("; {} stay", pods.stay.len()) };
             Ok(Report::done(format!("{said}{stay}"), outputs))
         }
@@ -359,9 +360,9 @@ async fn in_vain(at: &At, call: &Call, way: &Way, left: &Pods) -> String {
     format!(
         "after {:.0} s {} of {} are left: {}{trouble}. {} left it; it stays cordoned until this step is undone",
         call.timeout.as_secs_f64(),
-        counted(all as i64, "pod"),
+        counted(all, "pod"),
         at.place.word(),
         names.join("; "),
-        counted(way.evicted.len() as i64, "pod"),
+        counted(way.evicted.len(), "pod"),
     )
 }

@@ -80,6 +80,7 @@ fn a_node_is_cordoned_and_only_its_own_cordon_is_lifted() {
 #[test]
 fn a_cordon_that_somebody_else_set_since_is_not_lifted() {
     let lab = kubernetes_or_left_out!();
+    a_reader_may_look_and_not_act(&lab);
     let text = std::fs::read_to_string(book(&lab, "k8s.cordon", "")).unwrap();
     let (k, c) = (lab.env("LAB_KUBECTL"), lab.env("LAB_KUBECONFIG"));
     for (name, other, left, words) in [
@@ -218,24 +219,23 @@ fn a_drain_whose_runner_is_killed_goes_on() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!pods_on(&lab, "node1").is_empty(), "it was over before it was killed");
-    let output = run(&lab, &["resume"]);
+    let id = status(&lab)["run"].as_str().unwrap().to_owned();
+    let output = run(&lab, &["resume", &id]);
     assert_eq!(output.status.code(), Some(10), "{}", said(&output));
-    let steps = status(&lab)["steps"].to_string();
-    assert!(
-        steps.contains("it takes new pods again"),
-        "the cordon of the killed attempt is not known as ours: {steps}"
-    );
-    assert!(!is_cordoned(&lab, "node1"), "{}", said(&output));
+    let act = &status(&lab)["steps"][0];
+    assert_eq!((&act["attempts"], &act["outputs"]["cordoned"]), (&2.into(), &true.into()), "{act}");
+    let told = said(&output);
+    assert!(told.contains("it takes new pods again"), "the cordon of the killed attempt is not known as ours: {told}");
+    assert!(!is_cordoned(&lab, "node1"), "{told}");
+    assert!(pods_on(&lab, "node1").is_empty(), "{told}");
 }
 
-#[test]
-fn a_reader_may_look_and_not_act() {
-    let lab = kubernetes_or_left_out!();
-    let book = book(&lab, "k8s.cordon", "").replace("node.yaml", "reader.yaml");
+fn a_reader_may_look_and_not_act(lab: &Lab) {
+    let book = book(lab, "k8s.cordon", "").replace("node.yaml", "reader.yaml");
     let text =
         std::fs::read_to_string(lab.dir.join("node.yaml")).unwrap().replace("cluster: lab", "cluster: lab-reader");
     std::fs::write(&book, text).unwrap();
-    let told = expect(&lab, 1, &["run", &book, "-C"]);
+    let told = expect(lab, 1, &["run", &book, "-C"]);
     assert!(told.contains("our account may not do that"), "{told}");
-    assert!(!is_cordoned(&lab, "node1"));
+    assert!(!is_cordoned(lab, "node1"));
 }
