@@ -156,8 +156,8 @@ impl Climb {
             }
             // What was unready before is nobody's failure here.
             let whole = stage - (self.from - self.ready_before).clamp(0, stage);
-            let up = if is_observed(&found) && existing(&found) <= stage.max(self.from) { ready(&found) } else { 0 };
-            let fewer = is_observed(&found) && existing(&found) <= stage;
+            let (up, seen) = (ready(&found), is_observed(&found));
+            let fewer = existing(&found) <= stage;
             let line = self.line(stage, up);
             if line != told {
                 (self.output)(false, line.as_bytes());
@@ -165,7 +165,7 @@ impl Climb {
             }
             let late = Instant::now() >= limit;
             let enough = whole - if late { self.wish.max_failures } else { 0 };
-            let healthy = up >= enough && (self.wish.target >= self.from || fewer);
+            let healthy = seen && up >= enough && (self.wish.target >= self.from || fewer);
             if watch.has_been(healthy, self.stable_for) {
                 return Ok((whole - up).max(0));
             }

@@ -160,7 +160,12 @@ fn targets(inventory: &Inventory) -> Vec<Target> {
         action: "pgbouncer.status",
         arguments: json!({ "pooler": name }),
     });
-    hosts.chain(databases).chain(proxies).chain(poolers).chain(services).collect()
+    let clusters = inventory.clusters.keys().map(|name| Target {
+        about: format!("cluster {name}"),
+        action: "k8s.get",
+        arguments: json!({ "cluster": name, "object": "namespace/kube-system" }),
+    });
+    hosts.chain(databases).chain(proxies).chain(poolers).chain(services).chain(clusters).collect()
 }
 
 async fn look(actions: crate::actions::Table, inventory: Arc<Inventory>, target: Target) -> Look {

@@ -13,6 +13,7 @@ mod readonly_standby;
 mod restore;
 mod router;
 mod router_armed;
+mod scale_out_k8s;
 mod service_restart;
 pub mod web;
 
