@@ -228,6 +228,25 @@ impl Budgets {
         holding.iter().map(Budget::sentence).collect::<Vec<_>>().join("; ")
     }
 
+    /// Budgets that let some of these pods go now, and not all at once.
+    pub(super) fn narrow(&self, pods: &[Pod]) -> Vec<String> {
+        let mut notes = Vec::new();
+        for one in &self.found {
+            let namespace = text(one, "/metadata/namespace");
+            let its = pods.iter().filter(|pod| {
+                namespace == Some(&pod.namespace) && !pod.is_ending && budget_takes(one, &self.version, &pod.labels)
+            });
+            let (count, read) = (its.count() as i64, budget(one));
+            if read.allowed > 0 && read.allowed < count {
+                notes.push(format!(
+                    "{count} pods that are to leave fall under one budget, and go one after the other: {}",
+                    read.sentence()
+                ));
+            }
+        }
+        notes
+    }
+
     /// A budget that never lets this pod go while all of its pods are well, and why.
     pub(super) fn never(&self, pod: &Pod) -> Option<String> {
         let own = self.found.iter().filter(|one| text(one, "/metadata/namespace") == Some(&pod.namespace));
@@ -312,6 +331,10 @@ mod tests {
             );
             assert_eq!(busy.never(&web), None, "once the third is back it may go");
         }
+        let wide = |allowed: i64| budgets("v1", json!({ "disruptionsAllowed": allowed, "desiredHealthy": 1 }));
+        let three = [web.clone(), web.clone(), web.clone()];
+        assert!(wide(2).narrow(&three)[0].starts_with("3 pods"), "they go one after the other");
+        assert!(wide(3).narrow(&three).is_empty() && wide(0).narrow(&three).is_empty());
         let mut other = web.clone();
         other.namespace = "other".to_owned();
         let tight = budgets("v1", json!({ "disruptionsAllowed": 0, "desiredHealthy": 3, "expectedPods": 3 }));
