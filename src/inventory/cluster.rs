@@ -87,13 +87,13 @@ fn check_uid(inventory: &Inventory, place: &str, cluster: &Cluster, found: &mut 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::check::problems;
 
     const GOOD: &str = "{ kubeconfig: k, context: lab, namespace: web, uid: 0b9c6c2e-2b0f-4f6e-9f57-0f5a3c1d2e3f }";
 
     fn told(environment: &str, cluster: &str) -> String {
         let text = format!("environment: {environment}\nclusters:\n  blue: {cluster}\n");
-        super::super::check::problems(&serde_saphyr::from_str(&text).unwrap()).join("\n")
+        problems(&serde_saphyr::from_str(&text).unwrap()).join("\n")
     }
 
     #[test]

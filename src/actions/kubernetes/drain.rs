@@ -1,6 +1,7 @@
 //! `k8s.drain`: a node is cordoned, and its pods leave it through the Eviction API. It never deletes a pod, so that no
 //! disruption budget is passed by, and never ends one whose end nobody declared.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -222,6 +223,7 @@ async fn rehearse(
     if let Some(why) = &budgets.unread {
         prediction.notes.push(format!("disruption budgets could not be read: {why}"));
     }
+    prediction.notes.extend(budgets.narrow(&pods.leave));
     let eviction = Eviction::of(&at.cluster).await?;
     let mut held = 0;
     for pod in pods.leave.iter().filter(|pod| !pod.is_ending) {
@@ -346,14 +348,18 @@ async fn round(
 /// What is left, why, and what that means now.
 async fn in_vain(at: &At, call: &Call, way: &Way, left: &Pods) -> String {
     let budgets = Budgets::of(&at.cluster, &left.leave).await;
-    let mut names = Vec::new();
+    // By what holds them: one budget may hold many.
+    let mut by_cause: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for pod in left.leave.iter().take(TOLD) {
         let held = way.held.iter().find(|(held, _)| held.uid == pod.uid);
-        names.push(match held {
-            Some((_, said)) => format!("{}, held by {}", pod.word(), budgets.why(pod, said)),
-            None => format!("{}, which was asked to end and has not", pod.word()),
-        });
+        let cause = match held {
+            Some((_, said)) => format!("held by {}", budgets.why(pod, said)),
+            None => "asked to end and not gone yet".to_owned(),
+        };
+        by_cause.entry(cause).or_default().push(pod.word());
     }
+    let mut names: Vec<String> =
+        by_cause.iter().map(|(cause, pods)| format!("{} ({cause})", pods.join(", "))).collect();
     names.extend(left.undecided.iter().take(TOLD).cloned());
     let all = left.leave.len() + left.undecided.len();
     let trouble = way.trouble.as_ref().map_or(String::new(), |why| format!(". Last trouble: {why}"));

@@ -228,6 +228,25 @@ impl Budgets {
         holding.iter().map(Budget::sentence).collect::<Vec<_>>().join("; ")
     }
 
+    /// Budgets that let some of these pods go now, and not all at once.
+    pub(super) fn narrow(&self, pods: &[Pod]) -> Vec<String> {
+        let mut notes = Vec::new();
+        for one in &self.found {
+            let namespace = text(one, "/metadata/namespace");
+            let its = pods.iter().filter(|pod| {
+                namespace == Some(&pod.namespace) && !pod.is_ending && budget_takes(one, &self.version, &pod.labels)
+            });
+            let (count, read) = (its.count() as i64, budget(one));
+            if read.allowed > 0 && read.allowed < count {
+                notes.push(format!(
+                    "{count} pods that are to leave fall under one budget, and go one after the other: {}",
+                    read.sentence()
+                ));
+            }
+        }
+        notes
+    }
+
     /// A budget that never lets this pod go while all of its pods are well, and why.
     pub(super) fn never(&self, pod: &Pod) -> Option<String> {
         let own = self.found.iter().filter(|one| text(one, "/metadata/namespace") == Some(&pod.namespace));
@@ -312,6 +331,10 @@ mod tests {
             );
             assert_eq!(busy.never(&web), None, "once the third is back it may go");
         }
+        let wide = |allowed: i64| budgets("v1", json!({ "disruptionsAllowed": allowed, "desiredHealthy": 1 }));
+        let three = [web.clone(), web.clone(), web.clone()];
+        assert!(wide(2).narrow(&three)[0].starts_with("3 pods"), "they go one after the other");
+        assert!(wide(3).narrow(&three).is_empty() && wide(0).narrow(&three).is_empty());
         let mut other = web.clone();
         other.namespace = "other".to_owned();
         let tight = budgets("v1", json!({ "disruptionsAllowed": 0, "desiredHealthy": 3, "expectedPods": 3 }));
@@ -319,5 +342,43 @@ mod tests {
             tight.never(&other).is_none() && tight.why(&other, "busy") == "busy",
             "budgets hold in their namespace"
         );
+    }
+
+    #[cfg(feature = "kube")]
+    #[tokio::test]
+    async fn an_eviction_is_asked_for_in_the_version_that_the_cluster_takes() {
+        // Before 1.22 it is v1beta1, also where budgets are v1 already.
+        for (version, spoken) in
+            [(json!("v1"), "policy/v1"), (json!("v1beta1"), "policy/v1beta1"), (Value::Null, "policy/v1beta1")]
+        {
+            let kind = |name: &str| json!({ "name": name, "kind": "Pod", "namespaced": true, "version": version });
+            let blocked =
+                json!({ "reason": "TooManyRequests", "message": "would violate the pod's disruption budget" });
+            let cluster = Cluster::replay(vec![
+                ("GET /api", 200, json!({ "versions": ["v1"] })),
+                ("GET /api/v1", 200, json!({ "resources": [kind("pods"), kind("pods/eviction")] })),
+                ("POST /api/v1/namespaces/shop/pods/web/eviction", 201, json!({})),
+                ("POST /api/v1/namespaces/shop/pods/held/eviction", 429, blocked),
+                ("POST /api/v1/namespaces/shop/pods/gone/eviction", 404, json!({})),
+                (
+                    "POST /api/v1/namespaces/shop/pods/other/eviction",
+                    409,
+                    json!({ "message": "the UID does not match" }),
+                ),
+            ]);
+            let eviction = Eviction::of(&cluster).await.unwrap();
+            for (name, expected) in [("web", Said::Yes), ("gone", Said::Gone), ("other", Said::Gone)] {
+                let pod = Pod::of(&pod(name, json!({})));
+                assert_eq!(eviction.ask(&cluster, &pod, Some(7), Mode::DryRun).await.unwrap(), expected, "{name}");
+            }
+            let held = Pod::of(&pod("held", json!({})));
+            let said = eviction.ask(&cluster, &held, None, Mode::Real).await.unwrap();
+            assert!(matches!(&said, Said::NotNow(text) if text.contains("disruption budget")), "{said:?}");
+            let told = cluster.asked().told();
+            assert!(told[0].contains("dryRun=All") && told[0].contains(r#""dryRun":["All"]"#), "{}", told[0]);
+            assert!(told[0].contains(r#""gracePeriodSeconds":7"#) && told[0].contains(r#""uid":"web""#), "{}", told[0]);
+            assert!(told[0].contains(&format!(r#""apiVersion":"{spoken}""#)), "{spoken}: {}", told[0]);
+            assert!(!told[3].contains("dryRun") && !told[3].contains("gracePeriod"), "{}", told[3]);
+        }
     }
 }

@@ -2,8 +2,6 @@
 //! stay JSON, so that every version that a cluster serves can be read. A cluster whose `kube-system` has another uid than the
 //! inventory says is never touched, and nothing is changed without a condition on what was seen before.
 
-#![allow(dead_code, unused_imports)]
-
 #[cfg(feature = "kube")]
 mod api;
 #[cfg(not(feature = "kube"))]

@@ -247,3 +247,97 @@ impl At {
         ))
     }
 }
+
+#[cfg(all(test, feature = "kube"))]
+mod tests {
+    use super::*;
+
+    fn node(uid: &str, version: &str, more: Value) -> Value {
+        let mut node = json!({ "metadata": { "name": "n1", "uid": uid, "resourceVersion": version } });
+        for (name, value) in more.as_object().unwrap() {
+            match name.as_str() {
+                "spec" => node["spec"] = value.clone(),
+                name => node["metadata"][name] = value.clone(),
+            }
+        }
+        node
+    }
+
+    fn at(answers: Vec<(&'static str, u16, Value)>) -> At {
+        let cluster = Cluster::replay(answers);
+        let nodes = super::super::Resource {
+            group: String::new(),
+            version: "v1".to_owned(),
+            kind: "Node".to_owned(),
+            plural: "nodes".to_owned(),
+            namespaced: false,
+            subresources: Vec::new(),
+        };
+        At { place: Place::of(&nodes, "", "n1"), cluster }
+    }
+
+    const GET: &str = "GET /api/v1/nodes/n1";
+    const PATCH: &str = "PATCH /api/v1/nodes/n1";
+
+    fn before() -> Value {
+        json!({ "node_uid": "u", "unschedulable": false, "mark": "5" })
+    }
+
+    #[tokio::test]
+    async fn a_heartbeat_between_look_and_change_costs_one_more_try() {
+        let at = at(vec![
+            (GET, 200, node("u", "5", json!({}))),
+            (PATCH, 409, json!({ "message": "the object has been modified" })),
+            (GET, 200, node("u", "6", json!({}))),
+            (PATCH, 200, json!({})),
+        ]);
+        assert_eq!(at.turn(&before(), &Turn::Cordon("5")).await, Ok(true));
+        let told = at.cluster.asked().told();
+        assert!(
+            told[0].contains(r#""resourceVersion":"5""#) && told[1].contains(r#""resourceVersion":"6""#),
+            "{told:?}"
+        );
+        assert!(
+            told[1].contains(r#""playbook/cordoned":"5""#) && told[1].contains(r#""unschedulable":true"#),
+            "{told:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn another_node_of_the_same_name_is_not_touched() {
+        let at = at(vec![(GET, 200, node("other", "9", json!({})))]);
+        let error = at.turn(&before(), &Turn::Cordon("5")).await.unwrap_err();
+        assert!(matches!(&error, KubernetesError::Invalid(text) if text.contains("another one")), "{error}");
+        assert!(at.lift(&before()).await.unwrap().contains("not touched"));
+        assert!(at.cluster.asked().told().is_empty());
+    }
+
+    #[tokio::test]
+    async fn only_the_cordon_of_this_step_is_lifted() {
+        let by = |manager: &str| json!([{ "manager": manager, "fieldsV1": { "f:spec": { "f:unschedulable": {} } } }]);
+        let cordoned = json!({ "unschedulable": true });
+        let mark = json!({ "playbook/cordoned": "5" });
+        for (what, more, lifts) in [
+            ("ours", json!({ "spec": cordoned, "annotations": mark, "managedFields": by("playbook") }), true),
+            ("ours, where fields are not kept", json!({ "spec": cordoned, "annotations": mark }), true),
+            (
+                "cordoned anew",
+                json!({ "spec": cordoned, "annotations": mark, "managedFields": by("kubectl-cordon") }),
+                false,
+            ),
+            (
+                "another run's",
+                json!({ "spec": cordoned, "annotations": { "playbook/cordoned": "4" }, "managedFields": by("playbook") }),
+                false,
+            ),
+            ("without a mark", json!({ "spec": cordoned, "managedFields": by("playbook") }), false),
+        ] {
+            let at = at(vec![(GET, 200, node("u", "8", more)), (PATCH, 200, json!({}))]);
+            let said = at.lift(&before()).await.unwrap();
+            assert_eq!(at.cluster.asked().told().len(), usize::from(lifts), "{what}: {said}");
+        }
+        let was = json!({ "node_uid": "u", "unschedulable": true, "mark": "5" });
+        let at = at(vec![]);
+        assert!(at.lift(&was).await.unwrap().contains("cordoned before"));
+    }
+}

@@ -36,7 +36,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         never fewer than it had, unless `allow_shrink` says so.\n\nEvery change is conditional on the version of the object that \
         was read. Somebody else's number is never overwritten: not by a stage, and not by the undo. A runner that was killed goes \
         on from what it finds, on the same stages.\n\nAn autoscaler, Argo CD, Flux or an operator that would change it back is \
-        refused, with that controller's own command; `despite_controllers: true` goes on all the same.",
+        refused, with that controller's own command; `despite_controller: true` goes on all the same.",
     inputs: inputs(),
     outputs: vec![
         FieldSpec::required("previous", Type::Integer, "how many replicas it had before"),
@@ -102,7 +102,7 @@ fn inputs() -> Vec<FieldSpec> {
             FieldSpec::optional("max_failures", Type::Integer, "how many new replicas may stay unready, in all")
                 .or(json!(0)),
             FieldSpec::optional("allow_shrink", Type::Boolean, "whether it may have fewer than now").or(json!(false)),
-            FieldSpec::optional("despite_controllers", Type::Boolean, "go on although somebody would change it back")
+            FieldSpec::optional("despite_controller", Type::Boolean, "go on although somebody would change it back")
                 .or(json!(false)),
         ],
     ]
@@ -188,14 +188,14 @@ impl Action for Scale {
 }
 
 fn goes_on(arguments: &Value) -> bool {
-    arguments.get("despite_controllers").and_then(Value::as_bool).unwrap_or(false)
+    arguments.get("despite_controller").and_then(Value::as_bool).unwrap_or(false)
 }
 
 /// What is there, what would be refused, and what the API says to a dry run.
 async fn foresee(
     workload: &Workload,
     wish: Option<&Wish>,
-    despite_controllers: bool,
+    despite_controller: bool,
 ) -> Result<Prediction, KubernetesError> {
     let found = workload.read().await?;
     if !workload.place.resource.subresources.iter().any(|below| below == "scale") {
@@ -232,13 +232,13 @@ async fn foresee(
         let rest = if stages.len() > 12 { format!(", … {}", wish.target) } else { String::new() };
         prediction.notes.push(format!("in {} stages: {}{rest}", stages.len(), all.join(", ")));
     }
-    hindrances(&stands_around, wish, from, despite_controllers, &mut prediction);
+    hindrances(&stands_around, wish, from, despite_controller, &mut prediction);
     rehearse(workload, wish, &mut prediction).await?;
     Ok(prediction)
 }
 
 /// Who would change it back, and whether the quotas have room.
-fn hindrances(around: &Around, wish: &Wish, from: i64, despite_controllers: bool, prediction: &mut Prediction) {
+fn hindrances(around: &Around, wish: &Wish, from: i64, despite_controller: bool, prediction: &mut Prediction) {
     let mut others: Vec<String> = around.reverting().map(super::controllers::Controller::sentence).collect();
     for autoscaler in around.autoscalers.iter().filter(|one| one.changes(wish.target)) {
         others.push(format!(
@@ -249,7 +249,7 @@ fn hindrances(around: &Around, wish: &Wish, from: i64, despite_controllers: bool
             wish.target
         ));
     }
-    if despite_controllers {
+    if despite_controller {
         prediction.notes.extend(others.into_iter().map(|text| format!("goes on despite this: {text}")));
     } else {
         prediction.refusals.extend(others);

@@ -103,22 +103,19 @@ fn each_changing_step_that_fails_is_undone() {
 #[test]
 fn a_stage_that_does_not_get_ready_is_undone_and_says_what_holds_it_up() {
     let lab = kubernetes_or_left_out!();
-    // The pods that are there stay: what is new cannot be pulled.
-    kubectl(
-        &lab,
-        &[
-            "patch",
-            "deployment/web",
-            "-p",
-            r#"{"spec":{"strategy":{"rollingUpdate":{"maxUnavailable":0,"maxSurge":1}}}}"#,
-        ],
-    );
-    kubectl(&lab, &["set", "image", "deployment/web", "web=registry.example/web:bad-image"]);
-    let before = replicas(&lab);
-    let limits = ["-y", "-i", "replicas=6", "-i", "batch_timeout=20s"];
-    let told = ends(&lab, 10, "scale-out-k8s", &limits);
-    assert!(told.contains("did not get ready") && told.contains("bad-image"), "{told}");
-    assert_eq!(replicas(&lab), before);
+    kubectl(&lab, &["cordon", "node1", "node2", "node3"]);
+    let told = ends(&lab, 10, "scale-out-k8s", &["-y", "-i", "replicas=6", "-i", "batch_timeout=4s"]);
+    assert!(told.contains("did not get ready in time") && told.contains("no node takes it"), "{told}");
+    assert_eq!(replicas(&lab), 3);
+    kubectl(&lab, &["uncordon", "node1", "node2", "node3"]);
+    // What waiting does not mend is not waited for until the end.
+    kubectl(&lab, &["create", "deployment", "ill", "--image=registry.example/web:bad-image", "--replicas=0"]);
+    let words =
+        ["run", "scale-out-k8s", "-y", "-i", "cluster=lab", "-i", "workload=deployment/ill", "-i", "replicas=4"];
+    let begun = Instant::now();
+    let told = expect(&lab, 10, &words);
+    assert!(told.contains("bad-image") && begun.elapsed() < Duration::from_secs(60), "{told}");
+    assert_eq!(object(&lab, "deployment/ill").unwrap()["spec"]["replicas"], 0);
 }
 
 #[test]
@@ -153,7 +150,7 @@ fn an_autoscaler_is_seen_and_refused_with_its_own_command() {
         assert!(told.contains("web-grows") && told.contains("kubectl -n shop patch hpa web-grows"), "{told}");
     }
     assert_eq!(replicas(&lab), 3);
-    let told = ends(&lab, 0, "scale-out-k8s", &["-C", "-i", "replicas=8", "-i", "despite_controllers=true"]);
+    let told = ends(&lab, 0, "scale-out-k8s", &["-C", "-i", "replicas=8", "-i", "despite_controller=true"]);
     assert!(told.contains("goes on despite this"), "{told}");
 }
 
