@@ -265,7 +265,7 @@ mod tests {
 
     fn at(answers: Vec<(&'static str, u16, Value)>) -> At {
         let cluster = Cluster::replay(answers);
-        let nodes = super::super::Resource {
+        let nodes = crate::actions::kubernetes::place::Resource {
             group: String::new(),
             version: "v1".to_owned(),
             kind: "Node".to_owned(),
