@@ -30,6 +30,7 @@ fn inventory() -> Inventory {
         "backups": { "orders": { "database": "orders", "host": "db1", "path": "/var/my backups" } },
         "proxies": { "orders": { "socket": "/lab/haproxy.sock", "backend": "orders" } },
         "poolers": { "orders": { "address": "10.0.0.3", "user": "playbook", "password": "env:POOLER_PASSWORD", "cluster": "orders", "databases": ["orders"] } },
+        "clusters": { "shop": { "kubeconfig": "/lab/kube config", "context": "admin", "namespace": "shop" } },
         "services": {
             "shop": {
                 "host": "db1", "pid_file": "/run/my shop.pid", "become": "root", "test": ["nginx", "-t"],
@@ -118,6 +119,13 @@ fn every_action_says_what_a_person_types() {
             json!({ "cluster": "orders", "database": "orders_restore_x", "label": "20261122-152030-k3f9" }),
         ),
         ("postgres.follow", json!({ "cluster": "orders", "member": "pg2" })),
+        ("k8s.rollout_status", json!({ "cluster": "shop", "workload": "deployment/web" })),
+        (
+            "k8s.rollout_undo",
+            json!({ "cluster": "shop", "namespace": "it's", "workload": "deployment/web", "revision": 3 }),
+        ),
+        ("k8s.rollout_undo", json!({ "cluster": "elsewhere", "workload": "statefulset/db; x" })),
+        ("k8s.rollout_restart", json!({ "cluster": "shop", "workload": "daemonset/agent" })),
         ("link.status", json!({ "link": "uplink" })),
         ("k8s.get", json!({ "cluster": "blue", "object": "deployment/web" })),
         ("k8s.get", json!({ "cluster": "home", "namespace": "other", "object": "node/$(x)" })),

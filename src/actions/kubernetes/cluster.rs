@@ -114,14 +114,22 @@ impl Cluster {
         selector: &Selector,
     ) -> Result<Vec<Value>, KubernetesError> {
         let (path, mut found, mut next) = (resource.path(namespace)?, Vec::new(), String::new());
+        let mut begun_again = false;
         loop {
             let mut query = selector.query();
             query.push(("limit", PAGE.to_string()));
             if !next.is_empty() {
-                query.push(("continue", next));
+                query.push(("continue", next.clone()));
             }
-            let mut page =
-                self.ask(&Request::look(address(&path, &query), format!("list {}", resource.plural))).await?;
+            let asked = self.ask(&Request::look(address(&path, &query), format!("list {}", resource.plural))).await;
+            let mut page = match asked {
+                // What it remembers of a list that is read in pages grows old; what was read so far is of another moment.
+                Err(KubernetesError::Refused { code: 410, .. }) if !next.is_empty() && !begun_again => {
+                    (found, next, begun_again) = (Vec::new(), String::new(), true);
+                    continue;
+                }
+                other => other?,
+            };
             if let Some(Value::Array(items)) = page.get_mut("items").map(Value::take) {
                 found.extend(items);
             }

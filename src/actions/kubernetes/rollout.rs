@@ -56,7 +56,7 @@ pub(crate) struct Progress {
     pub(crate) wanted: i64,
     /// How many are of the newest revision.
     pub(crate) updated: i64,
-    /// How many of those serve.
+    /// How many serve, of whichever revision.
     pub(crate) available: i64,
     /// How many of earlier revisions are left.
     pub(crate) old: i64,
@@ -78,7 +78,7 @@ impl Progress {
         match kind {
             Kind::Deployment => Self {
                 updated: status("updatedReplicas"),
-                available: status("availableReplicas").min(status("updatedReplicas")),
+                available: status("availableReplicas"),
                 old: (status("replicas") - status("updatedReplicas")).max(0),
                 ..nothing
             },
@@ -90,7 +90,7 @@ impl Progress {
                     if same { status("replicas").max(status("updatedReplicas")) } else { status("updatedReplicas") };
                 Self {
                     updated: updated.min(replicas),
-                    available: status("readyReplicas").min(updated),
+                    available: status("readyReplicas"),
                     old: if same { 0 } else { (status("replicas") - updated - kept).max(0) },
                     kept,
                     ..nothing
@@ -99,15 +99,15 @@ impl Progress {
             Kind::DaemonSet => {
                 let (wanted, updated) = (status("desiredNumberScheduled"), status("updatedNumberScheduled"));
                 let old = (status("currentNumberScheduled") - updated).max(0);
-                Self { wanted, updated, available: status("numberAvailable").min(updated), old, ..nothing }
+                Self { wanted, updated, available: status("numberAvailable"), old, ..nothing }
             }
         }
     }
 
     /// Whether all that is to be of the newest revision is, serves, and nothing of an earlier one is left.
     pub(crate) fn is_complete(&self) -> bool {
-        let wanted = self.wanted - self.kept;
-        self.seen && self.updated >= wanted && self.available >= wanted && self.old == 0
+        let new = self.wanted - self.kept;
+        self.seen && self.updated >= new && self.available >= self.wanted && self.old == 0
     }
 
     /// One line for a person.
@@ -115,7 +115,7 @@ impl Progress {
         if !self.seen {
             return "its controller has not seen it yet".to_owned();
         }
-        let mut words = format!("{} of {} pods are new, {} of them serve", self.updated, self.wanted, self.available);
+        let mut words = format!("{} of {} pods are new, {} serve", self.updated, self.wanted, self.available);
         if self.old > 0 {
             words.push_str(&format!(", {} old ones are left", self.old));
         }
@@ -164,10 +164,7 @@ mod tests {
         assert!(!deployment(2, status(2, 3, 3)).is_complete());
         assert!(!deployment(2, status(3, 4, 3)).is_complete(), "an old one is left");
         assert!(!deployment(2, status(3, 3, 2)).is_complete());
-        assert_eq!(
-            deployment(2, status(2, 4, 3)).sentence(),
-            "2 of 3 pods are new, 2 of them serve, 2 old ones are left"
-        );
+        assert_eq!(deployment(2, status(2, 4, 3)).sentence(), "2 of 3 pods are new, 3 serve, 2 old ones are left");
         let late = json!({ "observedGeneration": 2, "conditions": [{ "type": "Progressing", "reason": "ProgressDeadlineExceeded" }] });
         assert!(deployment(2, late.clone()).gave_up);
         assert!(!deployment(3, late).gave_up, "that was said of the template before");

@@ -76,7 +76,7 @@ fn outputs() -> Vec<FieldSpec> {
         FieldSpec::optional("problem", Type::String, "why it could not go back, in words; null where it could"),
         FieldSpec::required("complete", Type::Boolean, "whether its rollout came to its end").volatile(),
         FieldSpec::required("wanted", Type::Integer, "how many pods there are to be").volatile(),
-        FieldSpec::required("available", Type::Integer, "how many of the newest revision serve").volatile(),
+        FieldSpec::required("available", Type::Integer, "how many serve, of whichever revision").volatile(),
         FieldSpec::optional("held_up", Type::String, "what holds its pods up, in words; null where nothing does")
             .volatile(),
         FieldSpec::required("autoscalers", strings(), "the autoscalers that set its number, in words").volatile(),
@@ -164,6 +164,10 @@ fn sentence(workload: &Target, all: &All) -> String {
         format!("{} is at {}: {}", workload.at.with_namespace(), all.seen.words(), all.seen.progress.sentence());
     if !all.held.is_empty() {
         text.push_str(&format!("; {}", blockers::in_words(&all.held)));
+    }
+    if let Some(still) = stands_still(&all.seen.object, workload.kind, &workload.for_kubectl()) {
+        text.push_str(&format!(". It cannot go back: {still}"));
+        return text;
     }
     match &all.target {
         Ok(target) => text.push_str(&format!(". It can go back to {}", target.words())),

@@ -242,3 +242,7 @@ async fn look_after(workload: &Target, context: &Context, call: &Call, begun: In
         other => Finding::Ended(told.not_done(workload, other)),
     }
 }
+
+#[cfg(all(test, feature = "kube"))]
+#[path = "rollout_undo_tests.rs"]
+mod tests;

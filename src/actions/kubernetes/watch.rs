@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::KubernetesError;
-use super::blockers::{self, Blocker};
-use super::objects::{items, text};
+use super::blockers::{self, Blocker, Why};
+use super::objects::{condition, items, text};
 use super::revisions;
 use super::rollout::Progress;
 use super::surroundings::held_up;
@@ -95,7 +95,9 @@ async fn one_look(workload: &Target, digest: &str, hash: &mut Option<String>) ->
         Some(hash) => workload.pods(&object, Some(hash)).await?,
         None => Vec::new(),
     };
-    let held = held_up(&workload.cluster, workload.namespace(), &object, &pods, changed_at(&object)).await?;
+    let mut held = held_up(&workload.cluster, workload.namespace(), &object, &pods, changed_at(&object)).await?;
+    let progress = Progress { gave_up: progress.gave_up && gave_up_since(&object), ..progress };
+    held.retain(|one| one.why != Why::Deadline || progress.gave_up);
     Ok(Look::Underway(progress, held))
 }
 
@@ -103,6 +105,13 @@ async fn one_look(workload: &Target, digest: &str, hash: &mut Option<String>) ->
 fn changed_at(object: &Value) -> Option<&str> {
     let ours = items(object, "/metadata/managedFields").iter();
     ours.filter(|entry| text(entry, "/manager") == Some(super::MANAGER)).filter_map(|entry| text(entry, "/time")).max()
+}
+
+/// Whether its controller has given up on this very rollout. What it says of the one before stands until the first pod of this
+/// one comes up: a release that is left after its deadline would else end its own way back.
+fn gave_up_since(object: &Value) -> bool {
+    let said = condition(object, "Progressing").and_then(|one| text(one, "/lastUpdateTime"));
+    said.zip(changed_at(object)).is_some_and(|(said, changed)| said > changed)
 }
 
 /// What was told last, and since when what holds it up does so.
@@ -149,5 +158,23 @@ impl Told {
     fn because(&self, what: &str) -> String {
         let progress = self.progress.as_ref().map_or_else(|| "nothing could be seen".to_owned(), Progress::sentence);
         if self.held.is_empty() { format!("{what}: {progress}") } else { format!("{what}: {progress}. {}", self.held) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_deadline_of_the_rollout_before_does_not_end_this_one() {
+        let object = |said: &str| {
+            json!({ "metadata": { "managedFields": [{ "manager": "playbook", "time": "2026-11-23T03:00:05Z" }, { "manager": "kubectl", "time": "2026-11-23T09:00:00Z" }] },
+                "status": { "conditions": [{ "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "lastUpdateTime": said }] } })
+        };
+        assert!(!gave_up_since(&object("2026-11-23T03:00:04Z")));
+        assert!(gave_up_since(&object("2026-11-23T03:10:05Z")));
+        assert!(!gave_up_since(&json!({})));
     }
 }

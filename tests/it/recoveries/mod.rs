@@ -11,6 +11,8 @@ mod pgbouncer;
 mod pooled;
 mod readonly_standby;
 mod restore;
+mod rollback_k8s;
+mod rollout_k8s;
 mod router;
 mod router_armed;
 mod scale_out_k8s;
