@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::super::KubernetesError;
 use super::super::place::{Mode, Patch, Place, Selector};
 use super::super::wire::Replay;
-use super::super::{Cluster, KubernetesError};
-use super::Wire;
+use super::{Cluster, Wire};
 use crate::inventory;
 use crate::outcome::{Outcome, Report};
 

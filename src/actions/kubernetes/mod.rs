@@ -47,12 +47,10 @@ mod workload;
 use std::sync::Arc;
 
 pub use apply::Apply;
-use cluster::Cluster;
 pub use cordon::Cordon;
 pub use drain::Drain;
 pub use get::Get;
 pub use patch::PatchObject;
-use place::{Mode, Patch, Place, Resource, Selector};
 pub use rollout_restart::RolloutRestart;
 pub use rollout_status::RolloutStatus;
 pub use rollout_undo::RolloutUndo;
