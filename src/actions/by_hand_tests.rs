@@ -21,7 +21,6 @@ fn inventory() -> Inventory {
             "user": "postgres", "dbname": "orders", "password": "env:PGPASS_ORDERS", "proxy": "orders",
             "endpoint": "127.0.0.1:6432", "pooler": "orders", "members": { "pg1": slotted("db1", 5501, "pg1"), "pg2": member("db2", 5502) },
         } },
-        "clusters": { "blue": { "kubeconfig": "/lab/kube config", "context": "blue", "namespace": "shop" }, "home": { "in_cluster": true } },
         "links": { "uplink": {
             "host": "db1", "become": "root", "destination": "default", "targets": ["198.51.100.1"],
             "primary": { "device": "wan1", "gateway": "10.10.1.1", "metric": 100, "probe": ["10.20.1.2"] },
@@ -30,7 +29,11 @@ fn inventory() -> Inventory {
         "backups": { "orders": { "database": "orders", "host": "db1", "path": "/var/my backups" } },
         "proxies": { "orders": { "socket": "/lab/haproxy.sock", "backend": "orders" } },
         "poolers": { "orders": { "address": "10.0.0.3", "user": "playbook", "password": "env:POOLER_PASSWORD", "cluster": "orders", "databases": ["orders"] } },
-        "clusters": { "shop": { "kubeconfig": "/lab/kube config", "context": "admin", "namespace": "shop" } },
+        "clusters": {
+            "shop": { "kubeconfig": "/lab/kube config", "context": "admin", "namespace": "shop" },
+            "blue": { "context": "blue" },
+            "home": { "in_cluster": true },
+        },
         "clouds": { "main": { "region": "eu-central-1", "profile": "my ops", "account": "012345678901" } },
         "applications": { "shop": {
             "services": ["shop", "queue"], "releases": "/srv/my shop/releases", "current": "/srv/my shop/current",
@@ -46,6 +49,32 @@ fn inventory() -> Inventory {
         },
     }))
     .unwrap()
+}
+
+/// The actions at a Kubernetes cluster.
+fn at_a_cluster() -> Vec<(&'static str, Value)> {
+    vec![
+        ("k8s.get", json!({ "cluster": "blue", "object": "deployment/web" })),
+        ("k8s.get", json!({ "cluster": "home", "namespace": "other", "object": "node/$(x)" })),
+        (
+            "k8s.wait",
+            json!({ "cluster": "blue", "object": "deployment/web", "for": "condition", "condition": "Available" }),
+        ),
+        ("k8s.wait", json!({ "cluster": "blue", "object": "pod/web-1", "for": "deleted" })),
+        ("k8s.scale", json!({ "cluster": "blue", "workload": "deployment/web", "replicas": 9, "max": 20 })),
+        ("k8s.scale", json!({ "cluster": "blue", "workload": "deployment/web", "by": "50%", "from": 4, "max": 20 })),
+        ("k8s.cordon", json!({ "cluster": "blue", "node": "node1" })),
+        ("k8s.uncordon", json!({ "cluster": "blue", "node": "node1" })),
+        ("k8s.drain", json!({ "cluster": "blue", "node": "node1" })),
+        (
+            "k8s.apply",
+            json!({ "cluster": "blue", "manifest": { "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "it's" } } }),
+        ),
+        (
+            "k8s.patch",
+            json!({ "cluster": "blue", "object": "deployment/web", "patch": { "spec": { "paused": true } } }),
+        ),
+    ]
 }
 
 #[test]
@@ -162,32 +191,10 @@ fn every_action_says_what_a_person_types() {
         ("ec2.reboot", json!({ "cloud": "main", "instances": ["i-0a"] })),
         ("ec2.modify_type", json!({ "cloud": "main", "instance": "i-0a", "instance_type": "m7g.large" })),
         ("link.status", json!({ "link": "uplink" })),
-        ("k8s.get", json!({ "cluster": "blue", "object": "deployment/web" })),
-        ("k8s.get", json!({ "cluster": "home", "namespace": "other", "object": "node/$(x)" })),
-        (
-            "k8s.wait",
-            json!({ "cluster": "blue", "object": "deployment/web", "for": "condition", "condition": "Available" }),
-        ),
-        ("k8s.wait", json!({ "cluster": "blue", "object": "pod/web-1", "for": "deleted" })),
-        ("k8s.scale", json!({ "cluster": "blue", "workload": "deployment/web", "replicas": 9, "max": 20 })),
-        ("k8s.scale", json!({ "cluster": "blue", "workload": "deployment/web", "by": "50%", "from": 4, "max": 20 })),
-        ("k8s.cordon", json!({ "cluster": "blue", "node": "node1" })),
-        ("k8s.uncordon", json!({ "cluster": "blue", "node": "node1" })),
-        ("k8s.drain", json!({ "cluster": "blue", "node": "node1" })),
-        (
-            "k8s.apply",
-            json!({ "cluster": "blue", "manifest": { "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "it's" } } }),
-        ),
-        (
-            "k8s.patch",
-            json!({ "cluster": "blue", "object": "deployment/web", "patch": { "spec": { "paused": true } } }),
-        ),
-        ("k8s.rollout_restart", json!({ "cluster": "blue", "workload": "deployment/web" })),
-        ("k8s.rollout_status", json!({ "cluster": "blue", "workload": "deployment/web" })),
-        ("k8s.rollout_undo", json!({ "cluster": "blue", "workload": "deployment/web", "revision": 3 })),
         ("route.switch", json!({ "link": "uplink" })),
         ("route.restore", json!({ "link": "uplink" })),
     ];
+    let cases: Vec<_> = cases.into_iter().chain(at_a_cluster()).collect();
     let table = Table::builtin();
     let mut text = String::new();
     for (name, arguments) in &cases {

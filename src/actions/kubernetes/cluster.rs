@@ -26,7 +26,7 @@ pub(super) struct Cluster {
     uid: Option<String>,
     /// What the API says that it serves, by the address where it says so.
     pub(super) served: Mutex<BTreeMap<String, Value>>,
-    #[cfg(test)]
+    #[cfg(all(test, feature = "kube"))]
     replay: super::wire::Replay,
 }
 
@@ -44,7 +44,7 @@ impl Cluster {
             namespace,
             uid: None,
             served: Mutex::default(),
-            #[cfg(test)]
+            #[cfg(all(test, feature = "kube"))]
             replay: super::wire::Replay::default(),
         };
         cluster.uid = cluster.identity(entry.uid.as_deref()).await?;

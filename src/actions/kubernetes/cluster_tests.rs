@@ -3,10 +3,9 @@
 use serde_json::{Value, json};
 
 use super::super::KubernetesError;
-use super::super::cluster::Cluster;
 use super::super::place::{Mode, Patch, Place, Selector};
 use super::super::wire::Replay;
-use super::Wire;
+use super::{Cluster, Wire};
 use crate::inventory;
 use crate::outcome::{Outcome, Report};
 

@@ -65,7 +65,7 @@ impl Path {
 
 /// Whether a value is what a person writes for it.
 pub(super) fn is(found: &Value, written: &str) -> bool {
-    found.as_str().map_or_else(|| found.to_string() == written, |text| text == written)
+    found.as_str().map_or_else(|| found.to_string(), str::to_owned) == written
 }
 
 fn bracket(inside: &str) -> Option<Part> {

@@ -1,9 +1,7 @@
 //! Whether more pods fit: what a namespace's quotas leave, held against what one more pod asks for. It reckons the way
 //! the API's own admission does; what it cannot decide it says so, and a dry-run at the server decides.
 
-use std::collections::BTreeMap;
-
-use super::objects::{count, is_set, items, name, said};
+use super::objects::{items, name, said};
 use crate::value::Value;
 
 /// A quantity in billionths: the API rounds finer ones up.
@@ -180,43 +178,6 @@ fn written(billionths: i128) -> String {
     }
 }
 
-/// Which kinds of a namespace's quota are reached already, in words: for what is refused without a template at hand.
-pub(crate) fn reached(quotas: &[Value]) -> Vec<String> {
-    let mut found = BTreeMap::new();
-    for quota in quotas {
-        let hard = quota.pointer("/status/hard").and_then(Value::as_object);
-        for (resource, limit) in hard.into_iter().flatten() {
-            let used = quota.pointer("/status/used").and_then(|used| used.get(resource)).and_then(Value::as_str);
-            let (Some(limit), Some(used)) = (limit.as_str(), used) else { continue };
-            if let (Some(most), Some(taken)) = (quantity(limit), quantity(used))
-                && taken >= most
-                && most > 0
-            {
-                let line =
-                    format!("quota {}: {} {} of {} are used", name(quota), said(resource), said(used), said(limit));
-                found.insert((name(quota), resource.clone()), line);
-            }
-        }
-    }
-    found.into_values().collect()
-}
-
-/// Whether a workload may make more pods than it is told for a while, while it replaces them, and how many.
-pub(crate) fn surge(workload: &Value) -> i64 {
-    let wanted = workload.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);
-    if is_set(workload, "/spec/paused") {
-        return 0;
-    }
-    match workload.pointer("/spec/strategy/rollingUpdate/maxSurge") {
-        Some(Value::String(share)) => {
-            let share = share.strip_suffix('%').and_then(|share| share.parse::<i64>().ok()).unwrap_or(25);
-            (wanted * share.clamp(0, 100) + 99) / 100
-        }
-        Some(_) => count(workload, "/spec/strategy/rollingUpdate/maxSurge"),
-        None => 0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -258,7 +219,6 @@ mod tests {
         assert_eq!(found[0].tightest.as_deref(), Some("requests.cpu: 3 of 4 are used, one more pod asks for 500m"));
         let unsaid = room(std::slice::from_ref(&quota), &template(json!({})));
         assert_eq!((unsaid[0].pods, unsaid[0].unsaid.as_slice()), (Some(7), &["requests.cpu".to_owned()][..]));
-        assert!(reached(&[quota]).is_empty());
     }
 
     #[test]
@@ -276,6 +236,5 @@ mod tests {
         assert!(room(&[quota("BestEffort")], &asks).is_empty());
         assert!(room(&[quota("Terminating")], &asks).is_empty());
         assert_eq!(room(&[quota("NotBestEffort")], &asks)[0].pods, Some(0));
-        assert_eq!(reached(&[quota("NotBestEffort")]), ["quota q: pods 1 of 1 are used"]);
     }
 }

@@ -50,10 +50,10 @@ pub(super) struct Answer {
     pub(super) body: Value,
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "kube"))]
 pub(super) use replay::Replay;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "kube"))]
 mod replay {
     use std::sync::{Arc, Mutex};
 
