@@ -171,7 +171,7 @@ fn a_runner_killed_at_any_moment_leaves_no_instance_too_many() {
         let mut lines = BufReader::new(runner.stdout.take().unwrap()).lines();
         assert!(lines.next().is_some_and(|line| line.is_ok()));
         let part = u32::try_from(round).unwrap();
-        std::thread::sleep(whole * part / u32::try_from(rounds).unwrap());
+        std::thread::sleep(whole * part / u32::try_from(2 * rounds).unwrap());
         runner.kill().unwrap();
         runner.wait().unwrap();
         let id = status(&lab)["run"].as_str().unwrap().to_owned();
