@@ -66,7 +66,9 @@ fn a_profile_of_the_inventory_is_whose_credentials_are_used_and_without_any_noth
         let config = lab.dir.join("aws-config");
         std::fs::write(&config, format!("[profile ops]\n{profile}\n")).unwrap();
         let mut command = playbook(&lab);
-        command.args(["run", "scale-out-asg", "-C", "-i", "cloud=lab", "-i", "group=shop"]).env("AWS_CONFIG_FILE", config);
+        command
+            .args(["run", "scale-out-asg", "-C", "-i", "cloud=lab", "-i", "group=shop"])
+            .env("AWS_CONFIG_FILE", config);
         if !keys {
             command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
         }
@@ -77,7 +79,11 @@ fn a_profile_of_the_inventory_is_whose_credentials_are_used_and_without_any_noth
     assert_eq!(look(&through, "", true, 0).0, ["lab"], "the environment's");
     let kept = "aws_access_key_id = FROMFILE\naws_secret_access_key = secret";
     assert_eq!(look(&of_profile, kept, false, 0).0, ["FROMFILE"]);
-    assert_eq!(look(&of_profile, kept, true, 0).0, ["FROMFILE"], "another account's keys in the environment were taken instead");
+    assert_eq!(
+        look(&of_profile, kept, true, 0).0,
+        ["FROMFILE"],
+        "another account's keys in the environment were taken instead"
+    );
     let printed = format!("credential_process = cat {}", process.display());
     assert_eq!(look(&of_profile, &printed, false, 0).0, ["FROMPROCESS"]);
     for (profile, keys) in [("credential_process = false", false), ("", false)] {

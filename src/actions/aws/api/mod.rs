@@ -137,7 +137,9 @@ fn loader(cloud: &inventory::Cloud, http: SharedHttpClient) -> ConfigLoader {
     }
     if let Some(profile) = &cloud.profile {
         // The default chain takes keys out of the environment before those of any profile; the inventory says whose they are.
-        let way = ProviderConfig::without_region().with_http_client(http).with_region(Some(Region::new(cloud.region.clone())));
+        let way = ProviderConfig::without_region()
+            .with_http_client(http)
+            .with_region(Some(Region::new(cloud.region.clone())));
         let own = ProfileFileCredentialsProvider::builder().configure(&way).profile_name(profile).build();
         loader = loader.profile_name(profile).credentials_provider(own);
     }
