@@ -29,7 +29,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         how: "It registers those again that it took out, and waits until they are healthy.",
         from_observation: true,
     },
-    resource: Some("cloud/{cloud}"),
+    resource: Some("target_group/{cloud}/{target_group}"),
     settle_seconds: 1.0,
     timeout_seconds: 360.0,
     open_inputs: false,
