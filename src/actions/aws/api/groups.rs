@@ -1,4 +1,5 @@
-//! Scaling groups as the SDK knows them. It makes plain data of the answers and decides nothing. What stands beside a group is asked for once: a look that is not allowed does not hold up a recovery.
+//! Scaling groups as the SDK knows them. It makes plain data of the answers and decides nothing. What stands beside a group is
+//! asked for once: a look that is not allowed does not hold up a recovery.
 
 use aws_sdk_autoscaling as sdk;
 use aws_smithy_types::DateTime;

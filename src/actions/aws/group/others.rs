@@ -58,7 +58,7 @@ impl Beside {
         match group.is_suspended("AlarmNotification") {
             true => found.held.push(format!("scaling policies that are held (AlarmNotification is suspended): {on}")),
             false => found.acting.push(format!(
-                "its scaling policies may change the number back: {on}. They are held by: {}",
+                "its scaling policies may change the number back: {on}. They are held, until resume-processes, by: {}",
                 suspend(group, command, "AlarmNotification")
             )),
         }
@@ -76,7 +76,10 @@ impl Beside {
             if group.is_suspended("ScheduledActions") || !near {
                 found.held.push(text);
             } else {
-                found.acting.push(format!("{text}. It is held by: {}", suspend(group, command, "ScheduledActions")));
+                found.acting.push(format!(
+                    "{text}. It is held, until resume-processes, by: {}",
+                    suspend(group, command, "ScheduledActions")
+                ));
             }
         }
     }
@@ -108,11 +111,8 @@ impl Group {
 }
 
 fn suspend(group: &Group, command: &str, process: &str) -> String {
-    format!(
-        "{command} suspend-processes --auto-scaling-group-name {} --scaling-processes {process} (and after it \
-         resume-processes)",
-        word(&group.name)
-    )
+    let name = word(&group.name);
+    format!("{command} suspend-processes --auto-scaling-group-name {name} --scaling-processes {process}")
 }
 
 #[cfg(test)]
