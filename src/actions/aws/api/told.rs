@@ -87,7 +87,7 @@ fn answered(answer: &Answer<'_>) -> AwsError {
                  allow it, or another profile is needed; an encoded message is read with: aws sts decode-authorization-message \
                  --encoded-message TEXT"
         )),
-        "" if status >= 500 || status < 400 => AwsError::Lost(format!(
+        "" if !(400..500).contains(&status) => AwsError::Lost(format!(
             "{what} at {place}: the answer ({said}) cannot be read; nobody knows whether it was carried out"
         )),
         _ if leaves_open(status, code) => AwsError::Lost(format!(
@@ -101,7 +101,7 @@ fn answered(answer: &Answer<'_>) -> AwsError {
 fn leaves_open(status: u16, code: &str) -> bool {
     let certain = code.starts_with("Insufficient") || code == "Unsupported" || code == "DryRunOperation";
     let vague = ["InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "Unavailable"];
-    !certain && (status >= 500 || status < 400 || vague.contains(&code))
+    !certain && (!(400..500).contains(&status) || vague.contains(&code))
 }
 
 /// What a person does about it, where AWS's own words leave that open.
