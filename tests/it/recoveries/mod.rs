@@ -9,6 +9,7 @@ mod pgbouncer;
 mod pooled;
 mod readonly_standby;
 mod restore;
+mod rollback_release;
 mod router;
 mod router_armed;
 mod service_restart;
