@@ -149,7 +149,7 @@ fn what_took_effect_is_seen_by_the_link_itself() {
     let (_folder, context) = world();
     let target = Target::find(&context.inventory, "shop", "shop-1").unwrap();
     let before = json!({ "leads": "releases/r2", "writes": "releases/r1", "current": "r2" });
-    let seen = |leads: &str| Seen { leads: Some(leads.to_owned()), ..Seen::default() };
+    let seen = |leads: &str| Seen::of(&format!("leads={leads}\n"));
     assert!(matches!(judge(&target, &seen("releases/r1"), "r1", &before), Finding::TookEffect { .. }));
     assert!(matches!(judge(&target, &seen("releases/r2"), "r1", &before), Finding::DidNot { .. }));
     assert!(matches!(judge(&target, &seen("releases/r3"), "r1", &before), Finding::CannotTell { .. }));

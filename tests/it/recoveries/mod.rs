@@ -15,6 +15,7 @@ mod readonly_standby;
 mod restore;
 mod rollback_k8s;
 mod rollout_k8s;
+mod rollback_release;
 mod router;
 mod router_armed;
 mod scale_out_asg;
