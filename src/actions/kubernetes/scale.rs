@@ -127,7 +127,8 @@ impl Action for Scale {
             namespace.iter().cloned().chain(more.iter().map(|word| (*word).to_owned())).collect()
         };
         let commands = [
-            words(&["get", &workload, "hpa,resourcequota"]),
+            words(&["get", &workload]),
+            words(&["get", "hpa,resourcequota"]),
             words(&["scale", &workload, &replicas]),
             words(&["rollout", "status", &workload]),
         ];
