@@ -43,7 +43,7 @@ pub(super) fn inputs() -> Vec<FieldSpec> {
         )
         .or(json!(GIVE_UP)),
         FieldSpec::optional(
-            "even_if_managed",
+            "despite_controller",
             Type::Boolean,
             "go ahead although somebody else manages it and may change it back",
         )
@@ -110,9 +110,9 @@ pub(super) fn in_the_way(workload: &Target, seen: &Seen, around: &Around, argume
              try again in a moment; if it stays so, see whether kube-controller-manager runs"
         ));
     }
-    if arguments.get("even_if_managed").and_then(Value::as_bool) != Some(true) {
+    if arguments.get("despite_controller").and_then(Value::as_bool) != Some(true) {
         let sentence = |one: &super::controllers::Controller| {
-            format!("{place}: {}. With `even_if_managed: true` it is done all the same", one.sentence())
+            format!("{place}: {}. With `despite_controller: true` it is done all the same", one.sentence())
         };
         found.extend(around.reverting().map(sentence));
     }

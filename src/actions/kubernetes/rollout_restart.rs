@@ -81,7 +81,7 @@ impl Action for RolloutRestart {
     }
 
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
-        let asked = ["cluster", "namespace", "workload", "even_if_managed"];
+        let asked = ["cluster", "namespace", "workload", "despite_controller"];
         if asked.iter().any(|name| arguments.get(name).is_some_and(is_unknown)) {
             return Ok(Prediction::unknown("which workload is restarted is not known yet"));
         }

@@ -38,7 +38,7 @@ static SPEC: LazyLock<ActionSpec> = LazyLock::new(|| ActionSpec {
         cannot be had, a container that ends again and again, a quota, an admission webhook) is named as soon as it is seen; \
         where that is something that waiting does not mend, the step fails after `give_up_after`.\n\nA workload that somebody \
         else manages and would change back (Argo CD, Flux, an operator) is refused with that one's own command, unless \
-        `even_if_managed` says so.",
+        `despite_controller` says so.",
     inputs: inputs(),
     outputs: back::outputs(),
     facts: [back::facts(), target_facts()].concat(),
@@ -97,7 +97,7 @@ impl Action for RolloutUndo {
     }
 
     async fn plan(&self, context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
-        let asked = ["cluster", "namespace", "workload", "revision", "even_if_managed"];
+        let asked = ["cluster", "namespace", "workload", "revision", "despite_controller"];
         if asked.iter().any(|name| arguments.get(name).is_some_and(is_unknown)) {
             return Ok(Prediction::unknown("which workload goes back to which revision is not known yet"));
         }

@@ -157,7 +157,7 @@ fn who_else_manages_it_who_may_not_and_what_stands_still_are_refused_with_what_h
     assert!(said.contains("argocd app set shop --sync-policy none"), "{said}");
     ends(&lab, 1, "rollback-k8s", &["-y"]);
     assert_eq!(image(&lab), before);
-    ends(&lab, 0, "rollback-k8s", &["-y", "-i", "even_if_managed=true"]);
+    ends(&lab, 0, "rollback-k8s", &["-y", "-i", "despite_controller=true"]);
     assert_eq!(image(&lab), "registry.example/web:1.0");
 }
 
