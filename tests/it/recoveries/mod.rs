@@ -1,5 +1,6 @@
 //! The shipped recoveries against real servers: one file a playbook. What they share is here.
 
+mod any_cluster_k8s;
 mod aws_credentials;
 mod bgp;
 mod cert_renew;
