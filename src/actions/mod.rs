@@ -2,6 +2,8 @@
 //! knows the run, the journal or the engine, and it never prints.
 
 pub mod assert;
+// Without the feature nothing is ever asked, so much of it is never made.
+#[cfg_attr(not(feature = "ec2"), allow(dead_code))]
 pub mod aws;
 mod by_hand;
 pub mod cli;
