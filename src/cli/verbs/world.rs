@@ -31,7 +31,7 @@ pub fn find(setup: &Setup, named: Option<&Path>, name: &str, inputs: &Value) -> 
 }
 
 /// A playbook with its inputs. One that must be given and is not is what its world has for it: a world that stands beside a
-/// playbook is for just such inputs.
+/// playbook is for just such inputs. Where none is given at all, the others are the world's too.
 ///
 /// # Errors
 /// When the playbook or its inputs cannot be read, or an input is neither given nor in the world.
@@ -52,6 +52,7 @@ pub fn chosen(
             needed.map(|input| input.name.as_str()).filter(|input| !is_given(input)).collect()
         }
     };
+    let none_typed = typed.is_empty();
     let mut typed = typed.to_vec();
     if !missing.is_empty() {
         let stage = match named {
@@ -59,7 +60,10 @@ pub fn chosen(
             Some(_) => None,
             None => worlds(setup, &playbook.name).first().map(|(_, path)| read(path)).transpose()?,
         };
-        let has = stage.iter().flat_map(Stage::inputs).filter(|(name, _)| missing.contains(&name.as_str()));
+        let has = stage.iter().flat_map(Stage::inputs).filter(|(name, _)| match none_typed {
+            true => !is_given(name),
+            false => missing.contains(&name.as_str()),
+        });
         typed.extend(has.map(|(name, value)| format!("{name}={value}")));
     }
     setup.chosen(name, &typed, file)
