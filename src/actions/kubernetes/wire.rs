@@ -12,6 +12,7 @@ const CHANGE: Duration = Duration::from_secs(35);
 
 /// What is asked.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(feature = "kube"), allow(dead_code, reason = "without the client nothing is sent"))]
 pub(super) struct Request {
     /// `GET`, `POST`, `PATCH`, `DELETE`.
     pub(super) method: &'static str,
