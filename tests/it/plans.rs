@@ -252,8 +252,14 @@ fn leave_nothing(name: &str) -> Vec<String> {
         let reads = step["effect"] == "read" || spec.is_some_and(|spec| !spec.effect.changes());
         reads || spec.is_some_and(|spec| spec.undo == playbook::spec::UndoSpec::Nothing)
     };
-    let steps = book["steps"].as_array().unwrap().iter().filter(nothing);
-    steps.map(|step| step["id"].as_str().unwrap().to_owned()).collect()
+    let steps = all_steps(&book);
+    steps.into_iter().filter(nothing).map(|step| step["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The steps of a playbook, also those inside of a group.
+fn all_steps(of: &Value) -> Vec<&Value> {
+    let steps = of["steps"].as_array().into_iter().flatten();
+    steps.flat_map(|step| [vec![step], all_steps(step)].concat()).collect()
 }
 
 #[test]
