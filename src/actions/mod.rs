@@ -127,6 +127,15 @@ pub struct Context {
 /// Takes the pieces of a command's output as they come: whether it is standard error, and the bytes.
 pub type OutputSink = Arc<dyn Fn(bool, &[u8]) + Send + Sync>;
 
+impl Context {
+    /// The same with nobody watching: for a look, whose output is for whoever looks and not for the screen, as it may be what
+    /// stands in a file.
+    #[must_use]
+    pub fn quiet(&self) -> Self {
+        Self { output: Arc::new(|_, _| {}), ..self.clone() }
+    }
+}
+
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Context").field("spool", &self.spool).finish_non_exhaustive()

@@ -83,7 +83,7 @@ impl Action for Ssh {
             become_user: None,
         };
         // What the look prints is of no interest to whoever watches the step.
-        let quiet = Context { output: std::sync::Arc::new(|_, _| {}), ..context.clone() };
+        let quiet = context.quiet();
         match command::look(&quiet, &look, LOOK).await {
             Ok(ended) if ended.exit_code == Some(0) => prediction.notes.push(format!("{host} answers")),
             Ok(_) => prediction.notes.push(format!("{host} answers, but `{program}` is not found there now")),

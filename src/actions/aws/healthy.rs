@@ -138,7 +138,7 @@ fn asked(address: &str, check: &Check) -> Value {
 }
 
 async fn look(context: &Context, instances: &[Instance], check: &Check) -> Vec<(bool, String)> {
-    let quiet = Context { output: std::sync::Arc::new(|_, _| {}), ..context.clone() };
+    let quiet = context.quiet();
     let mut looks = tokio::task::JoinSet::new();
     for (at, one) in instances.iter().enumerate() {
         let address = one.address.clone().filter(|_| one.state == "running");

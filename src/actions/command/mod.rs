@@ -69,6 +69,27 @@ pub struct Ended {
     pub output: CommandOutput,
 }
 
+impl Ended {
+    /// How it ended, in words.
+    pub fn how(&self) -> String {
+        match (self.timed_out, self.exit_code, self.signal) {
+            (true, ..) => "it did not end in time".to_owned(),
+            (_, Some(code), _) => format!("exit code {code}"),
+            (.., Some(signal)) => format!("signal {signal}"),
+            _ => "no exit code".to_owned(),
+        }
+    }
+
+    /// How it ended, and the last lines that it printed: what a person needs to see of a command that failed.
+    pub fn last_words(&self) -> String {
+        let all = format!("{}\n{}", self.output.stdout.text, self.output.stderr.text);
+        let lines: Vec<&str> = all.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let tail = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" / ");
+        let how = self.how();
+        if tail.is_empty() { how } else { format!("{how}: {}", tail.chars().take(600).collect::<String>()) }
+    }
+}
+
 /// Why nothing can be said of how a command ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{path, quiet, text};
+use super::{path, text};
 use crate::actions::command::{Command, CommandError, Work, look};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::outcome::{Finding, Report};
@@ -143,7 +143,7 @@ impl Ask {
             shell: None,
             become_user: self.become_user.clone(),
         };
-        let ended = look(&quiet(context), &command, limit).await.map_err(|error| match error {
+        let ended = look(&context.quiet(), &command, limit).await.map_err(|error| match error {
             CommandError::Invalid(why) => ActionError::Invalid(why),
             CommandError::Unreachable(why) | CommandError::Lost(why) => ActionError::Unreachable(why),
         })?;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub use checksum::Checksum;
 pub use write::Write;
 
-use super::{Action, Context};
+use super::Action;
 use crate::value::Value;
 
 /// The actions of this room, for the table.
@@ -25,11 +25,6 @@ const LARGEST: u64 = 16 << 20;
 
 /// The largest file that is replaced, in bytes: it is read to be compared, and a look has seconds for that.
 const LARGEST_BEFORE: u64 = 256 << 20;
-
-/// The same context for a look: what it prints is told to nobody, as it may be what stands in a file.
-fn quiet(context: &Context) -> Context {
-    Context { output: Arc::new(|_, _| {}), ..context.clone() }
-}
 
 /// An argument that is a text.
 fn text<'a>(arguments: &'a Value, name: &str) -> Option<&'a str> {

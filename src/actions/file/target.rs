@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{LARGEST, LARGEST_BEFORE, path, quiet, text};
+use super::{LARGEST, LARGEST_BEFORE, path, text};
 use crate::actions::command::{Command, CommandError, Ended, Work, look};
 use crate::actions::{ActionError, Context};
 use crate::value::Value;
@@ -79,7 +79,7 @@ impl Target {
             ("PLAYBOOK_LARGEST_BEFORE", &largest_before),
         ];
         let command = self.command(include_str!("look.sh"), &values, None);
-        let ended = look(&quiet(context), &command, LOOK).await.map_err(|error| match error {
+        let ended = look(&context.quiet(), &command, LOOK).await.map_err(|error| match error {
             CommandError::Invalid(why) => ActionError::Invalid(why),
             CommandError::Unreachable(why) | CommandError::Lost(why) => ActionError::Unreachable(why),
         })?;
@@ -169,14 +169,8 @@ impl Seen {
 
 /// What a script said at its end, for a person.
 pub(super) fn last_words(ended: &Ended) -> String {
-    let how = match (ended.timed_out, ended.exit_code, ended.signal) {
-        (true, ..) => "it did not end in time".to_owned(),
-        (_, Some(code), _) => format!("exit code {code}"),
-        (.., Some(signal)) => format!("signal {signal}"),
-        _ => "no exit code".to_owned(),
-    };
     let said = ended.output.stderr.text.lines().map(str::trim).rfind(|line| !line.is_empty());
-    said.map_or(how, |line| line.chars().take(600).collect())
+    said.map_or_else(|| ended.how(), |line| line.chars().take(600).collect())
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub(super) async fn ask(context: &Context, proxy: &Proxy, line: &str) -> Result<
         None => here(proxy, line).await,
         Some(host) => {
             // Whoever watches the step is told what came of it, not the tables that it was read from.
-            let quiet = Context { output: std::sync::Arc::new(|_, _| {}), ..context.clone() };
+            let quiet = context.quiet();
             let ended = look(&quiet, &there(host, proxy, line), ANSWER * 2).await;
             answer(proxy, host, ended)
         }

@@ -2,61 +2,29 @@
 //! stay JSON, so that every version that a cluster serves can be read. A cluster whose `kube-system` has another uid than the
 //! inventory says is never touched, and nothing is changed without a condition on what was seen before.
 
-#[cfg(feature = "kube")]
-mod api;
-#[cfg(not(feature = "kube"))]
-#[path = "without_kube.rs"]
-mod api;
-mod apply;
-mod around;
-mod back;
-mod blockers;
-mod changed;
-mod climb;
-mod cluster;
-mod controllers;
-mod cordon;
-mod difference;
-mod discovery;
-mod drain;
-mod evict;
-mod get;
+mod client;
+mod fields;
 mod kubectl;
-mod node;
+mod look;
+mod nodes;
 mod objects;
-mod patch;
-mod path;
-mod place;
-mod put;
-mod quota;
-mod revisions;
+mod replicas;
 mod rollout;
-mod rollout_restart;
-mod rollout_status;
-mod rollout_undo;
-mod scale;
-mod stages;
 mod surroundings;
-mod target;
-mod uncordon;
-mod wait;
-mod watch;
-mod wire;
-mod workload;
 
 use std::sync::Arc;
 
-pub use apply::Apply;
-pub use cordon::Cordon;
-pub use drain::Drain;
-pub use get::Get;
-pub use patch::PatchObject;
-pub use rollout_restart::RolloutRestart;
-pub use rollout_status::RolloutStatus;
-pub use rollout_undo::RolloutUndo;
-pub use scale::Scale;
-pub use uncordon::Uncordon;
-pub use wait::Wait;
+pub use fields::apply::Apply;
+pub use fields::patch::PatchObject;
+pub use look::get::Get;
+pub use look::wait::Wait;
+pub use nodes::cordon::Cordon;
+pub use nodes::drain::Drain;
+pub use nodes::uncordon::Uncordon;
+pub use replicas::scale::Scale;
+pub use rollout::restart::RolloutRestart;
+pub use rollout::status::RolloutStatus;
+pub use rollout::undo::RolloutUndo;
 
 use super::{Action, ActionError};
 use crate::outcome::Report;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::host::{LOOK, Seen, as_owner};
-use super::{LinkError, last_words, place, quiet, section, sections};
+use super::{LinkError, place, section, sections};
 use crate::actions::command::{Command, Ended, Recalled, change, look, recall};
 use crate::actions::{Call, Context};
 use crate::inventory::Link;
@@ -104,7 +104,7 @@ impl Work<'_> {
             ],
         );
         let limit = Duration::from_secs(plan.within) + MARGIN;
-        let context = quiet(self.context);
+        let context = self.context.quiet();
         match change(&context, &command, &self.apply_key(), limit, false).await {
             Ok(ended) => self.applied(&ended),
             Err(crate::actions::command::CommandError::Lost(why)) => {
@@ -120,7 +120,7 @@ impl Work<'_> {
 
     /// What the recorder of the host knows of the change.
     pub(super) async fn recall(&self, wait: Duration) -> Recalled {
-        recall(&quiet(self.context), &self.command(APPLY, &[]), &self.apply_key(), wait).await
+        recall(&self.context.quiet(), &self.command(APPLY, &[]), &self.apply_key(), wait).await
     }
 
     /// Reads what the change said.
@@ -129,9 +129,9 @@ impl Work<'_> {
         match ended.exit_code {
             Some(0) => Ok(read_applied(&sections(ended, host)?)),
             Some(90..=95) => {
-                Err(LinkError::Refused(format!("{host} refused, and changed nothing: {}", last_words(ended))))
+                Err(LinkError::Refused(format!("{host} refused, and changed nothing: {}", ended.last_words())))
             }
-            _ => Err(LinkError::Lost(format!("changing the routes of {host} broke off ({})", last_words(ended)))),
+            _ => Err(LinkError::Lost(format!("changing the routes of {host} broke off ({})", ended.last_words()))),
         }
     }
 
@@ -140,13 +140,13 @@ impl Work<'_> {
         let values = [("PLAYBOOK_DECISION", "confirmed".to_owned()), ("PLAYBOOK_ORIGINAL", original.to_owned())];
         // Each time another key: one that was never started must never start later.
         let key = format!("{}-confirm-{round}", self.attempt);
-        let ended = change(&quiet(self.context), &self.command(DECIDE, &values), &key, LOOK, true).await?;
+        let ended = change(&self.context.quiet(), &self.command(DECIDE, &values), &key, LOOK, true).await?;
         let all = sections(&ended, place(self.link))?;
         match section(&all, "decided") {
             "" => Err(LinkError::Lost(format!(
                 "{} does not say whether it heard: {}",
                 place(self.link),
-                last_words(&ended)
+                ended.last_words()
             ))),
             word => Ok(word.to_owned()),
         }
@@ -156,14 +156,14 @@ impl Work<'_> {
     pub(super) async fn undo(&self, back: &str) -> Result<Ended, LinkError> {
         let values = [("PLAYBOOK_DECISION", "undone".to_owned()), ("PLAYBOOK_BACK", back.to_owned())];
         let key = format!("{}-undo", self.attempt);
-        Ok(change(&quiet(self.context), &self.command(DECIDE, &values), &key, LOOK * 2, true).await?)
+        Ok(change(&self.context.quiet(), &self.command(DECIDE, &values), &key, LOOK * 2, true).await?)
     }
 
     /// What became of the attempt.
     pub(super) async fn became(&self) -> Result<Became, LinkError> {
-        let ended = look(&quiet(self.context), &self.command(ATTEMPT, &[]), LOOK).await?;
+        let ended = look(&self.context.quiet(), &self.command(ATTEMPT, &[]), LOOK).await?;
         if ended.exit_code != Some(0) {
-            return Err(LinkError::Invalid(format!("{} cannot be asked: {}", place(self.link), last_words(&ended))));
+            return Err(LinkError::Invalid(format!("{} cannot be asked: {}", place(self.link), ended.last_words())));
         }
         Ok(read_became(&sections(&ended, place(self.link))?))
     }

@@ -11,7 +11,7 @@ use super::foresee::{Kind, refusals, reverts_after, settings};
 use super::host::{Seen, remember, see};
 use super::path::rounded;
 use super::route::{Route, from_fact, in_words};
-use super::{LinkError, last_words, needed_link, place};
+use super::{LinkError, needed_link, place};
 use crate::actions::command::Recalled;
 use crate::actions::{Call, Context};
 use crate::inventory::Link;
@@ -246,7 +246,7 @@ pub(super) async fn undo(kind: Kind, context: &Context, call: &Call) -> Result<R
     let mut now = seen.routes;
     if !is_back(&now) || memory.armed.is_some() {
         let work = work(context, name, link, call);
-        last = format!(" ({})", last_words(&work.undo(&lines(&link.destination, &now, &wanted)).await?));
+        last = format!(" ({})", work.undo(&lines(&link.destination, &now, &wanted)).await?.last_words());
         now = see(context, link).await?.routes;
     }
     if !is_back(&now) {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::desired::{Active, active};
 use super::route::{self, Route};
-use super::{LinkError, last_words, place, quiet, section, sections};
+use super::{LinkError, place, section, sections};
 use crate::actions::Context;
 use crate::actions::command::{Command, Work, look};
 use crate::inventory::Link;
@@ -128,9 +128,9 @@ pub(super) async fn see(context: &Context, link: &Link) -> Result<Seen, LinkErro
         ("PLAYBOOK_DEVICES".to_owned(), format!("{} {}", link.primary.device, link.backup.device)),
     ];
     let host = place(link);
-    let ended = look(&quiet(context), &command(link, ROUTES, environment, None), LOOK).await?;
+    let ended = look(&context.quiet(), &command(link, ROUTES, environment, None), LOOK).await?;
     if ended.exit_code != Some(0) {
-        return Err(LinkError::Invalid(format!("the routes of {host} cannot be read: {}", last_words(&ended))));
+        return Err(LinkError::Invalid(format!("the routes of {host} cannot be read: {}", ended.last_words())));
     }
     let all = sections(&ended, host)?;
     let routes = route::read(section(&all, "routes"), &link.destination)?;
@@ -151,9 +151,9 @@ pub(super) async fn see(context: &Context, link: &Link) -> Result<Seen, LinkErro
 pub(super) async fn remember(context: &Context, name: &str, link: &Link) -> Result<Memory, LinkError> {
     let environment = vec![("PLAYBOOK_LINK".to_owned(), name.to_owned())];
     let host = place(link);
-    let ended = look(&quiet(context), &as_owner(link, MEMORY, environment), LOOK).await?;
+    let ended = look(&context.quiet(), &as_owner(link, MEMORY, environment), LOOK).await?;
     if ended.exit_code != Some(0) {
-        let words = last_words(&ended);
+        let words = ended.last_words();
         return Err(LinkError::Invalid(format!("what {host} remembers of switches cannot be read: {words}")));
     }
     Ok(read_memory(&sections(&ended, host)?))

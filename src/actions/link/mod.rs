@@ -21,7 +21,7 @@ pub use status::Status;
 pub use switch::Switch;
 
 use super::command::{CommandError, Ended};
-use super::{Action, ActionError, Context};
+use super::{Action, ActionError};
 use crate::inventory::{Inventory, Link};
 use crate::outcome::Report;
 use crate::value::{Value, is_unknown};
@@ -104,11 +104,6 @@ fn place(link: &Link) -> &str {
     link.host.as_deref().unwrap_or("this host")
 }
 
-/// The same context, with nobody watching: what a look at a host prints is for this room, not for the screen.
-fn quiet(context: &Context) -> Context {
-    Context { output: Arc::new(|_, _| {}), ..context.clone() }
-}
-
 /// What a script printed, in sections that begin with `=== NAME` lines; an output that was cut short says nothing for sure.
 fn sections(ended: &Ended, host: &str) -> Result<Vec<(String, String)>, LinkError> {
     if ended.output.stdout.truncated {
@@ -131,17 +126,4 @@ fn sections(ended: &Ended, host: &str) -> Result<Vec<(String, String)>, LinkErro
 /// A section by its name.
 fn section<'a>(all: &'a [(String, String)], name: &str) -> &'a str {
     all.iter().find(|(found, _)| found == name).map_or("", |(_, text)| text.trim())
-}
-
-/// The last words of a command, for a person.
-fn last_words(ended: &Ended) -> String {
-    let text = if ended.output.stderr.text.trim().is_empty() { &ended.output.stdout } else { &ended.output.stderr };
-    let lines: Vec<&str> = text.text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let tail = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" / ");
-    let how = match (ended.timed_out, ended.exit_code) {
-        (true, _) => "it did not end in time".to_owned(),
-        (_, Some(code)) => format!("exit code {code}"),
-        _ => "ended by a signal".to_owned(),
-    };
-    if tail.is_empty() { how } else { format!("{how}: {}", tail.chars().take(300).collect::<String>()) }
 }

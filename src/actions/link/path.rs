@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::host::{Carrier, carrier, way};
-use super::{LinkError, last_words, quiet, sections};
+use super::{LinkError, sections};
 use crate::actions::Context;
 use crate::actions::command::{Command, Work, look};
 use crate::inventory::{Far, FarPath, Link, LinkPath};
@@ -169,10 +169,10 @@ async fn ask_path(context: &Context, ask: &Ask<'_>, packets: u32) -> Result<Path
     };
     // Five pings a second and one second for the last answer, for each target; a few seconds for sizes.
     let limit = Duration::from_secs_f64(20.0 + ask.targets.len() as f64 * (f64::from(packets) * 0.25 + 2.0));
-    let ended = look(&quiet(context), &command, limit).await?;
+    let ended = look(&context.quiet(), &command, limit).await?;
     let host = ask.host.unwrap_or("this host");
     if ended.exit_code != Some(0) {
-        return Err(LinkError::Invalid(format!("{host} cannot ping: {}", last_words(&ended))));
+        return Err(LinkError::Invalid(format!("{host} cannot ping: {}", ended.last_words())));
     }
     Ok(read(&sections(&ended, host)?, ask))
 }

@@ -9,10 +9,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::PostgresError;
 use super::cluster::View;
 use super::connect::{connect, database};
 use super::member::as_owner;
-use super::{PostgresError, quiet};
 use crate::actions::Context;
 use crate::actions::command::{Work, look};
 use crate::inventory::Member;
@@ -267,7 +267,7 @@ async fn by_host(context: Context, name: String, member: Member) -> Seen {
     let mut command = as_owner(&member, PROCESSES, &[]);
     // Anybody may list processes: no need to become the owner, whose folder may not even be there.
     command.work = Work::Script(PROCESSES.to_owned());
-    let asked = tokio::time::timeout(PATIENCE, look(&quiet(&context), &command, PATIENCE)).await;
+    let asked = tokio::time::timeout(PATIENCE, look(&context.quiet(), &command, PATIENCE)).await;
     let text = asked.ok().and_then(Result::ok).map(|ended| ended.output.stdout.text).unwrap_or_default();
     processes(&name, &text)
 }

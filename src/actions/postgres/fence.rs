@@ -11,9 +11,10 @@ use super::cluster::View;
 use super::connect::{database, member};
 use super::controller;
 use super::fence_unplanned::fence_unplanned;
-use super::member::{OnHost, inspect, last_words, place, start, stop};
+use super::member::{OnHost, inspect, place, start, stop};
 use super::observe::Seen;
 use super::{Deadline, PostgresError, identity_fact, needed, text};
+use crate::actions::command::Ended;
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::inventory::Member;
 use crate::outcome::{Finding, Report};
@@ -230,7 +231,7 @@ async fn fence_planned(
             return Ok(with_output(Report::done(message, outputs), ended));
         }
         if deadline.passed() || (seen.processes.is_empty() && seen.state != "shut down") {
-            let words = ended.as_ref().map(last_words).unwrap_or_default();
+            let words = ended.as_ref().map(Ended::last_words).unwrap_or_default();
             let report = Report::failed(format!(
                 "{name} on {} is not cleanly shut down: {} processes serve it, pg_controldata says `{}`. {words}",
                 place(found),
@@ -274,7 +275,7 @@ async fn start_again(
         hold(&view, name, Some(&seen))?;
         let failed_to_start = ended.is_some() && seen.processes.is_empty();
         if failed_to_start || deadline.passed() {
-            let words = ended.as_ref().map(last_words).unwrap_or_default();
+            let words = ended.as_ref().map(Ended::last_words).unwrap_or_default();
             let report = Report::failed(format!(
                 "{name} on {} does not come back as {was} ({}). {words} Start it by hand: {}/pg_ctl -D {} start",
                 place(found),

@@ -9,8 +9,8 @@ use super::cluster::View;
 use super::connect::database;
 use super::fence::hold;
 use super::lsn::Lsn;
-use super::member::{before_start, end_of_log, inspect, kill, last_words, stop};
-use super::{Deadline, PostgresError, quiet};
+use super::member::{before_start, end_of_log, inspect, kill, stop};
+use super::{Deadline, PostgresError};
 use crate::actions::command::{Command, Work, change, look};
 use crate::actions::{Call, Context};
 use crate::inventory::{Fence, Member};
@@ -94,17 +94,17 @@ async fn by_command(
     let ended = change(context, &here(argv, name, found), &format!("{key}-fence"), deadline.left(), true)
         .await
         .map_err(before_start)?;
-    let said = last_words(&ended);
+    let said = ended.last_words();
     // A machine takes its time to go down; a command that failed is looked after once, as it may have been too late only.
     let patience = if ended.exit_code == Some(0) { Duration::from_secs(30) } else { Duration::ZERO };
     let until = Deadline::after(deadline.left().min(patience));
     loop {
-        let confirmed = look(&quiet(context), &here(probe, name, found), AT_ONCE).await.map_err(before_start)?;
+        let confirmed = look(&context.quiet(), &here(probe, name, found), AT_ONCE).await.map_err(before_start)?;
         if confirmed.exit_code == Some(0) {
             return Ok(format!("`{}` confirms it", probe.join(" ")));
         }
         if until.passed() {
-            let told = last_words(&confirmed);
+            let told = confirmed.last_words();
             return Err(PostgresError::Failed(format!("it ended ({said}) and its probe does not confirm it ({told})")));
         }
         tokio::time::sleep(Duration::from_millis(500).min(until.left())).await;

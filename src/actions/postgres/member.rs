@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use super::PostgresError;
 use super::lsn::Lsn;
-use super::{PostgresError, quiet};
 use crate::actions::Context;
 use crate::actions::command::{Command, CommandError, Ended, Work, change, look};
 use crate::inventory::Member;
@@ -100,13 +100,13 @@ pub(super) fn as_owner(member: &Member, body: &str, values: &[(&str, String)]) -
 
 /// Looks at a member's processes and control file.
 pub(super) async fn inspect(context: &Context, member: &Member) -> Result<OnHost, PostgresError> {
-    let ended = look(&quiet(context), &as_owner(member, INSPECT, &[]), LOOK).await.map_err(before_start)?;
+    let ended = look(&context.quiet(), &as_owner(member, INSPECT, &[]), LOOK).await.map_err(before_start)?;
     if ended.exit_code != Some(0) {
         return Err(PostgresError::Unreachable(format!(
             "its data folder {} cannot be looked at on {}: {}",
             member.data_directory.display(),
             place(member),
-            last_words(&ended)
+            ended.last_words()
         )));
     }
     read_control(&ended.output.stdout.text)
@@ -174,7 +174,7 @@ pub(super) async fn kill(
 /// Where the log of a stopped server ends, if it can be read.
 pub(super) async fn end_of_log(context: &Context, member: &Member, seen: &OnHost, limit: Duration) -> Option<Lsn> {
     let values = [("PLAYBOOK_TIMELINE", seen.timeline.to_string()), ("PLAYBOOK_START", seen.checkpoint.to_string())];
-    let ended = look(&quiet(context), &as_owner(member, END_OF_LOG, &values), limit).await.ok()?;
+    let ended = look(&context.quiet(), &as_owner(member, END_OF_LOG, &values), limit).await.ok()?;
     read_end(&ended.output.stdout.text)
 }
 
@@ -190,20 +190,6 @@ fn read_end(line: &str) -> Option<Lsn> {
 /// Where a member's server runs, for a person.
 pub(super) fn place(member: &Member) -> String {
     member.host.clone().unwrap_or_else(|| "this host".to_owned())
-}
-
-/// The end of what a command printed, for a person.
-pub(super) fn last_words(ended: &Ended) -> String {
-    let how = match (ended.timed_out, ended.exit_code, ended.signal) {
-        (true, ..) => "it did not end in time".to_owned(),
-        (_, Some(code), _) => format!("exit code {code}"),
-        (.., Some(signal)) => format!("signal {signal}"),
-        _ => "no exit code".to_owned(),
-    };
-    let all = format!("{}\n{}", ended.output.stdout.text, ended.output.stderr.text);
-    let lines: Vec<&str> = all.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let tail = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" / ");
-    if tail.is_empty() { how } else { format!("{how}: {tail}") }
 }
 
 /// What a command's error means here.

@@ -43,7 +43,7 @@ pub use read_only::ReadOnly;
 pub use rejoin::Rejoin;
 pub use status::Status;
 
-use super::{Action, ActionError, Context};
+use super::{Action, ActionError};
 use crate::outcome::Report;
 use crate::spec::FieldSpec;
 use crate::value::{Type, Value, is_unknown};
@@ -126,11 +126,6 @@ fn needed<'a>(arguments: &'a Value, name: &str) -> Result<&'a str, PostgresError
         Some(value) if is_unknown(value) => PostgresError::Invalid(format!("`{name}` is not known yet")),
         _ => PostgresError::Invalid(format!("`{name}` is missing or no text")),
     })
-}
-
-/// The same context, with nobody watching: what a look at a host prints is for this room, not for the screen.
-fn quiet(context: &Context) -> Context {
-    Context { output: Arc::new(|_, _| {}), ..context.clone() }
 }
 
 /// When an attempt has to be over.

@@ -14,7 +14,7 @@ use super::controller;
 use super::fence::hold;
 use super::follow::{following, look_whether_it_follows, make_slot, standby_conninfo, streams_from};
 use super::lsn::Lsn;
-use super::member::{OnHost, end_of_log, inspect, last_words, place, start};
+use super::member::{OnHost, end_of_log, inspect, place, start};
 use super::rejoin_host::{Fork, fork, make_standby, needs_rewind, rewind};
 use super::{Deadline, PostgresError, identity_fact, needed, text};
 use crate::actions::{Action, ActionError, Call, Context};
@@ -191,17 +191,17 @@ async fn bring_back(work: &Work<'_>, view: &View, seen: &OnHost) -> Result<Repor
             rewind(work.context, work.target, &key("rewind"), &rewind_source(work).await?, work.deadline.left())
                 .await?;
         if ended.exit_code != Some(0) {
-            let words = last_words(&ended);
+            let words = ended.last_words();
             return Ok(Report::failed(by_hand(work, "pg_rewind", &words)).with_output(ended.output));
         }
     }
     let ended = make_standby(work.context, work.target, &key("standby"), &conninfo, Duration::from_secs(30)).await?;
     if ended.exit_code != Some(0) {
-        return Err(PostgresError::Failed(format!("{} cannot be made a standby: {}", work.name, last_words(&ended))));
+        return Err(PostgresError::Failed(format!("{} cannot be made a standby: {}", work.name, ended.last_words())));
     }
     let ended = start(work.context, work.target, &key("start"), work.deadline.left()).await?;
     if ended.exit_code != Some(0) {
-        let words = last_words(&ended);
+        let words = ended.last_words();
         return Ok(Report::failed(by_hand(work, "starting it", &words)).with_output(ended.output));
     }
     until_it_streams(work, rewinds, discarded).await

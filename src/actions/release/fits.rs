@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::target::{Target, last_words, quiet, told};
+use super::target::{Target, last_words, told};
 use super::{ReleaseError, application, text};
 use crate::actions::command::{Command, Work, look};
 use crate::actions::{Action, ActionError, Call, Context, by_hand};
@@ -69,7 +69,7 @@ async fn asked(context: &Context, arguments: &Value, limit: Duration) -> Result<
     };
     let own = target.command("", &[]);
     let command = Command { work: Work::Argv(argv), environment: Vec::new(), ..own };
-    let ended = look(&quiet(context), &command, limit).await.map_err(told)?;
+    let ended = look(&context.quiet(), &command, limit).await.map_err(told)?;
     if ended.timed_out {
         return Err(ReleaseError::Unreachable(format!("the check on {} did not end in time", target.place())));
     }

@@ -115,7 +115,7 @@ impl Target {
 
     /// Looks at it.
     pub(super) async fn look(&self, context: &Context) -> Result<Seen, ReleaseError> {
-        let ended = look(&quiet(context), &self.command(include_str!("look.sh"), &[]), LOOK).await.map_err(told)?;
+        let ended = look(&context.quiet(), &self.command(include_str!("look.sh"), &[]), LOOK).await.map_err(told)?;
         if ended.exit_code == Some(0) {
             return Ok(Seen::of(&ended.output.stdout.text));
         }
@@ -255,20 +255,9 @@ pub(super) fn told(error: CommandError) -> ReleaseError {
     }
 }
 
-/// The same context for a look: whoever watches is told what came of it.
-pub(super) fn quiet(context: &Context) -> Context {
-    Context { output: std::sync::Arc::new(|_, _| {}), ..context.clone() }
-}
-
 /// What a script said at its end, for a person.
 pub(super) fn last_words(ended: &Ended) -> String {
-    let how = match (ended.timed_out, ended.exit_code, ended.signal) {
-        (true, ..) => "it did not end in time".to_owned(),
-        (_, Some(code), _) => format!("exit code {code}"),
-        (.., Some(signal)) => format!("signal {signal}"),
-        _ => "no exit code".to_owned(),
-    };
     let all = format!("{}\n{}", ended.output.stdout.text, ended.output.stderr.text);
     let said = all.lines().map(str::trim).rfind(|line| !line.is_empty());
-    said.map_or(how, |line| line.chars().take(600).collect())
+    said.map_or_else(|| ended.how(), |line| line.chars().take(600).collect())
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::target::{Seen, Target, Verb, last_words};
+use super::target::{Seen, Target, Verb};
 use crate::actions::command::{CommandError, Recalled, change, recall};
 use crate::actions::{ActionError, Call, Context, by_hand};
 use crate::inventory::Inventory;
@@ -96,7 +96,7 @@ pub(super) async fn tell(context: &Context, call: &Call, target: &Target, argv: 
         Ok(ended) => {
             let line = by_hand::comment(&argv.join(" "));
             let line = line.trim_start_matches("# ");
-            Err(Report::failed(format!("`{line}` for {}: {}", target.place(), last_words(&ended)))
+            Err(Report::failed(format!("`{line}` for {}: {}", target.place(), ended.last_words()))
                 .with_output(ended.output))
         }
         Err(CommandError::Unreachable(why) | CommandError::Invalid(why)) => Err(Report::no_effect(why)),

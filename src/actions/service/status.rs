@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::act::{health_by_hand, line};
-use super::target::{Seen, Target, Verb, quiet};
+use super::target::{Seen, Target, Verb};
 use super::{facts, input};
 use crate::actions::{Action, ActionError, Call, Context, by_hand, haproxy};
 use crate::inventory::Inventory;
@@ -164,7 +164,7 @@ async fn told(context: &Context, target: &Target, seen: &Seen) -> Value {
 async fn beside(context: &Context, target: &Target, server: Option<&str>) -> (Option<&'static str>, Vec<String>) {
     let proxy = target.service.proxy.as_ref().and_then(|name| context.inventory.proxies.get(name));
     let (Some(proxy), Some(server)) = (proxy, server) else { return (None, Vec::new()) };
-    let Ok(servers) = haproxy::servers(&quiet(context), proxy).await else { return (None, Vec::new()) };
+    let Ok(servers) = haproxy::servers(&context.quiet(), proxy).await else { return (None, Vec::new()) };
     let serves = |one: &haproxy::Server| one.state == "ready" && one.operational == "up";
     let others = servers.iter().filter(|(name, one)| name.as_str() != server && serves(one));
     (servers.get(server).map(|one| one.state), others.map(|(name, _)| name.clone()).collect())

@@ -123,7 +123,7 @@ impl Target {
         let command = Command { host: self.service.host.clone(), work, environment, shell: None, become_user: None };
         let ended = self.ask(context, &command, LOOK).await?;
         if ended.exit_code != Some(0) {
-            return Err(ActionError::Invalid(format!("{} cannot be looked at: {}", self.place(), last_words(&ended))));
+            return Err(ActionError::Invalid(format!("{} cannot be looked at: {}", self.place(), ended.last_words())));
         }
         let mut seen = match &self.service.unit {
             Some(unit) => unit_of(unit, &ended.output.stdout.text),
@@ -134,7 +134,7 @@ impl Target {
             let runs = ended.exit_code == Some(0);
             seen.running = Some(runs && seen.running != Some(false));
             if !runs {
-                seen.state = format!("its `status` says no: {}", last_words(&ended));
+                seen.state = format!("its `status` says no: {}", ended.last_words());
             } else if seen.state.is_empty() {
                 seen.state = "running, says its `status`".to_owned();
             }
@@ -184,18 +184,18 @@ impl Target {
             asked["host"] = json!(self.service.host);
         }
         let limit = Duration::from_secs_f64(health.timeout_seconds.unwrap_or(HEALTH).clamp(0.1, 10.0));
-        wait::holds(&quiet(context), &asked, limit).await.unwrap_or_else(|why| (false, why))
+        wait::holds(&context.quiet(), &asked, limit).await.unwrap_or_else(|why| (false, why))
     }
 
     /// What its configuration's test says against it, if there is one.
     pub(super) async fn test(&self, context: &Context) -> Result<Option<String>, ActionError> {
         let Some(argv) = &self.service.test else { return Ok(None) };
         let ended = self.ask(context, &self.command(argv), TEST).await?;
-        Ok((ended.exit_code != Some(0)).then(|| last_words(&ended)))
+        Ok((ended.exit_code != Some(0)).then(|| ended.last_words()))
     }
 
     async fn ask(&self, context: &Context, command: &Command, limit: Duration) -> Result<Ended, ActionError> {
-        look(&quiet(context), command, limit).await.map_err(|error| match error {
+        look(&context.quiet(), command, limit).await.map_err(|error| match error {
             CommandError::Invalid(why) => ActionError::Invalid(why),
             CommandError::Unreachable(why) | CommandError::Lost(why) => ActionError::Unreachable(why),
         })
@@ -265,25 +265,6 @@ fn unit_of(unit: &str, text: &str) -> Seen {
 
 fn values(text: &str) -> BTreeMap<&str, &str> {
     text.lines().filter_map(|line| line.split_once('=')).filter(|(_, value)| !value.is_empty()).collect()
-}
-
-/// The same context for a look: whoever watches is told what came of it.
-pub(super) fn quiet(context: &Context) -> Context {
-    Context { output: std::sync::Arc::new(|_, _| {}), ..context.clone() }
-}
-
-/// How a command ended, and the end of what it printed.
-pub(super) fn last_words(ended: &Ended) -> String {
-    let how = match (ended.timed_out, ended.exit_code, ended.signal) {
-        (true, ..) => "it did not end in time".to_owned(),
-        (_, Some(code), _) => format!("exit code {code}"),
-        (.., Some(signal)) => format!("signal {signal}"),
-        _ => "no exit code".to_owned(),
-    };
-    let all = format!("{}\n{}", ended.output.stdout.text, ended.output.stderr.text);
-    let lines: Vec<&str> = all.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let tail = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" / ");
-    if tail.is_empty() { how } else { format!("{how}: {}", tail.chars().take(600).collect::<String>()) }
 }
 
 #[cfg(test)]

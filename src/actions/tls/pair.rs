@@ -199,7 +199,7 @@ fn whole<'a>(name: &str, path: &'a str) -> Result<&'a str, String> {
 
 /// What a fixed script prints where the files are; nobody who watches is shown it.
 async fn ask(context: &Context, arguments: &Value, script: &str, value: (&str, &str)) -> Result<String, String> {
-    let quiet = Context { output: std::sync::Arc::new(|_, _| {}), ..context.clone() };
+    let quiet = context.quiet();
     let command = Command {
         host: text(arguments, "host").map(str::to_owned),
         work: Work::Script(script.to_owned()),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::super::member::{before_start, last_words};
-use super::super::{Deadline, PostgresError, quiet};
+use super::super::member::before_start;
+use super::super::{Deadline, PostgresError};
 use crate::actions::Context;
 use crate::actions::command::{Command, Work, look};
 use crate::inventory::Backup;
@@ -66,10 +66,10 @@ impl Record {
                 shell: None,
                 become_user: None,
             };
-            let ended = look(&quiet(context), &command, deadline.left()).await.map_err(before_start)?;
+            let ended = look(&context.quiet(), &command, deadline.left()).await.map_err(before_start)?;
             let read = (ended.exit_code == Some(0)).then(|| of_hexadecimal(&ended.output.stdout.text)).flatten();
             let read = read.ok_or_else(|| {
-                let why = last_words(&ended);
+                let why = ended.last_words();
                 PostgresError::Refused(format!(
                     "what the backup's tables held ({}) cannot be read: {why}",
                     backup.tables

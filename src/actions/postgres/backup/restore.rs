@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio_postgres::Client;
 
 use super::super::connect::{explain, secret, server_said_no};
-use super::super::member::{before_start, last_words};
+use super::super::member::before_start;
 use super::super::{Deadline, PostgresError, identity_fact, needed, text};
 use super::names::{beside, find, literal, mark, quoted};
 use super::{Stand, backup_of, room};
@@ -176,7 +176,7 @@ async fn restore(context: &Context, call: &Call) -> Result<Report, PostgresError
         return Ok(Report::failed(format!(
             "pg_restore did not restore {} into {name}: {}.{full} The live database was not touched",
             room::dump(backup),
-            last_words(&ended)
+            ended.last_words()
         )));
     }
     finish(context, &stand, &name, deadline).await
@@ -298,7 +298,7 @@ async fn probe(context: &Context, call: &Call) -> Result<Finding, PostgresError>
             let name = beside(&stand.database.dbname, "restore", needed(&call.arguments, "label")?)?;
             Finding::Ended(finish(context, &stand, &name, Deadline::after(STATEMENT)).await?)
         }
-        Recalled::Ended(ended) => Finding::Ended(Report::failed(format!("pg_restore failed: {}", last_words(&ended)))),
+        Recalled::Ended(ended) => Finding::Ended(Report::failed(format!("pg_restore failed: {}", ended.last_words()))),
     })
 }
 

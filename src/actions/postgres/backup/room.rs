@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::super::member::{LOOK, as_owner, before_start, last_words};
-use super::super::{PostgresError, quiet};
+use super::super::PostgresError;
+use super::super::member::{LOOK, as_owner, before_start};
 use crate::actions::Context;
 use crate::actions::command::{Command, Work, look};
 use crate::inventory::{Backup, Inventory, Member};
@@ -13,7 +13,7 @@ const FREE: &str = r#"df -Pk -- "$PLAYBOOK_DATA" | awk 'NR == 2 { printf "%.0f\n
 
 /// The free bytes on the disk of a member's data folder, if its host tells.
 pub(super) async fn free_bytes(context: &Context, member: &Member) -> Option<i64> {
-    let ended = look(&quiet(context), &as_owner(member, FREE, &[]), LOOK).await.ok()?;
+    let ended = look(&context.quiet(), &as_owner(member, FREE, &[]), LOOK).await.ok()?;
     ended.output.stdout.text.trim().parse().ok()
 }
 
@@ -51,13 +51,13 @@ pub(super) struct Contents {
 pub(super) async fn contents(context: &Context, backup: &Backup) -> Result<Contents, PostgresError> {
     // The list itself may be long: its head has what is asked for.
     let command = pg_restore(&context.inventory, backup, vec!["--list".to_owned()], None);
-    let ended = look(&quiet(context), &command, Duration::from_secs(12)).await.map_err(before_start)?;
+    let ended = look(&context.quiet(), &command, Duration::from_secs(12)).await.map_err(before_start)?;
     if ended.exit_code != Some(0) {
         return Err(PostgresError::Refused(format!(
             "{} is no dump that pg_restore can read (one of pg_dump -Fc or -Fd; a plain one is a program for psql and is not \
              run): {}",
             dump(backup),
-            last_words(&ended)
+            ended.last_words()
         )));
     }
     Ok(read(&ended.output.stdout.text))
