@@ -2,7 +2,7 @@
 //! touch.
 
 use super::planner::{PlanError, Planner, Todo, both, broken};
-use super::{Decided, Item, Place, PlannedGroup, items_of};
+use super::{Batches, Decided, Item, Place, PlannedGroup, batches_of, items_of, spread};
 use crate::ids::{ItemId, Resource};
 use crate::playbook::{Each, Group, GroupKind, Scope, Step, Template, render, resolve_arguments};
 use crate::value::{contains_unknown, why_unknown};
@@ -50,6 +50,7 @@ impl Planner {
             None => None,
         };
         let laid_out = items.is_some();
+        let (items, batches) = items.map_or((None, Batches::default()), |(items, batches)| (Some(items), batches));
         if let Some(items) = &items {
             let places: Vec<usize> = group.range().collect();
             self.todo.retain(|todo| !places.contains(&todo.place));
@@ -59,12 +60,20 @@ impl Planner {
                 }
             }
         }
-        self.groups.push(PlannedGroup { id: group.id.clone(), item, runs: runs.clone(), items });
+        let Batches { sizes, max_failures, min_healthy } = batches;
+        let (id, runs_too) = (group.id.clone(), runs.clone());
+        self.groups.push(PlannedGroup { id, item, runs: runs_too, items, batches: sizes, max_failures, min_healthy });
         Ok((runs, laid_out))
     }
 
-    /// The items of a `for_each`, where its list is known by now.
-    fn items(&self, group: &Group, each: &Each, scope: &Scope, runs: &Decided) -> Result<Option<Vec<Item>>, PlanError> {
+    /// The items of a `for_each` and the batches that they are taken in, where its list is known by now.
+    fn items(
+        &self,
+        group: &Group,
+        each: &Each,
+        scope: &Scope,
+        runs: &Decided,
+    ) -> Result<Option<(Vec<Item>, Batches)>, PlanError> {
         let evaluate = |error| PlanError::Evaluate { step: group.id.to_string(), error };
         let list = [("list".to_owned(), each.list.clone())];
         let resolved = resolve_arguments(&list, scope).map_err(evaluate)?;
@@ -72,11 +81,18 @@ impl Planner {
         if contains_unknown(&list) {
             return Ok(None);
         }
-        match items_of(&list, each.max_targets.or(self.playbook.max_targets)) {
-            Ok(items) => Ok(Some(items)),
+        let items = items_of(&list, each.max_targets.or(self.playbook.max_targets));
+        let items = items.map_err(|error| PlanError::Items { step: group.id.clone(), error });
+        let laid_out = items.and_then(|items| {
+            let (batches, items) = (batches_of(each, items.len(), scope), spread(each, items));
+            let broken = |error| PlanError::Batches { step: group.id.clone(), error };
+            Ok((items.map_err(broken)?, batches.map_err(broken)?.unwrap_or_default()))
+        });
+        match laid_out {
+            Ok(laid_out) => Ok(Some(laid_out)),
             // It may not run at all: then its list does not matter.
             Err(_) if *runs != Decided::Yes => Ok(None),
-            Err(error) => Err(PlanError::Items { step: group.id.clone(), error }),
+            Err(error) => Err(error),
         }
     }
 

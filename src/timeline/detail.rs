@@ -86,7 +86,9 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
         Event::LeaseTaken { holder, reason } => json!({
             "epoch": record.epoch, "reason": reason, "user": holder.user, "host": holder.host, "pid": holder.pid,
         }),
-        Event::GroupEntered { items, .. } => json!({ "items": items }),
+        Event::GroupEntered { items, batches, max_failures, min_healthy, .. } => json!({
+            "items": items, "batches": batches, "max_failures": max_failures, "min_healthy": min_healthy,
+        }),
         Event::ItemFailed { item, because, .. } => json!({ "item": item, "because": because }),
         Event::StepSkipped { reason, .. } => json!(reason),
         Event::StepRefused { attempt, message, retryable, drift, .. } => {

@@ -14,11 +14,14 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
     match &record.event {
         Event::RunStarted { incident, overrides, .. } => started(state, incident.as_deref(), overrides),
         Event::LeaseTaken { holder, reason } => lease(holder, *reason),
-        Event::GroupEntered { task, items: Some(items) } => {
+        Event::GroupEntered { task, items: Some(items), batches, .. } => {
             let names = ranges::fold_within(items.iter().map(|item| item.id.as_str()), 200);
-            format!("{task} begins, for each of {}: {names}", items.len())
+            // One by one is how it goes where nothing else is said.
+            let some = batches.iter().any(|size| *size > 1);
+            let batches = if some { format!(", in {} batches", batches.len()) } else { String::new() };
+            format!("{task} begins, for each of {}{batches}: {names}", items.len())
         }
-        Event::GroupEntered { task, items: None } => format!("{task} begins"),
+        Event::GroupEntered { task, items: None, .. } => format!("{task} begins"),
         Event::ItemFailed { task, item, because } => {
             format!("{item} failed, and what is left of {task} is not done for it: {because}")
         }

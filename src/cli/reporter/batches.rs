@@ -1,7 +1,7 @@
 //! Which batch of a `for_each` a run has come to, in words. Pure.
 
-use crate::playbook::Each;
-use crate::run::Entered;
+use crate::run::{Entered, Time};
+use crate::value::format_seconds;
 
 /// A batch of a `for_each`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,32 +10,19 @@ pub struct Batch {
     pub number: usize,
     /// How many there are.
     pub of: usize,
-    /// How many items are before it.
-    pub first: usize,
     /// How many items it has.
     pub size: usize,
 }
 
 /// The batch in which something is left to be done; the last one where nothing is.
-pub fn batch(entered: &Entered, each: &Each) -> Batch {
-    let size = each.size.max(1) as usize;
-    let all = entered.items.len();
-    let of = all.div_ceil(size).max(1);
-    let place = (entered.dealt_with / size).min(of - 1);
-    let first = place * size;
-    Batch { number: place + 1, of, first, size: size.min(all.saturating_sub(first)) }
+pub fn batch(entered: &Entered) -> Batch {
+    let place = entered.batch_in_hand();
+    Batch { number: place + 1, of: entered.batches().max(1), size: entered.batch(place).len() }
 }
 
 /// How many batches are over.
-pub fn batches_over(entered: &Entered, each: &Each) -> usize {
-    let size = each.size.max(1) as usize;
-    let all = entered.items.len();
-    if entered.dealt_with == all { all.div_ceil(size) } else { entered.dealt_with / size }
-}
-
-/// How many items may fail before the whole is failed.
-pub fn may_fail(_entered: &Entered, each: &Each) -> usize {
-    each.max_failures as usize
+pub fn batches_over(entered: &Entered) -> usize {
+    if entered.is_through() { entered.batches() } else { entered.batch_in_hand() }
 }
 
 impl Batch {
@@ -46,4 +33,15 @@ impl Batch {
             size => format!("batch {} of {} ({size} items)", self.number, self.of),
         }
     }
+}
+
+/// How long it is until the next batch may begin, where the run waits for that: nothing of it is in hand then.
+pub fn pause_left(entered: &Entered, pause: f64, now: Time) -> Option<f64> {
+    let rested = entered.rested.filter(|_| pause > 0.0 && !entered.is_through())?;
+    Some(pause - now.seconds_since(rested)).filter(|left| *left > 0.0)
+}
+
+/// The same in words.
+pub fn pause_words(left: f64) -> String {
+    format!("the next batch begins in {}", format_seconds(left))
 }

@@ -10,7 +10,7 @@ use crate::playbook::Group;
 use crate::run::{RunState, Task, Time};
 use crate::value::format_seconds;
 
-use super::batches::{batch, may_fail};
+use super::batches::{batch, pause_left, pause_words};
 use super::crowd::{Crowd, steps_of};
 use super::frame::Hint;
 
@@ -69,12 +69,15 @@ impl Block<'_> {
         let hand = (part(over + counts.in_hand)).saturating_sub(good + bad);
         let rest = long.saturating_sub(good + bad + hand);
         let mut words = format!("  {:>3} %", over * 100 / all);
-        let each = self.group.each().zip(self.state.entered.get(&self.crowd.task));
-        if let Some((each, entered)) = each.filter(|_| self.state.rollback.is_none()) {
-            words.push_str(&format!("  {}", batch(entered, each).words()));
-            let may = may_fail(entered, each).saturating_sub(counts.failed);
-            if may > 0 {
-                words.push_str(&format!(", {may} more may fail"));
+        let entered = self.state.entered.get(&self.crowd.task);
+        if let Some(entered) = entered.filter(|_| self.state.rollback.is_none()) {
+            words.push_str(&format!("  {}", batch(entered).words()));
+            let pause = self.group.each().map_or(0.0, |each| each.pause);
+            let may = (entered.max_failures as usize).saturating_sub(counts.failed);
+            match pause_left(entered, pause, self.now).filter(|_| counts.in_hand == 0) {
+                Some(left) => words.push_str(&format!(", {}", pause_words(left))),
+                None if may > 0 => words.push_str(&format!(", {may} more may fail")),
+                None => {}
             }
         }
         Line::plain(" ".repeat(indent))

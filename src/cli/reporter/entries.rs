@@ -83,7 +83,7 @@ fn of_group(run: Run<'_>, group: &Group, item: Option<&ItemId>, depth: usize, li
         name: group.id.to_string(),
         title: group.title.clone(),
         row: match (crowd, group.each()) {
-            (Some(crowd), Some(each)) => crowd_row(state, each, crowd, now),
+            (Some(crowd), Some(_)) => crowd_row(state, crowd, now),
             _ => group_row(state, group, &task, now),
         },
         gate: is_gate.then(crossed),
@@ -115,18 +115,19 @@ fn items(state: &RunState, group: &Group, task: &Task, depth: usize, now: Time, 
 }
 
 /// The row of a group whose items are counted.
-fn crowd_row(state: &RunState, each: &Each, crowd: &Crowd, now: Time) -> Row {
+fn crowd_row(state: &RunState, crowd: &Crowd, now: Time) -> Row {
     let counts = crowd.counts;
     let over = counts.waiting + counts.in_hand + counts.unknown == 0;
     let rests = state.ended.is_some() || state.stopped.is_some() || state.question.is_some();
     let until = if over || rests && counts.in_hand == 0 { crowd.moved.unwrap_or(now) } else { now };
     let seconds = crowd.since.map(|since| until.seconds_since(since).max(0.0));
+    let too_many = state.entered.get(&crowd.task).is_some_and(|entered| entered.too_many_failed());
     let mark = match state.tasks.get(&crowd.task) {
         Some(own) if own.passed => return Row::new(Mark::Failed, seconds, "failed, and passed over"),
         _ if state.skipped.contains_key(&crowd.task) => Mark::Skipped,
         _ if counts.undone > 0 && counts.in_hand == 0 && state.ended.is_some() => Mark::Undone,
         _ if counts.undone > 0 => Mark::Undoing,
-        _ if counts.failed > each.max_failures as usize => Mark::Failed,
+        _ if too_many => Mark::Failed,
         _ if over => Mark::Done,
         _ if crowd.since.is_none() && counts.in_hand == 0 => Mark::Pending,
         _ if rests && counts.in_hand == 0 => Mark::Pending,
@@ -197,8 +198,8 @@ fn group_row(state: &RunState, group: &Group, task: &Task, now: Time) -> Row {
 
 /// Whether what failed in a group makes the whole fail: a `for_each` bears some.
 fn fails(state: &RunState, group: &Group, task: &Task) -> bool {
-    let failed = state.entered.get(task).map_or(0, |entered| entered.failed.len());
-    group.each().is_none_or(|each| failed > each.max_failures as usize || each.max_failures == 0)
+    let entered = state.entered.get(task).filter(|_| group.each().is_some());
+    entered.is_none_or(|entered| entered.too_many_failed() || entered.max_failures == 0)
 }
 
 /// What was begun in a group.
@@ -223,8 +224,9 @@ fn counts(state: &RunState, each: &Each, task: &Task) -> String {
         let more = if entered.failed.len() > names.len() { ", …" } else { "" };
         text.push_str(&format!(", {} failed: {}{more}", entered.failed.len(), names.join(", ")));
     }
-    if each.size > 1 {
-        text.push_str(&format!(", {} at a time", each.size));
+    let at_a_time = entered.batch(entered.batch_in_hand()).len();
+    if !each.is_one_by_one() && at_a_time > 0 {
+        text.push_str(&format!(", {at_a_time} at a time"));
     }
     text
 }

@@ -98,16 +98,16 @@ impl Many {
     /// The line of a batch that has come to its end with this record.
     fn batch_line(&mut self, record: &Record, state: &RunState, group: &Group) -> Option<Line> {
         let crowd = self.crowds.get(&group.id)?;
-        let (each, entered) = (group.each()?, state.entered.get(&crowd.task)?);
-        let over = batches_over(entered, each);
+        let entered = state.entered.get(&crowd.task)?;
+        let over = batches_over(entered);
         let begun = crowd.since.unwrap_or(record.time);
         let (told, since) = self.told.get(&group.id).copied().unwrap_or((0, begun));
-        self.alive = alive(crowd, state, group);
+        self.alive = alive(crowd, state);
         if over <= told || state.rollback.is_some() {
             return None;
         }
         self.told.insert(group.id.clone(), (over, record.time));
-        let of = batch(entered, each).of;
+        let of = batch(entered).of;
         let taken = format_seconds(record.time.seconds_since(since).max(0.0));
         let text = format!("{}: batch {over} of {of} is over in {taken}; {}", group.id, crowd.words());
         let (mark, ink) = if crowd.counts.failed > 0 { ("·", Ink::Warn) } else { ("✓", Ink::Good) };
@@ -141,9 +141,8 @@ impl Many {
     }
 }
 
-fn alive(crowd: &Crowd, state: &RunState, group: &Group) -> String {
-    let entered = state.entered.get(&crowd.task).zip(group.each());
-    let batch = entered.filter(|_| state.rollback.is_none()).map(|(entered, each)| batch(entered, each));
-    let batch = batch.map(|batch| format!("batch {} of {}, ", batch.number, batch.of)).unwrap_or_default();
-    format!("{}: {batch}{}", crowd.task, crowd.words())
+fn alive(crowd: &Crowd, state: &RunState) -> String {
+    let entered = state.entered.get(&crowd.task).filter(|_| state.rollback.is_none());
+    let batch = entered.map(batch).map(|batch| format!("batch {} of {}, ", batch.number, batch.of));
+    format!("{}: {}{}", crowd.task, batch.unwrap_or_default(), crowd.words())
 }

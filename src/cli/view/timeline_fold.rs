@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::cli::reporter::{FEW, group_of};
 use crate::ids::{Digest, ItemId, StepId};
-use crate::run::{RunState, Task};
+use crate::run::{Entered, RunState, Task};
 use crate::timeline::Entry;
 use crate::value::{Value, format_seconds, ranges};
 
@@ -61,12 +61,11 @@ pub fn fold<'a>(entries: &'a [Entry], state: Option<&RunState>) -> Vec<Fold<'a>>
 /// The batch of each item that is one of many.
 fn places(state: &RunState) -> HashMap<(&StepId, &ItemId), usize> {
     let many = state.entered.iter().filter(|(_, entered)| entered.items.len() > FEW);
-    many.flat_map(|(task, entered)| {
-        let size = state.playbook().group(&task.step).and_then(|group| group.each()).map_or(1, |each| each.size);
-        let size = size.max(1) as usize;
-        entered.items.iter().enumerate().map(move |(place, item)| ((&task.step, &item.id), place / size))
-    })
-    .collect()
+    let of_group = |(task, entered)| {
+        let (task, entered): (&'_ Task, &'_ Entered) = (task, entered);
+        entered.items.iter().map(|item| ((&task.step, &item.id), entered.batch_of(&item.id)))
+    };
+    many.flat_map(of_group).collect()
 }
 
 /// What two entries are compared by.
