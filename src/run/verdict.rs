@@ -1,7 +1,11 @@
 //! How a run ends, and how the world stands then, in one sentence.
 
-use super::{Event, RunState, Status, Time, Verdict, inherit, recovery};
+use std::collections::BTreeMap;
+
+use super::{Event, RunState, Status, Task, Time, Verdict, inherit, recovery};
+use crate::ids::StepId;
 use crate::playbook::Rollback as Way;
+use crate::value::ranges;
 
 /// Every step is done or rightly skipped.
 pub(super) fn succeeded(run: &RunState, now: Time) -> Event {
@@ -75,26 +79,53 @@ fn abandoned_alone(run: &RunState, because: &str) -> Event {
 
 /// The changing steps whose effect stands, or may stand.
 fn standing(run: &RunState) -> Vec<String> {
-    let mut list = Vec::new();
+    let mut list: Vec<(&Task, String)> = Vec::new();
     for id in &run.order {
         let Some(step) = run.playbook().step(&id.step) else { continue };
         if !step.effect.changes() || run.is_undone(id) {
             continue;
         }
-        let undo_begun =
-            run.tasks.iter().any(|(task, state)| task.is_undo() && &task.doing() == id && state.may_have_effect());
+        let parts = (0..RunState::undo_parts(step)).filter_map(|part| run.tasks.get(&id.undo(part)));
+        let undo_begun = parts.into_iter().any(|undo| undo.may_have_effect());
         match run.doing(id) {
-            Some(_) if undo_begun => list.push(format!("{id} (its undo did not come to its end)")),
+            Some(_) if undo_begun => list.push((id, " (its undo did not come to its end)".to_owned())),
             Some(state) if matches!(state.status, Status::Unknown | Status::Doubtful | Status::InFlight) => {
-                list.push(format!("{id} (not known whether it took effect)"));
+                list.push((id, " (not known whether it took effect)".to_owned()));
             }
-            Some(state) if state.status == Status::Done => list.push(id.to_string()),
-            Some(state) if state.may_have_effect() => list.push(format!("{id} (failed, part of it may have happened)")),
+            Some(state) if state.status == Status::Done => list.push((id, String::new())),
+            Some(state) if state.may_have_effect() => {
+                list.push((id, " (failed, part of it may have happened)".to_owned()));
+            }
             _ => {}
         }
     }
+    let mut list = together(&list);
     list.extend(by_hand(run));
     list
+}
+
+/// What is to be said of tasks, those of one step of which the same is to be said together: `start@web[1-50] (…)`.
+fn together(all: &[(&Task, String)]) -> Vec<String> {
+    let mut list: Vec<(&Task, &str, Vec<&str>)> = Vec::new();
+    let mut known: BTreeMap<(&StepId, &str), usize> = BTreeMap::new();
+    for (task, text) in all {
+        let Some(item) = &task.item else {
+            list.push((task, text, Vec::new()));
+            continue;
+        };
+        let place = *known.entry((&task.step, text)).or_insert_with(|| {
+            list.push((task, text, Vec::new()));
+            list.len() - 1
+        });
+        if let Some((_, _, items)) = list.get_mut(place) {
+            items.push(item.as_str());
+        }
+    }
+    let told = |(task, text, items): &(&Task, &str, Vec<&str>)| match items.as_slice() {
+        [] | [_] => format!("{task}{text}"),
+        items => format!("{}@{}{text}", task.step, ranges::fold(items.iter().copied())),
+    };
+    list.iter().map(told).collect()
 }
 
 /// The changing steps that were never begun and that a person says are done: nothing of ours can undo them.
@@ -120,14 +151,14 @@ fn remaining(run: &RunState) -> Vec<String> {
 
 /// The steps whose effect stands after a rollback, as the playbook says that it may.
 fn kept_on_purpose(run: &RunState) -> Vec<String> {
-    let mut list = Vec::new();
+    let mut list: Vec<(&Task, String)> = Vec::new();
     for id in &run.order {
         let Some(step) = run.playbook().step(&id.step).filter(|step| step.effect.changes()) else { continue };
         if let (Way::None { because }, Some(true)) =
             (&step.rollback, run.doing(id).map(super::TaskState::may_have_effect))
         {
-            list.push(format!("{id}: {because}"));
+            list.push((id, format!(": {because}")));
         }
     }
-    list
+    together(&list)
 }

@@ -44,7 +44,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
 }
 
 /// The step that an event is about, and the item where it is about one.
-pub(super) fn about(event: &Event) -> Option<(&StepId, Option<&ItemId>)> {
+pub fn about(event: &Event) -> Option<(&StepId, Option<&ItemId>)> {
     match event {
         Event::GroupEntered { task, .. }
         | Event::StepSkipped { task, .. }

@@ -7,6 +7,7 @@ mod sentence;
 #[cfg(test)]
 mod tests;
 
+pub use detail::about;
 pub use sentence::{skip_reason, verdict_words};
 
 use crate::ids::{ItemId, RunId, StepId};

@@ -7,7 +7,7 @@ use crate::run::{
     Answer, Condition, Event, Holder, InheritMode, Inheritance, LeaseReason, Question, Record, RequestKind, RunState,
     Settlement, SkipReason, StopKind, Task, Verdict,
 };
-use crate::value::format_seconds;
+use crate::value::{format_seconds, ranges};
 
 /// What happened, in one sentence.
 pub(super) fn sentence(record: &Record, state: &RunState) -> String {
@@ -15,13 +15,11 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
         Event::RunStarted { incident, overrides, .. } => started(state, incident.as_deref(), overrides),
         Event::LeaseTaken { holder, reason } => lease(holder, *reason),
         Event::GroupEntered { task, items: Some(items), batches, .. } => {
-            let names: Vec<&str> = items.iter().take(12).map(|item| item.id.as_str()).collect();
-            let more = items.len().saturating_sub(names.len());
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            let names = ranges::fold_within(items.iter().map(|item| item.id.as_str()), 200);
             // One by one is how it goes where nothing else is said.
             let some = batches.iter().any(|size| *size > 1);
             let batches = if some { format!(", in {} batches", batches.len()) } else { String::new() };
-            format!("{task} begins, for each of {}{batches}: {}{more}", items.len(), names.join(", "))
+            format!("{task} begins, for each of {}{batches}: {names}", items.len())
         }
         Event::GroupEntered { task, items: None, .. } => format!("{task} begins"),
         Event::ItemFailed { task, item, because } => {

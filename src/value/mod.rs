@@ -4,6 +4,7 @@
 mod environment;
 mod hidden;
 mod kind;
+pub mod ranges;
 mod reference;
 mod units;
 mod unknown;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Output;
+use crate::cli::view::timeline_fold::Only;
 
 /// `timeline`.
 #[derive(Debug, Args)]
@@ -15,6 +16,13 @@ pub struct Timeline {
     /// How it is given
     #[arg(long, value_enum, default_value_t = Output::Human)]
     pub output: Output,
+    /// Only what is about a step (`restart`), a step for an item (`restart@web7`) or an item (`@web7`), with all that its
+    /// commands printed
+    #[arg(long, value_name = "TASK")]
+    pub only: Option<Only>,
+    /// Every record, also where those of a batch say the same of many items
+    #[arg(long, conflicts_with = "only")]
+    pub full: bool,
     /// Write the signed end of the run's chain to a file, to be kept where the journal's writers cannot reach it
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,

@@ -6,10 +6,8 @@ use crate::playbook::{Child, Each, Group, GroupKind, Step};
 use crate::run::{RunState, Task, TaskState, Time};
 use crate::timeline::skip_reason;
 
+use super::crowd::{Crowd, Crowds, FEW, steps_of};
 use super::rows::{Mark, Row, row};
-
-/// So many items are shown one by one; of more than that only those that go on or went wrong.
-const ITEMS: usize = 8;
 
 /// A line of the picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,27 +26,30 @@ pub struct Entry {
     pub gate: Option<bool>,
     /// The checkpoint after it, and whether it is reached.
     pub checkpoint: Option<(String, bool)>,
+    /// Whether its items are too many to be shown one by one: a block below it counts them.
+    pub crowded: bool,
 }
 
-/// All lines of a run.
-pub fn entries(state: &RunState, now: Time) -> Vec<Entry> {
+/// What the lines are made from.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    state: &'a RunState,
+    crowds: &'a Crowds,
+    now: Time,
+}
+
+/// All lines of a run; the crowds are those of its state.
+pub fn entries(state: &RunState, crowds: &Crowds, now: Time) -> Vec<Entry> {
     let mut list = Vec::new();
-    level(state, None, None, 0, now, &mut list);
+    level(Run { state, crowds, now }, None, None, 0, &mut list);
     list
 }
 
-fn level(
-    state: &RunState,
-    group: Option<&Group>,
-    item: Option<&ItemId>,
-    depth: usize,
-    now: Time,
-    list: &mut Vec<Entry>,
-) {
-    for child in state.playbook().level(group) {
+fn level(run: Run<'_>, group: Option<&Group>, item: Option<&ItemId>, depth: usize, list: &mut Vec<Entry>) {
+    for child in run.state.playbook().level(group) {
         match child {
-            Child::Step(step) => list.push(of_step(state, step, item, depth, now)),
-            Child::Group(group) => of_group(state, group, item, depth, now, list),
+            Child::Step(step) => list.push(of_step(run.state, step, item, depth, run.now)),
+            Child::Group(group) => of_group(run, group, item, depth, list),
         }
     }
 }
@@ -64,50 +65,75 @@ fn of_step(state: &RunState, step: &Step, item: Option<&ItemId>, depth: usize, n
         gate: step.point_of_no_return.then(|| state.point_of_no_return() == Some(&task)),
         checkpoint: step.checkpoint.as_ref().map(|name| (name.clone(), reached(name))),
         task,
+        crowded: false,
     }
 }
 
-fn of_group(state: &RunState, group: &Group, item: Option<&ItemId>, depth: usize, now: Time, list: &mut Vec<Entry>) {
+fn of_group(run: Run<'_>, group: &Group, item: Option<&ItemId>, depth: usize, list: &mut Vec<Entry>) {
+    let Run { state, crowds, now } = run;
     let task = Task::at(&group.id, item);
-    let gates: Vec<&Step> = state.playbook().steps.iter().skip(group.first).take(group.count).collect();
-    let crossed = state.point_of_no_return().is_some_and(|crossed| gates.iter().any(|step| step.id == crossed.step));
-    let is_gate = group.each().is_some() && gates.iter().any(|step| step.point_of_no_return);
+    let is_gate = group.each().is_some() && steps_of(state, group).any(|step| step.point_of_no_return);
+    let crossed = || {
+        let crossed = state.point_of_no_return();
+        crossed.is_some_and(|crossed| steps_of(state, group).any(|step| step.id == crossed.step))
+    };
+    let crowd = crowds.get(&group.id);
     list.push(Entry {
         depth,
         name: group.id.to_string(),
         title: group.title.clone(),
-        row: group_row(state, group, &task, now),
-        gate: is_gate.then_some(crossed),
+        row: match (crowd, group.each()) {
+            (Some(crowd), Some(_)) => crowd_row(state, crowd, now),
+            _ => group_row(state, group, &task, now),
+        },
+        gate: is_gate.then(crossed),
         checkpoint: group
             .checkpoint
             .as_ref()
             .map(|name| (name.clone(), state.checkpoints.iter().any(|point| point.step == group.id))),
         task: task.clone(),
+        crowded: crowd.is_some(),
     });
     match &group.kind {
         GroupKind::Each(_) => items(state, group, &task, depth + 1, now, list),
         // What is not needed is not in the way; whether it is, is known once its step has ended.
         GroupKind::Forward { of } if !state.is_failed(&Task::at(of, item)) => {}
         GroupKind::Parallel | GroupKind::Nested(_) | GroupKind::Forward { .. } => {
-            level(state, Some(group), item, depth + 1, now, list);
+            level(run, Some(group), item, depth + 1, list);
         }
     }
 }
 
 fn items(state: &RunState, group: &Group, task: &Task, depth: usize, now: Time, list: &mut Vec<Entry>) {
     let Some(entered) = state.entered.get(task) else { return };
-    let few = entered.items.len() <= ITEMS;
-    let mut left = ITEMS;
-    for item in &entered.items {
+    // Where there are more of them, they are counted.
+    for item in entered.items.iter().filter(|_| entered.items.len() <= FEW) {
         let Some((task, row)) = item_row(state, group, &item.id, now) else { continue };
-        let matters = row.mark.moves() || matches!(row.mark, Mark::Failed | Mark::Unknown);
-        if few || (matters && left > 0) {
-            left = left.saturating_sub(1);
-            let name = format!("@{}", item.id);
-            let title = item.id.to_string();
-            list.push(Entry { depth, name, title, task, row, gate: None, checkpoint: None });
-        }
+        let (name, title) = (format!("@{}", item.id), item.id.to_string());
+        list.push(Entry { depth, name, title, task, row, gate: None, checkpoint: None, crowded: false });
     }
+}
+
+/// The row of a group whose items are counted.
+fn crowd_row(state: &RunState, crowd: &Crowd, now: Time) -> Row {
+    let counts = crowd.counts;
+    let over = counts.waiting + counts.in_hand + counts.unknown == 0;
+    let rests = state.ended.is_some() || state.stopped.is_some() || state.question.is_some();
+    let until = if over || rests && counts.in_hand == 0 { crowd.moved.unwrap_or(now) } else { now };
+    let seconds = crowd.since.map(|since| until.seconds_since(since).max(0.0));
+    let too_many = state.entered.get(&crowd.task).is_some_and(|entered| entered.too_many_failed());
+    let mark = match state.tasks.get(&crowd.task) {
+        Some(own) if own.passed => return Row::new(Mark::Failed, seconds, "failed, and passed over"),
+        _ if state.skipped.contains_key(&crowd.task) => Mark::Skipped,
+        _ if counts.undone > 0 && counts.in_hand == 0 && state.ended.is_some() => Mark::Undone,
+        _ if counts.undone > 0 => Mark::Undoing,
+        _ if too_many => Mark::Failed,
+        _ if over => Mark::Done,
+        _ if crowd.since.is_none() && counts.in_hand == 0 => Mark::Pending,
+        _ if rests && counts.in_hand == 0 => Mark::Pending,
+        _ => Mark::Running,
+    };
+    Row::new(mark, seconds, crowd.words())
 }
 
 /// How an item stands: of a block of steps it is the newest step that was begun for it.

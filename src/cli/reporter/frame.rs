@@ -1,5 +1,7 @@
 //! One picture of a run on a terminal: a pure function of what is known, the time, and the size of the window.
 
+use std::collections::BTreeMap;
+
 use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::text::{Ink, Line, shorten, wrap};
@@ -9,7 +11,10 @@ use crate::cli::visible;
 use crate::run::{QuestionKind, RunState, Task, Time};
 use crate::value::format_seconds;
 
+use super::block::Block;
+use super::crowd::group_of;
 use super::entries::{Entry, entries};
+use super::mirror::Mirror;
 use super::rows::Row;
 
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
@@ -17,20 +22,44 @@ const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "�
 /// What is known beyond the run's state.
 #[derive(Debug, Clone, Default)]
 pub struct Scene {
-    /// What is known of the run; absent while it is planned.
-    pub state: Option<RunState>,
+    /// The run, as far as it is told here.
+    pub run: Mirror,
     /// The step whose target is looked at for the plan.
     pub planning: Option<String>,
-    /// The task that is about to be begun, looked into or checked, and until when nothing happens.
-    pub current: Option<(Task, &'static str, Option<Time>)>,
-    /// The last line that a command printed.
-    pub output: String,
+    /// The tasks that are about to be begun, looked into or checked.
+    pub current: BTreeMap<Task, Hint>,
+    /// The last line that each command under way printed.
+    pub said: BTreeMap<Task, String>,
     /// Something to say until the end.
     pub notice: Option<&'static str>,
     /// How commands are printed.
     pub paste: Paste,
     /// Which picture of the spinner.
     pub turn: usize,
+}
+
+/// What is about to be done with a task.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hint {
+    /// In words.
+    pub words: &'static str,
+    /// Until when nothing happens.
+    pub until: Option<Time>,
+}
+
+impl Hint {
+    /// How long it is until then, if it is not over.
+    fn left(&self, now: Time) -> Option<f64> {
+        self.until.map(|until| until.seconds_since(now)).filter(|left| *left > 0.0)
+    }
+
+    /// In words, with the time that is left.
+    pub fn words_at(&self, now: Time) -> String {
+        match self.left(now) {
+            Some(left) => format!("{} in {}", self.words, format_seconds(left)),
+            None => self.words.to_owned(),
+        }
+    }
 }
 
 /// The size of the window.
@@ -46,14 +75,14 @@ impl Scene {
     /// The picture.
     pub fn lines(&self, now: Time, window: Window) -> Vec<Line> {
         let spin = SPINNER[self.turn % SPINNER.len()];
-        let Some(state) = &self.state else {
+        let Some(state) = &self.run.state else {
             let what = self.planning.as_deref().unwrap_or("the targets");
             return vec![Line::new().with(Ink::Warn, spin).with(Ink::Plain, format!(" looking at {what}, read-only"))];
         };
         let mut head = header(state, now, window.width);
-        let (mut body, current) = self.body(state, now, window.width, spin);
         let foot = self.foot(state, now, window.width);
         let room = window.rows.saturating_sub(head.len() + foot.len() + 1).max(3);
+        let (mut body, current) = self.body(state, now, Window { width: window.width, rows: room }, spin);
         scroll(&mut body, current, room);
         head.extend(body);
         head.extend(foot);
@@ -61,29 +90,40 @@ impl Scene {
     }
 
     /// The lines of the steps, and which of them is in hand.
-    fn body(&self, state: &RunState, now: Time, width: usize, spin: &str) -> (Vec<Line>, usize) {
+    fn body(&self, state: &RunState, now: Time, room: Window, spin: &str) -> (Vec<Line>, usize) {
         let mut lines = Vec::new();
         let mut current = 0;
-        let entries = entries(state, now);
+        let width = room.width;
+        let entries = entries(state, &self.run.crowds, now);
         let column = title_column(&entries, width);
+        let alone = state.in_flight().count() == 1;
+        // What is left beside the lines of the steps; a block needs a few in any window.
+        let plain = entries.len() + entries.iter().filter(|e| e.gate.is_some()).count();
+        let plain = plain + entries.iter().filter(|e| e.checkpoint.is_some()).count();
+        let mut left = room.rows.saturating_sub(plain).max(room.rows / 2);
         for mut entry in entries {
             if let Some(crossed) = entry.gate {
                 let words = if crossed { "point of no return, crossed" } else { "point of no return" };
                 lines
                     .push(Line::plain(" ").with(if crossed { Ink::Warn } else { Ink::Dim }, format!("▲── {words} ──")));
             }
-            let ours = self.current.as_ref().filter(|(task, ..)| task.doing() == entry.task && state.ended.is_none());
-            if let Some((_, words, until)) = ours.filter(|_| !entry.row.mark.moves() || entry.row.message.is_empty()) {
+            let ours = self.hint_of(&entry).filter(|_| state.ended.is_none());
+            if let Some(hint) = ours.filter(|_| !entry.row.mark.moves() || entry.row.message.is_empty()) {
                 current = lines.len();
-                self.hint(&mut entry.row, words, *until, now);
+                hinted(&mut entry.row, hint, now);
             }
             let moves = entry.row.mark.moves();
             if moves {
                 current = lines.len();
             }
             lines.push(step_line(&entry, column, spin, ours.is_some()));
-            if moves && !self.output.is_empty() && state.in_flight().count() == 1 && is_in_flight(state, &entry) {
-                lines.push(Line::plain("     ").with(Ink::Dim, &self.output));
+            if entry.crowded {
+                let block = self.block(state, &entry, now, width, left, spin);
+                left = left.saturating_sub(block.len());
+                lines.extend(block);
+            } else if moves && alone && is_in_flight(state, &entry) {
+                let said = self.said.iter().find(|(task, _)| task.doing() == entry.task);
+                lines.extend(said.map(|(_, said)| Line::plain("     ").with(Ink::Dim, said)));
             }
             if let Some((name, reached)) = &entry.checkpoint {
                 let ink = if *reached { Ink::Good } else { Ink::Dim };
@@ -93,14 +133,22 @@ impl Scene {
         (lines, current)
     }
 
-    /// What is about to be done with the step in hand.
-    fn hint(&self, row: &mut Row, words: &str, until: Option<Time>, now: Time) {
-        let left = until.map(|until| until.seconds_since(now)).filter(|left| *left > 0.0);
-        match left {
-            Some(left) => row.message = format!("{words} in {}; {}", format_seconds(left), row.message),
-            None if row.message.is_empty() => row.message = words.to_owned(),
-            None => {}
+    /// What is about to be done with the task of a line.
+    fn hint_of(&self, entry: &Entry) -> Option<&Hint> {
+        if entry.crowded {
+            return None;
         }
+        let own = self.current.get(&entry.task);
+        own.or_else(|| self.current.iter().find(|(task, _)| task.doing() == entry.task).map(|(_, hint)| hint))
+    }
+
+    /// The block below the line of a group with many items.
+    fn block(&self, state: &RunState, entry: &Entry, now: Time, width: usize, room: usize, spin: &str) -> Vec<Line> {
+        let found = group_of(state, &entry.task.step).zip(self.run.crowds.get(&entry.task.step));
+        let Some((group, crowd)) = found else { return Vec::new() };
+        let rest = self.paste.command(format!("status {}", state.run));
+        let block = Block { state, group, crowd, current: &self.current, said: &self.said, rest, now };
+        block.lines(3 + 2 * entry.depth, width, room, spin)
     }
 
     fn foot(&self, state: &RunState, now: Time, width: usize) -> Vec<Line> {
@@ -142,6 +190,15 @@ impl Scene {
             lines.push(Line::plain(" ").with(Ink::Warn, notice));
         }
         lines
+    }
+}
+
+/// What is about to be done with a step, in its row.
+fn hinted(row: &mut Row, hint: &Hint, now: Time) {
+    match hint.left(now) {
+        Some(_) => row.message = format!("{}; {}", hint.words_at(now), row.message),
+        None if row.message.is_empty() => row.message = hint.words.to_owned(),
+        None => {}
     }
 }
 
@@ -248,7 +305,7 @@ fn scroll(lines: &mut Vec<Line>, current: usize, room: usize) {
 
 /// The picture that stays: every step, whatever the window's size.
 pub fn last(scene: &Scene) -> Vec<Line> {
-    let now = scene.state.as_ref().and_then(|state| state.ended.as_ref()).map_or_else(clock::now, |(_, at, _)| *at);
+    let now = scene.run.state.as_ref().and_then(|state| state.ended.as_ref()).map_or_else(clock::now, |(_, at, _)| *at);
     let width = crate::cli::screen::terminal_width();
     scene.lines(now, Window { width, rows: usize::MAX / 2 })
 }
@@ -267,7 +324,7 @@ mod tests {
     }
 
     fn scene(story: &Story) -> Scene {
-        Scene { state: Some(story.state.clone()), ..Scene::default() }
+        Scene { run: Mirror::of(story.state.clone()), ..Scene::default() }
     }
 
     fn middle() -> Story {
@@ -282,7 +339,8 @@ mod tests {
     #[test]
     fn a_run_in_the_middle_at_80_columns() {
         let story = middle();
-        let scene = Scene { output: "waiting for\x1b[2J promotion".to_owned(), ..scene(&story) };
+        let said = BTreeMap::from([("promote".parse().unwrap(), "waiting for\x1b[2J promotion".to_owned())]);
+        let scene = Scene { said, ..scene(&story) };
         insta::assert_snapshot!(shown(&scene, story.now(), 80, 24));
     }
 
@@ -317,8 +375,28 @@ mod tests {
         let mut story = Story::begin();
         story.intent("roles").outcome("roles", 1.0, crate::outcome::Report::no_effect("pg1 does not answer"));
         let now = story.now();
-        let current = Some(("roles".parse().unwrap(), "tried again", Some(now.plus_seconds(3.0))));
+        let hint = Hint { words: "tried again", until: Some(now.plus_seconds(3.0)) };
+        let current = BTreeMap::from([("roles".parse().unwrap(), hint)]);
         let text = shown(&Scene { current, ..scene(&story) }, now, 120, 24);
         assert!(text.contains("tried again in 3.0 s; pg1 does not answer"), "{text}");
+    }
+
+    #[test]
+    fn a_thousand_hosts_on_a_small_terminal() {
+        let story = samples::crowded();
+        let said = BTreeMap::from([("kernel@web0413".parse().unwrap(), "读取\x1b[31m版本".to_owned())]);
+        let scene = Scene { said, ..scene(&story) };
+        insta::assert_snapshot!(shown(&scene, story.now(), 79, 23));
+        let narrow = shown(&scene, story.now(), 40, 12);
+        assert!(narrow.contains("web0007") && narrow.contains("410 of"), "a failure and the counts stay: {narrow}");
+    }
+
+    #[test]
+    fn a_thousand_hosts_on_a_large_terminal_without_colours_and_with_them() {
+        let story = samples::crowded();
+        insta::assert_snapshot!(shown(&scene(&story), story.now(), 159, 49));
+        let lines = scene(&story).lines(story.now(), Window { width: 79, rows: 23 });
+        let coloured = lines.iter().map(|line| line.render(&Look { color: true, unicode: true, width: Some(79) }));
+        assert!(coloured.into_iter().any(|line| line.contains("\x1b[1;31m━")), "what failed is red in the bar");
     }
 }

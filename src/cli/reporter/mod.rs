@@ -2,10 +2,15 @@
 //! JSON. Replays (`watch`) go through the same code as live runs. It never decides anything, and a closed output never
 //! stops a run.
 
+mod batches;
+mod block;
+mod crowd;
 mod entries;
 mod frame;
 mod json;
 mod live;
+mod many;
+mod mirror;
 mod plain;
 mod rows;
 
@@ -16,6 +21,8 @@ use super::paste::Paste;
 use super::screen::Screen;
 use crate::engine::Observer;
 
+pub use block::{Block, reason};
+pub use crowd::{Crowds, FEW, Stand, group_of, steps_of};
 pub use entries::{Entry, entries};
 pub use rows::Mark;
 

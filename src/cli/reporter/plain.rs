@@ -1,8 +1,10 @@
 //! A run off a terminal: one line a record, with its time, and what commands print.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
+use super::many::Many;
 use super::{Reporter, interrupt_words};
 use crate::cli::clock;
 use crate::cli::paste::Paste;
@@ -22,7 +24,7 @@ const LINE_BYTES: usize = 64 * 1024;
 pub struct Plain {
     screen: Screen,
     paste: Paste,
-    printed: Mutex<Printed>,
+    printed: Arc<Mutex<Printed>>,
 }
 
 /// What commands have printed and not ended yet.
@@ -31,17 +33,47 @@ struct Printed {
     partial: BTreeMap<Task, Vec<u8>>,
     /// Those that may be under way beside others: each line says whose it is.
     beside: BTreeSet<Task>,
+    /// Those that are too many for a line each.
+    many: Many,
+    /// Whether somebody looks whether a sign of life is due.
+    watched: bool,
 }
 
 impl Plain {
     /// Lines on stderr.
     pub fn new(screen: Screen, paste: Paste) -> Self {
-        Self { screen, paste, printed: Mutex::default() }
+        Self { screen, paste, printed: Arc::default() }
     }
 
     fn printed(&self) -> MutexGuard<'_, Printed> {
-        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.printed)
     }
+
+    fn say(&self, printed: &mut Printed, lines: &[Line]) {
+        if !lines.is_empty() {
+            printed.many.spoke(clock::now());
+            self.screen.say(lines);
+        }
+    }
+
+    /// Looks from now on whether a sign of life is due, until the run is over.
+    fn watch(&self) {
+        let (printed, screen): (Weak<Mutex<Printed>>, Screen) = (Arc::downgrade(&self.printed), self.screen);
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(Duration::from_secs(1));
+                let Some(printed) = printed.upgrade() else { return };
+                let now = clock::now();
+                if let Some(line) = locked(&printed).many.sign_of_life(now) {
+                    screen.say(&[stamped(now).followed_by(line)]);
+                }
+            }
+        });
+    }
+}
+
+fn locked(printed: &Mutex<Printed>) -> MutexGuard<'_, Printed> {
+    printed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Printed {
@@ -104,7 +136,8 @@ pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
     Some(stamped(record.time).with(ink, mark).with(ink, " ").with(ink, text))
 }
 
-fn stamped(time: Time) -> Line {
+/// A line that begins with a time.
+pub(super) fn stamped(time: Time) -> Line {
     Line::new().with(Ink::Dim, clock::rfc3339(time)).with(Ink::Plain, " ")
 }
 
@@ -123,34 +156,53 @@ impl Observer for Plain {
         let mut lines = Vec::new();
         let mut printed = self.printed();
         if let Event::Outcome { task, .. } | Event::Settled { task, .. } = &record.event {
-            lines.extend(printed.lines(task, b"", true));
+            let last = printed.lines(task, b"", true);
+            lines.extend(printed.many.keep(task, last).unwrap_or_default());
         }
         if let Event::Intent { task, .. } = &record.event
             && state.runs_beside_others(task)
         {
             printed.beside.insert(task.clone());
         }
-        drop(printed);
-        lines.extend(line(record, state));
-        self.screen.say(&lines);
+        if let Event::Outcome { task, .. } = &record.event {
+            printed.beside.remove(task);
+        }
+        match printed.many.take(record, state, line) {
+            Some(counted) => lines.extend(counted),
+            None => {
+                if matches!(record.event, Event::RunEnded { .. }) {
+                    lines.extend(printed.many.standing(state).map(|line| stamped(record.time).followed_by(line)));
+                }
+                lines.extend(line(record, state));
+            }
+        }
+        if matches!(record.event, Event::GroupEntered { .. }) && !std::mem::replace(&mut printed.watched, true) {
+            self.watch();
+        }
+        self.say(&mut printed, &lines);
     }
 
-    fn decision(&self, decision: &Decision, _state: &RunState) {
+    fn decision(&self, decision: &Decision, state: &RunState) {
+        let mut printed = self.printed();
+        if decision.task().is_some_and(|task| task.item.is_some() && printed.many.has(state, &task.step)) {
+            return;
+        }
         if *decision == Decision::Halted {
             let text =
                 format!("  stands still and goes on by itself once that is lifted: {}", self.paste.command(LIFT));
             // A command to paste is never broken.
-            self.screen.say(&[stamped(clock::now()).with(Ink::Bad, text)]);
+            self.say(&mut printed, &[stamped(clock::now()).with(Ink::Bad, text)]);
         }
         if let Some(line) = wait_line(decision, clock::now()) {
-            self.screen.say(&[line]);
+            self.say(&mut printed, &[line]);
         }
     }
 
     fn output(&self, task: &Task, _stderr: bool, bytes: &[u8]) {
-        let lines = self.printed().lines(task, bytes, false);
-        if !lines.is_empty() {
-            self.screen.say(&lines);
+        let mut printed = self.printed();
+        let lines = printed.lines(task, bytes, false);
+        if let Some(lines) = printed.many.keep(task, lines) {
+            self.say(&mut printed, &lines);
         }
     }
 }

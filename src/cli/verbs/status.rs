@@ -5,7 +5,7 @@ use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::follow::exit_of;
-use crate::cli::reporter::{Entry, entries};
+use crate::cli::reporter::{Block, Crowds, Entry, entries, group_of};
 use crate::cli::runs::{self, Doing};
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
@@ -14,6 +14,9 @@ use crate::cli::view::{end, halted, heading};
 use crate::journal::Journal;
 use crate::run::{RunState, Time};
 use crate::value::format_seconds;
+
+/// So many lines are given to the items of one `for_each` that is under way: what became of each is told below.
+const ROOM: usize = 9;
 
 /// Shows how a run stands.
 ///
@@ -55,28 +58,35 @@ pub fn status(setup: &Setup, args: &Status) -> Result<Exit, Failure> {
     }
     lines.push(Line::new());
     lines.push(heading("Steps"));
-    lines.extend(steps(&state, now));
+    lines.extend(steps(setup, &state, now, width));
     lines.push(Line::new());
     lines.extend(end::lines(&state, doing, now, &setup.paste, width));
     setup.screen.print_whole(&lines);
     Ok(Exit::Success)
 }
 
-fn steps(state: &RunState, now: Time) -> Vec<Line> {
-    let entries = entries(state, now);
+fn steps(setup: &Setup, state: &RunState, now: Time, width: usize) -> Vec<Line> {
+    let crowds = Crowds::of(state);
+    let entries = entries(state, &crowds, now);
     let long = |entry: &Entry| entry.name.len() + 2 * entry.depth;
     let column = entries.iter().map(long).max().unwrap_or(0) + 6;
-    entries
-        .into_iter()
-        .map(|entry| {
-            let (glyph, ink) = entry.row.mark.glyph();
-            let time = entry.row.seconds.map(format_seconds).unwrap_or_default();
-            Line::plain(" ".repeat(2 + 2 * entry.depth))
-                .with(ink, glyph)
-                .with(Ink::Plain, format!(" {}", entry.name))
-                .pad_to(column)
-                .with(Ink::Plain, format!("{time:>9}  "))
-                .with(Ink::Dim, entry.row.message)
-        })
-        .collect()
+    let mut lines = Vec::new();
+    for entry in &entries {
+        let (glyph, ink) = entry.row.mark.glyph();
+        let time = entry.row.seconds.map(format_seconds).unwrap_or_default();
+        let line = Line::plain(" ".repeat(2 + 2 * entry.depth))
+            .with(ink, glyph)
+            .with(Ink::Plain, format!(" {}", entry.name))
+            .pad_to(column)
+            .with(Ink::Plain, format!("{time:>9}  "));
+        lines.push(line.with(Ink::Dim, &entry.row.message));
+        let found = group_of(state, &entry.task.step).zip(crowds.get(&entry.task.step));
+        if let Some((group, crowd)) = found.filter(|_| entry.crowded && state.ended.is_none()) {
+            let rest = setup.paste.command(format!("timeline {}", state.run));
+            let (current, said) = Default::default();
+            let block = Block { state, group, crowd, current: &current, said: &said, rest, now };
+            lines.extend(block.lines(4 + 2 * entry.depth, width, ROOM, "⠋"));
+        }
+    }
+    lines
 }

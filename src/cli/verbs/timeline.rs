@@ -10,11 +10,12 @@ use crate::cli::clock;
 use crate::cli::paste::quote;
 use crate::cli::setup::Setup;
 use crate::cli::text::Line;
+use crate::cli::view::timeline_fold::is_about;
 use crate::cli::view::{run_json, timeline as view};
 use crate::ids::RunId;
 use crate::journal::{Checkpoint, Journal, JournalError, Key, Stored};
 use crate::run::{Record, Time};
-use crate::timeline::Timeline;
+use crate::timeline::{Entry, Timeline};
 
 /// Shows a timeline.
 ///
@@ -33,18 +34,38 @@ pub fn timeline(setup: &Setup, args: &Args) -> Result<Exit, Failure> {
     }
     let timeline = Timeline::of(&run, &records);
     let screen = &setup.screen;
+    let about = |entry: &&Entry| args.only.as_ref().is_none_or(|only| is_about(entry, only));
+    if args.only.is_some() && !timeline.entries.iter().any(|entry| about(&entry)) {
+        return Err(nothing_about(setup, &run));
+    }
     match args.output {
-        Output::Human => screen.print_whole(&view::lines(&timeline, screen.text_width())),
+        Output::Human => {
+            let wanted = view::Wanted { full: args.full, only: args.only.clone() };
+            screen.print_whole(&view::lines(&timeline, &wanted, screen.text_width()));
+        }
+        Output::Json if args.only.is_some() => return Err(whole_or_nothing(setup, &run)),
         Output::Json => screen.json(&view::json(&run, &timeline, &stored)),
         Output::Jsonl => {
             let started = timeline.entries.first().map_or(Time(0), |entry| entry.time);
-            timeline.entries.iter().for_each(|entry| screen.json(&run_json::entry(&run, entry, started)));
+            timeline.entries.iter().filter(about).for_each(|entry| screen.json(&run_json::entry(&run, entry, started)));
         }
     }
     match timeline.broken {
         Some(fault) => Err(fault.into()),
         None => Ok(Exit::Success),
     }
+}
+
+fn nothing_about(setup: &Setup, run: &RunId) -> Failure {
+    Failure::new(Exit::NotFound, format!("nothing in run {run} is about that"))
+        .meaning("--only takes a step (restart), a step for an item (restart@web7) or an item (@web7)")
+        .next(setup.paste.command(format!("status {run}     (its steps)")))
+}
+
+fn whole_or_nothing(setup: &Setup, run: &RunId) -> Failure {
+    Failure::new(Exit::Usage, "--only cannot be given with --output json".to_owned())
+        .meaning("that output is whole, so that it can be verified without the journal")
+        .next(setup.paste.command(format!("timeline {run} --only … --output jsonl")))
 }
 
 /// Writes the signed end of the chain.

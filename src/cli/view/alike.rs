@@ -48,7 +48,7 @@ pub fn alike<'a>(
 }
 
 /// A text without a name: where it stands as a word of its own.
-fn mask(text: &str, name: &str) -> String {
+pub(super) fn mask(text: &str, name: &str) -> String {
     let inside = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     let mut result = String::with_capacity(text.len());
     let mut rest = text;

@@ -9,15 +9,16 @@ use crate::cli::runs::Doing;
 use crate::cli::text::{Ink, Line, wrap};
 use crate::cli::visible;
 use crate::engine::{Ending, EndingKind};
+use crate::ids::StepId;
 use crate::run::{QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict};
 use crate::timeline::verdict_words;
-use crate::value::format_seconds;
+use crate::value::{format_seconds, ranges};
 
 use super::asked::Sent;
 use super::plan::service_ink;
-use super::{answers, approval, halted, heading, paragraph};
+use super::{answers, approval, halted, heading, items, paragraph};
 
-/// So many items of a step are told one by one.
+/// So many exceptions are told one by one.
 const FEW: usize = 8;
 
 /// What a run is doing after this process has left it.
@@ -46,6 +47,7 @@ pub fn told(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usi
     lines.push(Line::new());
     lines.extend(world(state, doing, now, width));
     lines.extend(changed(state, width));
+    lines.extend(items::lines(state, paste, width));
     lines.extend(question(state, doing, now, paste, width));
     lines
 }
@@ -123,13 +125,13 @@ pub fn recovery_line(state: &RunState, now: Time) -> Option<Line> {
 
 fn world(state: &RunState, doing: Doing, now: Time, width: usize) -> Vec<Line> {
     let mut lines = vec![heading("How the world stands")];
-    let busy: Vec<String> = state.in_flight().map(|(task, _)| task.to_string()).collect();
+    let busy = named(state.in_flight().map(|(task, _)| task));
     let (names, are, their) = match busy.as_slice() {
         [_] => (busy.join(""), ["is", "was"], "its command may still run, and its outcome is"),
         _ => (busy.join(", "), ["are", "were"], "their commands may still run, and their outcomes are"),
     };
     let summary = match &state.ended {
-        Some((_, _, summary)) => summary.clone(),
+        Some((_, _, summary)) => shortened(state, summary),
         None if !busy.is_empty() && doing == Doing::Interrupted => {
             format!("{names} {} under way when the run was left; {their} looked into when the run is resumed", are[1])
         }
@@ -162,6 +164,39 @@ fn world(state: &RunState, doing: Doing, now: Time, width: usize) -> Vec<Line> {
     lines
 }
 
+/// Tasks by name, those of one step for several items together: `restart@web[1-50]`.
+fn named<'a>(tasks: impl Iterator<Item = &'a Task>) -> Vec<String> {
+    let mut names: Vec<(&Task, Vec<&str>)> = Vec::new();
+    for task in tasks {
+        let item = task.item.as_ref().map(|item| item.as_str());
+        let same = |(other, items): &&mut (&Task, Vec<&str>)| {
+            !items.is_empty() && other.step == task.step && other.phase == task.phase
+        };
+        match (names.iter_mut().find(same), item) {
+            (Some((_, items)), Some(item)) => items.push(item),
+            (_, item) => names.push((task, item.into_iter().collect())),
+        }
+    }
+    let name = |(task, items): &(&Task, Vec<&str>)| match items.as_slice() {
+        [] | [_] => task.to_string(),
+        items => {
+            let undo = if task.is_undo() { " (undo)" } else { "" };
+            format!("{}@{}{undo}", task.step, ranges::fold_within(items.iter().copied(), 120))
+        }
+    };
+    names.iter().map(name).collect()
+}
+
+/// The summary of a run, without a long list of what is told of each item below.
+fn shortened(state: &RunState, summary: &str) -> String {
+    if state.exceptions.len() <= FEW {
+        return summary.to_owned();
+    }
+    let more = format!("; and {} more", state.exceptions.len() - 3);
+    let few = state.exceptions.iter().take(3).cloned().collect::<Vec<_>>().join("; ") + &more;
+    summary.replace(&state.exceptions.join("; "), &few)
+}
+
 fn indented(line: Line) -> Line {
     Line::plain("  ").followed_by(line)
 }
@@ -182,7 +217,8 @@ fn changed(state: &RunState, width: usize) -> Vec<Line> {
     let column = told.iter().map(|told| told.name().chars().count()).max().unwrap_or(0) + 6;
     let mut lines = vec![heading("What was changed")];
     for told in told {
-        let clean = visible::line(&told.text);
+        let text = told.text();
+        let clean = visible::line(&text);
         let mut texts = wrap(&clean, width.saturating_sub(column)).into_iter();
         let head = Line::plain("  ").with(told.ink, told.mark).with(Ink::Plain, format!(" {}", told.name()));
         lines.push(head.pad_to(column).with(Ink::Plain, texts.next().unwrap_or_default()));
@@ -198,54 +234,63 @@ struct Told<'a> {
     mark: &'static str,
     ink: Ink,
     text: String,
+    /// Whether its items are told below, and only counted here.
+    counted: bool,
 }
 
 impl Told<'_> {
     fn name(&self) -> String {
         match self.tasks.as_slice() {
-            [first, .., last] => {
-                let last = last.item.as_ref().map_or_else(String::new, |item| format!("@{item}"));
-                format!("{first} … {last} ({})", self.tasks.len())
-            }
+            // Which they are is told of each item below.
+            [first, ..] if self.counted => first.step.to_string(),
             tasks => tasks.iter().map(|task| task.to_string()).collect(),
         }
     }
+
+    fn text(&self) -> String {
+        let count = match (self.counted, self.tasks.len()) {
+            (true, 1) => "for 1 item",
+            (true, many) => &format!("for {many} items"),
+            (false, _) => "",
+        };
+        [count, &self.text].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ")
+    }
 }
 
-/// Of a step with many items those that went well are told in one line where it reads the same: what went wrong would be
-/// lost among them.
+/// Of a step with many items those that stand the same way are counted in one line: what became of each is told below.
 fn alike<'a>(state: &RunState, touched: &[(&'a Task, &TaskState)]) -> Vec<Told<'a>> {
     let mut list: Vec<Told<'a>> = Vec::new();
-    let mut counts = BTreeMap::new();
-    touched.iter().for_each(|(task, _)| *counts.entry(&task.step).or_insert(0_usize) += 1);
+    let mut known: BTreeMap<(&StepId, &str), usize> = BTreeMap::new();
     for (task, doing) in touched {
         let (mark, ink, word) = standing(state, task, doing);
+        if task.item.is_some() && items::tells(state, &task.step) {
+            let place = *known.entry((&task.step, word)).or_insert_with(|| {
+                list.push(Told { tasks: Vec::new(), mark, ink, text: word.to_owned(), counted: true });
+                list.len() - 1
+            });
+            if let Some(told) = list.get_mut(place) {
+                told.tasks.push(task);
+            }
+            continue;
+        }
         let message = if state.is_undone(task) { "" } else { doing.message() };
         let text = [word, message].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
-        let many = counts.get(&task.step).is_some_and(|count| *count > FEW);
-        let well = matches!(mark, "✓" | "↩") && task.item.is_some();
-        let same = |told: &&mut Told<'_>| {
-            told.mark == mark && told.text == text && told.tasks.first().is_some_and(|other| other.step == task.step)
-        };
-        match list.iter_mut().find(same).filter(|_| many && well) {
-            Some(told) => told.tasks.push(task),
-            None => list.push(Told { tasks: vec![task], mark, ink, text }),
-        }
+        list.push(Told { tasks: vec![task], mark, ink, text, counted: false });
     }
     list
 }
 
 /// Whether what a step did stands: a mark and words.
 pub fn standing(state: &RunState, task: &Task, doing: &TaskState) -> (&'static str, Ink, &'static str) {
-    let undo_failed = |(other, undo): (&Task, &TaskState)| {
-        &other.doing() == task && other.is_undo() && matches!(undo.status, Status::Failed { .. } | Status::Doubtful)
-    };
+    let parts = state.playbook().step(&task.step).map_or(0, RunState::undo_parts);
+    let mut undos = (0..parts).filter_map(|part| state.tasks.get(&task.undo(part)));
+    let undo_failed = undos.any(|undo| matches!(undo.status, Status::Failed { .. } | Status::Doubtful));
     match doing.status {
         _ if state.is_undone(task) && state.needs_no_undo(task).is_some() => {
             ("✓", Ink::Warn, "stands: a person said that it needs no undo")
         }
         _ if state.is_undone(task) => ("↩", Ink::Dim, "undone"),
-        _ if state.tasks.iter().any(undo_failed) => ("✗", Ink::Bad, "its undo failed"),
+        _ if undo_failed => ("✗", Ink::Bad, "its undo failed"),
         Status::Done if doing.verified == Some(false) => ("✗", Ink::Bad, "done, but what must hold after it does not"),
         Status::Done => ("✓", Ink::Good, ""),
         Status::Unknown | Status::Doubtful => ("?", Ink::Warn, "not known whether it took effect"),

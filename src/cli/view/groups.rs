@@ -3,11 +3,15 @@
 use crate::plan::{Item, Plan};
 use crate::playbook::{Argument, Each, Group, GroupKind, Playbook, Step};
 
+use crate::value::ranges;
+
 use super::command::source;
 use super::plan::short;
 
 /// How many names are listed before the rest is counted.
 const LISTED: usize = 8;
+/// How many columns the names of a list get in a line.
+const ROOM: usize = 100;
 
 /// What a group is, in a line: `at the same time: Look at both sides`.
 pub fn words(group: &Group, items: Option<&[Item]>) -> String {
@@ -41,15 +45,18 @@ fn for_each(each: &Each, items: Option<&[Item]>) -> String {
     format!("for each of {list}, {batch}{failures}{safe}")
 }
 
-/// Names in a line: all of a few, else the first ones, the last one and how many there are.
+/// Names in a line: all of a few, else ranges of them, as many as there is room for, and how many there are.
 pub fn some(names: &[String]) -> String {
-    match (names, names.last()) {
-        (_, Some(last)) if names.len() > LISTED => {
-            let first = names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
-            format!("{first} … {last} ({})", names.len())
-        }
-        _ => names.join(", "),
+    if names.len() <= LISTED {
+        return names.join(", ");
     }
+    format!("{} ({})", ranges::fold_within(names.iter().map(String::as_str), ROOM), names.len())
+}
+
+/// Whether `some` names each of them.
+pub fn is_whole(names: &[String]) -> bool {
+    let names = || names.iter().map(String::as_str);
+    ranges::fold(names()) == ranges::fold_within(names(), ROOM)
 }
 
 /// Whether `some` leaves names out.
@@ -86,6 +93,6 @@ mod tests {
         assert_eq!(names(0), "");
         assert_eq!(names(2), "web1, web2");
         assert!(names(8).ends_with("web7, web8"));
-        assert_eq!(names(200), "web1, web2, web3 … web200 (200)");
+        assert_eq!(names(200), "web[1-200] (200)");
     }
 }

@@ -16,6 +16,7 @@ pub mod faults;
 pub mod groups;
 pub mod halted;
 pub mod inherited;
+pub mod items;
 pub mod page;
 pub mod plan;
 pub mod plan_json;
@@ -26,6 +27,7 @@ pub mod run_json;
 pub mod samples;
 pub mod stranded;
 pub mod timeline;
+pub mod timeline_fold;
 
 use crate::cli::text::{Ink, Line, wrap};
 

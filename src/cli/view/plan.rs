@@ -7,13 +7,15 @@ use crate::cli::text::{Ink, Line, wrap};
 use crate::plan::{Decided, Plan, PlannedStep, Requirement};
 use crate::playbook::{Rollback, Service, Step};
 use crate::spec::{Effect, Fidelity};
-use crate::value::{format_seconds, why_unknown};
+use crate::value::{format_seconds, ranges, why_unknown};
 
-use super::groups::{is_folded, some};
+use super::groups::{is_folded, is_whole, some};
 use super::{checks, heading, paragraph, plan_steps};
 
 /// How many requirements that do not hold are listed at the end.
 const MOST_VIOLATED: usize = 20;
+/// How many targets of a kind are listed before those that count on are written as ranges.
+const MOST_NAMES: usize = 8;
 
 /// What a plan comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -224,7 +226,10 @@ fn targets(targets: &[String]) -> String {
     if kinds.iter().all(|(_, names)| names.len() == 1) {
         return list_or_none(targets);
     }
-    kinds.iter().map(|(kind, names)| format!("{kind} {}", names.join(", "))).collect::<Vec<_>>().join("; ")
+    let told = |names: &Vec<&str>| {
+        if names.len() > MOST_NAMES { ranges::fold(names.iter().copied()) } else { names.join(", ") }
+    };
+    kinds.iter().map(|(kind, names)| format!("{kind} {}", told(names))).collect::<Vec<_>>().join("; ")
 }
 
 /// The items of the lists that are folded above and are no targets by themselves: a plan names each thing that it touches.
@@ -234,7 +239,9 @@ fn unfolded(plan: &Plan) -> Vec<(&str, String)> {
     let lists = plan.groups.iter().filter_map(|group| Some((group.id.as_str(), group.items.as_ref()?)));
     let names = lists.map(|(id, items)| (id, items.iter().map(|item| item.id.to_string()).collect::<Vec<_>>()));
     let folded = names.filter(|(_, names)| is_folded(names) && !names.iter().all(|name| is_target(name)));
-    folded.map(|(id, names)| (id, names.join(", "))).collect()
+    let told = |names: &Vec<String>| ranges::fold(names.iter().map(String::as_str));
+    // What found room in a line above is not told twice.
+    folded.filter(|(_, names)| !is_whole(names)).map(|(id, names)| (id, told(&names))).collect()
 }
 
 fn list_or_none(list: &[String]) -> String {

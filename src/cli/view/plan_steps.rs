@@ -8,12 +8,13 @@ use crate::ids::StepId;
 use crate::plan::{Decided, Plan, PlannedStep, Requirement};
 use crate::playbook::{Child, Group, OnFailure, Rollback, Service, Step};
 use crate::spec::{Change, Fidelity};
+use crate::value::ranges;
 
 use super::alike::{Alike, alike};
 use super::approval;
 use super::branches;
 use super::command::{Command, undo_lines};
-use super::groups::{items, numbers, some, words};
+use super::groups::{is_folded, items, numbers, some, words};
 use super::paragraph;
 use super::plan::{effect_word, fidelity_word, requirements, service_ink};
 
@@ -112,7 +113,8 @@ impl<'a> Steps<'a> {
         let rest: Vec<String> =
             classes.iter().skip(MOST).flat_map(|class| &class.all).map(|one| item_of(one)).collect();
         if !rest.is_empty() {
-            let text = format!("… and {} more that differ: {}", rest.len(), rest.join(", "));
+            let text =
+                format!("… and {} more that differ: {}", rest.len(), ranges::fold(rest.iter().map(String::as_str)));
             lines.extend(paragraph(&text, 4, width, Ink::Warn));
         }
         // What is true of the whole group is said there.
@@ -146,10 +148,17 @@ fn names_of(planned: &[&PlannedStep], class: &Alike<'_>, width: usize) -> Vec<Li
     let [first, others @ ..] = class.all.as_slice() else { return Vec::new() };
     let mut text = first.name();
     if !others.is_empty() {
-        let names: Vec<String> =
-            std::iter::once(text).chain(others.iter().map(|one| format!("@{}", item_of(one)))).collect();
+        let names: Vec<String> = class.all.iter().map(|one| item_of(one)).collect();
+        let names = if is_folded(&names) {
+            format!("{}@{}", first.id, some(&names))
+        } else {
+            std::iter::once(text)
+                .chain(names.iter().skip(1).map(|name| format!("@{name}")))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let all = if class.all.len() == planned.len() { "all alike" } else { "alike" };
-        text = format!("{}: {all}, shown for {}", some(&names), item_of(first));
+        text = format!("{names}: {all}, shown for {}", item_of(first));
     }
     paragraph(&text, 4, width, Ink::Plain)
 }

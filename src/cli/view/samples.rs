@@ -2,10 +2,13 @@
 
 #[path = "samples_braked.rs"]
 mod braked;
+#[path = "samples_crowd.rs"]
+mod crowd;
 #[path = "samples_grouped.rs"]
 mod grouped;
 
 pub use braked::braked_plan;
+pub use crowd::{crowd_plan, crowded, hosts, printed};
 pub use grouped::grouped_plan;
 
 use serde_json::json;

@@ -12,17 +12,30 @@ use crate::run::Time;
 use crate::timeline::{Entry, Timeline};
 
 use super::run_json;
+use super::timeline_fold::{Fold, Only, fold, is_about};
 
 /// How many lines of a command's output are shown: the whole is in the journal.
 const OUTPUT_LINES: usize = 12;
 
-/// The whole timeline.
-pub fn lines(timeline: &Timeline, width: usize) -> Vec<Line> {
+/// How much of a timeline is shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Every entry, also where those of a batch say the same.
+    pub full: bool,
+    /// Only what is about this, with all that its commands printed.
+    pub only: Option<Only>,
+}
+
+/// A timeline.
+pub fn lines(timeline: &Timeline, wanted: &Wanted, width: usize) -> Vec<Line> {
     let Some(first) = timeline.entries.first() else { return Vec::new() };
     let who = timeline.entries.iter().map(|entry| Line::plain(&entry.actor).width()).max().unwrap_or(0).min(16);
     let mut lines = vec![Line::new().with(Ink::Dim, format!("times are UTC, of {}", clock::date_and_time(first.time)))];
-    for entry in &timeline.entries {
-        lines.extend(entry_lines(entry, first.time, who, width));
+    let state = timeline.state.as_ref().filter(|_| !wanted.full && wanted.only.is_none());
+    let most = if wanted.only.is_some() { usize::MAX } else { OUTPUT_LINES };
+    let about = |fold: &Fold<'_>| wanted.only.as_ref().is_none_or(|only| is_about(fold.first, only));
+    for fold in fold(&timeline.entries, state).iter().filter(|fold| about(fold)) {
+        lines.extend(entry_lines(fold, first.time, who, width, most));
     }
     if let Some(fault) = &timeline.broken {
         lines.push(Line::new().with(Ink::Bad, format!("✗ {fault}; what comes after it can not be relied on")));
@@ -30,18 +43,23 @@ pub fn lines(timeline: &Timeline, width: usize) -> Vec<Line> {
     lines
 }
 
-fn entry_lines(entry: &Entry, started: Time, who: usize, width: usize) -> Vec<Line> {
+fn entry_lines(fold: &Fold<'_>, started: Time, who: usize, width: usize, most: usize) -> Vec<Line> {
+    let entry = fold.first;
     let column = 23 + who;
     let actor = crate::cli::text::shorten(&visible::line(&entry.actor), who);
     let since = format!("+{:.1}s", entry.time.seconds_since(started));
-    let mut texts = wrap(&visible::line(&entry.text), width.saturating_sub(column)).into_iter();
+    let mut text = visible::line(&fold.text).into_owned();
+    if fold.last.time.seconds_since(entry.time) >= 0.1 {
+        text.push_str(&format!(" (the last at +{:.1}s)", fold.last.time.seconds_since(started)));
+    }
+    let mut texts = wrap(&text, width.saturating_sub(column)).into_iter();
     let head = Line::new()
         .with(Ink::Dim, format!("{since:>9}  {}  ", clock::time_of_day(entry.time)))
         .with(Ink::Dim, actor)
         .pad_to(column);
     let mut lines = vec![head.with(ink(entry), texts.next().unwrap_or_default())];
     lines.extend(texts.map(|text| Line::new().pad_to(column).with(ink(entry), text)));
-    lines.extend(output_lines(entry, column));
+    lines.extend(output_lines(entry, column, most));
     lines
 }
 
@@ -73,7 +91,7 @@ fn all_held(detail: &Value) -> bool {
 }
 
 /// What a command printed, as far as it fits.
-fn output_lines(entry: &Entry, column: usize) -> Vec<Line> {
+fn output_lines(entry: &Entry, column: usize, most: usize) -> Vec<Line> {
     // What became of it after a crash is told by a settlement, and what it printed then is in there.
     let detail = entry.detail.get("found").unwrap_or(&entry.detail);
     let output = detail.get("output").filter(|output| !output.is_null());
@@ -82,18 +100,20 @@ fn output_lines(entry: &Entry, column: usize) -> Vec<Line> {
     };
     let mut lines = Vec::new();
     for (mark, stream) in [("| ", &output.stdout), ("! ", &output.stderr)] {
-        lines.extend(stream_lines(mark, stream, column));
+        lines.extend(stream_lines(mark, stream, column, most));
     }
     lines
 }
 
-fn stream_lines(mark: &str, stream: &Stream, column: usize) -> Vec<Line> {
+fn stream_lines(mark: &str, stream: &Stream, column: usize, most: usize) -> Vec<Line> {
     let all: Vec<String> = visible::lines(&stream.text).collect();
     let shown = |text: &str| Line::new().pad_to(column).with(Ink::Dim, format!("{mark}{text}"));
-    let left = all.len().saturating_sub(OUTPUT_LINES);
-    let mut lines: Vec<Line> = all.iter().take(OUTPUT_LINES).map(|text| shown(text)).collect();
+    let left = all.len().saturating_sub(most);
+    let mut lines: Vec<Line> = all.iter().take(most).map(|text| shown(text)).collect();
     if left > 0 || stream.truncated {
-        lines.push(shown(&format!("… {} bytes in all (--output json has what the journal keeps)", stream.bytes)));
+        let where_ =
+            if most == usize::MAX { "the journal keeps its head and its tail" } else { "--only STEP has more" };
+        lines.push(shown(&format!("… {} bytes in all ({where_})", stream.bytes)));
     }
     lines
 }
@@ -167,7 +187,7 @@ mod tests {
     fn shown(story: &Story, width: usize) -> String {
         let look = Look { color: false, unicode: true, width: None };
         let timeline = Timeline::of(&samples::run_id(), &story.records);
-        lines(&timeline, width).iter().map(|line| line.render(&look) + "\n").collect()
+        lines(&timeline, &Wanted::default(), width).iter().map(|line| line.render(&look) + "\n").collect()
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The real binary with local playbooks: real processes, real signals, a state folder of each test's own.
 
 mod brakes;
+mod crowds;
 mod groups;
 mod halts;
 mod hostile;

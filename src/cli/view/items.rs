@@ -1,0 +1,334 @@
+//! What became of each item of a `for_each`, at the end of a run: every item is named once, with what it printed behind it,
+//! and those of which the same is to be said are told together. What differs is never hidden among what is alike: two items
+//! are alike only where a person would read the same of both, but for their own names.
+
+use std::collections::HashMap;
+
+use crate::cli::paste::Paste;
+use crate::cli::reporter::{Crowds, FEW, Stand, group_of, reason, steps_of};
+use crate::cli::text::{Ink, Line, wrap};
+use crate::cli::visible;
+use crate::ids::{Digest, ItemId, StepId};
+use crate::outcome::{CommandOutput, Outcome, Stream};
+use crate::playbook::Group;
+use crate::run::{RunState, Task};
+use crate::value::{format_size, ranges};
+
+use super::alike::mask;
+use super::{heading, paragraph};
+
+/// So many different things are told of the items that stand the same way; of the others, the names.
+const MOST: usize = 8;
+/// So many lines of what one printed are shown.
+const LINES: usize = 4;
+/// So many columns of one of these.
+const COLUMNS: usize = 300;
+
+/// The items of which the same is to be said.
+struct Class<'a> {
+    items: Vec<&'a ItemId>,
+    word: &'static str,
+    /// What each step of it said, with the item's own name left out where they are several.
+    said: Vec<Said>,
+    stands: String,
+}
+
+/// What one step said.
+#[derive(Clone, PartialEq, Eq)]
+struct Said {
+    /// Which; nothing where there is one step alone.
+    step: String,
+    text: String,
+    /// How much more there is.
+    more: String,
+}
+
+/// Whether the items of a group are told one by one here, and only counted elsewhere.
+pub fn tells(state: &RunState, step: &StepId) -> bool {
+    let group = group_of(state, step);
+    let entered = group.and_then(|group| state.entered.get(&Task::of(&group.id)));
+    entered.is_some_and(|entered| entered.items.len() > FEW)
+}
+
+/// All of them.
+pub fn lines(state: &RunState, paste: &Paste, width: usize) -> Vec<Line> {
+    let crowds = Crowds::of(state);
+    let groups = state.playbook().groups.iter().filter(|group| group.each().is_some() && tells(state, &group.id));
+    groups.flat_map(|group| of_group(state, &crowds, group, paste, width)).collect()
+}
+
+fn of_group(state: &RunState, crowds: &Crowds, group: &Group, paste: &Paste, width: usize) -> Vec<Line> {
+    let Some(crowd) = crowds.get(&group.id) else { return Vec::new() };
+    let mut lines = vec![heading(&format!("{}: {}", group.id, crowd.words()))];
+    let mut classes = classes(state, crowds, group);
+    classes.sort_by_key(|class| (rank(class.word), std::cmp::Reverse(class.items.len())));
+    let mut told: HashMap<&str, usize> = HashMap::new();
+    let mut rest: Vec<(&'static str, Vec<&str>)> = Vec::new();
+    for class in &classes {
+        let told = told.entry(class.word).or_default();
+        *told += 1;
+        // What failed is told in full, whatever it takes.
+        if *told <= MOST || class.word == FAILED {
+            lines.extend(class_lines(class, width));
+        } else {
+            match rest.iter_mut().find(|(word, _)| *word == class.word) {
+                Some((_, names)) => names.extend(class.items.iter().map(|item| item.as_str())),
+                None => rest.push((class.word, class.items.iter().map(|item| item.as_str()).collect())),
+            }
+        }
+    }
+    for (word, names) in rest {
+        let text = format!(
+            "… {word} too, and each said something else: {} ({})",
+            ranges::fold(names.iter().copied()),
+            names.len()
+        );
+        lines.extend(paragraph(&text, 2, width, Ink::Dim));
+    }
+    lines.extend(whole(state, &classes, paste));
+    lines.push(Line::new());
+    lines
+}
+
+/// Where the whole of what one printed is.
+fn whole(state: &RunState, classes: &[Class<'_>], paste: &Paste) -> Option<Line> {
+    let failed = classes.iter().find(|class| class.word == FAILED);
+    let cut = classes.iter().find(|class| class.said.iter().any(|said| !said.more.is_empty()));
+    let item = failed.or(cut)?.items.first()?;
+    let command = paste.command(format!("timeline {} --only @{item}", state.run));
+    Some(Line::new().with(Ink::Dim, "  all of one: ").with(Ink::Plain, command))
+}
+
+const FAILED: &str = "failed";
+
+fn word(stand: Stand) -> &'static str {
+    match stand {
+        Stand::Done => "ok",
+        Stand::Skipped => "skipped",
+        Stand::Undone => "undone",
+        Stand::Undoing(_) => "being undone",
+        Stand::InHand(_) => "in hand",
+        Stand::Waiting => "not begun",
+        Stand::Unknown => "not known",
+        Stand::Failed => FAILED,
+    }
+}
+
+/// In which order they are told: what went well first, so that what did not is nearest to the prompt.
+fn rank(word: &str) -> usize {
+    let order = ["ok", "skipped", "not begun", "undone", "being undone", "in hand", "not known", FAILED];
+    order.iter().position(|other| *other == word).unwrap_or(0)
+}
+
+fn ink(word: &str) -> (&'static str, Ink) {
+    match word {
+        "ok" => ("✓", Ink::Good),
+        "skipped" => ("↷", Ink::Dim),
+        "not begun" => ("·", Ink::Dim),
+        "undone" => ("↩", Ink::Warn),
+        FAILED => ("✗", Ink::Bad),
+        _ => ("?", Ink::Warn),
+    }
+}
+
+fn classes<'a>(state: &'a RunState, crowds: &Crowds, group: &'a Group) -> Vec<Class<'a>> {
+    let task = Task::of(&group.id);
+    let (Some(entered), Some(crowd)) = (state.entered.get(&task), crowds.get(&group.id)) else { return Vec::new() };
+    let mut known: HashMap<Digest, usize> = HashMap::new();
+    let mut classes: Vec<Class<'a>> = Vec::new();
+    for item in &entered.items {
+        let id = &item.id;
+        let word = word(crowd.stand(id));
+        let because = entered.failed.get(id).map(String::as_str);
+        let plain = said(state, group, id, because, &|text| text.to_owned());
+        let masked = said(state, group, id, because, &|text| mask(text, id.as_str()));
+        let stands = stands(state, group, id, word);
+        let key = |said: &[(Said, String)]| {
+            let all: Vec<&str> = said.iter().flat_map(|(said, key)| [said.step.as_str(), key.as_str()]).collect();
+            Digest::of(format!("{word}\n{stands}\n{all:?}").as_bytes())
+        };
+        // A text without the item's name in it is compared as it is: that may be a word which stands there by chance.
+        let (plain_key, masked_key) = (key(&plain), key(&masked));
+        let place = known.get(&plain_key).or_else(|| known.get(&masked_key)).copied();
+        let place = place.unwrap_or_else(|| {
+            let said = plain.into_iter().map(|(said, _)| said).collect();
+            classes.push(Class { items: Vec::new(), word, said, stands });
+            classes.len() - 1
+        });
+        if let Some(class) = classes.get_mut(place) {
+            // What is said of several is said without the name of the first.
+            if !class.items.is_empty() && !known.contains_key(&plain_key) {
+                class.said = masked.into_iter().map(|(said, _)| said).collect();
+            }
+            class.items.push(id);
+        }
+        known.entry(plain_key).or_insert(place);
+        known.entry(masked_key).or_insert(place);
+    }
+    classes
+}
+
+/// What the steps said of an item, each with what two of them are compared by.
+fn said(
+    state: &RunState,
+    group: &Group,
+    item: &ItemId,
+    because: Option<&str>,
+    change: &dyn Fn(&str) -> String,
+) -> Vec<(Said, String)> {
+    if let Some(because) = because {
+        let text = change(&reason(state, group, item, because));
+        let said = Said { step: String::new(), text: text.clone(), more: String::new() };
+        return vec![(said, text)];
+    }
+    let mut all = Vec::new();
+    for step in steps_of(state, group) {
+        let report = state.tasks.get(&Task::at(&step.id, Some(item))).and_then(|doing| doing.report.as_ref());
+        let Some(report) = report else { continue };
+        let name = if group.count > 1 { step.id.local().to_owned() } else { String::new() };
+        let (text, more, rest) = match &report.output {
+            Some(output) if report.outcome == Outcome::Done => printed(output),
+            _ => (report.message.clone(), String::new(), String::new()),
+        };
+        if text.is_empty() && rest.is_empty() {
+            continue;
+        }
+        let text = change(&text);
+        let key = format!("{text}\n{}", change(&rest));
+        all.push((Said { step: name, text, more }, key));
+    }
+    all
+}
+
+/// What a command printed: what is shown of it, how much more there is, and the whole to be compared.
+fn printed(output: &CommandOutput) -> (String, String, String) {
+    let stream = if output.stdout.text.trim().is_empty() { &output.stderr } else { &output.stdout };
+    let all: Vec<&str> = stream.text.trim_end().lines().collect();
+    let shown: Vec<String> = all.iter().take(LINES).map(|line| line.chars().take(COLUMNS).collect()).collect();
+    let cut = all.len() > LINES || all.iter().take(LINES).any(|line| line.chars().count() > COLUMNS);
+    let more =
+        if cut || stream.truncated { format!("… {} in all", format_size(size(stream))) } else { String::new() };
+    // Where not all of it is here, its digest says whether it is the same.
+    let digest = if stream.truncated { stream.sha256.as_str() } else { "" };
+    // The mark of a name that is left out is ours.
+    (shown.join("\n").replace('\0', "\u{2400}"), more, format!("{}{}{digest}", output.stdout.text, output.stderr.text))
+}
+
+fn size(stream: &Stream) -> i64 {
+    i64::try_from(stream.bytes).unwrap_or(i64::MAX)
+}
+
+/// What stands on an item that did not come to its end.
+fn stands(state: &RunState, group: &Group, item: &ItemId, word: &str) -> String {
+    if !matches!(word, "failed" | "not known") {
+        return String::new();
+    }
+    let mut changed: Vec<String> = Vec::new();
+    for step in steps_of(state, group).filter(|step| step.effect.changes()) {
+        let task = Task::at(&step.id, Some(item));
+        let Some(doing) = state.tasks.get(&task).filter(|doing| doing.may_have_effect()) else { continue };
+        let (_, _, word) = super::end::standing(state, &task, doing);
+        let word = if word.is_empty() { "done" } else { word };
+        changed.push(format!("{} ({word})", step.id.local()));
+    }
+    match changed.as_slice() {
+        [] => "nothing was changed".to_owned(),
+        changed => format!("stands: {}", changed.join(", ")),
+    }
+}
+
+fn class_lines(class: &Class<'_>, width: usize) -> Vec<Line> {
+    let (mark, ink) = ink(class.word);
+    let names = ranges::fold(class.items.iter().map(|item| item.as_str()));
+    let count = if class.items.len() > 1 { format!(" ({})", class.items.len()) } else { String::new() };
+    let head = || Line::plain("  ").with(ink, mark).with(ink, format!(" {:<9} ", class.word));
+    let column = head().width();
+    let show = |text: &str| visible::line(&text.replace('\0', "<item>")).into_owned();
+    let mut names = wrap(&format!("{names}{count}"), width.saturating_sub(column)).into_iter();
+    let mut lines = vec![head().with(Ink::Plain, names.next().unwrap_or_default())];
+    lines.extend(names.map(|text| Line::new().pad_to(column).with(Ink::Plain, text)));
+    for said in &class.said {
+        let step = if said.step.is_empty() { String::new() } else { format!("{}: ", said.step) };
+        let text_ink = if class.word == FAILED { Ink::Bad } else { Ink::Plain };
+        let mut texts = said.text.lines().map(show);
+        let first = format!("{step}{}", texts.next().unwrap_or_default());
+        // One short answer stands behind the names.
+        let alone = class.said.len() == 1 && !said.text.contains('\n') && said.more.is_empty() && lines.len() == 1;
+        let fits = lines.last().is_some_and(|line| line.width() + first.chars().count() + 4 <= width);
+        match lines.last_mut().filter(|_| alone && fits) {
+            Some(line) => *line = std::mem::take(line).with(Ink::Dim, "  → ").with(text_ink, &first),
+            None => {
+                let mut wrapped = wrap(&first, width.saturating_sub(column + 2)).into_iter();
+                let arrow = Line::new().pad_to(column).with(Ink::Dim, "→ ");
+                lines.push(arrow.with(text_ink, wrapped.next().unwrap_or_default()));
+                lines.extend(wrapped.map(|text| Line::new().pad_to(column + 2).with(text_ink, text)));
+            }
+        }
+        for text in texts.chain((!said.more.is_empty()).then(|| said.more.clone())) {
+            let mut wrapped = wrap(&text, width.saturating_sub(column + 2)).into_iter();
+            lines.extend(wrapped.by_ref().map(|text| Line::new().pad_to(column + 2).with(text_ink, text)));
+        }
+    }
+    if !class.stands.is_empty() {
+        lines.extend(paragraph(&class.stands, column, width, Ink::Dim));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::text::Look;
+    use crate::cli::view::samples::{self, Story};
+    use crate::outcome::Report;
+
+    fn shown(story: &Story, width: usize) -> String {
+        let look = Look { color: false, unicode: true, width: None };
+        lines(&story.state, &Paste::default(), width).iter().map(|line| line.render(&look) + "\n").collect()
+    }
+
+    #[test]
+    fn a_thousand_hosts_are_named_once_each_with_what_they_said() {
+        let mut story = Story::with_plan(samples::crowd_plan(1000));
+        story.enter("kernel", 1000).kernels(1, 1000);
+        let text = shown(&story, 80);
+        insta::assert_snapshot!(text);
+        for name in ["web0007", "web0311", "web0042"] {
+            let named = text.lines().filter(|line| line.contains(name) && !line.contains("playbook")).count();
+            assert_eq!(named, 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn of_a_block_it_is_said_what_stands_on_those_that_failed() {
+        let mut story = Story::with_plan(samples::crowd_plan(12));
+        story.enter("kernel", 12).kernels(1, 12).enter("restart", 12);
+        for name in samples::hosts(10) {
+            story.done(&format!("drain@{name}"), "");
+        }
+        for name in samples::hosts(8) {
+            story.intent(&format!("start@{name}"));
+            let long = (0..40).map(|line| format!("line {line} of {name}")).collect::<Vec<_>>().join("\n");
+            story.outcome(&format!("start@{name}"), 0.1, samples::printed(&long));
+        }
+        for name in ["web0009", "web0010"] {
+            let task = format!("start@{name}");
+            story.intent(&task).outcome(&task, 0.1, Report::failed("exit code 1: no such unit"));
+            story.item_failed("restart", name, &format!("{task} failed: exit code 1: no such unit"));
+        }
+        insta::assert_snapshot!(shown(&story, 100));
+    }
+
+    #[test]
+    fn what_differs_is_told_of_each_up_to_some_and_never_hidden_behind_the_first() {
+        let mut story = Story::with_plan(samples::crowd_plan(40));
+        story.enter("kernel", 40);
+        for (place, name) in samples::hosts(40).iter().enumerate() {
+            story.intent(&format!("kernel@{name}"));
+            story.outcome(&format!("kernel@{name}"), 0.1, samples::printed(&format!("up {place} days\x1b[2J")));
+        }
+        let text = shown(&story, 80);
+        assert!(text.contains("each said something else: web[0009-0040] (32)"), "{text}");
+        assert!(text.contains("up 7 days") && !text.contains('\x1b'), "{text}");
+    }
+}
