@@ -20,8 +20,11 @@ pub mod release;
 pub mod service;
 pub mod shell;
 pub mod ssh;
+mod table;
 pub mod tls;
 pub mod wait;
+
+pub use table::Table;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -118,7 +121,8 @@ pub struct Call {
 pub struct Context {
     /// What can be acted on.
     pub inventory: Arc<Inventory>,
-    /// A folder of the run's own, where recorders keep their spools. It exists.
+    /// A folder of the run's own, where recorders keep their spools. It exists, except while a plan is made: a look leaves
+    /// nothing behind.
     pub spool: PathBuf,
     /// Where a command's output is sent while it runs, for whoever watches.
     pub output: OutputSink,
@@ -139,59 +143,5 @@ impl Context {
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Context").field("spool", &self.spool).finish_non_exhaustive()
-    }
-}
-
-/// The actions that there are, by name.
-#[derive(Clone, Default)]
-pub struct Table {
-    actions: std::collections::BTreeMap<&'static str, Arc<dyn Action>>,
-}
-
-impl std::fmt::Debug for Table {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.actions.keys()).finish()
-    }
-}
-
-impl Table {
-    /// The built-in actions.
-    pub fn builtin() -> Self {
-        let mut list: Vec<Arc<dyn Action>> = vec![
-            Arc::new(assert::Assert),
-            Arc::new(cli::Cli),
-            Arc::new(http::Http),
-            Arc::new(http::Journey),
-            Arc::new(http::Load),
-            Arc::new(shell::Shell),
-            Arc::new(ssh::Ssh),
-            Arc::new(wait::Wait),
-        ];
-        list.extend(postgres::all());
-        list.extend(haproxy::all());
-        list.extend(file::all());
-        list.extend(pgbouncer::all());
-        list.extend(service::all());
-        list.extend(release::all());
-        list.extend(tls::all());
-        list.extend(link::all());
-        list.extend(kubernetes::all());
-        list.extend(aws::all());
-        Self::of(list)
-    }
-
-    /// A table of the given actions.
-    pub fn of(list: Vec<Arc<dyn Action>>) -> Self {
-        Self { actions: list.into_iter().map(|action| (action.spec().name, action)).collect() }
-    }
-
-    /// An action by its name.
-    pub fn get(&self, name: &str) -> Option<&Arc<dyn Action>> {
-        self.actions.get(name)
-    }
-
-    /// What all actions say about themselves, by name.
-    pub fn specs(&self) -> impl Iterator<Item = &ActionSpec> {
-        self.actions.values().map(|action| action.spec())
     }
 }

@@ -100,7 +100,7 @@ impl Setup {
 
     /// The specs of all actions.
     pub fn specs(&self) -> Specs {
-        Specs::of(self.actions.specs())
+        self.actions.told()
     }
 
     /// Where the inventory is, if there is one.
@@ -222,7 +222,11 @@ impl Setup {
             Some(today) => playbook::load_as_of(source, &self.specs(), today),
             None => playbook::load(source, &self.specs()),
         };
-        if let Some(book) = loaded.playbook.take() {
+        // A copy of thousands of steps, for nothing, where none is nested.
+        let nests = |book: &Playbook| book.groups.iter().any(|group| group.nested().is_some());
+        if loaded.playbook.as_ref().is_some_and(nests)
+            && let Some(book) = loaded.playbook.take()
+        {
             let inlined = playbook::inline(&book, source, shelf);
             loaded.playbook = inlined.playbook;
             loaded.diagnostics.extend(inlined.diagnostics);

@@ -12,13 +12,16 @@ use crate::diagnostic::{Diagnostic, Severity, Source, Span, Spanned};
 /// How many faults are collected: each is shown with its line, and a text that is all faults must not take minutes.
 const MOST_FAULTS: usize = 50;
 
+/// From how many keys on a mapping keeps an index of them: fewer are looked through in less time than it takes to keep one.
+const MANY_KEYS: usize = 24;
+
 /// A list or mapping that is not closed yet.
 enum Open {
     Sequence {
         start: usize,
         items: Vec<Node>,
     },
-    /// `seen` keeps finding a double key quick, however many there are.
+    /// `seen` keeps finding a double key quick, however many there are; it is empty while they are few.
     Mapping {
         start: usize,
         entries: Vec<Entry>,
@@ -192,11 +195,11 @@ impl Builder<'_> {
             let help = Some("write the keys out where they are needed".to_owned());
             self.fault("merge-key", span, "merge keys (`<<`) are not part of a playbook".to_owned(), help);
         }
-        let Some(Open::Mapping { seen, key, .. }) = self.stack.last_mut() else { return };
-        let first = seen.get(&name).copied();
-        seen.entry(name.clone()).or_insert(span);
-        *key = Some(Spanned::new(name.clone(), span));
+        let Some(Open::Mapping { seen, key, entries, .. }) = self.stack.last_mut() else { return };
+        let first = first_of(&name, entries, seen);
+        let name = &key.insert(Spanned::new(name, span)).value;
         if let Some(first) = first {
+            let name = name.clone();
             let line = self.source.position(first.start).0;
             let again = self.source.position(span.start).0;
             let help = Some(format!("keep one of them; the first is on line {line}"));
@@ -256,6 +259,17 @@ impl Builder<'_> {
         }
         Span { start, end }
     }
+}
+
+/// Where a key was given before, if it was.
+fn first_of(name: &str, entries: &[Entry], seen: &mut HashMap<String, Span>) -> Option<Span> {
+    if entries.len() < MANY_KEYS {
+        return entries.iter().find(|entry| entry.key.value == name).map(|entry| entry.key.span);
+    }
+    for entry in entries.iter().skip(seen.len()) {
+        seen.entry(entry.key.value.clone()).or_insert(entry.key.span);
+    }
+    seen.get(name).copied()
 }
 
 fn floor(text: &str, byte: usize) -> usize {

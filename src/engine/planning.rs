@@ -1,6 +1,5 @@
 //! Making a plan: the planner says what to look up, this looks, with a deadline for each target.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::outcome::Outcome;
 use crate::plan::{Decided, DoneBefore, Lookup, NoItems, Plan, PlanError, Planner};
 use crate::playbook::{Playbook, Step};
 use crate::run::Task;
-use crate::spec::{Effect, Prediction, Specs};
+use crate::spec::{Effect, Prediction};
 use crate::value::Value;
 
 /// How long one target may take to answer a look, in seconds.
@@ -36,7 +35,7 @@ impl Engine {
         inputs: Value,
         done: DoneBefore,
     ) -> Result<(Plan, Vec<(StepId, Option<ItemId>)>), EngineError> {
-        let specs = Specs::of(self.parts.actions.specs());
+        let specs = self.parts.actions.told();
         let environment = self.parts.inventory.environment.clone();
         let book = Arc::new(playbook.clone());
         let failed = |error: PlanError| match error {
@@ -46,10 +45,10 @@ impl Engine {
             other => EngineError::Plan(other.to_string()),
         };
         let mut planner = Planner::new(playbook, inputs, &environment, &specs).after(done);
-        let spool = Spool::new(&self.parts.state)?;
         let context = Context {
             inventory: Arc::clone(&self.parts.inventory),
-            spool: spool.0.clone(),
+            // Nobody makes it: looks keep nothing.
+            spool: self.parts.state.join("spool").join(format!("plan-{}", std::process::id())),
             output: Arc::new(|_, _| {}),
         };
         let memory = Memory::default();
@@ -83,24 +82,6 @@ impl Engine {
             let new = bad.into_iter().filter(|why| !planned.prediction.refusals.contains(why)).collect::<Vec<_>>();
             planned.prediction.refusals.extend(new);
         }
-    }
-}
-
-/// A folder for the reading commands of one plan, gone afterwards.
-struct Spool(PathBuf);
-
-impl Spool {
-    fn new(state: &std::path::Path) -> Result<Self, EngineError> {
-        let folder = state.join("spool").join(format!("plan-{}", std::process::id()));
-        super::make_folder(&folder)?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        // What cannot be removed is an empty folder of ours: nothing depends on it.
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

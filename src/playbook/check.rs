@@ -2,7 +2,6 @@
 
 use ::cel::IdedExpr;
 use ::cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
-use regex::Regex;
 
 use super::cel::{Path, each_child, path_of};
 use super::names::{Guard, Kind, Names, Target};
@@ -332,7 +331,7 @@ impl<'n, 'a> Checker<'n, 'a> {
     fn function(&mut self, name: &str, target: Option<&Typed>, parts: &[Typed]) -> Kind {
         if name == "matches"
             && let Some(pattern) = parts.last().and_then(|part| part.literal.as_deref())
-            && Regex::new(pattern).is_err()
+            && super::pattern::groups(pattern).is_err()
         {
             self.find("bad-pattern", format!("`{pattern}` is no regular expression"), None, None);
         }

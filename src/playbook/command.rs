@@ -1,7 +1,5 @@
 //! What a step calls: `uses` with `with`, or `run` and `argv`, which are read as the actions `shell` and `ssh`.
 
-use regex::Regex;
-
 use crate::diagnostic::Span;
 use crate::document::{Node, NodeKind};
 use crate::ids::is_identifier;
@@ -252,8 +250,8 @@ pub(super) fn read_outputs(reader: &mut Reader<'_>, node: &Node) -> Vec<OutputSp
 
 fn read_regex(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     let pattern = reader.text(node, "regex")?;
-    match Regex::new(&pattern) {
-        Ok(regex) if regex.captures_len() >= 2 => Some(pattern),
+    match super::pattern::groups(&pattern) {
+        Ok(groups) if groups >= 1 => Some(pattern),
         Ok(_) => {
             let help = Some("put brackets around the part that is the output: 'lag=(\\d+)'".to_owned());
             reader.faults.error("bad-pattern", node.span, "the regular expression has no group", help);

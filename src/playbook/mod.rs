@@ -40,6 +40,8 @@ mod model;
 mod names;
 mod order;
 mod pages;
+mod pattern;
+mod plain;
 mod reader;
 mod recovers;
 mod refer;

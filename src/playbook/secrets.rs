@@ -29,6 +29,11 @@ static REFERENCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
         .ok()
 });
 
+/// Words without one of which nothing is written out.
+const WRITTEN_WORDS: [&str; 5] = ["password", "passwd", "secret", "token", "api"];
+/// The same for a reference.
+const REFERENCE_WORDS: [&str; 5] = ["env:", "vault:", "file:", "age:", "exec:"];
+
 const HELP: &str = "give it through the environment: `env: { NAME: \"{{…}}\" }`, and \"$NAME\" in the script, or have the \
                     program read it from a file that only it can read";
 
@@ -103,17 +108,32 @@ fn part(faults: &mut Faults, inputs: &[InputSpec], step: &Step, argument: &Argum
 }
 
 fn written(faults: &mut Faults, step: &Step, text: &str) {
-    if let Some(found) = WRITTEN.as_ref().and_then(|regex| regex.find(text)) {
+    if let Some(found) = WRITTEN.as_ref().filter(|_| may_write(text)).and_then(|regex| regex.find(text)) {
         let span = faults.within(step.span, found.as_str(), 0, found.len());
         let message = "this looks like a secret that is written out in a command line";
         faults.warn("secret-in-command", span, message, Some(HELP.to_owned()));
     }
-    if let Some(found) = REFERENCE.as_ref().and_then(|regex| regex.find(text)) {
+    if let Some(found) = REFERENCE.as_ref().filter(|_| may_refer(text)).and_then(|regex| regex.find(text)) {
         let word = found.as_str().trim_start_matches(|c: char| !c.is_ascii_alphabetic());
         let span = faults.within(step.span, word, 0, word.len());
         let message = format!("`{word}` is not resolved in a command line: the command gets just these letters");
         faults.warn("secret-in-command", span, message, Some(HELP.to_owned()));
     }
+}
+
+/// Whether it is worth making the expression that tells: nearly every command says nothing of the kind, and the expression
+/// costs more than reading the rest of a small playbook.
+fn may_write(text: &str) -> bool {
+    // Letters of other alphabets may stand for ours there (the long s).
+    text.contains(['=', ':']) && (!text.is_ascii() || WRITTEN_WORDS.iter().any(|word| has(text, word)))
+}
+
+fn may_refer(text: &str) -> bool {
+    text.contains(':') && REFERENCE_WORDS.iter().any(|word| text.contains(word))
+}
+
+fn has(text: &str, word: &str) -> bool {
+    text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 fn is_secret(text: &str) -> bool {
@@ -143,7 +163,14 @@ mod tests {
         for text in ["mysql --password=\"$PW\"", "PGPASSWORD=$PW psql", "echo password", "--password-file=/x"] {
             assert!(!regex.is_match(text), "{text}");
         }
+        for text in ["mysql --PassWord=hunter2", "x-to\u{212a}en: abcdef", "api_key=abc", "passwd:abc", "\u{17f}ecret=abc"] {
+            assert!(regex.is_match(text) && may_write(text), "{text}");
+        }
+        assert!(!may_write("echo password") && !may_write("a=b") && !may_refer("http://x"));
         let regex = REFERENCE.as_ref().unwrap();
+        for text in ["env:A", "vault:A", "file:/a", "age:/a", "exec:a"] {
+            assert!(regex.is_match(text) && may_refer(text), "{text}");
+        }
         assert!(regex.is_match("-u admin:env:PW") && regex.is_match("env:PW") && regex.is_match("--key=file:/run/k"));
         assert!(!regex.is_match("/usr/bin/env: x") && !regex.is_match("http://profile:80"));
     }

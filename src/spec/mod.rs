@@ -1,6 +1,10 @@
 //! What an action says about itself, as data: lint, the planner and `show --action` read it. Also what its read-only
 //! look at the target returns. A leaf: it never acts.
 
+mod specs;
+
+pub use specs::{Specs, Told};
+
 use serde::{Deserialize, Serialize};
 
 use crate::value::{Type, Value};
@@ -234,28 +238,5 @@ impl Prediction {
             refusals: Vec::new(),
             notes: vec![why.into()],
         }
-    }
-}
-
-/// The specs of all actions, by name.
-#[derive(Debug, Clone, Default)]
-pub struct Specs {
-    list: std::collections::BTreeMap<&'static str, ActionSpec>,
-}
-
-impl Specs {
-    /// A set of specs.
-    pub fn of<'a>(specs: impl IntoIterator<Item = &'a ActionSpec>) -> Self {
-        Self { list: specs.into_iter().map(|spec| (spec.name, spec.clone())).collect() }
-    }
-
-    /// A spec by its action's name.
-    pub fn get(&self, name: &str) -> Option<&ActionSpec> {
-        self.list.get(name)
-    }
-
-    /// All names, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.list.keys().copied()
     }
 }
