@@ -1,0 +1,47 @@
+//! The bare database under durable steps: SQLite with WAL and `synchronous=FULL`, two commits a step, records of the size of ours.
+//!
+//! `bare_sqlite STEPS FOLDER` prints how many seconds the steps took. It must never be kinder to the disk than the journal is.
+
+#![allow(clippy::print_stderr, clippy::print_stdout, missing_docs)]
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use rusqlite::{Connection, params};
+
+fn main() -> ExitCode {
+    match measured(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(seconds) => {
+            println!("{seconds:.6}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("bare_sqlite: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measured(arguments: &[String]) -> Result<f64, Box<dyn std::error::Error>> {
+    let [steps, folder] = arguments else { return Err("wanted: bare_sqlite STEPS FOLDER".into()) };
+    let steps: i64 = steps.parse()?;
+    let mut database = Connection::open(Path::new(folder).join("bare.sqlite3"))?;
+    database.pragma_update(None, "journal_mode", "wal")?;
+    database.pragma_update(None, "synchronous", "full")?;
+    database.execute_batch(
+        "CREATE TABLE IF NOT EXISTS records (run TEXT NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL, event TEXT NOT NULL,
+         PRIMARY KEY (run, seq)) STRICT, WITHOUT ROWID",
+    )?;
+    let run = format!("run-{}", std::process::id());
+    let (hash, event) = ("0".repeat(64), "e".repeat(300));
+    let begun = Instant::now();
+    for seq in 0..steps * 2 {
+        let transaction = database.transaction()?;
+        transaction
+            .prepare_cached("INSERT INTO records (run, seq, hash, event) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![run, seq, hash, event])?;
+        transaction.commit()?;
+    }
+    Ok(begun.elapsed().as_secs_f64())
+}
