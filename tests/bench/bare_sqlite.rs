@@ -30,17 +30,19 @@ fn measured(arguments: &[String]) -> Result<f64, Box<dyn std::error::Error>> {
     database.pragma_update(None, "journal_mode", "wal")?;
     database.pragma_update(None, "synchronous", "full")?;
     database.execute_batch(
-        "CREATE TABLE IF NOT EXISTS records (run TEXT NOT NULL, seq INTEGER NOT NULL, hash TEXT NOT NULL, event TEXT NOT NULL,
-         PRIMARY KEY (run, seq)) STRICT, WITHOUT ROWID",
+        "CREATE TABLE IF NOT EXISTS records (run TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, previous TEXT NOT NULL,
+         hash TEXT NOT NULL, event TEXT NOT NULL, PRIMARY KEY (run, seq)) STRICT, WITHOUT ROWID",
     )?;
     let run = format!("run-{}", std::process::id());
-    let (hash, event) = ("0".repeat(64), "e".repeat(300));
+    // An intent and an outcome, as long as those of a step that does nothing.
+    let (hash, intent, outcome) = ("0".repeat(64), "e".repeat(186), "e".repeat(116));
     let begun = Instant::now();
     for seq in 0..steps * 2 {
+        let event = if seq % 2 == 0 { &intent } else { &outcome };
         let transaction = database.transaction()?;
         transaction
-            .prepare_cached("INSERT INTO records (run, seq, hash, event) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![run, seq, hash, event])?;
+            .prepare_cached("INSERT INTO records (run, seq, time, previous, hash, event) VALUES (?1, ?2, ?3, ?4, ?4, ?5)")?
+            .execute(params![run, seq, 1_795_000_000_000_i64 + seq, hash, event])?;
         transaction.commit()?;
     }
     Ok(begun.elapsed().as_secs_f64())
