@@ -53,9 +53,9 @@ lab-down: ## stop it and remove its folder
 lab-status: ## say what of it is up
 	@$(LAB) status $(SCENE)
 
-bench: setup ## time the binary: its start, lint, and a run of 1000 steps beside the same in bash
-	cargo build --release --quiet
-	@fixtures/bench
+bench: setup ## speed beside its peers, as ratios in one run; the peers are installed once (ONLY=ssh,check ROUNDS=3 UPDATE=1)
+	cargo build --release --quiet --bins --examples
+	@fixtures/bench/run
 
 setup: ## install what is missing (Debian packages)
 	@fixtures/setup

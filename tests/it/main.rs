@@ -10,6 +10,7 @@
 )]
 
 mod authoring;
+mod bench;
 mod brakes;
 mod cli;
 mod command;
