@@ -22,6 +22,7 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
             format!("{task} begins, for each of {}{batches}: {names}", items.len())
         }
         Event::GroupEntered { task, items: None, .. } => format!("{task} begins"),
+        Event::BatchBegan { task, batch } => format!("{task}: batch {} begins", u64::from(*batch) + 1),
         Event::ItemFailed { task, item, because } => {
             format!("{item} failed, and what is left of {task} is not done for it: {because}")
         }

@@ -60,14 +60,7 @@ impl Block<'_> {
 
     fn bar(&self, indent: usize, width: usize) -> Line {
         let (all, counts) = (self.crowd.all.max(1), self.crowd.counts);
-        let long = BAR.min(width.saturating_sub(indent) / 2);
         let over = counts.done + counts.skipped + counts.undone + counts.failed;
-        let part = |count: usize| count * long / all;
-        // One that failed is seen, however many there are.
-        let bad = part(counts.failed).max(usize::from(counts.failed > 0)).min(long);
-        let good = part(over).saturating_sub(bad);
-        let hand = (part(over + counts.in_hand)).saturating_sub(good + bad);
-        let rest = long.saturating_sub(good + bad + hand);
         let mut words = format!("  {:>3} %", over * 100 / all);
         let entered = self.state.entered.get(&self.crowd.task);
         if let Some(entered) = entered.filter(|_| self.state.rollback.is_none()) {
@@ -80,6 +73,14 @@ impl Block<'_> {
                 None => {}
             }
         }
+        // The words are worth more than a long bar.
+        let long = BAR.min(width.saturating_sub(indent + words.len())).max(8);
+        let part = |count: usize| count * long / all;
+        // One that failed is seen, however many there are.
+        let bad = part(counts.failed).max(usize::from(counts.failed > 0)).min(long);
+        let good = part(over).saturating_sub(bad);
+        let hand = part(over + counts.in_hand).saturating_sub(good + bad);
+        let rest = long.saturating_sub(good + bad + hand);
         Line::plain(" ".repeat(indent))
             .with(Ink::Good, "━".repeat(good))
             .with(Ink::Bad, "━".repeat(bad))
@@ -152,7 +153,7 @@ impl Block<'_> {
 /// How many lines those in hand get and how many those that failed: a failure is never pushed out by what goes well.
 fn shares(room: usize, in_hand: usize, failed: usize) -> (usize, usize) {
     let (in_hand, failed) = (in_hand.min(IN_HAND), failed.min(FAILED));
-    let for_failed = failed.min((room / 2).max(room.saturating_sub(in_hand)));
+    let for_failed = failed.min(room.div_ceil(2).max(room.saturating_sub(in_hand)));
     (in_hand.min(room - for_failed), for_failed)
 }
 

@@ -116,7 +116,16 @@ impl Scene {
             if moves {
                 current = lines.len();
             }
+            let counts = Line::plain(" ".repeat(3 + 2 * entry.depth)).with(Ink::Dim, &entry.row.message);
+            let apart = entry.crowded && moves && column + 11 + Line::plain(&entry.row.message).width() > width;
+            if apart {
+                entry.row.message.clear();
+            }
             lines.push(step_line(&entry, column, spin, ours.is_some()));
+            if apart {
+                lines.push(counts);
+                left = left.saturating_sub(1);
+            }
             if entry.crowded {
                 let block = self.block(state, &entry, now, width, left, spin);
                 left = left.saturating_sub(block.len());
@@ -388,7 +397,7 @@ mod tests {
         let scene = Scene { said, ..scene(&story) };
         insta::assert_snapshot!(shown(&scene, story.now(), 79, 23));
         let narrow = shown(&scene, story.now(), 40, 12);
-        assert!(narrow.contains("web0007") && narrow.contains("410 of"), "a failure and the counts stay: {narrow}");
+        assert!(narrow.contains("web0007") && narrow.contains("410 of 1000 done"), "both stay: {narrow}");
     }
 
     #[test]

@@ -67,7 +67,8 @@ impl Many {
         self.crowds.get(&group.id)?;
         self.with = Some(group.id.clone());
         if item.is_none() {
-            return None;
+            // That a batch is over is told; the next one begins with it.
+            return matches!(record.event, Event::BatchBegan { .. }).then(Vec::new);
         }
         let mut lines = Vec::new();
         match &record.event {

@@ -290,7 +290,10 @@ mod tests {
     #[test]
     fn a_thousand_hosts_are_named_once_each_with_what_they_said() {
         let mut story = Story::with_plan(samples::crowd_plan(1000));
-        story.enter("kernel", 1000).kernels(1, 1000);
+        story.enter("kernel", 1000);
+        for batch in 0..20 {
+            story.kernels(batch * 50 + 1, batch * 50 + 50);
+        }
         let text = shown(&story, 80);
         insta::assert_snapshot!(text);
         for name in ["web0007", "web0311", "web0042"] {
