@@ -18,6 +18,8 @@ use crate::value::{REFERENCE_FORMS, Reference, Value};
 pub const ALL: &str = "all";
 /// The group of the hosts that are in no other, likewise.
 pub const UNGROUPED: &str = "ungrouped";
+/// Ansible's word for which of two groups goes before the other: said of a group, no variable of its hosts.
+pub(super) const PRIORITY: &str = "ansible_group_priority";
 /// How many groups may lie one in the other: more is a file that was generated wrongly.
 pub(super) const DEEPEST: usize = 32;
 
@@ -39,9 +41,9 @@ pub struct Group {
 }
 
 impl Group {
-    /// Ansible's `ansible_group_priority`: among groups that are equally deep the higher one wins.
+    /// Among groups that are equally deep the higher one wins.
     pub(super) fn priority(&self) -> i64 {
-        let found = self.file_vars.get("ansible_group_priority").or_else(|| self.vars.get("ansible_group_priority"));
+        let found = self.file_vars.get(PRIORITY).or_else(|| self.vars.get(PRIORITY));
         found.and_then(|value| value.as_i64().or_else(|| value.as_str()?.parse().ok())).unwrap_or(1)
     }
 }

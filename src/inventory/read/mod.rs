@@ -3,6 +3,8 @@
 //! refused when it is used. Nothing here talks to a host.
 
 mod ansible;
+#[cfg(test)]
+mod ansible_tests;
 mod assemble;
 mod draft;
 mod files;
