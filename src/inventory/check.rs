@@ -51,7 +51,9 @@ fn check_host(inventory: &Inventory, name: &str, host: &Host, found: &mut Vec<St
         found.push(format!("hosts.{name}.connect_timeout_seconds: it has to be more than 0 and at most 3600"));
     }
     check_password(&format!("hosts.{name}"), host.password.as_ref(), found);
-    group::check_vars(&format!("hosts.{name}.vars"), &host.vars, found);
+    if !host.foreign {
+        group::check_vars(&format!("hosts.{name}.vars"), &host.vars, found);
+    }
     let Some(jump) = &host.jump else { return };
     check_reference(&format!("hosts.{name}.jump"), "host", jump, &inventory.hosts, found);
     let mut seen = BTreeSet::from([name]);
@@ -179,15 +181,19 @@ pub(super) fn check_reference<T>(
 // Names end up in lock names, file names and messages, so they keep to an alphabet that is safe in all of them.
 pub(super) fn check_names<'a>(place: &str, names: impl Iterator<Item = &'a String>, found: &mut Vec<String>) {
     for name in names {
-        let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
-        let safe = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-        if !starts_well || !safe || name.len() > 64 {
+        if !is_name(name) {
             found.push(format!(
                 "{place}.{}: a name is a letter or digit, then letters, digits and . _ - (at most 64)",
                 name.escape_debug()
             ));
         }
     }
+}
+
+/// Whether a text is a name.
+pub(super) fn is_name(name: &str) -> bool {
+    let starts_well = name.starts_with(|first: char| first.is_ascii_alphanumeric());
+    starts_well && name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
 /// Whether a text is `ADDRESS:PORT`.

@@ -12,11 +12,14 @@ use super::check::{check_names, check_reference};
 use super::tree::Tree;
 use super::{Inventory, Variables};
 use crate::diagnostic::nearest;
+use crate::value::{REFERENCE_FORMS, Reference, Value};
 
 /// The group of all hosts, which is always there.
 pub const ALL: &str = "all";
 /// The group of the hosts that are in no other, likewise.
 pub const UNGROUPED: &str = "ungrouped";
+/// Ansible's word for which of two groups goes before the other: said of a group, no variable of its hosts.
+pub(super) const PRIORITY: &str = "ansible_group_priority";
 /// How many groups may lie one in the other: more is a file that was generated wrongly.
 pub(super) const DEEPEST: usize = 32;
 
@@ -38,9 +41,9 @@ pub struct Group {
 }
 
 impl Group {
-    /// Ansible's `ansible_group_priority`: among groups that are equally deep the higher one wins.
+    /// Among groups that are equally deep the higher one wins.
     pub(super) fn priority(&self) -> i64 {
-        let found = self.file_vars.get("ansible_group_priority").or_else(|| self.vars.get("ansible_group_priority"));
+        let found = self.file_vars.get(PRIORITY).or_else(|| self.vars.get(PRIORITY));
         found.and_then(|value| value.as_i64().or_else(|| value.as_str()?.parse().ok())).unwrap_or(1)
     }
 }
@@ -81,12 +84,15 @@ impl<'de> Visitor<'de> for Reader {
     }
 }
 
-/// What is wrong with the groups, a sentence each.
-pub(super) fn problems(inventory: &Inventory, found: &mut Vec<String>) {
-    check_names("groups", inventory.groups.keys(), found);
+/// What is wrong with the groups of one file of ours, whatever other files have.
+pub(super) fn own_problems(inventory: &Inventory) -> Vec<String> {
+    let mut found = Vec::new();
     for (name, group) in &inventory.groups {
         let place = format!("groups.{}", name.escape_debug());
-        check_vars(&format!("{place}.vars"), &group.vars, found);
+        let mut seen = BTreeSet::new();
+        for member in group.hosts.iter().filter(|member| !seen.insert(*member)) {
+            found.push(format!("{place}: `{}` stands there twice", member.escape_debug()));
+        }
         if name == ALL || name == UNGROUPED {
             if !(group.hosts.is_empty() && group.children.is_empty()) {
                 let whom = if name == ALL { "every host" } else { "the hosts that are in no group" };
@@ -94,10 +100,24 @@ pub(super) fn problems(inventory: &Inventory, found: &mut Vec<String>) {
                     "{place}: it is always there and stands for {whom}: give it `vars` and nothing else"
                 ));
             }
-            continue;
-        }
-        if group.hosts.is_empty() && group.children.is_empty() && !group.foreign {
+        } else if group.hosts.is_empty() && group.children.is_empty() && !group.foreign {
             found.push(format!("{place}: it has no hosts, and an empty group is never taken for all hosts"));
+        }
+    }
+    found
+}
+
+/// What is wrong with the groups, a sentence each.
+pub(super) fn problems(inventory: &Inventory, found: &mut Vec<String>) {
+    found.append(&mut own_problems(inventory));
+    check_names("groups", inventory.groups.keys(), found);
+    for (name, group) in &inventory.groups {
+        let place = format!("groups.{}", name.escape_debug());
+        if !group.foreign {
+            check_vars(&format!("{place}.vars"), &group.vars, found);
+        }
+        if name == ALL || name == UNGROUPED {
+            continue;
         }
         members(inventory, &place, group, found);
         if inventory.hosts.contains_key(name) {
@@ -116,7 +136,6 @@ pub(super) fn problems(inventory: &Inventory, found: &mut Vec<String>) {
 }
 
 fn members(inventory: &Inventory, place: &str, group: &Group, found: &mut Vec<String>) {
-    let mut seen = BTreeSet::new();
     for member in &group.hosts {
         if inventory.groups.contains_key(member) && !inventory.hosts.contains_key(member) {
             let name = place.strip_prefix("groups.").unwrap_or(place);
@@ -125,9 +144,6 @@ fn members(inventory: &Inventory, place: &str, group: &Group, found: &mut Vec<St
             ));
         } else {
             check_reference(place, "host", member, &inventory.hosts, found);
-        }
-        if !seen.insert(member) {
-            found.push(format!("{place}: `{member}` stands there twice"));
         }
     }
     for child in &group.children {
@@ -148,6 +164,23 @@ pub(super) fn check_vars(place: &str, vars: &Variables, found: &mut Vec<String>)
         let name = name.escape_debug();
         found.push(format!("{place}.{name}: a variable's name is a letter or _, then letters, digits and _"));
     }
+    for (name, _) in vars.iter().filter(|(name, value)| is_secret(name, value)) {
+        found.push(format!(
+            "{place}.{name}: by its name it is a secret, and every run writes down the variables of its hosts: write a reference \
+             ({REFERENCE_FORMS})"
+        ));
+    }
+}
+
+/// Whether a variable by its name is a secret, and holds one instead of a reference.
+pub(super) fn is_secret(name: &str, value: &Value) -> bool {
+    const ENDS: [&str; 9] =
+        ["password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "private_key", "pass"];
+    let text = value.as_str().unwrap_or_default();
+    let name = name.to_ascii_lowercase();
+    let named =
+        ENDS.iter().any(|end| name.strip_suffix(end).is_some_and(|before| before.is_empty() || before.ends_with('_')));
+    named && !text.is_empty() && Reference::parse(text).is_err()
 }
 
 /// Whether a name can be said in a template.

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Inventory, InventoryError, SecretRef, check};
+use super::{Environment, Inventory, InventoryError, SecretRef, check, read};
 use crate::value::Reference;
 
 /// Reads an inventory.
@@ -11,9 +11,16 @@ use crate::value::Reference;
 /// # Errors
 /// When the file cannot be read, is no inventory, or names things that it does not have.
 pub fn load(path: &Path) -> Result<Inventory, InventoryError> {
+    read(&[path.to_owned()], Environment::Needed).map(|read| read.inventory)
+}
+
+/// One file of ours by itself, whose parts may name what another file has.
+///
+/// # Errors
+/// When it is no inventory.
+pub(super) fn file(path: &Path, text: &str) -> Result<Inventory, InventoryError> {
     let unreadable = |source| InventoryError::Unreadable { path: path.to_owned(), source };
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    let mut inventory = parse(path, &text)?;
+    let mut inventory = parse(path, text)?;
     // The absolute folder, as a run may outlive the working directory it was started in.
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     let folder = absolute.parent().unwrap_or(Path::new("/"));
@@ -22,10 +29,6 @@ pub fn load(path: &Path) -> Result<Inventory, InventoryError> {
     let of_hosts = inventory.hosts.values_mut().filter_map(|host| host.password.as_mut());
     for password in of_databases.chain(of_poolers).chain(of_hosts) {
         *password = resolve_reference(folder, password);
-    }
-    let problems = check::problems(&inventory);
-    if !problems.is_empty() {
-        return Err(InventoryError::Inconsistent { path: path.to_owned(), problems });
     }
     resolve_paths(&mut inventory, folder);
     Ok(inventory)
@@ -62,7 +65,7 @@ fn resolve_paths(inventory: &mut Inventory, folder: &Path) {
 }
 
 /// A reference whose path counts from the given folder, and so does a program's that is written with a slash.
-fn resolve_reference(folder: &Path, reference: &SecretRef) -> SecretRef {
+pub(super) fn resolve_reference(folder: &Path, reference: &SecretRef) -> SecretRef {
     let path = |kind: &str, rest: &str| SecretRef(format!("{kind}:{}", resolve(folder, Path::new(rest)).display()));
     match reference.0.split_once(':') {
         Some((kind @ ("file" | "age"), rest)) if !rest.is_empty() => path(kind, rest),

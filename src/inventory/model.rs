@@ -101,6 +101,9 @@ pub struct Host {
     /// Whether it is only there as the way to others, and stands for itself in no group.
     #[serde(skip)]
     pub only_a_way: bool,
+    /// Whether another tool's inventory says how it is reached.
+    #[serde(skip)]
+    pub foreign: bool,
 }
 
 impl Default for Host {
@@ -118,6 +121,7 @@ impl Default for Host {
             place: 0,
             refused: None,
             only_a_way: false,
+            foreign: false,
         }
     }
 }

@@ -225,6 +225,34 @@ fn set(rest: &str) -> Option<(String, &str)> {
     Some((format!("[{}{letters}]", if no { "^" } else { "" }), inner.get(end + 1..)?))
 }
 
+/// Whether a name fits a pattern of `*` and `?` alone.
+pub(super) fn fits(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut place) = (0, 0);
+    // Where to go on if the last `*` has to stand for one letter more.
+    let mut again: Option<(usize, usize)> = None;
+    while place < name.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                again = Some((at + 1, place));
+                at += 1;
+            }
+            Some(letter) if *letter == '?' || Some(letter) == name.get(place) => {
+                at += 1;
+                place += 1;
+            }
+            _ => match again {
+                Some((star, from)) => {
+                    again = Some((star, from + 1));
+                    (at, place) = (star, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern.get(at..).is_some_and(|rest| rest.iter().all(|letter| *letter == '*'))
+}
+
 /// What was typed, short enough for a line.
 fn shown(text: &str) -> String {
     let short: String = text.chars().take(80).flat_map(char::escape_debug).collect();

@@ -224,7 +224,8 @@ impl Inventory {
     pub fn vars(&self, host: &str) -> crate::value::Value {
         let mut merged = Variables::new();
         for (_, vars) in self.layers(host) {
-            merged.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
+            let said = vars.iter().filter(|(name, _)| *name != super::group::PRIORITY);
+            merged.extend(said.map(|(name, value)| (name.clone(), value.clone())));
         }
         crate::value::Value::Object(merged)
     }
