@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::alarm::Alarms;
 use super::secrets::Memory;
-use super::{Ending, EndingKind, EngineError, Tools, halt};
+use super::{Ending, EndingKind, EngineError, Tools, forks, halt};
 use crate::actions::Context;
 use crate::journal::{Journal, JournalError, Lease};
 use crate::run::{Decision, Event, Moment, RunState, StopKind, Task, decide};
@@ -137,11 +137,14 @@ impl Drive<'_> {
             works.retain(|work| kinds.contains(&work.of));
             // A set, as a batch may be of a thousand items and this is gone through at each of their records.
             let begun: BTreeSet<Kind> = works.iter().map(|work| work.of.clone()).collect();
-            for decision in wanted {
+            let mut places = forks::Places::left(self.tools.forks, works.iter().map(|work| &work.of.0));
+            for decision in forks::in_order(wanted) {
                 if let Some(of) = kind_of(&decision)
                     && !begun.contains(&of)
+                    && places.has_room_for(&decision)
                     && self.has_waited(&decision)
                 {
+                    places.take(&of.0);
                     self.tools.observer.decision(&decision, &self.state());
                     works.push(self.work(of, decision));
                 }

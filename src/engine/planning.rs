@@ -53,7 +53,7 @@ impl Engine {
             output: Arc::new(|_, _| {}),
         };
         let memory = Memory::default();
-        let mut ahead = Ahead::new(memory.clone());
+        let mut ahead = Ahead::new(memory.clone(), self.parts.forks);
         while let Some(lookup) = planner.look_up().map_err(failed)? {
             self.parts.observer.planning(&lookup.step);
             let prediction = ahead.look(&lookup, &planner, &book, &self.parts.actions, &context).await;
@@ -155,6 +155,7 @@ async fn run(
         timeout: limit,
         kill_on_timeout: true,
         effect: Effect::Read,
+        age: None,
     };
     let report = action.run(context, &call).await;
     let secrets = &context.inventory.secrets;

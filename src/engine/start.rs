@@ -167,6 +167,7 @@ impl Engine {
                 repeat_seconds: parts.repeat_seconds,
                 interrupts: &parts.interrupts,
                 wait: parts.wait,
+                forks: parts.forks.max(1),
             },
             lease,
             state: RefCell::new(state),
