@@ -113,7 +113,8 @@ pub(super) async fn look(
     memory: &Memory,
 ) -> Prediction {
     let limit = Duration::from_secs(LOOK_SECONDS).min(Duration::from_secs_f64(step.timeout.clamp(1.0, 3600.0)));
-    let context = Context { inventory: Arc::new(context.inventory.anew()), ..context.clone() };
+    let mut inventory = Arc::clone(&context.inventory);
+    let context = Context { inventory: secrets::anew(&mut inventory), ..context.clone() };
     let secrets = &context.inventory.secrets;
     let at = At { book, of: &step.id, item: lookup.item.as_ref(), part: step };
     let arguments = match secrets::reveal(action, at, &lookup.arguments, secrets, memory).await {
