@@ -91,11 +91,7 @@ impl Table {
     }
 
     fn all(&self) -> BTreeMap<&'static str, &Arc<dyn Action>> {
-        self.families
-            .iter()
-            .flat_map(|family| family.actions())
-            .map(|(name, action)| (*name, action))
-            .collect()
+        self.families.iter().flat_map(|family| family.actions()).map(|(name, action)| (*name, action)).collect()
     }
 }
 

@@ -41,7 +41,9 @@ mod tests {
 
     #[test]
     fn it_says_what_the_library_says() {
-        for pattern in ["", "a", "(a)(b)", "(?:a)", "(?P<x>a)", "(", "a**", "[", r"\p{Greek}", r"\pL", r"(?i)\w", "a{2}"] {
+        for pattern in
+            ["", "a", "(a)(b)", "(?:a)", "(?P<x>a)", "(", "a**", "[", r"\p{Greek}", r"\pL", r"(?i)\w", "a{2}"]
+        {
             assert!(same(pattern), "{pattern}");
         }
         assert!(same(r"(?-u)\xff") && same(&r"\PL".repeat(42)) && same(&r"(?i)\w".repeat(21)));
