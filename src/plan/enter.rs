@@ -3,7 +3,7 @@
 
 use super::planner::{PlanError, Planner, Todo, both, broken};
 use super::{Batches, Decided, Item, Place, PlannedGroup, batches_of, items_of, spread};
-use crate::ids::{ItemId, Resource};
+use crate::ids::{ItemId, Resource, StepId};
 use crate::playbook::{Each, Group, GroupKind, Scope, Step, Template, render, resolve_arguments};
 use crate::value::{contains_unknown, why_unknown};
 
@@ -11,16 +11,20 @@ impl Planner {
     /// Decides about the groups around a step that were not looked at yet. Nothing where the step is not to be planned now:
     /// its group is skipped, or its list has just been laid out.
     pub(super) fn enter(&mut self, step: &Step, todo: &Todo) -> Result<Option<Decided>, PlanError> {
-        let mut around: Vec<Group> = self.playbook.around(step.group.as_ref()).cloned().collect();
+        let around = self.playbook.around(step.group.as_ref());
+        let mut around: Vec<(StepId, bool)> = around
+            .map(|group| (group.id.clone(), self.playbook.each_around(group.parent.as_ref()).is_some()))
+            .collect();
         around.reverse();
         let mut all = Decided::Yes;
-        for group in around {
-            let inside = self.playbook.each_around(group.parent.as_ref()).is_some();
+        for (id, inside) in around {
             let item = todo.item.clone().filter(|_| inside);
-            let known = self.groups.iter().find(|planned| planned.id == group.id && planned.item == item);
+            let known = self.groups.iter().find(|planned| planned.id == id && planned.item == item);
             let runs = match known {
                 Some(planned) => planned.runs.clone(),
+                // A list that is written out is copied here alone: not once for each of its items.
                 None => {
+                    let Some(group) = self.playbook.group(&id).cloned() else { continue };
                     let (runs, laid_out) = self.plan_group(&group, item)?;
                     if laid_out {
                         return Ok(None);

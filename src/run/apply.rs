@@ -45,7 +45,7 @@ impl RunState {
             holder: None,
             tasks: BTreeMap::new(),
             order: Vec::new(),
-            at_hand: AtHand::default(),
+            at_hand: AtHand::of(plan),
             skipped: BTreeMap::new(),
             entered: BTreeMap::new(),
             dealt_with: 0,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::order::look;
 use super::{Entered, RunState, Task, TaskState, Time, undo};
 use crate::ids::{ItemId, StepId};
 use crate::playbook::{Child, Group, GroupKind, OnItemFailure, Playbook, Step};
@@ -112,6 +113,7 @@ impl RunState {
 
     /// Whether an item of a `for_each` is dealt with; one that failed, once it is put back where the playbook says so.
     pub(super) fn round_is_over(&self, group: &Group, task: &Task, item: &ItemId) -> bool {
+        look();
         match self.entered.get(task).filter(|entered| entered.failed.contains_key(item)) {
             Some(entered) if entered.on_item_failure == Some(OnItemFailure::Rollback) => {
                 !undo::item_owes(self, group, item)
@@ -180,6 +182,7 @@ impl RunState {
 
     /// Whether two tasks may be under way at the same time: steps of one `parallel`, or items of one batch of a `for_each`.
     pub(super) fn may_meet(&self, one: &Task, other: &Task) -> bool {
+        look();
         if one.is_undo() || other.is_undo() {
             return self.may_meet_going_back(one, other);
         }

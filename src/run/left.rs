@@ -170,11 +170,11 @@ pub(super) fn told(run: &RunState, kept: usize) -> Option<String> {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         format!("{}{more}", names.into_iter().take(NAMED).collect::<Vec<_>>().join(", "))
     };
-    let number = items.len();
+    let stay = if items.len() == 1 { "stays as it is" } else { "stay as they are" };
     let items = named(items.into_iter().map(str::to_owned).collect());
     let tasks = named(left.into_iter().map(ToString::to_string).collect());
-    let (failed, stay) = if number == 1 { ("which", "stays as it is") } else { ("which", "stay as they are") };
     Some(format!(
-        "{items}, {failed} failed and {stay}: nobody puts back into service what is not well; what stands: {tasks}"
+        "{items}, which failed and {stay} (`on_item_failure: leave`), as nobody puts back into service what is not well; what stands \
+         there: {tasks}"
     ))
 }

@@ -22,6 +22,8 @@ mod record;
 mod recovery;
 mod retry;
 mod said;
+#[cfg(test)]
+mod scale_tests;
 mod service;
 mod skip;
 mod skipped;

@@ -2,9 +2,11 @@
 //! where each task stands in it, what is under way, what a rollback still owes. All of it follows from tasks and order; it is
 //! an index and decides nothing by itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Event, RunState, Task, undo};
+use crate::plan::{Plan, PlannedStep};
 
 /// What is kept at hand.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,12 +17,43 @@ pub(super) struct AtHand {
     under_way: BTreeSet<Task>,
     /// While the run goes back: the places of what is not undone yet and has to be.
     owed: BTreeSet<usize>,
+    /// Where each task stands in the plan.
+    planned: Arc<BTreeMap<Task, usize>>,
+}
+
+/// Counted in tests: how often one task or item is looked at for a decision or a record.
+#[cfg(test)]
+thread_local! {
+    pub(super) static LOOKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// One task or item is looked at.
+pub(super) fn look() {
+    #[cfg(test)]
+    LOOKS.with(|looks| looks.set(looks.get() + 1));
+}
+
+impl AtHand {
+    /// Of a run that begins with a plan.
+    pub(super) fn of(plan: &Plan) -> Self {
+        let steps = plan.steps.iter().enumerate();
+        let planned = steps.map(|(place, planned)| (Task::at(&planned.id, planned.item.as_ref()), place)).collect();
+        Self { planned: Arc::new(planned), ..Self::default() }
+    }
 }
 
 impl RunState {
     /// Where a task stands in the order of intents, if it has one.
     pub fn place_in_order(&self, task: &Task) -> Option<usize> {
         self.tasks.get(task).and_then(|state| state.place)
+    }
+
+    /// What was foreseen of a task's doing, for its item where the list was known by then.
+    pub(super) fn planned_step(&self, task: &Task) -> Option<&PlannedStep> {
+        let at = |task: &Task| self.at_hand.planned.get(task).and_then(|place| self.plan.steps.get(*place));
+        let found = if task.is_undo() { at(&task.doing()) } else { at(task) };
+        let found = found.or_else(|| at(&Task::of(&task.step))).filter(|planned| planned.id == task.step);
+        found.or_else(|| self.plan.step(&task.step, task.item.as_ref()).filter(|_| self.at_hand.planned.is_empty()))
     }
 
     /// The tasks under way, by their names.

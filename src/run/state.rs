@@ -172,7 +172,7 @@ impl RunState {
     /// The step of a task and what was foreseen of it.
     pub fn planned(&self, task: &Task) -> Option<(&Step, &PlannedStep)> {
         let step = self.plan.playbook.step(&task.step)?;
-        self.plan.step(&task.step, task.item.as_ref()).map(|planned| (step, planned))
+        self.planned_step(task).map(|planned| (step, planned))
     }
 
     /// What is known of a task's doing.

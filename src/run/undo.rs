@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::decide::{ask_about_unknown, settle, under_way};
+use super::order::look;
 use super::walk::{MOST_AT_ONCE, Next, together};
 use super::{Decision, Event, Question, QuestionKind, RunState, Status, Task, TaskState, Time, retry, verdict};
 use crate::ids::ItemId;
@@ -62,6 +63,7 @@ fn places_of_item(run: &RunState, group: &Group, item: &ItemId) -> Vec<usize> {
 
 /// Whether something of what a task did, or may have done, has to be undone.
 pub(super) fn is_owed(run: &RunState, task: &Task) -> bool {
+    look();
     let (Some((step, _)), Some(state)) = (run.planned(task), run.doing(task)) else { return false };
     if !step.effect.changes() || run.is_undone(task) || run.is_left(task) {
         return false;
@@ -102,6 +104,7 @@ fn at_once(run: &RunState, places: impl Iterator<Item = usize>, now: Time) -> Ne
 
 /// What has to be done next for one task to be undone.
 fn one(run: &RunState, task: &Task, now: Time) -> Next {
+    look();
     let Some((step, planned)) = run.planned(task) else { return Next::Over };
     let Some(state) = run.doing(task).filter(|_| is_owed(run, task)) else { return Next::Over };
     if state.is_in_flight() {

@@ -3,6 +3,7 @@
 
 use super::decide::{Decision, ask_about_unknown, record, settle, under_way};
 use super::failed::{self, Failure};
+use super::order::look;
 use super::{Entered, Event, RunState, SkipReason, Status, Task, TaskState, Time, retry, undo};
 use crate::plan::Item;
 use crate::playbook::{Child, Group, GroupKind, OnItemFailure, Step};
@@ -161,6 +162,7 @@ fn rounds(run: &RunState, group: &Group, task: &Task, now: Time) -> Next {
 
 /// What an item of the batch in hand asks for.
 fn round(run: &RunState, group: &Group, entered: &Entered, item: &Item, now: Time) -> Next {
+    look();
     if entered.failed.contains_key(&item.id) {
         return match entered.on_item_failure {
             Some(OnItemFailure::Rollback) => undo::of_item(run, group, &item.id, now),
