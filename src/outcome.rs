@@ -61,6 +61,32 @@ impl Report {
         self
     }
 
+    /// The same report without a second copy of what a command printed, where its outputs hold that: a run keeps the reports
+    /// of a thousand hosts in memory.
+    #[must_use]
+    pub fn kept_once(mut self) -> Self {
+        if let Some(output) = &mut self.output {
+            for (name, stream) in [("stdout", &mut output.stdout), ("stderr", &mut output.stderr)] {
+                let text = stream.text.strip_suffix('\n').unwrap_or(&stream.text);
+                if self.outputs.get(name).and_then(Value::as_str) == Some(text) {
+                    stream.text = String::new();
+                }
+            }
+        }
+        self
+    }
+
+    /// What a command printed, wherever it is kept.
+    pub fn printed(&self) -> Option<CommandOutput> {
+        let mut output = self.output.clone()?;
+        for (name, stream) in [("stdout", &mut output.stdout), ("stderr", &mut output.stderr)] {
+            if stream.text.is_empty() && stream.bytes > 0 {
+                stream.text = self.outputs.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+            }
+        }
+        Some(output)
+    }
+
     /// The same report with outputs.
     #[must_use]
     pub fn with_outputs(mut self, outputs: Value) -> Self {
@@ -119,4 +145,22 @@ pub enum Finding {
         /// What was seen, or why nothing was.
         evidence: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_once_is_still_all_there() {
+        let stream = |text: &str| Stream { text: text.to_owned(), bytes: text.len() as u64, ..Stream::default() };
+        let output = CommandOutput { stdout: stream("one\ntwo\n"), stderr: stream("masked ***\n") };
+        let outputs = serde_json::json!({ "stdout": "one\ntwo", "stderr": "something else" });
+        let report = Report::done("exit code 0", outputs).with_output(output).kept_once();
+        let kept = report.output.as_ref().unwrap();
+        assert_eq!((kept.stdout.text.as_str(), kept.stdout.bytes), ("", 8), "it is in the outputs");
+        assert_eq!(kept.stderr.text, "masked ***\n", "what differs is kept");
+        let printed = report.printed().unwrap();
+        assert_eq!((printed.stdout.text.as_str(), printed.stderr.text.as_str()), ("one\ntwo", "masked ***\n"));
+    }
 }

@@ -189,7 +189,7 @@ impl TaskState {
         if self.status == Status::Unknown {
             self.in_doubt = self.in_doubt.or(Some(at));
         }
-        self.report = Some(report);
+        self.report = Some(report.kept_once());
         self.ended = Some(at);
     }
 }

@@ -61,7 +61,7 @@ impl<'a> Sent<'a> {
     }
 
     fn streams(&self) -> Vec<(&'static str, &'static str, Vec<String>)> {
-        let Some(output) = self.doing.report.as_ref().and_then(|report| report.output.as_ref()) else {
+        let Some(output) = self.doing.report.as_ref().and_then(|report| report.printed()) else {
             return Vec::new();
         };
         let all = [("stdout", "| ", &output.stdout), ("stderr", "! ", &output.stderr)];

@@ -186,8 +186,8 @@ fn said(
         let report = state.tasks.get(&Task::at(&step.id, Some(item))).and_then(|doing| doing.report.as_ref());
         let Some(report) = report else { continue };
         let name = if group.count > 1 { step.id.local().to_owned() } else { String::new() };
-        let (text, more, rest) = match &report.output {
-            Some(output) if report.outcome == Outcome::Done => printed(output),
+        let (text, more, rest) = match report.printed() {
+            Some(output) if report.outcome == Outcome::Done => printed(&output),
             _ => (report.message.clone(), String::new(), String::new()),
         };
         if text.is_empty() && rest.is_empty() {
