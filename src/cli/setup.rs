@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, CatalogError, Shelf};
 use crate::config::{self, Config};
 use crate::diagnostic::{Severity, Source};
 use crate::engine::SystemPeople;
-use crate::inventory::{self, Inventory};
+use crate::inventory::{self, Environment, Inventory};
 use crate::journal::SqliteJournal;
 use crate::playbook::{self, Loaded, Playbook};
 use crate::spec::Specs;
@@ -91,9 +91,8 @@ impl Setup {
     /// The flags that another process of this binary needs to act on the same things.
     pub fn flags(&self) -> Vec<std::ffi::OsString> {
         let mut flags: Vec<std::ffi::OsString> = vec!["--state".into(), self.state.clone().into()];
-        for (flag, path) in [("--inventory", &self.global.inventory), ("--config", &self.global.config)] {
-            flags.extend(path.iter().flat_map(|path| [flag.into(), path.clone().into()]));
-        }
+        flags.extend(self.global.inventory.iter().flat_map(|path| ["--inventory".into(), path.clone().into()]));
+        flags.extend(self.global.config.iter().flat_map(|path| ["--config".into(), path.clone().into()]));
         flags.extend(self.global.playbooks.iter().flat_map(|path| ["--playbooks".into(), path.clone().into()]));
         flags
     }
@@ -103,11 +102,22 @@ impl Setup {
         Specs::of(self.actions.specs())
     }
 
-    /// Where the inventory is, if there is one.
-    pub fn inventory_file(&self) -> Option<PathBuf> {
-        named(self.global.inventory.as_deref())
-            .or_else(|| self.config.inventory.clone())
-            .or_else(|| Some(PathBuf::from("inventory.yaml")).filter(|path| path.exists()))
+    /// Where the inventory is, in all of its parts; nothing where there is none.
+    pub fn inventory_files(&self) -> Vec<PathBuf> {
+        let typed: Vec<PathBuf> = self.global.inventory.iter().filter_map(|path| named(Some(path))).collect();
+        if !typed.is_empty() {
+            typed
+        } else if !self.config.inventory.is_empty() {
+            self.config.inventory.clone()
+        } else {
+            vec![PathBuf::from("inventory.yaml")].into_iter().filter(|path| path.exists()).collect()
+        }
+    }
+
+    /// The same for a person.
+    pub fn inventory_names(&self) -> Option<String> {
+        let names: Vec<String> = self.inventory_files().iter().map(|path| path.display().to_string()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
     }
 
     /// The inventory; without one, an empty one of the environment `none`.
@@ -115,15 +125,37 @@ impl Setup {
     /// # Errors
     /// When it is named and does not exist, or is invalid.
     pub fn inventory(&self) -> Result<Arc<Inventory>, Failure> {
-        let Some(path) = self.inventory_file() else {
+        let Some(read) = self.read(Environment::Needed)? else {
             return Ok(Arc::new(Inventory { environment: "none".to_owned(), ..Inventory::default() }));
         };
-        if !path.exists() {
-            return Err(no_file("inventory", &path));
+        if !read.notes.is_empty() {
+            let notes = super::view::count(read.notes.len(), "note");
+            let command = self.paste.command("inventory check --offline");
+            let text = format!("the inventory comes with {notes} on what is not taken over: {command}");
+            self.screen.say(&[Line::new().with(Ink::Warn, text)]);
         }
-        let inventory = inventory::load(&path)
-            .map_err(|error| Failure::new(Exit::Invalid, error.to_string()).meaning("nothing was started"))?;
-        Ok(Arc::new(inventory))
+        Ok(Arc::new(read.inventory))
+    }
+
+    /// The inventory to be looked at, with all that is known of it; nothing where there is none.
+    ///
+    /// # Errors
+    /// When it is named and does not exist, or is invalid.
+    pub fn read_inventory(&self) -> Result<Option<inventory::Read>, Failure> {
+        self.read(Environment::Open)
+    }
+
+    fn read(&self, environment: Environment) -> Result<Option<inventory::Read>, Failure> {
+        let files = self.inventory_files();
+        let is_file = |path: &&PathBuf| !path.to_string_lossy().starts_with("exec:");
+        if let Some(path) = files.iter().filter(is_file).find(|path| !path.exists()) {
+            return Err(no_file("inventory", path));
+        }
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let read = inventory::read(&files, environment);
+        read.map(Some).map_err(|error| Failure::new(Exit::Invalid, error.to_string()).meaning("nothing was started"))
     }
 
     /// The folders of playbooks.

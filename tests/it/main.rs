@@ -18,6 +18,7 @@ mod failover;
 mod faults;
 mod hostile;
 mod house;
+mod inventory;
 mod journal_faults;
 mod journeys;
 mod kubernetes;

@@ -38,7 +38,8 @@ fn compare(read: &Read, list: &Value) {
         let empty = crate::inventory::Group::default();
         let found = inventory.groups.get(name).unwrap_or(&empty);
         if name == "all" {
-            let tops: BTreeSet<&str> = names(&group["children"]).into_iter().filter(|name| *name != "ungrouped").collect();
+            let tops: BTreeSet<&str> =
+                names(&group["children"]).into_iter().filter(|name| *name != "ungrouped").collect();
             // It names those too that were written below it, and are in others as well.
             assert!(inventory.top_groups().iter().all(|name| tops.contains(name)));
             continue;
@@ -48,7 +49,11 @@ fn compare(read: &Read, list: &Value) {
             continue;
         }
         assert_eq!(found.hosts.iter().map(String::as_str).collect::<BTreeSet<_>>(), names(&group["hosts"]), "{name}");
-        assert_eq!(found.children.iter().map(String::as_str).collect::<BTreeSet<_>>(), names(&group["children"]), "{name}");
+        assert_eq!(
+            found.children.iter().map(String::as_str).collect::<BTreeSet<_>>(),
+            names(&group["children"]),
+            "{name}"
+        );
     }
     assert_eq!(inventory.hosts.keys().map(String::as_str).collect::<BTreeSet<_>>(), all);
     assert!(all.len() >= 7 && vars.len() >= 7, "there is something to compare");
@@ -83,9 +88,9 @@ fn patterns_choose_what_they_choose_for_ansible_and_in_its_order() {
 
 #[test]
 fn the_installed_ansible_says_the_same() {
-    let program = ["target/bench/venv/bin/ansible-inventory", "ansible-inventory"].into_iter().find(|program| {
-        Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
-    });
+    let program = ["target/bench/venv/bin/ansible-inventory", "ansible-inventory"]
+        .into_iter()
+        .find(|program| Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success()));
     let Some(program) = program else {
         eprintln!("left out: no ansible-inventory is installed, so only its recorded answers were compared");
         return;

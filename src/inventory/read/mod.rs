@@ -15,6 +15,8 @@ mod ranges;
 pub(super) mod reach;
 mod script;
 mod ssh_config;
+#[cfg(test)]
+mod tests;
 mod ways;
 mod yaml;
 
