@@ -11,6 +11,7 @@ mod failure;
 mod follow;
 mod held;
 mod inputs;
+mod inventories;
 mod log;
 mod paste;
 mod reporter;

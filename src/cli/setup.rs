@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, CatalogError, Shelf};
 use crate::config::{self, Config};
 use crate::diagnostic::{Severity, Source};
 use crate::engine::SystemPeople;
-use crate::inventory::{self, Environment, Inventory};
+use crate::inventory::Inventory;
 use crate::journal::SqliteJournal;
 use crate::playbook::{self, Loaded, Playbook};
 use crate::spec::Specs;
@@ -38,7 +38,7 @@ pub struct Setup {
     pub journal_file: PathBuf,
     /// What steps do.
     pub actions: Table,
-    global: Global,
+    pub(super) global: Global,
 }
 
 /// A playbook and what it is told.
@@ -100,62 +100,6 @@ impl Setup {
     /// The specs of all actions.
     pub fn specs(&self) -> Specs {
         Specs::of(self.actions.specs())
-    }
-
-    /// Where the inventory is, in all of its parts; nothing where there is none.
-    pub fn inventory_files(&self) -> Vec<PathBuf> {
-        let typed: Vec<PathBuf> = self.global.inventory.iter().filter_map(|path| named(Some(path))).collect();
-        if !typed.is_empty() {
-            typed
-        } else if !self.config.inventory.is_empty() {
-            self.config.inventory.clone()
-        } else {
-            vec![PathBuf::from("inventory.yaml")].into_iter().filter(|path| path.exists()).collect()
-        }
-    }
-
-    /// The same for a person.
-    pub fn inventory_names(&self) -> Option<String> {
-        let names: Vec<String> = self.inventory_files().iter().map(|path| path.display().to_string()).collect();
-        (!names.is_empty()).then(|| names.join(", "))
-    }
-
-    /// The inventory; without one, an empty one of the environment `none`.
-    ///
-    /// # Errors
-    /// When it is named and does not exist, or is invalid.
-    pub fn inventory(&self) -> Result<Arc<Inventory>, Failure> {
-        let Some(read) = self.read(Environment::Needed)? else {
-            return Ok(Arc::new(Inventory { environment: "none".to_owned(), ..Inventory::default() }));
-        };
-        if !read.notes.is_empty() {
-            let notes = super::view::count(read.notes.len(), "note");
-            let command = self.paste.command("inventory check --offline");
-            let text = format!("the inventory comes with {notes} on what is not taken over: {command}");
-            self.screen.say(&[Line::new().with(Ink::Warn, text)]);
-        }
-        Ok(Arc::new(read.inventory))
-    }
-
-    /// The inventory to be looked at, with all that is known of it; nothing where there is none.
-    ///
-    /// # Errors
-    /// When it is named and does not exist, or is invalid.
-    pub fn read_inventory(&self) -> Result<Option<inventory::Read>, Failure> {
-        self.read(Environment::Open)
-    }
-
-    fn read(&self, environment: Environment) -> Result<Option<inventory::Read>, Failure> {
-        let files = self.inventory_files();
-        let is_file = |path: &&PathBuf| !path.to_string_lossy().starts_with("exec:");
-        if let Some(path) = files.iter().filter(is_file).find(|path| !path.exists()) {
-            return Err(no_file("inventory", path));
-        }
-        if files.is_empty() {
-            return Ok(None);
-        }
-        let read = inventory::read(&files, environment);
-        read.map(Some).map_err(|error| Failure::new(Exit::Invalid, error.to_string()).meaning("nothing was started"))
     }
 
     /// The folders of playbooks.
@@ -325,7 +269,7 @@ impl Setup {
 }
 
 /// A path that was really named: an empty variable names nothing.
-fn named(path: Option<&Path>) -> Option<PathBuf> {
+pub(super) fn named(path: Option<&Path>) -> Option<PathBuf> {
     path.filter(|path| !path.as_os_str().is_empty()).map(Path::to_path_buf)
 }
 
@@ -347,7 +291,7 @@ pub fn is_file_name(name: &str) -> bool {
     name.contains('/') || [".yaml", ".yml"].iter().any(|end| name.ends_with(end))
 }
 
-fn no_file(kind: &str, path: &Path) -> Failure {
+pub(super) fn no_file(kind: &str, path: &Path) -> Failure {
     let failure = Failure::new(Exit::NotFound, format!("there is no {kind} at {}", path.display()))
         .meaning("nothing was started");
     match files_like(path).as_slice() {
