@@ -9,12 +9,14 @@ use super::screen::Color;
 mod authoring;
 mod brakes;
 mod forks;
+mod inventory;
 mod people;
 mod records;
 
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
 pub use brakes::Halt;
 pub use forks::Forks;
+pub use inventory::{Inventory, InventoryCheck, InventoryGraph, InventoryList, InventoryShow, InventoryVerb};
 pub use people::{Approve, Ask, Reject, Resolve, Resume, Rollback, Skip};
 pub use records::{Timeline, Verify};
 
@@ -34,9 +36,10 @@ pub struct Arguments {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub struct Global {
-    /// The hosts, databases and proxies to act on [default: the configuration's, else ./inventory.yaml]
+    /// The hosts, databases and proxies to act on: a file (ours, Ansible's, an ssh_config), a folder, or exec:COMMAND; may be
+    /// given again [default: the configuration's, else ./inventory.yaml]
     #[arg(long, global = true, value_name = "FILE", env = "PLAYBOOK_INVENTORY", hide_env_values = true)]
-    pub inventory: Option<PathBuf>,
+    pub inventory: Vec<PathBuf>,
     /// Where runs are kept [default: the configuration's, else $XDG_STATE_HOME/playbook]
     #[arg(long, global = true, value_name = "DIR", env = "PLAYBOOK_STATE", hide_env_values = true)]
     pub state: Option<PathBuf>,
@@ -121,6 +124,8 @@ pub enum Verb {
     Timeline(Timeline),
     /// Recompute a run's hash chain
     Verify(Verify),
+    /// What is acted on: list the hosts, show one, draw the groups, check that they answer
+    Inventory(Inventory),
     /// What would stop a run now
     Doctor(Doctor),
     /// Completions for a shell

@@ -64,7 +64,7 @@ pub const ALL: [Row; 17] = [
     row(
         Exit::Failed,
         1,
-        "failed, nothing needed undoing; a dry-run: violated, unreachable or below --min-fidelity; doctor, prove: findings",
+        "failed, nothing needed undoing; a dry-run: violated, unreachable or below --min-fidelity; doctor, prove, inventory check: findings",
     ),
     row(Exit::Changes, 2, "only with --detailed-exitcode: the plan has changes"),
     row(Exit::Exceptions, 3, "succeeded with exceptions"),

@@ -25,8 +25,9 @@ impl Paste {
         if let Some(path) = &global.config {
             add("--config", "", path);
         }
-        if let Some(path) = &global.inventory {
-            add("--inventory", "PLAYBOOK_INVENTORY", path);
+        match &global.inventory[..] {
+            [only] => add("--inventory", "PLAYBOOK_INVENTORY", only),
+            several => several.iter().for_each(|path| add("--inventory", "", path)),
         }
         if let Some(path) = &global.state {
             add("--state", "PLAYBOOK_STATE", path);

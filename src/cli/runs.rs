@@ -229,7 +229,7 @@ pub fn inventory(setup: &Setup, state: &RunState) -> Result<Arc<Inventory>, Fail
     if began == here {
         return Ok(inventory);
     }
-    let from = setup.inventory_file().map_or("none was named".to_owned(), |path| path.display().to_string());
+    let from = setup.inventory_names().unwrap_or_else(|| "none was named".to_owned());
     let what = format!(
         "run {} was started in the environment `{began}`, and the inventory here ({from}) is of `{here}`",
         state.run

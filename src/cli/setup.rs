@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, CatalogError, Shelf};
 use crate::config::{self, Config};
 use crate::diagnostic::{Severity, Source};
 use crate::engine::{FORKS, SystemPeople};
-use crate::inventory::{self, Inventory};
+use crate::inventory::Inventory;
 use crate::journal::SqliteJournal;
 use crate::playbook::{self, Loaded, Playbook};
 use crate::spec::Specs;
@@ -40,7 +40,7 @@ pub struct Setup {
     pub actions: Table,
     /// How many hosts or other items are worked on at once.
     pub forks: usize,
-    global: Global,
+    pub(super) global: Global,
 }
 
 /// A playbook and what it is told.
@@ -94,9 +94,8 @@ impl Setup {
     /// The flags that another process of this binary needs to act on the same things.
     pub fn flags(&self) -> Vec<std::ffi::OsString> {
         let mut flags: Vec<std::ffi::OsString> = vec!["--state".into(), self.state.clone().into()];
-        for (flag, path) in [("--inventory", &self.global.inventory), ("--config", &self.global.config)] {
-            flags.extend(path.iter().flat_map(|path| [flag.into(), path.clone().into()]));
-        }
+        flags.extend(self.global.inventory.iter().flat_map(|path| ["--inventory".into(), path.clone().into()]));
+        flags.extend(self.global.config.iter().flat_map(|path| ["--config".into(), path.clone().into()]));
         flags.extend(self.global.playbooks.iter().flat_map(|path| ["--playbooks".into(), path.clone().into()]));
         flags
     }
@@ -104,29 +103,6 @@ impl Setup {
     /// The specs of all actions.
     pub fn specs(&self) -> Specs {
         self.actions.told()
-    }
-
-    /// Where the inventory is, if there is one.
-    pub fn inventory_file(&self) -> Option<PathBuf> {
-        named(self.global.inventory.as_deref())
-            .or_else(|| self.config.inventory.clone())
-            .or_else(|| Some(PathBuf::from("inventory.yaml")).filter(|path| path.exists()))
-    }
-
-    /// The inventory; without one, an empty one of the environment `none`.
-    ///
-    /// # Errors
-    /// When it is named and does not exist, or is invalid.
-    pub fn inventory(&self) -> Result<Arc<Inventory>, Failure> {
-        let Some(path) = self.inventory_file() else {
-            return Ok(Arc::new(Inventory { environment: "none".to_owned(), ..Inventory::default() }));
-        };
-        if !path.exists() {
-            return Err(no_file("inventory", &path));
-        }
-        let inventory = inventory::load(&path)
-            .map_err(|error| Failure::new(Exit::Invalid, error.to_string()).meaning("nothing was started"))?;
-        Ok(Arc::new(inventory))
     }
 
     /// The folders of playbooks.
@@ -300,7 +276,7 @@ impl Setup {
 }
 
 /// A path that was really named: an empty variable names nothing.
-fn named(path: Option<&Path>) -> Option<PathBuf> {
+pub(super) fn named(path: Option<&Path>) -> Option<PathBuf> {
     path.filter(|path| !path.as_os_str().is_empty()).map(Path::to_path_buf)
 }
 
@@ -322,7 +298,7 @@ pub fn is_file_name(name: &str) -> bool {
     name.contains('/') || [".yaml", ".yml"].iter().any(|end| name.ends_with(end))
 }
 
-fn no_file(kind: &str, path: &Path) -> Failure {
+pub(super) fn no_file(kind: &str, path: &Path) -> Failure {
     let failure = Failure::new(Exit::NotFound, format!("there is no {kind} at {}", path.display()))
         .meaning("nothing was started");
     match files_like(path).as_slice() {

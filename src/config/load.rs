@@ -94,8 +94,10 @@ fn problem_of(page: &Page) -> Option<String> {
 }
 
 fn resolve_paths(config: &mut Config, folder: &Path) {
-    let named = [&mut config.inventory, &mut config.state].into_iter().flatten();
-    for path in named.chain(config.playbooks.iter_mut()) {
+    // A program is looked for as it is written.
+    let is_file = |path: &&mut PathBuf| !path.to_string_lossy().starts_with("exec:");
+    let inventory = config.inventory.iter_mut().filter(is_file);
+    for path in inventory.chain(config.state.iter_mut()).chain(config.playbooks.iter_mut()) {
         *path = resolve(folder, path);
     }
     // A bare program name is looked for in PATH; one with a slash is a file, and counts from here like every other.
@@ -164,7 +166,9 @@ mod tests {
         );
         let config = config.unwrap();
         let at = |name: &str| folder.path().join(name);
-        assert_eq!(config.inventory, Some(at("inventory.yaml")));
+        assert_eq!(config.inventory, [at("inventory.yaml")]);
+        let (other, several) = load_text("inventory: [a.ini, 'exec:./all.py --fast']\n");
+        assert_eq!(several.unwrap().inventory, [other.path().join("a.ini"), "exec:./all.py --fast".into()]);
         assert_eq!(config.playbooks, [at("books"), "/srv/books".into()]);
         assert_eq!(config.state, Some(at("../state")));
         let command = config.page.unwrap().command.unwrap();

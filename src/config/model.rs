@@ -14,8 +14,9 @@ use super::freeze::Freeze;
 pub struct Config {
     /// How a person is called when a run waits for one.
     pub page: Option<Page>,
-    /// Where the inventory is; relative to this file.
-    pub inventory: Option<PathBuf>,
+    /// Where the inventory is: one file, or several that make it up; relative to this file.
+    #[serde(deserialize_with = "one_or_several")]
+    pub inventory: Vec<PathBuf>,
     /// Where playbooks lie; relative to this file.
     pub playbooks: Vec<PathBuf>,
     /// The state folder; relative to this file.
@@ -56,4 +57,29 @@ pub struct Page {
 
 fn repeat_seconds() -> f64 {
     300.0
+}
+
+/// One path, or a list of them.
+fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    struct Paths;
+    impl<'de> serde::de::Visitor<'de> for Paths {
+        type Value = Vec<PathBuf>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a path, or a list of paths")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(vec![PathBuf::from(text)])
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Vec::new())
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(serde::de::value::SeqAccessDeserializer::new(list))
+        }
+    }
+    deserializer.deserialize_any(Paths)
 }

@@ -10,6 +10,10 @@ use super::{
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
 
+/// How many problems are told: looking for the names that were meant takes its time, and a file that is all problems must not
+/// take minutes.
+pub(super) const MOST_PROBLEMS: usize = 200;
+
 /// Everything that is wrong, a sentence each; nothing where it holds together.
 pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
     let mut found = Vec::new();
@@ -46,21 +50,22 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
 }
 
 fn check_host(inventory: &Inventory, name: &str, host: &Host, found: &mut Vec<String>) {
-    check_text(&format!("hosts.{name}.address"), &host.address, found);
+    let place = format!("hosts.{}", name.escape_debug());
+    check_text(&format!("{place}.address"), &host.address, found);
     if !(host.connect_timeout_seconds > 0.0 && host.connect_timeout_seconds <= 3600.0) {
-        found.push(format!("hosts.{name}.connect_timeout_seconds: it has to be more than 0 and at most 3600"));
+        found.push(format!("{place}.connect_timeout_seconds: it has to be more than 0 and at most 3600"));
     }
-    check_password(&format!("hosts.{name}"), host.password.as_ref(), found);
+    check_password(&place, host.password.as_ref(), found);
     if !host.foreign {
-        group::check_vars(&format!("hosts.{name}.vars"), &host.vars, found);
+        group::check_vars(&format!("{place}.vars"), &host.vars, found);
     }
     let Some(jump) = &host.jump else { return };
-    check_reference(&format!("hosts.{name}.jump"), "host", jump, &inventory.hosts, found);
+    check_reference(&format!("{place}.jump"), "host", jump, &inventory.hosts, found);
     let mut seen = BTreeSet::from([name]);
     let mut next = Some(jump.as_str());
     while let Some(current) = next {
         if !seen.insert(current) {
-            found.push(format!("hosts.{name}.jump: the way leads in a circle, through `{current}` again"));
+            found.push(format!("{place}.jump: the way leads in a circle, through `{}` again", current.escape_debug()));
             return;
         }
         next = inventory.hosts.get(current).and_then(|host| host.jump.as_deref());
@@ -169,13 +174,13 @@ pub(super) fn check_reference<T>(
     known: &BTreeMap<String, T>,
     found: &mut Vec<String>,
 ) {
-    if known.contains_key(name) {
+    if known.contains_key(name) || found.len() >= MOST_PROBLEMS {
         return;
     }
     let hint = nearest(name, known.keys().map(String::as_str))
         .map(|near| format!(": did you mean `{near}`?"))
         .unwrap_or_default();
-    found.push(format!("{place}: there is no {kind} `{name}` in this inventory{hint}"));
+    found.push(format!("{place}: there is no {kind} `{}` in this inventory{hint}", name.escape_debug()));
 }
 
 // Names end up in lock names, file names and messages, so they keep to an alphabet that is safe in all of them.

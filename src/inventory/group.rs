@@ -8,7 +8,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::check::{check_names, check_reference};
+use super::check::{self, check_names, check_reference};
 use super::tree::Tree;
 use super::{Inventory, Variables};
 use crate::diagnostic::nearest;
@@ -138,7 +138,7 @@ pub(super) fn problems(inventory: &Inventory, found: &mut Vec<String>) {
 fn members(inventory: &Inventory, place: &str, group: &Group, found: &mut Vec<String>) {
     for member in &group.hosts {
         if inventory.groups.contains_key(member) && !inventory.hosts.contains_key(member) {
-            let name = place.strip_prefix("groups.").unwrap_or(place);
+            let (name, member) = (place.strip_prefix("groups.").unwrap_or(place), member.escape_debug());
             found.push(format!(
                 "{place}: `{member}` is a group: write `{name}: {{ children: [{member}] }}`, with `hosts:` for its own hosts"
             ));
@@ -149,9 +149,10 @@ fn members(inventory: &Inventory, place: &str, group: &Group, found: &mut Vec<St
     for child in &group.children {
         if child == ALL || child == UNGROUPED {
             found.push(format!("{place}.children: `{child}` is in no group"));
-        } else if !inventory.groups.contains_key(child) {
+        } else if !inventory.groups.contains_key(child) && found.len() < check::MOST_PROBLEMS {
             found.push(format!(
-                "{place}.children: there is no group `{child}` in this inventory{}",
+                "{place}.children: there is no group `{}` in this inventory{}",
+                child.escape_debug(),
                 near(inventory, child)
             ));
         }

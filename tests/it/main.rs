@@ -19,6 +19,7 @@ mod failover;
 mod faults;
 mod hostile;
 mod house;
+mod inventory;
 mod journal_faults;
 mod journeys;
 mod kubernetes;

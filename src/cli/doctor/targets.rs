@@ -23,15 +23,14 @@ const LIMIT: Duration = Duration::from_secs(12);
 
 /// The inventory itself.
 pub(super) fn inventory(setup: &Setup, inventory: &Inventory) -> Vec<Look> {
-    let Some(path) = setup.inventory_file() else {
+    let Some(names) = setup.inventory_names() else {
         return vec![
             Look::remark("inventory", "there is none: nothing but this machine can be acted on")
                 .hint("--inventory FILE, $PLAYBOOK_INVENTORY or ./inventory.yaml (docs/inventory.md)"),
         ];
     };
     let text = format!(
-        "{}: environment {}, {}, {}, {}, {}",
-        path.display(),
+        "{names}: environment {}, {}, {}, {}, {}",
         if inventory.environment.is_empty() { "none" } else { &inventory.environment },
         count(inventory.hosts.len(), "host"),
         count(inventory.databases.len(), "database"),

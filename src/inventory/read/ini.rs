@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::draft::{Draft, Layer};
 use super::python;
 use super::ranges::expand;
-use super::{Source, Whose};
+use super::{Source, Whose, shell};
 use crate::inventory::{ALL, UNGROUPED};
 
 /// What the lines of a section are.
@@ -107,7 +107,7 @@ fn section(line: &str) -> Result<Option<(String, Kind)>, String> {
 }
 
 fn hosts(line: &str, group: &str, source: &Arc<Source>, draft: &mut Draft) -> Result<(), String> {
-    let words = python::words(line, true).map_err(str::to_owned)?;
+    let words = shell::words(line, true).map_err(str::to_owned)?;
     let Some((pattern, pairs)) = words.split_first() else { return Ok(()) };
     if pattern == "---" {
         return Err("`---` begins a YAML file: name it so that it ends in .yaml".to_owned());

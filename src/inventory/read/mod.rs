@@ -14,7 +14,11 @@ mod python;
 mod ranges;
 pub(super) mod reach;
 mod script;
+mod shell;
 mod ssh_config;
+mod ssh_lines;
+#[cfg(test)]
+mod tests;
 mod ways;
 mod yaml;
 

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::python;
+use super::shell;
 use super::ways::{Asked, Jump};
 
 /// Options that change nothing which we do: how a connection is shared, checked for life, encrypted, shown.
@@ -125,7 +125,7 @@ fn proxy_command(value: &str, folder: &Path, asked: &mut Asked) {
 
 /// `ssh -W %h:%p [-q] [-i KEY] [-p PORT] [USER@]HOST`.
 fn through(command: &str, folder: &Path) -> Option<Vec<Jump>> {
-    let words = python::words(command, false).ok()?;
+    let words = shell::words(command, false).ok()?;
     let (program, rest) = words.split_first()?;
     if Path::new(program).file_name()?.to_str()? != "ssh" {
         return None;
@@ -151,7 +151,7 @@ struct Parsed {
 
 /// Reads the arguments in a text.
 pub(super) fn read(text: &str, folder: &Path, asked: &mut Asked) {
-    let words = match python::words(text, false) {
+    let words = match shell::words(text, false) {
         Ok(words) => words,
         Err(why) => return asked.refuse(format!("its arguments for ssh cannot be read: {why}")),
     };

@@ -1,5 +1,5 @@
-//! What Python makes of a text, as far as Ansible's INI files rest on it: the words of a line (`shlex`), and literals
-//! (`ast.literal_eval`). Nothing is computed, and what is no literal stays the text that it is.
+//! Python's literals (`ast.literal_eval`), which the values of Ansible's INI files are. Nothing is computed, and what is no literal
+//! stays the text that it is.
 
 use serde_json::{Map, Number};
 
@@ -7,43 +7,6 @@ use crate::value::Value;
 
 /// How deep a literal may be nested.
 const DEEPEST: usize = 32;
-
-/// The words of a line as a POSIX shell splits them, a comment left out.
-///
-/// # Errors
-/// When a quote is not closed, or a backslash escapes nothing.
-pub(super) fn words(line: &str, comments: bool) -> Result<Vec<String>, &'static str> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    let mut letters = line.chars();
-    while let Some(letter) = letters.next() {
-        match (quote, letter) {
-            (Some(open), close) if open == close => quote = None,
-            (None, '\'' | '"') => {
-                quote = Some(letter);
-                word.get_or_insert_default();
-            }
-            (None, '\\') => match letters.next() {
-                Some(next) => word.get_or_insert_default().push(next),
-                None => return Err("a backslash at its end escapes nothing"),
-            },
-            (Some('"'), '\\') => match letters.next() {
-                Some(next @ ('"' | '\\')) => word.get_or_insert_default().push(next),
-                Some(next) => word.get_or_insert_default().extend(['\\', next]),
-                None => return Err("a quote is not closed"),
-            },
-            (None, '#') if comments => break,
-            (None, space) if space.is_whitespace() => words.extend(word.take()),
-            (_, letter) => word.get_or_insert_default().push(letter),
-        }
-    }
-    if quote.is_some() {
-        return Err("a quote is not closed");
-    }
-    words.extend(word);
-    Ok(words)
-}
 
 /// The value of a text: a literal of Python's where it is one, else the text itself.
 pub(super) fn value(text: &str) -> Value {
@@ -430,20 +393,5 @@ mod tests {
         }
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(value(&deep), json!(deep));
-    }
-
-    #[test]
-    fn words_are_split_as_a_shell_splits_them() {
-        let split = |line: &str| words(line, true).map(|words| words.join("|"));
-        for (line, read) in [
-            ("web1 a=1 b='x y' # c", "web1|a=1|b=x y"),
-            ("web1 a=\"x \\\" \\y\" b=x\\ y", "web1|a=x \" \\y|b=x y"),
-            ("a=b#c d", "a=b"),
-            ("a='' b", "a=|b"),
-            ("  ", ""),
-        ] {
-            assert_eq!(split(line), Ok(read.to_owned()), "{line}");
-        }
-        assert!(split("a 'b").is_err() && split("a \\").is_err() && split("\"a\\").is_err());
     }
 }
