@@ -163,7 +163,9 @@ mod tests {
         for text in ["mysql --password=\"$PW\"", "PGPASSWORD=$PW psql", "echo password", "--password-file=/x"] {
             assert!(!regex.is_match(text), "{text}");
         }
-        for text in ["mysql --PassWord=hunter2", "x-to\u{212a}en: abcdef", "api_key=abc", "passwd:abc", "\u{17f}ecret=abc"] {
+        for text in
+            ["mysql --PassWord=hunter2", "x-to\u{212a}en: abcdef", "api_key=abc", "passwd:abc", "\u{17f}ecret=abc"]
+        {
             assert!(regex.is_match(text) && may_write(text), "{text}");
         }
         assert!(!may_write("echo password") && !may_write("a=b") && !may_refer("http://x"));
