@@ -124,11 +124,18 @@ impl StepId {
 impl Digest {
     /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
+        Self::of_parts([bytes])
+    }
+
+    /// The digest of bytes that come in parts: the same as if they stood in one piece.
+    pub fn of_parts<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> Self {
         use sha2::Digest as _;
         use std::fmt::Write as _;
+        let mut sum = sha2::Sha256::new();
+        parts.into_iter().for_each(|part| sum.update(part));
         let mut text = String::with_capacity(71);
         text.push_str("sha256:");
-        for byte in sha2::Sha256::digest(bytes) {
+        for byte in sum.finalize() {
             // Writing to a String cannot fail.
             let _ = write!(text, "{byte:02x}");
         }

@@ -90,6 +90,13 @@ impl Table {
         Specs::told_by(Arc::new(self.clone()))
     }
 
+    /// The first words of the families that were asked for.
+    #[cfg(test)]
+    pub(crate) fn made(&self) -> Vec<&'static str> {
+        let made = self.families.iter().filter(|family| family.made.get().is_some());
+        made.flat_map(|family| family.words).copied().collect()
+    }
+
     fn all(&self) -> BTreeMap<&'static str, &Arc<dyn Action>> {
         self.families.iter().flat_map(|family| family.actions()).map(|(name, action)| (*name, action)).collect()
     }
@@ -132,7 +139,6 @@ mod tests {
     fn one_family_is_made_for_one_name() {
         let table = Table::builtin();
         assert!(table.told().get("postgres.promote").is_some());
-        let made: Vec<_> = table.families.iter().filter(|family| family.made.get().is_some()).collect();
-        assert_eq!(made.iter().map(|family| family.words).collect::<Vec<_>>(), [&["postgres"]]);
+        assert_eq!(table.made(), ["postgres"]);
     }
 }

@@ -57,7 +57,7 @@ impl Source {
             end -= 1;
         }
         let before = self.text.get(..end).unwrap_or("");
-        let line = before.matches('\n').count() + 1;
+        let line = before.as_bytes().iter().filter(|byte| **byte == b'\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
         (line, column)
     }

@@ -2,7 +2,7 @@
 //! anything that a step would change.
 
 use super::foresee::subjects;
-use super::planner::{Lookup, PlanError, Planner};
+use super::planner::{Lookup, PlanError, Planner, spec_of};
 use super::{Decided, Place, PlannedCheck};
 use crate::playbook::{Check, Scope, Truth, complete_arguments, decide_condition, explain, resolve_arguments};
 use crate::spec::Prediction;
@@ -17,15 +17,16 @@ impl Planner {
                 continue;
             }
             let wrong = |message: String| PlanError::Arguments { step: check.step.id.clone(), message };
-            let spec = self.spec(&check.step)?;
+            let specs = self.specs.clone();
+            let spec = spec_of(&specs, &check.step)?;
             let scope = self.scope_of_checks().map_err(wrong)?;
             let given = resolve_arguments(&check.step.arguments, &scope).map_err(|error| wrong(error.to_string()))?;
-            let arguments = complete_arguments(&spec, given).map_err(|error| wrong(error.to_string()))?;
+            let arguments = complete_arguments(spec, given).map_err(|error| wrong(error.to_string()))?;
             if contains_unknown(&arguments) {
                 self.decide(&check, Decided::Undecided { why: "it rests on what is not known yet".to_owned() });
                 continue;
             }
-            for subject in subjects(&spec, &arguments) {
+            for subject in subjects(spec, &arguments) {
                 if !self.targets.contains(&subject) {
                     self.targets.push(subject);
                 }

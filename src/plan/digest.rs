@@ -1,5 +1,7 @@
 //! What a plan is known by: one digest over what was asked for, another over what was found.
 
+use std::collections::BTreeMap;
+
 use super::PlannedStep;
 use crate::ids::Digest;
 use crate::playbook::Playbook;
@@ -14,12 +16,17 @@ pub(super) fn of_content<'a>(
     targets: &[String],
     specs: impl Iterator<Item = &'a ActionSpec>,
 ) -> Digest {
-    let mut text = format!("{}\n{inputs}\n{environment}\n{}\n", playbook.digest, targets.join(" "));
-    for spec in specs {
-        // A spec is plain data: its debug form names every part of it.
-        text.push_str(&format!("{spec:?}\n"));
-    }
-    Digest::of(text.as_bytes())
+    let head = format!("{}\n{inputs}\n{environment}\n{}\n", playbook.digest, targets.join(" "));
+    let mut written = BTreeMap::new();
+    let names: Vec<&str> = specs
+        .map(|spec| {
+            // A spec is plain data: its debug form names every part of it. A thousand steps have a handful of them.
+            written.entry(spec.name).or_insert_with(|| format!("{spec:?}\n"));
+            spec.name
+        })
+        .collect();
+    let specs = names.into_iter().filter_map(|name| written.get(name));
+    Digest::of_parts([&head].into_iter().chain(specs).map(String::as_bytes))
 }
 
 /// The digest of what some actions say about themselves.

@@ -105,7 +105,7 @@ pub struct Planner {
     pub(super) playbook: Playbook,
     pub(super) inputs: Value,
     environment: String,
-    specs: Specs,
+    pub(super) specs: Specs,
     pub(super) locks: Vec<Resource>,
     pub(super) steps: Vec<PlannedStep>,
     pub(super) checks: Vec<PlannedCheck>,
@@ -159,7 +159,8 @@ impl Planner {
         while let Some(todo) = self.todo.front().cloned() {
             let Some(step) = self.playbook.steps.get(todo.place).cloned() else { break };
             let Some(around) = self.enter(&step, &todo)? else { continue };
-            let spec = self.spec(&step)?;
+            let specs = self.specs.clone();
+            let spec = spec_of(&specs, &step)?;
             let scope = self
                 .scope(Place::of_step(&step, todo.item.as_ref()), &step.said(), &self.known)
                 .map_err(broken(&step.id))?;
@@ -169,14 +170,14 @@ impl Planner {
                 self.skip(&step, runs);
                 continue;
             }
-            let arguments = self.arguments(&step, &todo, &spec)?;
-            self.note_targets(&spec, &arguments);
-            if self.is_done_before(&step, &todo, &spec, &arguments, &runs) {
+            let arguments = self.arguments(&step, &todo, spec)?;
+            self.note_targets(spec, &arguments);
+            if self.is_done_before(&step, &todo, spec, &arguments, &runs) {
                 continue;
             }
             // A command is not run while an argument is unknown, nor where an earlier step would have changed its world.
             let command = !step.effect.changes() && spec.effect.changes();
-            let free = !contains_unknown(&arguments) && self.changer(&spec, &arguments).is_none();
+            let free = !contains_unknown(&arguments) && self.changer(spec, &arguments).is_none();
             if command && !(free && runs == Decided::Yes) {
                 self.asked = Some((runs, arguments));
                 self.answer(Prediction::unknown("it is not run while what it rests on is not known"));
@@ -199,24 +200,25 @@ impl Planner {
         let Some(todo) = self.todo.pop_front() else { return };
         let Some(step) = self.playbook.steps.get(todo.place).cloned() else { return };
         let Some((runs, arguments)) = self.asked.take() else { return };
-        let Some(spec) = self.specs.get(&step.action).cloned() else { return };
-        let changer = self.changer(&spec, &arguments).cloned();
-        let mut outputs = outputs_of(&step, &spec, &prediction, changer.as_ref());
+        let specs = self.specs.clone();
+        let Some(spec) = specs.get(&step.action) else { return };
+        let changer = self.changer(spec, &arguments).cloned();
+        let mut outputs = outputs_of(&step, spec, &prediction, changer.as_ref());
         if runs != Decided::Yes {
-            outputs = outputs_of(&step, &spec, &Prediction::unknown("it may not run"), None);
+            outputs = outputs_of(&step, spec, &Prediction::unknown("it may not run"), None);
         }
         let place = Place::of_step(&step, todo.item.as_ref());
         let named = self.scope(place, &step.said(), &self.known).unwrap_or_default();
         let scope = Scope { outputs: outputs.clone(), facts: prediction.facts.clone(), ..named };
         let requirements = check_requirements(&step, &prediction, &scope, changer.as_ref());
         let fidelity = fidelity(&prediction, changer.as_ref(), &arguments);
-        let steady = steady(&outputs, &spec);
+        let steady = steady(&outputs, spec);
         let key = (step.id.clone(), todo.item.clone());
         let outcome = outcome(&runs, passed_over(&self.playbook, &step));
         self.known.insert(key.clone(), serde_json::json!({ "outputs": outputs, "outcome": outcome }));
         self.steady.insert(key, serde_json::json!({ "outputs": steady, "outcome": outcome }));
         if step.effect.changes() {
-            let mut about = subjects(&spec, &arguments);
+            let mut about = subjects(spec, &arguments);
             // A command that names no target may change anything that another such command looks at.
             if about.is_empty() {
                 about.push(String::new());
@@ -258,11 +260,6 @@ impl Planner {
             digest,
             facts_digest,
         }
-    }
-
-    pub(super) fn spec(&self, step: &Step) -> Result<ActionSpec, PlanError> {
-        let spec = self.specs.get(&step.action).cloned();
-        spec.ok_or_else(|| PlanError::NoSuchAction { step: step.id.clone(), action: step.action.clone() })
     }
 
     pub(super) fn scope(&self, place: Place<'_>, said: &str, known: &BTreeMap<Key, Value>) -> Result<Scope, String> {
@@ -358,6 +355,12 @@ impl Planner {
             fidelity: Fidelity::Probed,
         });
     }
+}
+
+/// What a step's action says about itself.
+pub(super) fn spec_of<'s>(specs: &'s Specs, step: &Step) -> Result<&'s ActionSpec, PlanError> {
+    let missing = || PlanError::NoSuchAction { step: step.id.clone(), action: step.action.clone() };
+    specs.get(&step.action).ok_or_else(missing)
 }
 
 /// What is wrong with what a step may name.

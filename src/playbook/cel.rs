@@ -89,6 +89,8 @@ pub(super) fn compile(source: &str) -> Result<Rc<IdedExpr>, SyntaxError> {
 }
 
 fn parse(source: &str) -> Result<IdedExpr, SyntaxError> {
+    #[cfg(test)]
+    super::counts::count("expression");
     let whole = |message: String| SyntaxError { message, at: None };
     if source.trim().is_empty() {
         return Err(whole("the expression is empty".to_owned()));

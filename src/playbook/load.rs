@@ -40,6 +40,8 @@ pub fn load_as_of(source: &Arc<Source>, specs: &Specs, today: jiff::civil::Date)
 }
 
 fn load_and_review(source: &Arc<Source>, specs: &Specs, today: Option<jiff::civil::Date>) -> Loaded {
+    #[cfg(test)]
+    super::counts::count("file");
     let root = match document::parse(source) {
         Ok(root) => root,
         Err(diagnostics) => return Loaded { playbook: None, diagnostics },

@@ -12,6 +12,8 @@ mod cel;
 mod check;
 mod command;
 mod convert;
+#[cfg(test)]
+mod counts;
 mod difference;
 mod effect;
 mod evaluate;

@@ -87,12 +87,16 @@ pub(super) fn single(pieces: &[Piece]) -> Option<&Filler> {
 }
 
 fn parse(source: &str) -> Result<Vec<Piece>, String> {
+    #[cfg(test)]
+    super::counts::count("template");
     refuse_early(source)?;
     plain::read(source).map_or_else(|| by_the_grammar(source), Ok)
 }
 
 /// The pieces, as the library's grammar reads them.
 pub(super) fn by_the_grammar(source: &str) -> Result<Vec<Piece>, String> {
+    #[cfg(test)]
+    super::counts::count("grammar");
     // The library has asserts of its own; a wrong one must end in a refusal, not in a crash.
     let compiled = catch_unwind(|| handlebars::Template::compile(source))
         .map_err(|_| "the template cannot be read (a fault in the template library)".to_owned())?;

@@ -24,6 +24,7 @@ mod journal_faults;
 mod journeys;
 mod kubernetes;
 mod lab;
+mod light;
 mod named;
 mod nested;
 mod parts;

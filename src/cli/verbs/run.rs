@@ -42,13 +42,18 @@ pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
         }
         return Ok(super::plan::show(setup, &made, &args.subject, args.output));
     }
-    if let Some(halt) = setup.existing_journal()?.map(|mut journal| journal.halted()).transpose()?.flatten() {
+    // Opened once: each time costs as much as several steps.
+    let mut existing = setup.existing_journal()?;
+    if let Some(halt) = existing.as_mut().map(|journal| journal.halted()).transpose()?.flatten() {
         return Err(JournalError::Halted(halt).into());
     }
     let age = held.as_ref().map(|held| held.age);
     let ask = held_back::hold(setup, args, &chosen.playbook, &inventory, age, &mut passes)?;
     let held = held.map(|held| held.plan);
-    let journal = setup.journal()?;
+    let journal = match existing {
+        Some(journal) => journal,
+        None => setup.journal()?,
+    };
     let mut drive = Drive::new(setup, args.output, inventory, Box::new(journal), !args.no_wait)?;
     say_state(setup);
     let result = go(setup, args, &mut drive, (chosen, held), (ask, passes), over.as_ref());

@@ -63,12 +63,14 @@ impl Report {
     fn of(fault: &Diagnostic) -> Self {
         // The text is drawn line by line: what a terminal would obey is taken out here, byte for byte, so that the caret
         // stays under what it points at.
-        let text: String = fault.source.text.chars().map(harmless).collect();
-        let end = fault.span.end.min(fault.source.text.len());
+        let whole = &fault.source.text;
+        let end = fault.span.end.min(whole.len());
         let start = fault.span.start.min(end);
-        let place = |byte: usize| {
-            fault.source.text.get(..byte).map_or(0, |head| head.chars().map(harmless).map(char::len_utf8).sum())
-        };
+        let near = around(whole, start);
+        let (from, end) = (near.start, end.clamp(start, near.end));
+        let text: String = whole.get(near).unwrap_or_default().chars().map(harmless).collect();
+        let place =
+            |byte: usize| whole.get(from..byte).map_or(0, |head| head.chars().map(harmless).map(char::len_utf8).sum());
         let (start, end): (usize, usize) = (place(start), place(end));
         let column = fault.source.position(fault.span.start).1.saturating_sub(1);
         let (text, start, end) = cut(&text, start, end);
@@ -79,7 +81,12 @@ impl Report {
             },
             message: format!("{} [{}]", shorten(&visible::line(&fault.message), MESSAGE_COLUMNS), fault.code),
             help: fault.help.as_deref().map(|help| visible::line(help).into_owned()),
-            source: Cut { text, name: visible::line(&fault.source.name).into_owned(), column },
+            source: Cut {
+                text,
+                name: visible::line(&fault.source.name).into_owned(),
+                column,
+                above: lines_in(whole, from),
+            },
             label: LabeledSpan::new(None, start, end.saturating_sub(start)),
         }
     }
@@ -92,6 +99,8 @@ struct Cut {
     name: String,
     /// The fault's column in the file, from 0.
     column: usize,
+    /// How many lines of the file stand before it.
+    above: usize,
 }
 
 impl SourceCode for Cut {
@@ -104,9 +113,21 @@ impl SourceCode for Cut {
         let read = self.text.read_span(span, before, after)?;
         // Without lines around it, it is the place that is asked for.
         let column = if before == 0 && after == 0 { self.column } else { read.column() };
-        let (span, line, lines) = (*read.span(), read.line(), read.line_count());
+        let (span, line, lines) = (*read.span(), read.line() + self.above, read.line_count());
         Ok(Box::new(MietteSpanContents::new_named(self.name.clone(), read.data(), span, line, column, lines)))
     }
+}
+
+/// The lines around a place, some more than are shown: a large file with many faults is not gone through for each of them.
+fn around(text: &str, place: usize) -> std::ops::Range<usize> {
+    let (head, tail) = text.split_at_checked(place).unwrap_or((text, ""));
+    let from = head.rmatch_indices('\n').nth(3).map_or(0, |(at, _)| at + 1);
+    let to = tail.match_indices('\n').nth(3).map_or(text.len(), |(at, _)| place + at + 1);
+    from..to
+}
+
+fn lines_in(text: &str, end: usize) -> usize {
+    text.as_bytes().iter().take(end).filter(|byte| **byte == b'\n').count()
 }
 
 /// A text whose long lines are cut: the one with the fault around its start, the others at their end. With it where the
@@ -213,6 +234,23 @@ mod tests {
         let fault = fault("name: x\nstpes:\n  - id: a\n", 8, 13);
         insta::assert_snapshot!(shown(&fault, &LOOK));
         assert_eq!(json(&fault)["line"], 2);
+    }
+
+    #[test]
+    fn a_fault_far_down_is_shown_as_one_near_the_top() {
+        let line = |number: usize| format!("  - id: step_{number:04}\n");
+        let text: String = (1..=400).map(line).collect();
+        let long = line(1).len();
+        for number in [1, 2, 3, 200, 399, 400] {
+            let start = (number - 1) * long + 8;
+            let shown = shown(&fault(&text, start, start + 9), &LOOK);
+            assert!(shown.contains(&format!("[playbooks/x.yaml:{number}:9]")), "{shown}");
+            assert!(shown.contains(&format!("{number} │   - id: step_{number:04}")), "{shown}");
+            assert_eq!(shown.contains(&format!(" {} │ ", number - 1)), number > 1, "{shown}");
+            assert_eq!(shown.contains(&format!(" {} │ ", number + 1)), number < 400, "{shown}");
+        }
+        let end = shown(&fault(&text, text.len(), text.len()), &LOOK);
+        assert!(end.contains("400 │   - id: step_0400"), "{end}");
     }
 
     fn several() -> (Vec<std::sync::Arc<Source>>, Vec<Diagnostic>) {
