@@ -24,6 +24,8 @@ const AGAIN: i32 = -37;
 const JUMPS: usize = 8;
 /// How long to wait at first before a host is tried again that has too many knocking at its door; then twice that.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// What libssh2 says where a host closed before it had said who it is, or amid that: the server has too many that are not
 /// let in yet (OpenSSH's MaxStartups), or is just starting.
 const TURNED_AWAY: [i32; 5] = [-2, -3, -7, -13, -43];
@@ -343,7 +345,7 @@ fn patiently_again<T>(
                 }
                 tracing::debug!(host = name, why, ?pause, "turned away, and trying again");
                 patience.pause(pause)?;
-                pause *= 2;
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
             other => return other,
         }
