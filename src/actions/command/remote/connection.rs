@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ssh2::{BlockDirections, Channel, Error, ErrorCode, Session};
 
-use super::known_hosts;
 use super::passwords::{Reach, log_in_by_password};
+use super::{key, known_hosts};
 use crate::inventory::{Host, Secret};
 
 /// How often a wait looks up to see whether anybody still wants it.
@@ -24,6 +24,8 @@ const AGAIN: i32 = -37;
 const JUMPS: usize = 8;
 /// How long to wait at first before a host is tried again that has too many knocking at its door; then twice that.
 const PAUSE: Duration = Duration::from_millis(50);
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// What libssh2 says where a host closed before it had said who it is, or amid that: the server has too many that are not
 /// let in yet (OpenSSH's MaxStartups), or is just starting.
 const TURNED_AWAY: [i32; 5] = [-2, -3, -7, -13, -43];
@@ -182,19 +184,20 @@ impl Connection {
     }
 
     fn log_in_by_key(&mut self, user: &str, file: &Path, patience: &Patience) -> Result<(), Interrupted> {
-        if let Err(error) = std::fs::File::open(file) {
-            return Err(Interrupted::Failed(format!("the key {} cannot be read: {error}", file.display())));
-        }
-        self.patiently(patience, |connection| connection.session.userauth_pubkey_file(user, None, file, None)).map_err(
-            |interrupted| match interrupted {
-                Interrupted::Failed(why) => Interrupted::Failed(format!(
-                    "it does not let in {user} with the key {} ({why}). A key with a passphrase works through ssh-agent: \
-                     leave `identity_file` out",
-                    file.display()
-                )),
-                other => other,
-            },
-        )
+        let pair = key::read(file)
+            .map_err(|error| Interrupted::Failed(format!("the key {} cannot be read: {error}", file.display())))?;
+        let let_in = self.patiently(patience, |connection| match &pair {
+            Some(pair) => connection.session.userauth_pubkey_memory(user, Some(&pair.public), &pair.private, None),
+            None => connection.session.userauth_pubkey_file(user, None, file, None),
+        });
+        let_in.map_err(|interrupted| match interrupted {
+            Interrupted::Failed(why) => Interrupted::Failed(format!(
+                "it does not let in {user} with the key {} ({why}). A key with a passphrase works through ssh-agent: leave \
+                 `identity_file` out",
+                file.display()
+            )),
+            other => other,
+        })
     }
 
     fn log_in_by_agent(&mut self, user: &str, patience: &Patience) -> Result<(), Interrupted> {
@@ -346,7 +349,7 @@ fn patiently_again<T>(
                 }
                 tracing::debug!(host = name, why, ?pause, "turned away, and trying again");
                 patience.pause(pause)?;
-                pause *= 2;
+                pause = (pause * 2).min(LONGEST_PAUSE);
             }
             other => return other,
         }

@@ -109,10 +109,10 @@ impl From<Interrupted> for Unsent {
     }
 }
 
-/// Opens a channel and sends a program, whole. The shell of whoever logs in makes way for the one that reads it.
+/// Opens a channel and sends a program, whole.
 fn send(connection: &mut Connection, program: &str, patience: &Patience) -> Result<Channel, Unsent> {
     let mut channel = connection.channel(patience)?;
-    connection.patiently(patience, |_| channel.exec("exec /bin/sh -s"))?;
+    connection.patiently(patience, |_| channel.exec("/bin/sh -s"))?;
     let mut left = program.as_bytes();
     while !left.is_empty() {
         let may_run = left.len() < programs::CALL.len();

@@ -5,6 +5,7 @@
 mod answer;
 mod connection;
 mod exec;
+mod key;
 mod known_hosts;
 mod passwords;
 mod pool;

@@ -79,8 +79,9 @@ fn way_to(inventory: &Inventory, host: &str) -> String {
     // A circle ends here too: connecting refuses it.
     for _ in 0..16 {
         let Some(entry) = next.and_then(|name| inventory.hosts.get(name)) else { break };
-        let files = (&entry.identity_file, &entry.known_hosts);
-        way.push_str(&format!("{:?}", (&entry.address, entry.port, &entry.user, &entry.password, files, &entry.jump)));
+        let key = (&entry.identity_file, &entry.password, &entry.known_hosts);
+        let place = (&entry.address, entry.port, &entry.user, &entry.jump, entry.connect_timeout_seconds);
+        way.push_str(&format!("{key:?} {place:?}\n"));
         next = entry.jump.as_deref();
     }
     way

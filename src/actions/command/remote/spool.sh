@@ -1,7 +1,8 @@
 # Starts a command under the recorder on this host, or asks what became of one. Before this text, variables are set:
 # our_marker, our_mode (change or recall), our_key, our_day, our_become, our_limit, our_wait, our_age, and either our_program,
-# which a shell of its own reads, or `playbook_main`, which becomes the command behind the words that it is given. All have `our_` before their names, as
-# the command must find the variables of its own environment unchanged. Descriptor 3 is what the runner sends.
+# which a shell of its own reads, or `playbook_main`, which becomes the command behind the words that it is given. All names
+# begin with `our_`, as the command must find the variables of its own environment unchanged. Descriptor 3 is what the runner
+# sends.
 # What it answers after the marker: `o N` or `e N` and N bytes that were printed; at the end `=` and the status with the
 # kept output, or `! WORD` and text.
 #
@@ -26,7 +27,8 @@ our_place() { # makes the command's folder: succeeds where it is new
     mkdir -m 700 "$our_folder" 2>/dev/null && return
     [ ! -d "$our_folder" ] || return 1
     # Parents get what the user's own mask gives; what is ours is for nobody else.
-    if ! { mkdir -p "${our_home%/*}" && { [ -d "$our_home" ] || mkdir -m 700 "$our_home"; } && [ -w "$our_home" ]; } 2>/dev/null; then
+    [ -d "$our_home" ] || { mkdir -p "${our_home%/*}" && mkdir -m 700 "$our_home"; } 2>/dev/null
+    if ! [ -w "$our_home" ]; then
         our_base=/var/tmp/playbook-$(id -u) our_folder=$our_base/$our_key
         mkdir -m 700 "$our_base" 2>/dev/null
         if [ -L "$our_base" ] || ! [ -d "$our_base" ] || ! [ -O "$our_base" ]; then
