@@ -24,7 +24,14 @@ fn bench(arguments: &[&str], programs: &Path) -> Output {
         .args(arguments)
         .env("PLAYBOOK_BIN", env!("CARGO_BIN_EXE_playbook"))
         .env("PLAYBOOK_BENCH_PROGRAMS", programs);
-    command.env_remove("ONLY").env_remove("ROUNDS").env_remove("HOSTS").env_remove("UPDATE").output().unwrap()
+    command
+        .env_remove("ONLY")
+        .env_remove("ROUNDS")
+        .env_remove("HOSTS")
+        .env_remove("UPDATE")
+        .env_remove("PEERS")
+        .output()
+        .unwrap()
 }
 
 #[test]
