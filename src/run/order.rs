@@ -21,9 +21,9 @@ pub(super) struct AtHand {
     planned: Arc<BTreeMap<Task, usize>>,
 }
 
-/// Counted in tests: how often one task or item is looked at for a decision or a record.
 #[cfg(test)]
 thread_local! {
+    /// How often one task or item is looked at for a decision or a record.
     pub(super) static LOOKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
