@@ -12,9 +12,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::alarm::Alarms;
-use super::secrets::Memory;
-use super::{Ending, EndingKind, EngineError, Tools, halt};
+use super::secrets::{self, Memory};
+use super::{Ending, EndingKind, EngineError, Tools, forks, halt};
 use crate::actions::Context;
+use crate::inventory::Inventory;
 use crate::journal::{Journal, JournalError, Lease};
 use crate::run::{Decision, Event, Moment, RunState, StopKind, Task, decide};
 
@@ -50,6 +51,8 @@ pub(super) struct Drive<'e> {
     pub(super) tools: Tools<'e>,
     pub(super) lease: Lease,
     pub(super) state: RefCell<RunState>,
+    /// What is acted on, as the newest attempt got it.
+    pub(super) inventory: RefCell<Arc<Inventory>>,
     /// Who the records of the runner name.
     pub(super) actor: String,
     /// Where the run's recorders keep their spools.
@@ -137,11 +140,14 @@ impl Drive<'_> {
             works.retain(|work| kinds.contains(&work.of));
             // A set, as a batch may be of a thousand items and this is gone through at each of their records.
             let begun: BTreeSet<Kind> = works.iter().map(|work| work.of.clone()).collect();
-            for decision in wanted {
+            let mut places = forks::Places::left(self.tools.forks, works.iter().map(|work| &work.of.0));
+            for decision in forks::in_order(wanted) {
                 if let Some(of) = kind_of(&decision)
                     && !begun.contains(&of)
+                    && places.has_room_for(&decision)
                     && self.has_waited(&decision)
                 {
+                    places.take(&of.0);
                     self.tools.observer.decision(&decision, &self.state());
                     works.push(self.work(of, decision));
                 }
@@ -309,7 +315,7 @@ impl Drive<'_> {
         let observer = Arc::clone(self.tools.observer);
         let task = task.clone();
         Context {
-            inventory: Arc::new(self.tools.inventory.anew()),
+            inventory: secrets::anew(&mut self.inventory.borrow_mut()),
             spool: self.spool.clone(),
             output: Arc::new(move |stderr, bytes| observer.output(&task, stderr, bytes)),
         }

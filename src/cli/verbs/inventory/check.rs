@@ -36,7 +36,7 @@ pub fn check(setup: &Setup, read: &Read, args: &InventoryCheck) -> Result<Exit, 
         }
     }
     let tried: Vec<&String> = names.iter().filter(|name| !args.offline && !found.contains_key(name.as_str())).collect();
-    let unreached = reach(setup, inventory, &tried, args.forks)?;
+    let unreached = reach(setup, inventory, &tried)?;
     found.extend(tried.iter().filter_map(|name| Some((name.as_str(), unreached.get(name.as_str())?.clone()))));
     let exit = if found.is_empty() { Exit::Success } else { Exit::Failed };
     if args.output == Format::Json {
@@ -61,12 +61,7 @@ fn offline(name: &str, host: &Host) -> Option<String> {
 }
 
 /// Tries to reach hosts, so many at a time; why those were not reached that were not.
-fn reach(
-    setup: &Setup,
-    inventory: &Inventory,
-    names: &[&String],
-    forks: u16,
-) -> Result<BTreeMap<String, String>, Failure> {
+fn reach(setup: &Setup, inventory: &Inventory, names: &[&String]) -> Result<BTreeMap<String, String>, Failure> {
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -80,7 +75,7 @@ fn reach(
         .map_err(|error| Failure::new(Exit::Fault, format!("the runtime cannot be started: {error}")))?;
     let shared = Arc::new(inventory.clone());
     let found = runtime.block_on(async {
-        let room = Arc::new(Semaphore::new(usize::from(forks)));
+        let room = Arc::new(Semaphore::new(setup.forks));
         let mut looks = JoinSet::new();
         for name in names {
             let (name, room, inventory) = ((*name).clone(), Arc::clone(&room), Arc::clone(&shared));
