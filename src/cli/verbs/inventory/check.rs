@@ -16,7 +16,7 @@ use crate::cli::failure::Failure;
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line, wrap};
 use crate::cli::view::count;
-use crate::inventory::{Host, Inventory, Read};
+use crate::inventory::{Host, Inventory, Note, Read};
 use crate::playbook::complete_arguments;
 
 /// What a look may take beyond connecting.
@@ -138,6 +138,13 @@ fn as_json(
     })
 }
 
+/// Whether a note has to be told: what is about a host that nobody asked for has not, and what refuses a host is told as such.
+fn is_told(read: &Read, note: &Note, names: &[String]) -> bool {
+    let Some(name) = note.about.strip_prefix("host ") else { return true };
+    let refused = read.inventory.hosts.get(name).and_then(|host| host.refused.as_deref());
+    names.iter().any(|one| one == name) && refused != Some(note.text.as_str())
+}
+
 fn lines(
     setup: &Setup,
     read: &Read,
@@ -154,7 +161,8 @@ fn lines(
             lines.push(head.pad_to(2).with(Ink::Plain, text));
         }
     };
-    for note in &read.notes {
+    let notes: Vec<&Note> = read.notes.iter().filter(|note| is_told(read, note, names)).collect();
+    for note in &notes {
         say("?", Ink::Warn, &format!("{}: {}", note.about, note.text));
     }
     for name in names {
@@ -163,7 +171,7 @@ fn lines(
         }
     }
     let hosts = count(names.len(), "host");
-    let notes = match read.notes.len() {
+    let notes = match notes.len() {
         0 => String::new(),
         several => format!(", {}", count(several, "note")),
     };
