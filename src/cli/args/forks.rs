@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Verb;
+use super::{Inventory, InventoryVerb, Verb};
 
 /// What these verbs take.
 #[derive(Debug, Clone, Default, Args)]
@@ -20,6 +20,7 @@ impl Verb {
             Self::Plan(args) => &args.forks,
             Self::Resume(args) => &args.forks,
             Self::Rollback(args) => &args.forks,
+            Self::Inventory(Inventory { what: InventoryVerb::Check(args) }) => &args.forks,
             _ => return None,
         };
         said.forks.map(usize::from)

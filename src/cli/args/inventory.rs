@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::Format;
+use super::{Forks, Format};
 
 /// `inventory`.
 #[derive(Debug, Args)]
@@ -76,9 +76,9 @@ pub struct InventoryCheck {
     /// Look at the files alone, and try to reach nothing
     #[arg(long)]
     pub offline: bool,
-    /// How many hosts are tried at the same time
-    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=512))]
-    pub forks: u16,
+    /// How much at once.
+    #[command(flatten)]
+    pub forks: Forks,
     /// How results are given
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub output: Format,

@@ -18,7 +18,9 @@ pub(super) fn is_one(document: &Value) -> bool {
         Value::Object(parts) => parts.keys().all(|key| ["hosts", "children", "vars"].contains(&key.as_str())),
         other => other.is_null(),
     };
-    !groups.is_empty() && !groups.contains_key("environment") && groups.values().all(group)
+    // With `hosts` or `groups` at its top it is one of ours that forgot its environment.
+    let is_ours = ["environment", "hosts", "groups"].iter().any(|key| groups.contains_key(*key));
+    !groups.is_empty() && !is_ours && groups.values().all(group)
 }
 
 /// Reads a document.

@@ -243,12 +243,14 @@ fn an_environment_is_named_before_anything_is_acted_on() {
         ("hosts", "a\n"),
         ("with", "a\n[all:vars]\nplaybook_environment=staging\n"),
         ("env.yaml", "environment: lab\n"),
+        ("ours.yaml", "hosts: {}\n"),
     ]);
     let needed = |names: &[&str]| {
         let paths: Vec<PathBuf> = names.iter().map(|name| folder.at(name)).collect();
         read(&paths, Environment::Needed).map(|read| read.inventory.environment).map_err(|error| error.to_string())
     };
     assert!(needed(&["hosts"]).unwrap_err().contains("`playbook_environment`"));
+    assert!(needed(&["ours.yaml"]).unwrap_err().contains("it does not name its `environment`"));
     assert_eq!(needed(&["with"]).unwrap(), "staging");
     assert_eq!(needed(&["hosts", "env.yaml"]).unwrap(), "lab");
     assert_eq!(folder.read(&["hosts"]).inventory.environment, "none");

@@ -16,7 +16,7 @@ use crate::cli::failure::Failure;
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line, wrap};
 use crate::cli::view::count;
-use crate::inventory::{Host, Inventory, Read};
+use crate::inventory::{Host, Inventory, Note, Read};
 use crate::playbook::complete_arguments;
 
 /// What a look may take beyond connecting.
@@ -36,7 +36,7 @@ pub fn check(setup: &Setup, read: &Read, args: &InventoryCheck) -> Result<Exit, 
         }
     }
     let tried: Vec<&String> = names.iter().filter(|name| !args.offline && !found.contains_key(name.as_str())).collect();
-    let unreached = reach(setup, inventory, &tried, args.forks)?;
+    let unreached = reach(setup, inventory, &tried)?;
     found.extend(tried.iter().filter_map(|name| Some((name.as_str(), unreached.get(name.as_str())?.clone()))));
     let exit = if found.is_empty() { Exit::Success } else { Exit::Failed };
     if args.output == Format::Json {
@@ -61,12 +61,7 @@ fn offline(name: &str, host: &Host) -> Option<String> {
 }
 
 /// Tries to reach hosts, so many at a time; why those were not reached that were not.
-fn reach(
-    setup: &Setup,
-    inventory: &Inventory,
-    names: &[&String],
-    forks: u16,
-) -> Result<BTreeMap<String, String>, Failure> {
+fn reach(setup: &Setup, inventory: &Inventory, names: &[&String]) -> Result<BTreeMap<String, String>, Failure> {
     if names.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -80,7 +75,7 @@ fn reach(
         .map_err(|error| Failure::new(Exit::Fault, format!("the runtime cannot be started: {error}")))?;
     let shared = Arc::new(inventory.clone());
     let found = runtime.block_on(async {
-        let room = Arc::new(Semaphore::new(usize::from(forks)));
+        let room = Arc::new(Semaphore::new(setup.forks));
         let mut looks = JoinSet::new();
         for name in names {
             let (name, room, inventory) = ((*name).clone(), Arc::clone(&room), Arc::clone(&shared));
@@ -143,6 +138,13 @@ fn as_json(
     })
 }
 
+/// Whether a note has to be told: what is about a host that nobody asked for has not, and what refuses a host is told as such.
+fn is_told(read: &Read, note: &Note, names: &[String]) -> bool {
+    let Some(name) = note.about.strip_prefix("host ") else { return true };
+    let refused = read.inventory.hosts.get(name).and_then(|host| host.refused.as_deref());
+    names.iter().any(|one| one == name) && refused != Some(note.text.as_str())
+}
+
 fn lines(
     setup: &Setup,
     read: &Read,
@@ -159,7 +161,8 @@ fn lines(
             lines.push(head.pad_to(2).with(Ink::Plain, text));
         }
     };
-    for note in &read.notes {
+    let notes: Vec<&Note> = read.notes.iter().filter(|note| is_told(read, note, names)).collect();
+    for note in &notes {
         say("?", Ink::Warn, &format!("{}: {}", note.about, note.text));
     }
     for name in names {
@@ -168,7 +171,7 @@ fn lines(
         }
     }
     let hosts = count(names.len(), "host");
-    let notes = match read.notes.len() {
+    let notes = match notes.len() {
         0 => String::new(),
         several => format!(", {}", count(several, "note")),
     };

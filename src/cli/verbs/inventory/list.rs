@@ -11,7 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::count;
-use crate::inventory::{Host, Inventory, Read};
+use crate::inventory::{ALL, Host, Inventory, Read, UNGROUPED};
 
 /// Lists hosts.
 ///
@@ -42,15 +42,17 @@ pub fn list(setup: &Setup, read: &Read, args: &InventoryList) -> Result<Exit, Fa
         .collect();
     setup.screen.print(&lines);
     let mut text = count(hosts.len(), "host");
-    if hosts.len() < inventory.hosts.len() {
+    let all = inventory.hosts_of(ALL).map_or(0, |all| all.len());
+    if hosts.len() < all {
         // Writing to a String cannot fail.
-        let _ = write!(text, " of {}", inventory.select(crate::inventory::ALL).map_or(0, |all| all.len()));
+        let _ = write!(text, " of {all}");
     }
     let refused = hosts.iter().filter(|(_, host)| host.refused.is_some()).count();
     if refused > 0 {
         let _ = write!(text, ", {refused} of them not connected to");
     }
-    let _ = write!(text, ", {}", count(inventory.groups.len(), "group"));
+    let groups = inventory.groups.keys().filter(|name| *name != ALL && *name != UNGROUPED).count();
+    let _ = write!(text, ", {}", count(groups, "group"));
     setup.screen.say(&[Line::new().with(Ink::Dim, text).followed_by(about_notes(setup, read))]);
     Ok(Exit::Success)
 }

@@ -14,7 +14,7 @@ use crate::cli::view::count;
 use crate::inventory::{Group, Host, Origin, Read, Whose};
 
 /// How wide the words before what is shown are.
-const COLUMN: usize = 13;
+const COLUMN: usize = 15;
 
 /// Shows a host or a group.
 ///
@@ -126,6 +126,7 @@ fn variables(shown: &[(&str, &Value, String)], width: usize) -> Vec<Line> {
             .with(Ink::Bold, name)
             .pad_to(first)
             .with(Ink::Plain, text)
+            .with(Ink::Plain, "  ")
             .pad_to(second)
             .with(Ink::Dim, place)
     };
