@@ -15,16 +15,22 @@ pub struct Table {
     families: Arc<Vec<Family>>,
 }
 
+/// What makes the actions of a family.
+type Make = fn() -> Vec<Arc<dyn Action>>;
+
+/// The first words of the names of a family, and what makes it.
+type Built = (&'static [&'static str], Make);
+
 /// Actions whose names begin alike.
 struct Family {
     /// What stands before the first dot of their names; none where only the actions themselves can tell.
     words: &'static [&'static str],
-    make: fn() -> Vec<Arc<dyn Action>>,
+    make: Make,
     made: OnceLock<BTreeMap<&'static str, Arc<dyn Action>>>,
 }
 
 /// The built-in families. A name whose first word is missing here is not found: a test holds them to that.
-const BUILTIN: &[(&[&str], fn() -> Vec<Arc<dyn Action>>)] = &[
+const BUILTIN: &[Built] = &[
     (&["assert"], || vec![Arc::new(assert::Assert)]),
     (&["cli"], || vec![Arc::new(cli::Cli)]),
     (&["http", "load"], || vec![Arc::new(http::Http), Arc::new(http::Journey), Arc::new(http::Load)]),
@@ -61,11 +67,7 @@ fn by_name(list: Vec<Arc<dyn Action>>) -> BTreeMap<&'static str, Arc<dyn Action>
 impl Table {
     /// The built-in actions.
     pub fn builtin() -> Self {
-        let family = |(words, make): &(&'static [&'static str], fn() -> Vec<Arc<dyn Action>>)| Family {
-            words,
-            make: *make,
-            made: OnceLock::new(),
-        };
+        let family = |(words, make): &Built| Family { words, make: *make, made: OnceLock::new() };
         Self { families: Arc::new(BUILTIN.iter().map(family).collect()) }
     }
 

@@ -150,11 +150,14 @@ impl Builder<'_> {
 
     fn close(&mut self, end: Span) {
         match self.stack.pop() {
-            Some(Open::Sequence { start, items }) => {
+            // What a list grew to beyond its items is given back: a file of thousands of steps has tens of thousands of lists.
+            Some(Open::Sequence { start, mut items }) => {
+                items.shrink_to_fit();
                 let span = self.hull(start, end, items.last().map(|node| node.span.end));
                 self.add(Node { span, kind: NodeKind::Sequence(items) });
             }
-            Some(Open::Mapping { start, entries, .. }) => {
+            Some(Open::Mapping { start, mut entries, .. }) => {
+                entries.shrink_to_fit();
                 let span = self.hull(start, end, entries.last().map(|entry| entry.value.span.end));
                 self.add(Node { span, kind: NodeKind::Mapping(entries) });
             }

@@ -108,12 +108,16 @@ fn part(faults: &mut Faults, inputs: &[InputSpec], step: &Step, argument: &Argum
 }
 
 fn written(faults: &mut Faults, step: &Step, text: &str) {
-    if let Some(found) = WRITTEN.as_ref().filter(|_| may_write(text)).and_then(|regex| regex.find(text)) {
+    if may_write(text)
+        && let Some(found) = WRITTEN.as_ref().and_then(|regex| regex.find(text))
+    {
         let span = faults.within(step.span, found.as_str(), 0, found.len());
         let message = "this looks like a secret that is written out in a command line";
         faults.warn("secret-in-command", span, message, Some(HELP.to_owned()));
     }
-    if let Some(found) = REFERENCE.as_ref().filter(|_| may_refer(text)).and_then(|regex| regex.find(text)) {
+    if may_refer(text)
+        && let Some(found) = REFERENCE.as_ref().and_then(|regex| regex.find(text))
+    {
         let word = found.as_str().trim_start_matches(|c: char| !c.is_ascii_alphabetic());
         let span = faults.within(step.span, word, 0, word.len());
         let message = format!("`{word}` is not resolved in a command line: the command gets just these letters");
