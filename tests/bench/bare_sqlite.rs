@@ -41,7 +41,9 @@ fn measured(arguments: &[String]) -> Result<f64, Box<dyn std::error::Error>> {
         let event = if seq % 2 == 0 { &intent } else { &outcome };
         let transaction = database.transaction()?;
         transaction
-            .prepare_cached("INSERT INTO records (run, seq, time, previous, hash, event) VALUES (?1, ?2, ?3, ?4, ?4, ?5)")?
+            .prepare_cached(
+                "INSERT INTO records (run, seq, time, previous, hash, event) VALUES (?1, ?2, ?3, ?4, ?4, ?5)",
+            )?
             .execute(params![run, seq, 1_795_000_000_000_i64 + seq, hash, event])?;
         transaction.commit()?;
     }

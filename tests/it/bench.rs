@@ -20,8 +20,18 @@ fn programs() -> Option<PathBuf> {
 
 fn bench(arguments: &[&str], programs: &Path) -> Output {
     let mut command = Command::new(Path::new(ROOT).join("fixtures/bench/run"));
-    command.args(arguments).env("PLAYBOOK_BIN", env!("CARGO_BIN_EXE_playbook")).env("PLAYBOOK_BENCH_PROGRAMS", programs);
-    command.env_remove("ONLY").env_remove("ROUNDS").env_remove("HOSTS").env_remove("UPDATE").env_remove("PEERS").output().unwrap()
+    command
+        .args(arguments)
+        .env("PLAYBOOK_BIN", env!("CARGO_BIN_EXE_playbook"))
+        .env("PLAYBOOK_BENCH_PROGRAMS", programs);
+    command
+        .env_remove("ONLY")
+        .env_remove("ROUNDS")
+        .env_remove("HOSTS")
+        .env_remove("UPDATE")
+        .env_remove("PEERS")
+        .output()
+        .unwrap()
 }
 
 #[test]
@@ -30,7 +40,15 @@ fn every_row_that_needs_no_peer_is_measured() {
     let output = bench(&["--self-test"], &programs);
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{err}\n{out}");
-    for row in ["`playbook --version`", "bash", "the floor", "bare SQLite", "bare ssh2", "`playbook run`, changing", "`playbook resume`"] {
+    for row in [
+        "`playbook --version`",
+        "bash",
+        "the floor",
+        "bare SQLite",
+        "bare ssh2",
+        "`playbook run`, changing",
+        "`playbook resume`",
+    ] {
         assert!(out.contains(&format!("\n| {row}")), "no row {row} in\n{out}");
     }
 }
@@ -66,12 +84,18 @@ impl Hosts {
 
     /// What is there of it: processes that name its folder, the folder, the user that it made.
     fn left(&self) -> Vec<String> {
-        let mut left: Vec<String> = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| self.named_by(&entry.path())).collect();
+        let mut left: Vec<String> =
+            std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| self.named_by(&entry.path())).collect();
         if self.folder.exists() {
             left.push(self.folder.display().to_string());
         }
         let users = std::fs::read_to_string("/etc/passwd").unwrap();
-        left.extend(users.lines().filter(|line| self.user.starts_with("pbbench-") && line.starts_with(&self.user)).map(str::to_owned));
+        left.extend(
+            users
+                .lines()
+                .filter(|line| self.user.starts_with("pbbench-") && line.starts_with(&self.user))
+                .map(str::to_owned),
+        );
         left
     }
 
