@@ -171,6 +171,7 @@ impl Engine {
             lease,
             state: RefCell::new(state),
             actor,
+            recorders: recorder::InService::of(&spool),
             spool,
             interrupts,
             renewed: Cell::new(Instant::now()),
@@ -179,6 +180,10 @@ impl Engine {
             told_halt: Cell::new(None),
             waiting: RefCell::default(),
             memory: Memory::default(),
+            side_by_side: Cell::new(false),
+            brought: RefCell::default(),
+            writes: Cell::new(0),
+            touched: RefCell::new(None),
         })
     }
 }
