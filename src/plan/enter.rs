@@ -2,8 +2,8 @@
 //! touch.
 
 use super::planner::{PlanError, Planner, Todo, both, broken};
-use super::{Decided, Item, Place, PlannedGroup, items_of};
-use crate::ids::{ItemId, Resource};
+use super::{Batches, Decided, Item, Place, PlannedGroup, batches_of, items_of, spread};
+use crate::ids::{ItemId, Resource, StepId};
 use crate::playbook::{Each, Group, GroupKind, Scope, Step, Template, render, resolve_arguments};
 use crate::value::{contains_unknown, why_unknown};
 
@@ -11,16 +11,20 @@ impl Planner {
     /// Decides about the groups around a step that were not looked at yet. Nothing where the step is not to be planned now:
     /// its group is skipped, or its list has just been laid out.
     pub(super) fn enter(&mut self, step: &Step, todo: &Todo) -> Result<Option<Decided>, PlanError> {
-        let mut around: Vec<Group> = self.playbook.around(step.group.as_ref()).cloned().collect();
+        let around = self.playbook.around(step.group.as_ref());
+        let mut around: Vec<(StepId, bool)> = around
+            .map(|group| (group.id.clone(), self.playbook.each_around(group.parent.as_ref()).is_some()))
+            .collect();
         around.reverse();
         let mut all = Decided::Yes;
-        for group in around {
-            let inside = self.playbook.each_around(group.parent.as_ref()).is_some();
+        for (id, inside) in around {
             let item = todo.item.clone().filter(|_| inside);
-            let known = self.groups.iter().find(|planned| planned.id == group.id && planned.item == item);
+            let known = self.groups.iter().find(|planned| planned.id == id && planned.item == item);
             let runs = match known {
                 Some(planned) => planned.runs.clone(),
+                // A list that is written out is copied here alone: not once for each of its items.
                 None => {
+                    let Some(group) = self.playbook.group(&id).cloned() else { continue };
                     let (runs, laid_out) = self.plan_group(&group, item)?;
                     if laid_out {
                         return Ok(None);
@@ -50,6 +54,7 @@ impl Planner {
             None => None,
         };
         let laid_out = items.is_some();
+        let (items, batches) = items.map_or((None, Batches::default()), |(items, batches)| (Some(items), batches));
         if let Some(items) = &items {
             let places: Vec<usize> = group.range().collect();
             self.todo.retain(|todo| !places.contains(&todo.place));
@@ -59,12 +64,20 @@ impl Planner {
                 }
             }
         }
-        self.groups.push(PlannedGroup { id: group.id.clone(), item, runs: runs.clone(), items });
+        let Batches { sizes, max_failures, min_healthy } = batches;
+        let (id, runs_too) = (group.id.clone(), runs.clone());
+        self.groups.push(PlannedGroup { id, item, runs: runs_too, items, batches: sizes, max_failures, min_healthy });
         Ok((runs, laid_out))
     }
 
-    /// The items of a `for_each`, where its list is known by now.
-    fn items(&self, group: &Group, each: &Each, scope: &Scope, runs: &Decided) -> Result<Option<Vec<Item>>, PlanError> {
+    /// The items of a `for_each` and the batches that they are taken in, where its list is known by now.
+    fn items(
+        &self,
+        group: &Group,
+        each: &Each,
+        scope: &Scope,
+        runs: &Decided,
+    ) -> Result<Option<(Vec<Item>, Batches)>, PlanError> {
         let evaluate = |error| PlanError::Evaluate { step: group.id.to_string(), error };
         let list = [("list".to_owned(), each.list.clone())];
         let resolved = resolve_arguments(&list, scope).map_err(evaluate)?;
@@ -72,11 +85,18 @@ impl Planner {
         if contains_unknown(&list) {
             return Ok(None);
         }
-        match items_of(&list, each.max_targets.or(self.playbook.max_targets)) {
-            Ok(items) => Ok(Some(items)),
+        let items = items_of(&list, each.max_targets.or(self.playbook.max_targets));
+        let items = items.map_err(|error| PlanError::Items { step: group.id.clone(), error });
+        let laid_out = items.and_then(|items| {
+            let (batches, items) = (batches_of(each, items.len(), scope), spread(each, items));
+            let broken = |error| PlanError::Batches { step: group.id.clone(), error };
+            Ok((items.map_err(broken)?, batches.map_err(broken)?.unwrap_or_default()))
+        });
+        match laid_out {
+            Ok(laid_out) => Ok(Some(laid_out)),
             // It may not run at all: then its list does not matter.
             Err(_) if *runs != Decided::Yes => Ok(None),
-            Err(error) => Err(PlanError::Items { step: group.id.clone(), error }),
+            Err(error) => Err(error),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Playbook + inputs + facts → Plan. It asks what to look up and is told; it never looks itself. Pure.
 
+mod batches;
 mod checks;
 mod digest;
 mod done;
@@ -15,6 +16,7 @@ mod planner;
 mod scope;
 mod view;
 
+pub use batches::{Batches, NoBatches, batches_of, batches_written, spread};
 pub use done::{DoneBefore, DoneStep};
 pub use drift::{Drift, DriftKind, drift};
 pub use file::{DEFAULT_MAX_AGE, Here, PlanFile, PlanFileError};

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::digest;
 use super::foresee::{check_requirements, outputs_of, subjects};
 use super::view::View;
-use super::{Decided, DoneBefore, NoItems, Place, Plan, PlannedCheck, PlannedGroup, PlannedStep, scope_at};
+use super::{Decided, DoneBefore, NoBatches, NoItems, Place, Plan, PlannedCheck, PlannedGroup, PlannedStep, scope_at};
 use crate::ids::{ItemId, Resource, StepId};
 use crate::playbook::{
     EvaluateError, Expression, OnFailure, Playbook, Scope, Step, Truth, complete_arguments, decide_condition,
@@ -47,6 +47,14 @@ pub enum PlanError {
         step: StepId,
         /// What is wrong.
         error: NoItems,
+    },
+    /// The list of a `for_each` cannot be taken in batches as the playbook says.
+    #[error("step {step}: {error}")]
+    Batches {
+        /// Which step.
+        step: StepId,
+        /// What is wrong.
+        error: NoBatches,
     },
     /// More would be touched than the playbook allows.
     #[error("the plan touches {} targets, and `max_targets` allows {allowed}: {}", .found.len(), .found.join(", "))]

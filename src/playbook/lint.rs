@@ -17,7 +17,7 @@ use super::index::Groups;
 use super::names::{Around, Fields, Guard, Kind, Names, Seen};
 use super::splice_rules;
 use super::template::{self, Filler, Piece};
-use super::{Argument, Expression, Group, GroupKind, Playbook, Rollback, Step, Template};
+use super::{Amount, Argument, Expression, Group, GroupKind, Playbook, Rollback, Step, Template};
 use super::{locks, secrets, sensitive};
 use crate::ids::StepId;
 
@@ -132,6 +132,11 @@ impl<'a> Lint<'_, 'a> {
                 GroupKind::Each(each) => {
                     let list = Type::List(Box::new(Type::Any));
                     self.argument(&each.list, &names, owner, Use::Value(&list));
+                    for (_, amount) in each.amounts() {
+                        if let Amount::Given(template) = amount {
+                            self.template(template, &names, owner, Use::Value(&Type::Any));
+                        }
+                    }
                 }
                 GroupKind::Nested(nested) => {
                     for (_, given) in &nested.given {

@@ -79,6 +79,7 @@ pub(super) const STEP: Words = Words {
         "forward",
         "for_each",
         "batch",
+        "on_item_failure",
         "max_targets",
         "parallel",
         "steps",
@@ -98,7 +99,7 @@ macro_rules! group {
 pub(super) const PARALLEL: Words = Words { place: "a group of parallel steps", known: group!["parallel"], later: &[] };
 pub(super) const BLOCK: Words = Words {
     place: "a block of steps that runs for each item",
-    known: group!["for_each", "batch", "max_targets", "steps"],
+    known: group!["for_each", "batch", "max_targets", "on_item_failure", "steps"],
     later: &[],
 };
 /// A step that is another playbook.
@@ -108,8 +109,8 @@ pub(super) const NESTED: Words =
     Words { place: "the `with` of a nested playbook", known: &["name", "version", "inputs"], later: &[] };
 pub(super) const BATCH: Words = Words {
     place: "a batch",
-    known: &["size", "max_failures", "checkpoint"],
-    later: &["pause", "min_healthy", "spread"],
+    known: &["size", "max_failures", "pause", "min_healthy", "spread", "checkpoint"],
+    later: &[],
 };
 
 /// A step of a `rollback:` list: it cannot be undone, named or branched from.

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::state::{Asked, Checkpoint, Entered, IllegalEvent, Rollback, RunState};
+use super::entered::Entered;
+use super::order::AtHand;
+use super::state::{Asked, Checkpoint, IllegalEvent, Rollback, RunState};
 use super::task_state::{Intent, Status, TaskState};
 use super::{Brakes, Event, FORMAT, Phase, Record, Settlement, Task, Time};
 use crate::ids::{ItemId, RunId, StepId};
 use crate::outcome::Report;
+use crate::plan::{Batches, batches_written};
+use crate::playbook::Group;
 
 impl RunState {
     /// The state after a run's first record.
@@ -41,6 +45,7 @@ impl RunState {
             holder: None,
             tasks: BTreeMap::new(),
             order: Vec::new(),
+            at_hand: AtHand::of(plan),
             skipped: BTreeMap::new(),
             entered: BTreeMap::new(),
             dealt_with: 0,
@@ -86,11 +91,13 @@ impl RunState {
             return Err(illegal("the run has ended".to_owned()));
         }
         self.take(record).map_err(illegal)?;
+        self.keep_at_hand(&record.event);
         self.seq = record.seq;
         self.head = record.hash.clone();
         self.epoch = record.epoch;
         self.updated = record.time;
-        self.count_on();
+        self.close_round(&record.event);
+        self.count_on(record.time);
         Ok(())
     }
 
@@ -99,12 +106,8 @@ impl RunState {
         match &record.event {
             Event::RunStarted { .. } => return Err("a run starts once".to_owned()),
             Event::LeaseTaken { holder, .. } => self.holder = Some(holder.clone()),
-            Event::GroupEntered { task, items } => {
-                self.known(&task.step)?;
-                self.is_approved(task, at)?;
-                let items = items.clone().unwrap_or_default();
-                self.entered.insert(task.clone(), Entered { items, ..Entered::default() });
-            }
+            Event::GroupEntered { .. } => self.enter(record)?,
+            Event::BatchBegan { task, batch } => self.begin_batch(task, *batch)?,
             Event::StepSkipped { task, reason } => {
                 self.known(&task.step)?;
                 self.skipped.insert(task.clone(), reason.clone());
@@ -159,6 +162,7 @@ impl RunState {
                 self.known(step)?;
                 let position = self.order.len();
                 self.checkpoints.push(Checkpoint { name: name.clone(), step: step.clone(), position });
+                self.tell_checkpoint(step, name);
                 self.end_groups(&Task::of(step), at);
             }
             Event::RollbackStarted { to, because } => {
@@ -212,9 +216,39 @@ impl RunState {
         if reads && has_read { Ok(()) } else { Err(format!("{task} is nothing that could be read again")) }
     }
 
+    /// A group begins: its items and batches are what they are from here on.
+    fn enter(&mut self, record: &Record) -> Result<(), String> {
+        let Event::GroupEntered { task, items, batches, max_failures, min_healthy } = &record.event else {
+            return Ok(());
+        };
+        self.known(&task.step)?;
+        self.is_approved(task, record.time)?;
+        let items = items.clone().unwrap_or_default();
+        let each = self.playbook().group(&task.step).and_then(Group::each);
+        let (batches, way) = match each {
+            // A record of before batches were frozen: what the playbook says is what was gone by, and whatever failed was
+            // undone with the rest.
+            Some(each) if batches.is_empty() => (batches_written(each, items.len()), None),
+            each => {
+                let batches =
+                    Batches { sizes: batches.clone(), max_failures: *max_failures, min_healthy: *min_healthy };
+                (batches, each.map(|each| each.on_item_failure))
+            }
+        };
+        self.entered.insert(task.clone(), Entered::new(items, &batches, way));
+        Ok(())
+    }
+
+    fn begin_batch(&mut self, task: &Task, batch: u32) -> Result<(), String> {
+        self.may_begin_batch(task, batch)?;
+        let entered = self.entered.get_mut(task).ok_or_else(|| format!("{task} was never entered"))?;
+        entered.begin(batch as usize);
+        Ok(())
+    }
+
     fn fail_item(&mut self, task: &Task, item: &ItemId, because: &str) -> Result<(), String> {
         let entered = self.entered.get_mut(task).ok_or_else(|| format!("{task} was never entered"))?;
-        if !entered.items.iter().any(|known| &known.id == item) {
+        if entered.place_of(item).is_none() {
             return Err(format!("{task} has no item {item}"));
         }
         entered.failed.insert(item.clone(), because.to_owned());
@@ -267,7 +301,7 @@ impl RunState {
         if let Some(why) = self.taken_out(task) {
             return Err(why);
         }
-        if let Some((other, _)) = self.in_flight().find(|(other, _)| !self.may_meet(task, other)) {
+        if let Some(other) = self.names_under_way().find(|other| !self.may_meet(task, other)) {
             return Err(format!("{other} is still under way"));
         }
         let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(record.time));
@@ -299,8 +333,9 @@ impl RunState {
             epoch: record.epoch,
             at: record.time,
         });
-        if task.phase == Phase::Do && !self.order.contains(task) {
-            self.order.push(task.clone());
+        if task.phase == Phase::Do {
+            self.join_order(task);
+            self.begin_its_batch(task);
         }
         Ok(())
     }
@@ -373,6 +408,10 @@ impl RunState {
         }
         if task.is_undo() {
             self.serve_again(&task.doing(), at);
+            // An item that failed is dealt with by it, and its `for_each` may be by that.
+            if self.rollback.is_none() {
+                self.end_groups(&task.doing(), at);
+            }
             return;
         }
         if let Some(state) = self.tasks.get_mut(task) {

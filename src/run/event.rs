@@ -10,7 +10,7 @@ use crate::spec::Effect;
 use crate::value::Value;
 
 /// The form of the records that this version writes, and the newest that it knows.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,8 +45,24 @@ pub enum Event {
     GroupEntered {
         /// Which.
         task: Task,
-        /// The list, of a `for_each`.
+        /// The list, of a `for_each`, in the order in which it is gone over.
         items: Option<Vec<Item>>,
+        /// How many items each batch takes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        batches: Vec<u32>,
+        /// How many items may fail in all.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        max_failures: u32,
+        /// How many items must be well beside those of the batch in hand.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        min_healthy: u32,
+    },
+    /// The next batch of a `for_each` begins, after the pause before it.
+    BatchBegan {
+        /// The `for_each`.
+        task: Task,
+        /// Which batch, from 0.
+        batch: u32,
     },
     /// A step or a group does not run.
     StepSkipped {
@@ -296,6 +312,11 @@ pub enum Event {
         /// How the world stands now, in one sentence.
         summary: String,
     },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A process that holds a lease.

@@ -124,7 +124,7 @@ impl Known for RunState {
 
     fn item(&self, each: &StepId, item: &ItemId) -> Option<Value> {
         let entered = self.entered.get(&Task::of(each))?;
-        entered.items.iter().find(|known| &known.id == item).map(|known| known.value.clone())
+        entered.items.get(entered.place_of(item)?).map(|known| known.value.clone())
     }
 }
 

@@ -3,8 +3,13 @@
 
 use super::decide::{Decision, ask_about_unknown, record, settle, under_way};
 use super::failed::{self, Failure};
-use super::{Event, RunState, SkipReason, Status, Task, TaskState, Time, retry};
-use crate::playbook::{Child, Each, Group, GroupKind, Step};
+use super::order::look;
+use super::{Entered, Event, RunState, SkipReason, Status, Task, TaskState, Time, retry, undo};
+use crate::plan::Item;
+use crate::playbook::{Child, Group, GroupKind, OnItemFailure, Step};
+
+/// How many items of a batch are asked for at the same time; the others follow as these come to their end.
+pub(super) const MOST_AT_ONCE: usize = 256;
 
 /// What a part of the playbook asks for.
 pub(super) enum Next {
@@ -41,7 +46,7 @@ fn sequence<'a>(
 }
 
 /// All at once.
-fn together(parts: impl Iterator<Item = Next>) -> Next {
+pub(super) fn together(parts: impl Iterator<Item = Next>) -> Next {
     let (mut work, mut rest, mut over) = (Vec::new(), None, true);
     for part in parts {
         match part {
@@ -112,7 +117,7 @@ fn of_group(run: &RunState, group: &Group, task: Task, now: Time) -> Next {
             let children = run.playbook().level(Some(group));
             together(children.map(|child| one(run, child, task.item.as_ref(), now)))
         }
-        GroupKind::Each(each) => rounds(run, group, each, &task, now),
+        GroupKind::Each(_) => rounds(run, group, &task, now),
     };
     match inner {
         Next::Over => checkpoint(run, group.checkpoint.as_ref(), &task),
@@ -121,28 +126,62 @@ fn of_group(run: &RunState, group: &Group, task: Task, now: Time) -> Next {
 }
 
 /// The batch of a `for_each` in which something is left to be done; no further one once too many items failed.
-fn rounds(run: &RunState, group: &Group, each: &Each, task: &Task, now: Time) -> Next {
+fn rounds(run: &RunState, group: &Group, task: &Task, now: Time) -> Next {
     let Some(entered) = run.entered.get(task) else { return Next::Over };
     if let Some(name) = run.owed_to_a_batch(group, task) {
         return Next::Now(record(Event::CheckpointReached { name: name.clone(), step: task.step.clone() }));
     }
-    let size = each.size.max(1) as usize;
-    let whole = entered.dealt_with == entered.items.len();
-    let first = if whole { entered.dealt_with } else { entered.dealt_with / size * size };
     // Those that failed in this very batch do not count yet: the others in it are under way, or about to be.
-    let many = |failed: usize| failed > each.max_failures as usize;
-    let before = || entered.items.iter().take(first).filter(|item| entered.failed.contains_key(&item.id)).count();
-    if many(entered.failed.len()) && many(before()) {
-        let because = failed::of_items(task, entered, each);
+    if entered.failed_earlier() > entered.max_failures as usize {
+        let because = failed::of_items(task, entered);
         return failed::group(run, group, Failure { task: task.clone(), because }, now);
     }
-    let batch = entered.items.iter().skip(first).take(size);
-    let open = batch.filter(|item| !entered.failed.contains_key(&item.id));
-    together(open.map(|item| match sequence(run, run.playbook().level(Some(group)), Some(&item.id), now) {
+    if entered.is_through() {
+        return Next::Over;
+    }
+    let batch = entered.batch_at(entered.dealt_with);
+    if entered.begun <= batch {
+        if let Some(why) = entered.too_few_beside(batch) {
+            let because = format!("{task} failed: {why}");
+            return failed::group(run, group, Failure { task: task.clone(), because }, now);
+        }
+        if let Some(wait) = pause_before(group, entered, batch, now) {
+            let batch = u32::try_from(batch).unwrap_or(u32::MAX);
+            return Next::Work(vec![Decision::BetweenBatches { task: task.clone(), batch, wait }]);
+        }
+    }
+    // No more than that are asked for at once: a batch of ten thousand is not gone through at each record of it.
+    let mut asked = 0;
+    let parts = entered.open().map(|item| round(run, group, entered, item, now)).take_while(|part| {
+        let goes_on = asked < MOST_AT_ONCE;
+        asked += usize::from(!matches!(part, Next::Over));
+        goes_on
+    });
+    together(parts)
+}
+
+/// What an item of the batch in hand asks for.
+fn round(run: &RunState, group: &Group, entered: &Entered, item: &Item, now: Time) -> Next {
+    look();
+    if entered.failed.contains_key(&item.id) {
+        return match entered.on_item_failure {
+            Some(OnItemFailure::Rollback) => undo::of_item(run, group, &item.id, now),
+            _ => Next::Over,
+        };
+    }
+    match sequence(run, run.playbook().level(Some(group)), Some(&item.id), now) {
         // The item is at rest: the others need not be waited for to say that it failed.
         Next::Rest(decision) if failed::is_of_item(&decision) => Next::Now(decision),
         other => other,
-    }))
+    }
+}
+
+/// How long it is to be waited before a batch: from the last record of the one before it on, by that record's time. A clock
+/// that was set back does not make it longer than it is.
+fn pause_before(group: &Group, entered: &Entered, batch: usize, now: Time) -> Option<f64> {
+    let pause = group.each()?.pause;
+    let rested = entered.rested.filter(|_| batch > 0 && pause > 0.0)?;
+    Some((pause - now.seconds_since(rested)).clamp(0.0, pause))
 }
 
 fn checkpoint(run: &RunState, name: Option<&String>, task: &Task) -> Next {

@@ -14,13 +14,17 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
     match &record.event {
         Event::RunStarted { incident, overrides, .. } => started(state, incident.as_deref(), overrides),
         Event::LeaseTaken { holder, reason } => lease(holder, *reason),
-        Event::GroupEntered { task, items: Some(items) } => {
+        Event::GroupEntered { task, items: Some(items), batches, .. } => {
             let names: Vec<&str> = items.iter().take(12).map(|item| item.id.as_str()).collect();
             let more = items.len().saturating_sub(names.len());
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("{task} begins, for each of {}: {}{more}", items.len(), names.join(", "))
+            // One by one is how it goes where nothing else is said.
+            let some = batches.iter().any(|size| *size > 1);
+            let batches = if some { format!(", in {} batches", batches.len()) } else { String::new() };
+            format!("{task} begins, for each of {}{batches}: {}{more}", items.len(), names.join(", "))
         }
-        Event::GroupEntered { task, items: None } => format!("{task} begins"),
+        Event::GroupEntered { task, items: None, .. } => format!("{task} begins"),
+        Event::BatchBegan { task, batch } => format!("{task}: batch {} begins", u64::from(*batch) + 1),
         Event::ItemFailed { task, item, because } => {
             format!("{item} failed, and what is left of {task} is not done for it: {because}")
         }

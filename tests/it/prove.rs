@@ -119,6 +119,7 @@ steps:
   - id: roll
     for_each: [x, y, z]
     batch: { size: 2 }
+    on_item_failure: rollback
     env: { ITEM: "{{item}}" }
     run: touch $ITEM
     effect: idempotent
@@ -139,6 +140,62 @@ fn groups_of_steps_prove_clean_for_each_item() {
     // What runs beside others and fails is undone with them: nothing of the run is left.
     let last = points.iter().find(|point| point["step"] == "roll@z" && point["fault"] == "failed_after").unwrap();
     assert_eq!((last["end"].as_str(), last["world"].as_str()), (Some("rolled_back"), Some("as_before")), "{last}");
+}
+
+/// A block in batches, with a pause, in which what fails is left or put back.
+const BLOCKS: &str = r#"
+name: page
+version: 1.0.0
+steps:
+  - { id: a, run: touch a, effect: idempotent, rollback: [{ run: rm -f a, effect: idempotent }] }
+  - id: roll
+    for_each: [w, x, y, z]
+    batch: { size: [1, 2], min_healthy: 1, pause: 5s }
+    on_item_failure: leave
+    steps:
+      - id: drain
+        env: { ITEM: "{{item}}" }
+        run: touch drain-$ITEM
+        effect: idempotent
+        rollback: [{ run: rm -f drain-$ITEM, env: { ITEM: "{{item}}" }, effect: idempotent }]
+      - id: restart
+        env: { ITEM: "{{item}}" }
+        run: touch $ITEM
+        effect: idempotent
+        rollback: [{ run: rm -f $ITEM, env: { ITEM: "{{item}}" }, effect: idempotent }]
+  - { id: last, run: touch last, effect: idempotent, rollback: [{ run: rm -f last, effect: idempotent }] }
+"#;
+
+#[test]
+fn blocks_in_batches_prove_clean_whether_what_fails_is_left_or_put_back() {
+    for (way, end, world) in [("leave", "incomplete", "differs"), ("rollback", "rolled_back", "as_before")] {
+        let book = BLOCKS.replace("on_item_failure: leave", &format!("on_item_failure: {way}"));
+        let (code, proof) = prove(&book, "title: an empty folder\n", &[]);
+        assert_eq!((code, findings(&proof)), (0, vec![]), "{way}: {proof}");
+        let points = proof["points"].as_array().unwrap();
+        let failed =
+            points.iter().find(|point| point["step"] == "restart@x" && point["fault"] == "failed_after").unwrap();
+        assert_eq!((failed["end"].as_str(), failed["world"].as_str()), (Some(end), Some(world)), "{way}: {failed}");
+        for step in ["drain@w/undo", "restart@x/undo", "restart@y/undo"] {
+            for fault in ["failed_after", "killed_at_effect", "killed_at_record"] {
+                let tried = points.iter().filter(|point| point["step"] == step && point["fault"] == fault).count();
+                assert!(tried >= 1, "{way}: {step}: {fault} was tried {tried} times");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_undo_side_by_side_that_does_not_put_back_is_found() {
+    // The undo of one item of a batch leaves something else, while the other's beside it is well.
+    let world = "title: a folder\nsteps:\n  restart@x: { facts: { x: 0 }, after: { x: 1 }, outputs: { exit_code: 0 } }\n  \
+                 restart@x/undo: { after: { x: 7 }, outputs: { exit_code: 0 } }\n";
+    finds(
+        "an undo beside another",
+        &prove(BLOCKS, world, &[]),
+        "last",
+        "it says rolled_back, and the world is not as it was",
+    );
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn undo(left: &Left, state: &RunState, actions: &Table, inventory: &Inventory) -
     let undoable = touched.filter(|(task, _, doing)| {
         let unwritten =
             left.unwritten.iter().any(|event| matches!(event, Event::Outcome { task: of, .. } if &of.doing() == *task));
-        !state.is_undone(task) && (doing.may_have_effect() || unwritten)
+        !state.is_undone(task) && !state.is_left(task) && (doing.may_have_effect() || unwritten)
     });
     undoable.flat_map(|(task, step, doing)| undo_of(state, task, step, doing, actions, inventory)).collect()
 }

@@ -199,6 +199,7 @@ fn judge(stand: &Stand, reference: &Reference, journal: &MemoryJournal, outcome:
     outcome.findings.extend(tasks(&state).into_iter().filter_map(|(step, task)| lost(stand, &state, step, &task)));
     if let End::Ended(verdict) = outcome.end {
         outcome.findings.extend(lie(stand, reference, verdict, &outcome.world));
+        outcome.findings.extend(more_than_left(stand, &state, verdict));
     }
 }
 
@@ -273,6 +274,21 @@ fn lost(stand: &Stand, state: &RunState, step: &Step, id: &Task) -> Option<Strin
         None if stands => Some(format!("{id} was never begun, says the journal; the world has its effect")),
         _ => None,
     }
+}
+
+/// An end at which items that failed were left as they are, while something else stands too.
+fn more_than_left(stand: &Stand, state: &RunState, verdict: Verdict) -> Option<String> {
+    if verdict != Verdict::Incomplete || state.point_of_no_return().is_some() {
+        return None;
+    }
+    let kept = |task: &Task| {
+        let step = stand.playbook().step(&task.step);
+        step.is_some_and(|step| matches!(step.rollback, Rollback::None { .. })) || state.is_left(task)
+    };
+    let standing = stand.stage.ledger().standing();
+    let more = standing.iter().filter(|name| !name.parse::<Task>().is_ok_and(|task| kept(&task)));
+    let list: Vec<&str> = more.map(String::as_str).collect();
+    (!list.is_empty()).then(|| format!("it says that only what failed is left, and so stands {}", list.join(", ")))
 }
 
 /// A verdict that says another thing than the world.

@@ -279,7 +279,9 @@ fn bounds(playbook: &Playbook) -> (u64, Duration) {
         let within = step.verify.iter().map(|verify| verify.within).fold(0.0, f64::max);
         (step.timeout + 20.0 + step.retry.max_delay + step.settle + within) * tries(step)
     };
-    let seconds: f64 = playbook.steps.iter().map(time).sum::<f64>() + 7200.0;
+    // A world has a handful of items.
+    let pauses: f64 = playbook.groups.iter().filter_map(|group| Some(group.each()?.pause)).sum::<f64>() * 64.0;
+    let seconds: f64 = playbook.steps.iter().map(time).sum::<f64>() + pauses + 7200.0;
     let records: f64 = playbook.steps.iter().map(tries).sum::<f64>() * 20.0 + 200.0;
     (records as u64, Duration::try_from_secs_f64(seconds).unwrap_or(Duration::from_secs(86_400)))
 }

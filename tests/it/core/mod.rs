@@ -6,6 +6,7 @@ mod armed;
 mod batches;
 mod checks;
 mod crashes;
+mod fleets;
 mod groups;
 mod halts;
 mod harness;
