@@ -312,6 +312,7 @@ mod tests {
             timeout: Duration::from_millis(500),
             kill_on_timeout: false,
             effect: Effect::Once,
+            age: None,
         }
     }
 

@@ -105,6 +105,8 @@ pub struct Call {
     pub before: Value,
     /// For an undo: the outputs of the step, null where they are not known.
     pub outputs: Value,
+    /// How long ago its intent was written, at most: for who asks what became of it; absent where it is made just now.
+    pub age: Option<Duration>,
     /// How long this attempt may take.
     pub timeout: Duration,
     /// Whether a changing remote command is killed at its timeout.

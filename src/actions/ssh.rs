@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::command::{self, Command, CommandError, Work, step};
+use super::command::{self, CommandError, step};
 use super::{Action, ActionError, Call, Context};
 use crate::outcome::{Finding, Report};
 use crate::spec::{ActionSpec, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
@@ -73,20 +73,9 @@ impl Action for Ssh {
         let Some(host) = arguments.get("host").filter(|host| !is_unknown(host)) else { return Ok(prediction) };
         let host = host.as_str().ok_or_else(|| ActionError::Invalid("`host` names no host".to_owned()))?;
         let program = program.unwrap_or_else(|| "sh".to_owned());
-        // `command -v` is the shell's own; the program's name is an argument and never read by it.
-        let script = ["sh", "-c", "command -v -- \"$1\" >/dev/null", "sh", &program];
-        let look = Command {
-            host: Some(host.to_owned()),
-            work: Work::Argv(script.map(str::to_owned).to_vec()),
-            environment: Vec::new(),
-            shell: None,
-            become_user: None,
-        };
-        // What the look prints is of no interest to whoever watches the step.
-        let quiet = Context { output: std::sync::Arc::new(|_, _| {}), ..context.clone() };
-        match command::look(&quiet, &look, LOOK).await {
-            Ok(ended) if ended.exit_code == Some(0) => prediction.notes.push(format!("{host} answers")),
-            Ok(_) => prediction.notes.push(format!("{host} answers, but `{program}` is not found there now")),
+        match command::is_there(context, host, &program, LOOK).await {
+            Ok(true) => prediction.notes.push(format!("{host} answers")),
+            Ok(false) => prediction.notes.push(format!("{host} answers, but `{program}` is not found there now")),
             Err(CommandError::Invalid(why)) => return Err(ActionError::Invalid(why)),
             Err(CommandError::Unreachable(why) | CommandError::Lost(why)) => {
                 return Err(ActionError::Unreachable(why));

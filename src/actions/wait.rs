@@ -243,6 +243,7 @@ mod tests {
             timeout: Duration::from_millis(400),
             kill_on_timeout: false,
             effect: Effect::Read,
+            age: None,
         }
     }
 

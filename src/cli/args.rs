@@ -8,11 +8,13 @@ use super::screen::Color;
 
 mod authoring;
 mod brakes;
+mod forks;
 mod people;
 mod records;
 
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
 pub use brakes::Halt;
+pub use forks::Forks;
 pub use people::{Approve, Ask, Reject, Resolve, Resume, Rollback, Skip};
 pub use records::{Timeline, Verify};
 
@@ -201,6 +203,9 @@ pub struct Run {
     /// How old that plan may be, such as 2h [default: what the plan and the configuration say]
     #[arg(long, value_name = "TIME", requires = "plan")]
     pub max_plan_age: Option<String>,
+    /// How much at once.
+    #[command(flatten)]
+    pub forks: Forks,
     /// The incident that this belongs to
     #[arg(long, value_name = "ID")]
     pub incident: Option<String>,
@@ -252,6 +257,9 @@ pub struct Plan {
     /// How old it may be when it is run, such as 2h [default: the configuration's, else 1h]
     #[arg(long, value_name = "TIME", requires = "out")]
     pub max_plan_age: Option<String>,
+    /// How much at once.
+    #[command(flatten)]
+    pub forks: Forks,
     /// Write what was found as a world for `playbook rehearse`; secrets are left out
     #[arg(long, value_name = "FILE")]
     pub save_world: Option<PathBuf>,

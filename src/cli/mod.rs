@@ -93,7 +93,10 @@ fn perform(arguments: &Arguments, screen: Screen) -> Exit {
     let result = match &arguments.verb {
         // It needs no settings: an invalid configuration must not break a shell's start.
         Verb::Completions(args) => verbs::completions::completions(args, &screen),
-        verb => Setup::of(&arguments.global, screen).and_then(|setup| dispatch(&setup, verb)),
+        verb => Setup::of(&arguments.global, screen).and_then(|mut setup| {
+            setup.forks = verb.forks().unwrap_or(setup.forks);
+            dispatch(&setup, verb)
+        }),
     };
     result.unwrap_or_else(|failure| {
         failure.show(&screen, &paste::Paste::of(&arguments.global));

@@ -8,7 +8,7 @@ use crate::actions::Table;
 use crate::catalog::{Catalog, CatalogError, Shelf};
 use crate::config::{self, Config};
 use crate::diagnostic::{Severity, Source};
-use crate::engine::SystemPeople;
+use crate::engine::{FORKS, SystemPeople};
 use crate::inventory::{self, Inventory};
 use crate::journal::SqliteJournal;
 use crate::playbook::{self, Loaded, Playbook};
@@ -38,6 +38,8 @@ pub struct Setup {
     pub journal_file: PathBuf,
     /// What steps do.
     pub actions: Table,
+    /// How many hosts or other items are worked on at once.
+    pub forks: usize,
     global: Global,
 }
 
@@ -81,6 +83,7 @@ impl Setup {
             journal_file: journal_file(global, &state),
             screen,
             paste: Paste::of(global),
+            forks: config.forks.map_or(FORKS, usize::from),
             config,
             state,
             actions: Table::builtin(),

@@ -52,6 +52,10 @@ fn read(path: &Path, named_by: &'static str) -> Result<Config, ConfigError> {
         let problem = "`max_plan_age_seconds` has to be more than 0 and at most a year (31536000)".to_owned();
         return Err(ConfigError::Unusable { path: path.to_owned(), problem });
     }
+    if config.forks.is_some_and(|forks| !(1..=1000).contains(&forks)) {
+        let problem = "`forks` has to be from 1 to 1000".to_owned();
+        return Err(ConfigError::Unusable { path: path.to_owned(), problem });
+    }
     let absolute = std::path::absolute(path).map_err(unreadable)?;
     resolve_paths(&mut config, absolute.parent().unwrap_or(Path::new("/")));
     Ok(config)

@@ -24,6 +24,8 @@ pub struct Config {
     pub server: Option<String>,
     /// How long a plan's file may be used, in seconds; an hour where absent.
     pub max_plan_age_seconds: Option<f64>,
+    /// How many hosts or other items are worked on at once, 1 to 1000; 50 where absent.
+    pub forks: Option<u16>,
     /// Who has which role.
     pub roles: BTreeMap<String, Role>,
     /// Who may pass a brake, by the brake's name; anybody by name where it is not there.

@@ -10,7 +10,7 @@ use super::{EngineError, outputs, prepare};
 use crate::actions::{Action, Call, Context, recorder};
 use crate::outcome::{Finding, Outcome, Report};
 use crate::playbook::{Probe, Scope, Step, Truth, decide_condition, explain};
-use crate::run::{Event, Settlement, Status, Task};
+use crate::run::{Event, Settlement, Status, Task, Time};
 use crate::spec::Effect;
 use crate::value::Value;
 
@@ -106,8 +106,15 @@ impl Drive<'_> {
             timeout: Duration::from_secs_f64(intent.timeout.clamp(0.001, 1e7)),
             kill_on_timeout: step.kill_on_timeout,
             effect: intent.effect,
+            age: Some(self.age(intent.at)),
         };
         Some((action, call, state.attempt))
+    }
+
+    /// How long ago something was recorded. A clock that was set back since says nothing of that: then it was long ago.
+    fn age(&self, at: Time) -> Duration {
+        let passed = u64::try_from(self.tools.clock.now().0 - at.0);
+        passed.map_or(Duration::from_secs(86_400 * 365), Duration::from_millis)
     }
 
     /// What the target knows an attempt by. An action's own undo gets the key of what it undoes: what was made under it
@@ -267,6 +274,7 @@ impl Drive<'_> {
             timeout: Duration::from_secs_f64(probe.step.timeout.clamp(0.001, 1e7)),
             kill_on_timeout: true,
             effect: Effect::Read,
+            age: None,
         };
         Ok((action, call, scope))
     }

@@ -15,8 +15,6 @@ use crate::plan::{Lookup, Planner};
 use crate::playbook::Playbook;
 use crate::spec::Prediction;
 
-/// How many targets are looked at at the same time.
-const AT_ONCE: usize = 16;
 /// How often it is gone through what is still to be looked at. What rests on the looks before it is known in the next
 /// round; a long chain of steps, each resting on the one before, has nothing to be done at once.
 const ROUNDS: u32 = 6;
@@ -26,11 +24,13 @@ pub(super) struct Ahead {
     found: HashMap<(StepId, Option<ItemId>), (Lookup, Prediction)>,
     rounds: u32,
     memory: Memory,
+    /// How many targets are looked at at the same time.
+    forks: usize,
 }
 
 impl Ahead {
-    pub(super) fn new(memory: Memory) -> Self {
-        Self { found: HashMap::new(), rounds: 0, memory }
+    pub(super) fn new(memory: Memory, forks: usize) -> Self {
+        Self { found: HashMap::new(), rounds: 0, memory, forks }
     }
 
     /// What a look has found, which is made now with all others that can be, if it was not yet.
@@ -77,7 +77,7 @@ impl Ahead {
     }
 
     async fn make(&mut self, wanted: Vec<Lookup>, book: &Arc<Playbook>, actions: &Table, context: &Context) {
-        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let places = Arc::new(Semaphore::new(self.forks.max(1)));
         let mut looks = JoinSet::new();
         for lookup in wanted {
             let Some(action) = actions.get(&lookup.action).cloned() else { continue };

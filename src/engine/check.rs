@@ -116,6 +116,7 @@ impl Drive<'_> {
                 timeout: Duration::from_secs_f64(step.timeout.clamp(0.001, 1e7)),
                 kill_on_timeout: true,
                 effect: Effect::Read,
+                age: None,
             };
             (scope, Arc::clone(&state.plan), call)
         };

@@ -11,11 +11,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::alarm::Alarms;
-use super::secrets::Memory;
+use super::secrets::{self, Memory};
 use super::whom::Touched;
 use super::works::{Brought, Turn, Works};
-use super::{Ending, EndingKind, EngineError, Tools, halt};
+use super::{Ending, EndingKind, EngineError, Tools, forks, halt};
 use crate::actions::{Context, recorder};
+use crate::inventory::Inventory;
 use crate::journal::{Journal, JournalError, Lease};
 use crate::run::{Decision, Event, Moment, RunState, StopKind, Task, Time, decide};
 
@@ -45,6 +46,8 @@ pub(super) struct Drive<'e> {
     pub(super) tools: Tools<'e>,
     pub(super) lease: Lease,
     pub(super) state: RefCell<RunState>,
+    /// What is acted on, as the newest attempt got it.
+    pub(super) inventory: RefCell<Arc<Inventory>>,
     /// Who the records of the runner name.
     pub(super) actor: String,
     /// Where the run's recorders keep their spools.
@@ -143,11 +146,14 @@ impl Drive<'_> {
             works.keep(&kinds);
             // A set, as a batch may be of a thousand items and this is gone through at each of their records.
             let begun = works.kinds();
-            for decision in wanted {
+            let mut places = forks::Places::left(self.tools.forks, works.tasks());
+            for decision in forks::in_order(wanted) {
                 if let Some(of) = kind_of(&decision)
                     && !begun.contains(&of)
+                    && places.has_room_for(&decision)
                     && self.has_waited(&decision)
                 {
+                    places.take(&of.0);
                     self.tools.observer.decision(&decision, &self.state());
                     works.begin(of, self.work(decision));
                 }
@@ -344,7 +350,7 @@ impl Drive<'_> {
         let observer = Arc::clone(self.tools.observer);
         let task = task.clone();
         Context {
-            inventory: Arc::new(self.tools.inventory.anew()),
+            inventory: secrets::anew(&mut self.inventory.borrow_mut()),
             spool: self.spool.clone(),
             output: Arc::new(move |stderr, bytes| observer.output(&task, stderr, bytes)),
         }

@@ -10,6 +10,7 @@ mod check;
 mod clock;
 mod drive;
 mod enter;
+mod forks;
 mod halt;
 pub mod holder;
 mod mask;
@@ -31,6 +32,7 @@ mod works;
 
 pub use beginning::Beginning;
 pub use clock::{Clock, WallClock};
+pub use forks::FORKS;
 pub use observer::{Observer, Silent};
 pub use over::Former;
 pub use roles::{Everybody, People, SystemPeople};
@@ -71,6 +73,8 @@ pub struct Parts {
     pub interrupts: tokio::sync::watch::Receiver<u32>,
     /// Whether to stay while a person is awaited and a deadline runs (`--no-wait` says no).
     pub wait: bool,
+    /// How many hosts or other items are worked on at once; at least one.
+    pub forks: usize,
 }
 
 /// What a drive works with, beside the journal.
@@ -85,6 +89,8 @@ struct Tools<'e> {
     repeat_seconds: f64,
     interrupts: &'e tokio::sync::watch::Receiver<u32>,
     wait: bool,
+    /// How many items are worked on at once.
+    forks: usize,
 }
 
 /// How driving a run came to an end.

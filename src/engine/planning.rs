@@ -53,7 +53,7 @@ impl Engine {
             output: Arc::new(|_, _| {}),
         };
         let memory = Memory::default();
-        let mut ahead = Ahead::new(memory.clone());
+        let mut ahead = Ahead::new(memory.clone(), self.parts.forks);
         while let Some(lookup) = planner.look_up().map_err(failed)? {
             self.parts.observer.planning(&lookup.step);
             let prediction = ahead.look(&lookup, &planner, &book, &self.parts.actions, &context).await;
@@ -113,7 +113,8 @@ pub(super) async fn look(
     memory: &Memory,
 ) -> Prediction {
     let limit = Duration::from_secs(LOOK_SECONDS).min(Duration::from_secs_f64(step.timeout.clamp(1.0, 3600.0)));
-    let context = Context { inventory: Arc::new(context.inventory.anew()), ..context.clone() };
+    let mut inventory = Arc::clone(&context.inventory);
+    let context = Context { inventory: secrets::anew(&mut inventory), ..context.clone() };
     let secrets = &context.inventory.secrets;
     let at = At { book, of: &step.id, item: lookup.item.as_ref(), part: step };
     let arguments = match secrets::reveal(action, at, &lookup.arguments, secrets, memory).await {
@@ -155,6 +156,7 @@ async fn run(
         timeout: limit,
         kill_on_timeout: true,
         effect: Effect::Read,
+        age: None,
     };
     let report = action.run(context, &call).await;
     let secrets = &context.inventory.secrets;

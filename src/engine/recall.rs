@@ -67,6 +67,7 @@ impl Drive<'_> {
                     timeout: Duration::from_secs_f64(intent.timeout.clamp(0.001, 1e7)),
                     kill_on_timeout: true,
                     effect: Effect::Read,
+                    age: None,
                 };
                 (step, call)
             })

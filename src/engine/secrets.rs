@@ -8,7 +8,7 @@ use super::mask::Mask;
 use super::outputs;
 use crate::actions::{Action, Call, Context};
 use crate::ids::{ItemId, StepId};
-use crate::inventory::{MASK, Masker, SecretRef, Secrets};
+use crate::inventory::{Inventory, MASK, Masker, SecretRef, Secrets};
 use crate::outcome::{Finding, Outcome, Report};
 use crate::playbook::{Playbook, SecretUse, Step, fill_secrets, secrets_named};
 use crate::run::Task;
@@ -81,6 +81,15 @@ fn without_printed(message: &str, outputs: &Value) -> String {
 
 fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The inventory for one more attempt: every secret is read anew in it. One in which none was read is as good, and costs
+/// nothing: with a thousand hosts, a copy for each of a thousand attempts would be most of the work of a run.
+pub(super) fn anew(inventory: &mut Arc<Inventory>) -> Arc<Inventory> {
+    if !inventory.secrets.is_unread() {
+        *inventory = Arc::new(inventory.anew());
+    }
+    Arc::clone(inventory)
 }
 
 /// A step, or a part of one, whose arguments hold secrets, and where it stands.

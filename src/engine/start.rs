@@ -1,6 +1,7 @@
 //! How a run comes into this process' hands: it begins here, its holder is gone, or a request finds it without one.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -167,8 +168,10 @@ impl Engine {
                 repeat_seconds: parts.repeat_seconds,
                 interrupts: &parts.interrupts,
                 wait: parts.wait,
+                forks: parts.forks.max(1),
             },
             lease,
+            inventory: RefCell::new(Arc::clone(&parts.inventory)),
             state: RefCell::new(state),
             actor,
             recorders: recorder::InService::of(&spool),

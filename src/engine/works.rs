@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use super::EngineError;
 use super::drive::{Drive, Kind};
 use crate::journal::JournalError;
-use crate::run::Event;
+use crate::run::{Event, Task};
 
 /// So many records go into one transaction at most: what is set aside for the log on a disk that is full has to hold it.
 const TOGETHER: usize = 32;
@@ -61,6 +61,10 @@ impl<'d> Works<'d> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    pub(super) fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.list.iter().map(|work| &work.of.0)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -163,6 +163,7 @@ impl Pair {
             timeout: Duration::from_secs(30),
             kill_on_timeout: false,
             effect: spec.effect,
+            age: None,
         }
     }
 

@@ -79,6 +79,7 @@ fn call() -> Call {
         timeout: Duration::from_secs(60),
         kill_on_timeout: false,
         effect: Effect::Keyed,
+        age: None,
     }
 }
 

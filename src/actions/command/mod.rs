@@ -132,13 +132,40 @@ pub async fn change(
 /// What the recorder knows of `key`; waits for a command that still runs, up to `wait`. Once this has said that a
 /// command never started, it never starts.
 pub async fn recall(context: &Context, command: &Command, key: &str, wait: Duration) -> Recalled {
+    recall_sent(context, command, key, wait, None).await
+}
+
+/// The same of a command that was sent at most `age` ago, where that is known. A host that was started after that may have
+/// forgotten it with the power: there, that nothing is found does not prove that nothing ran.
+pub async fn recall_sent(
+    context: &Context,
+    command: &Command,
+    key: &str,
+    wait: Duration,
+    age: Option<Duration>,
+) -> Recalled {
     if let Err(error) = check_key(key) {
         return Recalled::Lost(error.to_string());
     }
     match &command.host {
         None => local::recall(context, key, wait).await,
-        Some(host) => remote::recall(context, host, key, wait).await,
+        Some(host) => remote::recall(context, host, key, wait, age).await,
     }
+}
+
+/// Whether a program is there on a host, as its shell finds it.
+///
+/// # Errors
+/// When the host could not be asked.
+pub(crate) async fn is_there(
+    context: &Context,
+    host: &str,
+    program: &str,
+    limit: Duration,
+) -> Result<bool, CommandError> {
+    // Quoting it once finds what no program's name can hold.
+    quote::quote(program)?;
+    remote::is_there(context, host, program, limit).await
 }
 
 /// A terminal on a host: bytes to it, and bytes from it.

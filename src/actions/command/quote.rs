@@ -42,6 +42,14 @@ pub(crate) fn argument_list(command: &Command) -> Result<Vec<String>, CommandErr
 /// # Errors
 /// When a value cannot be quoted, or there is nothing to run.
 pub(crate) fn program(command: &Command) -> Result<String, CommandError> {
+    Ok(function(command)? + "playbook_main\n")
+}
+
+/// The function of that program alone. What it is called with stands before the command: a program that starts another one.
+///
+/// # Errors
+/// When a value cannot be quoted, or there is nothing to run.
+pub(crate) fn function(command: &Command) -> Result<String, CommandError> {
     let mut text = String::from("playbook_main() {\n");
     for (name, value) in &command.environment {
         text.push_str(&format!("export {name}={}\n", quote(value)?));
@@ -53,9 +61,9 @@ pub(crate) fn program(command: &Command) -> Result<String, CommandError> {
         Work::Fed { input, .. } => {
             text.push_str(&format!("playbook_input={}\nprintf '%s' \"$playbook_input\" | {words}\n", quote(input)?));
         }
-        Work::Script(_) | Work::Argv(_) => text.push_str(&format!("exec {words} </dev/null\n")),
+        Work::Script(_) | Work::Argv(_) => text.push_str(&format!("exec \"$@\" {words} </dev/null\n")),
     }
-    text.push_str("}\nplaybook_main\n");
+    text.push_str("}\n");
     Ok(text)
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Command, CommandError, Ended, Recalled, Work, change, look, recall};
+use super::{Command, CommandError, Ended, Recalled, Work, change, look, recall_sent};
 use crate::actions::{ActionError, Call, Context};
 use crate::outcome::{Finding, Outcome, Report};
 use crate::spec::{Effect, FieldSpec};
@@ -163,7 +163,7 @@ pub(crate) async fn probe(context: &Context, call: &Call, host: Option<&str>) ->
         Ok(command) => command,
         Err(error) => return Finding::DidNot { evidence: error.to_string() },
     };
-    match recall(context, &command, &call.attempt, call.timeout.max(LEAST_WAIT)).await {
+    match recall_sent(context, &command, &call.attempt, call.timeout.max(LEAST_WAIT), call.age).await {
         Recalled::Ended(ended) => Finding::Ended(report(ended, call.timeout)),
         Recalled::NeverStarted(evidence) => Finding::DidNot { evidence },
         Recalled::StillRunning(evidence) => Finding::StillRunning { evidence },

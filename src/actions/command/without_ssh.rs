@@ -27,8 +27,13 @@ pub(super) async fn change(
 }
 
 /// Refuses.
-pub(super) async fn recall(_: &Context, host: &str, _: &str, _: Duration) -> Recalled {
+pub(super) async fn recall(_: &Context, host: &str, _: &str, _: Duration, _: Option<Duration>) -> Recalled {
     Recalled::Lost(refusal(host))
+}
+
+/// Refuses.
+pub(super) async fn is_there(_: &Context, host: &str, _: &str, _: Duration) -> Result<bool, CommandError> {
+    Err(CommandError::Invalid(refusal(host)))
 }
 
 /// Refuses.

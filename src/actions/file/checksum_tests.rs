@@ -47,6 +47,7 @@ async fn check(folder: &Path, more: Value) -> Report {
         timeout: Duration::from_secs(20),
         kill_on_timeout: false,
         effect: Effect::Read,
+        age: None,
     };
     let context = Context { inventory: Arc::default(), spool: std::env::temp_dir(), output: Arc::new(|_, _| {}) };
     Checksum.run(&context, &call).await

@@ -119,6 +119,7 @@ fn call(before: Value) -> Call {
         timeout: Duration::from_secs(5),
         kill_on_timeout: false,
         effect: Effect::Probed,
+        age: None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::host::{LOOK, Seen, as_owner};
 use super::{LinkError, last_words, place, quiet, section, sections};
-use crate::actions::command::{Command, Ended, Recalled, change, look, recall};
+use crate::actions::command::{Command, Ended, Recalled, change, look, recall, recall_sent};
 use crate::actions::{Call, Context};
 use crate::inventory::Link;
 
@@ -119,8 +119,8 @@ impl Work<'_> {
     }
 
     /// What the recorder of the host knows of the change.
-    pub(super) async fn recall(&self, wait: Duration) -> Recalled {
-        recall(&quiet(self.context), &self.command(APPLY, &[]), &self.apply_key(), wait).await
+    pub(super) async fn recall(&self, wait: Duration, age: Option<Duration>) -> Recalled {
+        recall_sent(&quiet(self.context), &self.command(APPLY, &[]), &self.apply_key(), wait, age).await
     }
 
     /// Reads what the change said.

@@ -177,7 +177,7 @@ pub(super) async fn look_into(kind: Kind, context: &Context, call: &Call) -> Fin
     let whole = reverts_after(&call.arguments).unwrap_or(0.0);
     let until = Instant::now() + Duration::from_secs_f64(whole) + MARGIN;
     // Also makes sure that what was never started never is.
-    let applied = match work.recall(MARGIN).await {
+    let applied = match work.recall(MARGIN, call.age).await {
         Recalled::NeverStarted(evidence) => return Finding::DidNot { evidence },
         Recalled::Ended(ended) => match work.applied(&ended) {
             Err(LinkError::Refused(evidence)) => return Finding::DidNot { evidence },

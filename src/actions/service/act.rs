@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::target::{Seen, Target, Verb, last_words};
-use crate::actions::command::{CommandError, Recalled, change, recall};
+use crate::actions::command::{CommandError, Recalled, change, recall_sent};
 use crate::actions::{ActionError, Call, Context, by_hand};
 use crate::inventory::Inventory;
 use crate::outcome::{Finding, Report};
@@ -129,7 +129,8 @@ pub(super) fn outputs(seen: &Seen, before: &Value) -> Value {
 /// What the recorder knows of its command, if that decides already; else a look at the service does.
 pub(super) async fn recalled(context: &Context, call: &Call, target: &Target, verb: Verb) -> Option<Finding> {
     let argv = target.argv(verb)?;
-    match recall(context, &target.command(&argv), &key(call), call.timeout.max(Duration::from_secs(5))).await {
+    let wait = call.timeout.max(Duration::from_secs(5));
+    match recall_sent(context, &target.command(&argv), &key(call), wait, call.age).await {
         Recalled::StillRunning(evidence) => Some(Finding::StillRunning { evidence }),
         Recalled::NeverStarted(evidence) => Some(Finding::DidNot { evidence }),
         Recalled::Ended(_) | Recalled::Lost(_) => None,

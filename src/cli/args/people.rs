@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::Output;
+use super::{Forks, Output};
 
 /// `resume`.
 #[derive(Debug, Args)]
@@ -22,6 +22,9 @@ pub struct Resume {
     /// Do not stay while a person is awaited
     #[arg(long)]
     pub no_wait: bool,
+    /// How much at once.
+    #[command(flatten)]
+    pub forks: Forks,
 }
 
 /// `rollback`.
@@ -36,6 +39,9 @@ pub struct Rollback {
     /// Undo it although everything is halted; needs --reason
     #[arg(long, requires = "reason")]
     pub despite_halt: bool,
+    /// How much at once.
+    #[command(flatten)]
+    pub forks: Forks,
 }
 
 /// `cancel`, `abort`, `pause`.

@@ -151,6 +151,7 @@ impl<'a> Drive<'a> {
             repeat_seconds: setup.config.page.as_ref().map_or(REPEAT_SECONDS, |page| page.repeat_seconds),
             interrupts: interrupts.1.clone(),
             wait,
+            forks: setup.forks,
         });
         Ok(Self { setup, output, reporter, seen, runtime, engine, inventory, interrupts, rehearsal })
     }

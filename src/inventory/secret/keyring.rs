@@ -42,6 +42,11 @@ impl Secrets {
         Self { known: Arc::clone(&self.known), read: Arc::default() }
     }
 
+    /// Whether none was read yet: for the next attempt it is as good as new then.
+    pub fn is_unread(&self) -> bool {
+        self.read.try_lock().is_ok_and(|read| read.is_empty())
+    }
+
     /// Reads the secret that a reference names.
     ///
     /// # Errors
@@ -97,7 +102,9 @@ mod tests {
         assert_eq!(secrets.read(&reference).await.unwrap().expose(), "first-one");
         std::fs::write(&path, "second-one").unwrap();
         assert_eq!(secrets.read(&reference).await.unwrap().expose(), "first-one");
+        assert!(!secrets.is_unread());
         let next = secrets.anew();
+        assert!(next.is_unread());
         assert_eq!(next.read(&reference).await.unwrap().expose(), "second-one");
         next.keep("third-one");
         assert_eq!(secrets.masker().text("first-one second-one third-one"), "*** *** ***");

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{ProveError, Subject};
 use crate::actions::Table;
 use crate::engine::{
-    Beginning, Clock, Ending, EndingKind, Engine, EngineError, Everybody, Observer, Parts, Requested, Silent,
+    Beginning, Clock, Ending, EndingKind, Engine, EngineError, Everybody, FORKS, Observer, Parts, Requested, Silent,
 };
 use crate::ids::{RunId, StepId};
 use crate::inventory::Inventory;
@@ -304,6 +304,7 @@ impl Bench {
             repeat_seconds: 300.0,
             interrupts,
             wait: false,
+            forks: FORKS,
         })
     }
 }

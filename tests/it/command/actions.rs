@@ -21,6 +21,7 @@ fn call(effect: Effect, arguments: Value) -> Call {
         timeout: Duration::from_secs(20),
         kill_on_timeout: false,
         effect,
+        age: None,
     }
 }
 

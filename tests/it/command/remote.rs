@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use playbook::actions::command::{CommandError, Recalled, change, look, recall};
+use playbook::actions::command::{CommandError, Recalled, change, look, recall, recall_sent};
 
 use super::sshd::Sshd;
 use super::{context, hostile, lines, runs, script, until};
@@ -195,6 +195,98 @@ async fn a_killed_recorder_leaves_an_outcome_that_nobody_knows() {
 }
 
 #[tokio::test]
+async fn a_host_that_was_started_since_may_have_forgotten_what_ran() {
+    let sshd = Sshd::start();
+    let (context, _) = context(sshd.folder.path(), sshd.inventory());
+    let command = script(Some("db1"), &format!("echo ran >>{}", sshd.at("count").display()));
+    // No machine has been up for so long: nothing was found, and that proves nothing. Sent a second ago, it does.
+    let long_ago = Some(Duration::from_secs(86_400 * 3650));
+    let forgotten = recall_sent(&context, &command, "old", LONG, long_ago).await;
+    assert!(matches!(&forgotten, Recalled::Lost(why) if why.contains("started only after")), "{forgotten:?}");
+    let fresh = recall_sent(&context, &command, "new", LONG, Some(Duration::from_secs(1))).await;
+    assert!(matches!(fresh, Recalled::NeverStarted(_)), "{fresh:?}");
+    // A folder whose mark did not get to the disk is no better.
+    std::fs::create_dir(sshd.at("state/playbook/spool/half")).unwrap();
+    let half = recall_sent(&context, &command, "half", LONG, long_ago).await;
+    assert!(matches!(half, Recalled::Lost(_)), "{half:?}");
+    // Whatever was said, neither starts any more.
+    for key in ["old", "new", "half"] {
+        assert!(matches!(change(&context, &command, key, LONG, false).await, Err(CommandError::Unreachable(_))));
+    }
+    assert_eq!(lines(&sshd.at("count")), 0);
+    // Of one that has ended the end is known, however long ago that was; half a line of it is no end.
+    change(&context, &script(Some("db1"), "exit 5"), "ended", LONG, false).await.unwrap();
+    let ended = recall_sent(&context, &command, "ended", LONG, long_ago).await;
+    assert!(matches!(&ended, Recalled::Ended(ended) if ended.exit_code == Some(5)), "{ended:?}");
+    std::fs::write(sshd.at("state/playbook/spool/ended/status"), "5 0 0").unwrap();
+    assert!(matches!(recall(&context, &command, "ended", LONG).await, Recalled::Lost(_)));
+}
+
+#[tokio::test]
+async fn a_command_that_was_given_up_just_before_it_starts_does_not() {
+    let sshd = small_host();
+    let (context, _) = context(sshd.folder.path(), sshd.inventory());
+    // Somebody says that it never started, right when the host makes it durable that it starts.
+    let sync = "#!/bin/sh\n: >\"${1%/*}/void\"\n";
+    std::fs::remove_file(sshd.at("bin/sync")).unwrap();
+    std::fs::write(sshd.at("bin/sync"), sync).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(sshd.at("bin/sync"), mode).unwrap();
+    let command = script(Some("db1"), &format!("echo ran >>{}", sshd.at("count").display()));
+    let given_up = change(&context, &command, "k", LONG, false).await;
+    assert!(matches!(given_up, Err(CommandError::Unreachable(_))), "{given_up:?}");
+    assert!(matches!(recall(&context, &command, "k", LONG).await, Recalled::NeverStarted(_)));
+    assert_eq!(lines(&sshd.at("count")), 0);
+}
+
+#[tokio::test]
+async fn a_command_finds_the_environment_of_its_host_and_its_own() {
+    let sshd = Sshd::start_with("our_key=theirs our_limit=theirs");
+    let (context, _) = context(sshd.folder.path(), sshd.inventory());
+    let mut command = script(Some("db1"), "/usr/bin/id -un >/dev/null; echo \"$PATH $(umask)\"");
+    command.environment = vec![("PATH".to_owned(), "/nowhere".to_owned())];
+    let own = script(Some("db1"), "umask");
+    let umask = look(&context, &own, LONG).await.unwrap().output.stdout.text;
+    assert_eq!(change(&context, &own, "umask", LONG, false).await.unwrap().output.stdout.text, umask);
+    for (key, kill) in [("a", false), ("b", true)] {
+        let changed = change(&context, &command, key, LONG, kill).await.unwrap();
+        assert_eq!(changed.output.stdout.text, format!("/nowhere {umask}"), "{changed:?}");
+    }
+    let looked = look(&context, &command, LONG).await.unwrap();
+    assert_eq!(looked.output.stdout.text, format!("/nowhere {umask}"), "{looked:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_turns_many_away_is_tried_again() {
+    // At most two that are not let in yet; a third is closed at once.
+    let sshd = Sshd::start_with("A=b\nMaxStartups 2:100:2");
+    let mut inventory = sshd.inventory();
+    inventory.hosts.get_mut("db1").unwrap().connect_timeout_seconds = 60.0;
+    let (context, _) = context(sshd.folder.path(), inventory);
+    let command = script(Some("db1"), "echo in");
+    let looks: Vec<_> = (0..8)
+        .map(|_| {
+            let (context, command) = (context.clone(), command.clone());
+            tokio::spawn(async move { look(&context, &command, LONG).await })
+        })
+        .collect();
+    for one in looks {
+        assert_eq!(one.await.unwrap().unwrap().output.stdout.text, "in\n");
+    }
+    let log = std::fs::read_to_string(sshd.at("log")).unwrap();
+    assert!(log.contains("MaxStartups"), "nobody was turned away, so this has shown nothing: {log}");
+    // One that turns everybody away for good was not touched.
+    let closing = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut inventory = sshd.inventory();
+    let host = inventory.hosts.get_mut("db1").unwrap();
+    (host.port, host.connect_timeout_seconds) = (closing.local_addr().unwrap().port(), 0.5);
+    std::thread::spawn(move || closing.incoming().take(100).for_each(drop));
+    let (context, _) = super::context(sshd.folder.path(), inventory);
+    let refused = change(&context, &command, "k", LONG, false).await;
+    assert!(matches!(&refused, Err(CommandError::Unreachable(why)) if why.contains("MaxStartups")), "{refused:?}");
+}
+
+#[tokio::test]
 async fn at_the_timeout_a_change_is_left_to_end_unless_it_is_to_be_killed() {
     let sshd = Sshd::start();
     let (context, _) = context(sshd.folder.path(), sshd.inventory());
@@ -338,6 +430,10 @@ async fn old_output_goes_when_new_comes_and_that_it_ran_is_kept() {
         age(&spool(name).join("stdout"), days);
         age(&spool(name), days);
     }
+    // It is gone through once a day.
+    let day = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 86_400;
+    assert_eq!(std::fs::read_to_string(spool("cleaned")).unwrap(), format!("{day}\n"));
+    std::fs::write(spool("cleaned"), format!("{}\n", day - 1)).unwrap();
     change(&context, &script(Some("db1"), "true"), "k", LONG, false).await.unwrap();
     until("the end of the oldest", || (!spool("months").exists()).then_some(()));
     until("the end of old output", || (!spool("weeks").join("stdout").exists()).then_some(()));

@@ -74,6 +74,7 @@ impl Simulation {
             repeat_seconds: 60.0,
             interrupts,
             wait: false,
+            forks: playbook::engine::FORKS,
         }
     }
 

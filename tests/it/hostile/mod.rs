@@ -159,6 +159,7 @@ fn call(attempt: &str, effect: Effect, arguments: Value) -> Call {
         timeout: std::time::Duration::from_secs(30),
         kill_on_timeout: false,
         effect,
+        age: None,
     }
 }
 

@@ -256,3 +256,56 @@ fn a_plan_looks_at_all_targets_at_the_same_time() {
         assert_eq!(step["fidelity"], "probed", "{step}");
     }
 }
+
+/// Six items at once, unless fewer are allowed: each says that it begins, waits for the gate, and says that it ends.
+const SIX: &str = r#"
+  - id: six
+    for_each: [a, b, c, d, e, f]
+    batch: { size: 6 }
+    env: { ITEM: "{{item}}" }
+    run: |
+      echo "+$ITEM" >> WORLD/log
+      while [ ! -e WORLD/go ]; do sleep 0.02; done
+      echo "-$ITEM" >> WORLD/log
+    timeout: 60s
+    rollback: { none: "it is a log" }
+"#;
+
+/// How many were under way at once at most.
+fn at_once(log: &[String]) -> i32 {
+    let depths = log.iter().scan(0, |depth, line| {
+        *depth += if line.starts_with('+') { 1 } else { -1 };
+        Some(*depth)
+    });
+    depths.max().unwrap_or(0)
+}
+
+#[test]
+fn no_more_items_are_worked_on_at_once_than_is_said() {
+    for (forks, expected) in [("2", 2), ("50", 6)] {
+        let place = Place::new();
+        let book = place.book("six", SIX);
+        let mut runner = place.start(&["run", &book, "-y", "--forks", forks]);
+        until("the first", || (place.log().len() == expected).then_some(()));
+        std::fs::write(place.path("go"), "").unwrap();
+        runner.expect(0);
+        assert_eq!((at_once(&place.log()), place.log().len()), (expected as i32, 12), "{forks}: {:?}", place.log());
+    }
+}
+
+#[test]
+fn an_interrupt_lets_nothing_begin_for_which_there_was_no_place() {
+    let place = Place::new();
+    let book = place.book("six", SIX);
+    let mut runner = place.start(&["run", &book, "-y", "--forks", "2"]);
+    until("the first", || (place.log().len() == 2).then_some(()));
+    runner.signal(Signal::SIGINT);
+    runner.wait_for("inish");
+    std::fs::write(place.path("go"), "").unwrap();
+    runner.expect(130);
+    assert_eq!(place.log().len(), 4, "{:?}", place.log());
+    // Nothing waits for a place that somebody else holds for ever: with one, they go one after the other.
+    place.expect(0, &["resume", "latest", "--forks", "1"]);
+    assert_eq!(place.log().len(), 12);
+    assert_eq!(at_once(&place.log()), 2);
+}

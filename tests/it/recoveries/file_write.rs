@@ -70,6 +70,7 @@ impl Place {
             timeout: Duration::from_secs(30),
             kill_on_timeout: false,
             effect: Effect::Idempotent,
+            age: None,
         }
     }
 

@@ -41,6 +41,7 @@ fn call(before: Value, more: Value) -> Call {
         timeout: MINUTES,
         kill_on_timeout: true,
         effect: Effect::Probed,
+        age: None,
     }
 }
 

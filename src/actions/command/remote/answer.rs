@@ -1,6 +1,8 @@
 //! What the spool's program on a host answers, read as it comes.
 
-use crate::actions::command::output::stream_of;
+use sha2::{Digest as _, Sha256};
+
+use crate::actions::command::output::{hexadecimal, stream_of};
 use crate::actions::command::{Ended, Recalled};
 use crate::outcome::{CommandOutput, Stream};
 
@@ -12,12 +14,14 @@ pub(super) struct Answer {
     marker: String,
     buffer: Vec<u8>,
     begun: bool,
+    /// How many bytes of the output and of the errors were passed on while the command ran.
+    passed: [usize; 2],
 }
 
 impl Answer {
     /// An answer that begins after this line: a login shell may print things of its own before.
     pub(super) fn after(marker: &str) -> Self {
-        Self { marker: format!("{marker}\n"), buffer: Vec::new(), begun: false }
+        Self { marker: format!("{marker}\n"), buffer: Vec::new(), begun: false, passed: [0; 2] }
     }
 
     /// Takes the next piece and passes on what the command printed meanwhile.
@@ -28,6 +32,9 @@ impl Answer {
         }
         while let Some((is_stderr, from, to)) = self.live_frame() {
             live(is_stderr, self.buffer.get(from..to).unwrap_or_default());
+            if let Some(passed) = self.passed.get_mut(usize::from(is_stderr)) {
+                *passed += to - from;
+            }
             self.buffer.drain(..to);
         }
     }
@@ -64,21 +71,32 @@ impl Answer {
         std::str::from_utf8(self.buffer.get(..end)?).ok()
     }
 
-    /// What the whole answer says; nothing where it broke off.
-    pub(super) fn finish(self, host: &str) -> Option<Recalled> {
+    /// What the whole answer says; nothing where it broke off. What was not passed on while the command ran is now: most
+    /// commands have ended before anybody asked.
+    pub(super) fn finish(self, host: &str, live: &mut dyn FnMut(bool, &[u8])) -> Option<Recalled> {
         if !self.begun {
             return None;
         }
         let line = self.first_line()?.to_owned();
         let rest = self.buffer.get(line.len() + 1..)?;
         if let Some(status) = line.strip_prefix("= ") {
-            return status_of(status, rest).map(Recalled::Ended);
+            let (ended, heads) = status_of(status, rest)?;
+            for (is_stderr, (head, passed)) in [false, true].into_iter().zip(heads.into_iter().zip(self.passed)) {
+                if let Some(rest) = head.get(passed..).filter(|rest| !rest.is_empty()) {
+                    live(is_stderr, rest);
+                }
+            }
+            return Some(Recalled::Ended(ended));
         }
         let said = String::from_utf8_lossy(rest).trim().to_owned();
         let printed = if said.is_empty() { String::new() } else { format!("; it last printed: {said}") };
         Some(match line.as_str() {
             "! never" => Recalled::NeverStarted(format!("on {host}: {said}")),
             "! running" => Recalled::StillRunning(format!("it still runs on {host}{printed}")),
+            "! since" => Recalled::Lost(format!(
+                "{host} was started only after the command was sent to it: whether that ran is not known, as what its \
+                 recorder wrote down may have gone with the power"
+            )),
             "! rebooted" => Recalled::Lost(format!("{host} was rebooted while the command ran{printed}")),
             "! killed" => Recalled::Lost(format!("its recorder on {host} was killed while the command ran{printed}")),
             "! refused" => Recalled::Lost(format!("{REFUSED}on {host}: {said}")),
@@ -90,28 +108,39 @@ impl Answer {
 /// How an answer begins by which a host says that it has no place for a recorder.
 pub(super) const REFUSED: &str = "the recorder has no place ";
 
-fn status_of(line: &str, rest: &[u8]) -> Option<Ended> {
+/// How a command ended, and the beginnings of what it printed.
+fn status_of<'a>(line: &str, rest: &'a [u8]) -> Option<(Ended, [&'a [u8]; 2])> {
     let fields: Vec<&str> = line.split(' ').collect();
     let [code, timed_out, out, out_hash, out_head, out_tail, err, err_hash, err_head, err_tail] = fields[..] else {
         return None;
     };
     let (out_head, out_tail) = (out_head.parse().ok()?, out_tail.parse().ok()?);
     let (err_head, err_tail) = (err_head.parse().ok()?, err_tail.parse().ok()?);
-    let (stdout, rest) = stream(rest, out.parse().ok()?, out_hash, out_head, out_tail)?;
-    let (stderr, _) = stream(rest, err.parse().ok()?, err_hash, err_head, err_tail)?;
-    Some(Ended {
+    let (stdout, out_head, rest) = stream(rest, out.parse().ok()?, out_hash, out_head, out_tail)?;
+    let (stderr, err_head, _) = stream(rest, err.parse().ok()?, err_hash, err_head, err_tail)?;
+    let ended = Ended {
         exit_code: Some(code.parse().ok()?),
         signal: None,
         timed_out: timed_out == "1",
         output: CommandOutput { stdout, stderr },
-    })
+    };
+    Some((ended, [out_head, err_head]))
 }
 
-fn stream<'a>(rest: &'a [u8], bytes: u64, hash: &str, head: usize, tail: usize) -> Option<(Stream, &'a [u8])> {
+type Kept<'a> = (Stream, &'a [u8], &'a [u8]);
+
+/// A stream, its head, and what stands behind it.
+fn stream<'a>(rest: &'a [u8], bytes: u64, hash: &str, head: usize, tail: usize) -> Option<Kept<'a>> {
     let (kept, rest) = rest.split_at_checked(head.checked_add(tail)?)?;
     let (head, tail) = kept.split_at_checked(head)?;
-    let hash = if hash == "-" { String::new() } else { hash.to_owned() };
-    Some((stream_of(head, tail, bytes, hash), rest))
+    // What came whole is hashed here: on the host that would be one more program.
+    let is_whole = tail.is_empty() && u64::try_from(head.len()) == Ok(bytes);
+    let hash = match hash {
+        "-" if is_whole => hexadecimal(&Sha256::digest(head)),
+        "-" => String::new(),
+        hash => hash.to_owned(),
+    };
+    Some((stream_of(head, tail, bytes, hash), head, rest))
 }
 
 /// Reads a look's standard output: what stands between the marker's line and the last line, which is the marker again
@@ -171,7 +200,9 @@ mod tests {
                 answer.push(piece, &mut |is_stderr, piece| if is_stderr { &mut err } else { &mut out }.extend(piece));
             }
             assert_eq!((out.as_slice(), err.as_slice()), (&b"a\nb\n"[..], &b"!!"[..]), "{size}");
-            let Some(Recalled::Ended(ended)) = answer.finish("h") else { panic!("{size}") };
+            let Some(Recalled::Ended(ended)) = answer.finish("h", &mut |_, _| panic!("twice")) else {
+                panic!("{size}")
+            };
             assert_eq!((ended.exit_code, ended.output.stdout.text.as_str()), (Some(3), "a\nb\n"));
             assert_eq!((ended.output.stderr.text.as_str(), ended.output.stderr.bytes), ("!!", 2));
         }
@@ -197,7 +228,20 @@ mod tests {
         for length in 0..WHOLE.len() {
             let mut answer = Answer::after("m1");
             answer.push(&WHOLE[..length], &mut |_, _| {});
-            assert_eq!(answer.finish("h"), None, "{length}");
+            assert_eq!(answer.finish("h", &mut |_, _| {}), None, "{length}");
         }
+    }
+
+    #[test]
+    fn what_nobody_heard_while_it_ran_is_passed_on_at_the_end_once() {
+        let mut answer = Answer::after("m1");
+        let mut heard = Vec::new();
+        answer.push(b"m1\no 2\nab= 0 0 5 - 5 0 2 - 2 0\nabcde!!", &mut |_, piece| heard.extend_from_slice(piece));
+        let Some(Recalled::Ended(ended)) = answer.finish("h", &mut |_, piece| heard.extend_from_slice(piece)) else {
+            panic!("it has ended")
+        };
+        assert_eq!(heard, b"abcde!!");
+        // `printf abcde | sha256sum`.
+        assert_eq!(ended.output.stdout.sha256, "36bbe50ed96841d10443bcb670d6554f0a34b761be67ec9c4a8ad2c0c44ca42c");
     }
 }

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ssh2::{BlockDirections, Channel, Error, ErrorCode, Session};
 
-use super::known_hosts;
 use super::passwords::{Reach, log_in_by_password};
+use super::{key, known_hosts};
 use crate::inventory::{Host, Secret};
 
 /// How often a wait looks up to see whether anybody still wants it.
@@ -22,6 +22,13 @@ const BREATH: Duration = Duration::from_millis(200);
 const AGAIN: i32 = -37;
 /// How many hosts one may go through.
 const JUMPS: usize = 8;
+/// How long to wait at first before a host is tried again that has too many knocking at its door; then twice that.
+const PAUSE: Duration = Duration::from_millis(50);
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// What libssh2 says where a host closed before it had said who it is, or amid that: the server has too many that are not
+/// let in yet (OpenSSH's MaxStartups), or is just starting.
+const TURNED_AWAY: [i32; 5] = [-2, -3, -7, -13, -43];
 
 /// How long something may take, and whether anybody still waits for it.
 #[derive(Clone)]
@@ -41,12 +48,23 @@ pub(super) enum Interrupted {
     GivenUp,
     /// The connection failed, or the host refused.
     Failed(String),
+    /// The host closed before it had said who it is: it may have been busy.
+    TurnedAway(String),
 }
 
 impl Patience {
     /// The same, with less time.
     pub(super) fn at_most(&self, time: Duration) -> Self {
         Self { until: self.until.min(Instant::now() + time), given_up: self.given_up.clone() }
+    }
+
+    /// Waits for a while, and looks up meanwhile.
+    fn pause(&self, time: Duration) -> Result<(), Interrupted> {
+        let until = Instant::now() + time;
+        while let Some(rest) = until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) {
+            std::thread::sleep(rest.min(BREATH).min(self.left()?));
+        }
+        Ok(())
     }
 
     fn left(&self) -> Result<Duration, Interrupted> {
@@ -85,7 +103,9 @@ impl Connection {
         let opened = match &host.jump {
             None => {
                 let patience = patience();
-                connect(host, &patience).and_then(|stream| Self::begin(stream, host, password, &patience))
+                patiently_again(name, &patience, || {
+                    connect(host, &patience).and_then(|stream| Self::begin(stream, host, password, &patience))
+                })
             }
             Some(jump) if left > 0 => {
                 let before = Self::open_through(reach, jump, given_up, left - 1)?;
@@ -98,6 +118,11 @@ impl Connection {
             Interrupted::TimeUp => format!("{place} did not answer within {} s", limit.as_secs_f64()),
             Interrupted::GivenUp => format!("{place}: given up"),
             Interrupted::Failed(why) => format!("{place}: {why}"),
+            Interrupted::TurnedAway(why) => format!(
+                "{place} closed the connection before it let anybody in, for {} s ({why}). Where many connect to it at \
+                 once, its server's MaxStartups is too small, or `--forks` too large",
+                limit.as_secs_f64()
+            ),
         })
     }
 
@@ -114,7 +139,7 @@ impl Connection {
         let pinned = known_hosts::pinned(&session, &at_home(&file), &host.address, host.port).map_err(failed)?;
         pinned.prefer(&session).map_err(|error| failed(error.to_string()))?;
         let mut connection = Self { session, socket, alive: false };
-        connection.patiently(patience, |connection| connection.session.handshake())?;
+        connection.shake_hands(patience)?;
         pinned.check(&connection.session).map_err(failed)?;
         connection.log_in(host, password, patience)?;
         // A quiet connection that a router forgot is noticed while a command runs. Not before: amid a handshake it is
@@ -122,6 +147,20 @@ impl Connection {
         connection.session.set_keepalive(true, 15);
         connection.alive = true;
         Ok(connection)
+    }
+
+    fn shake_hands(&mut self, patience: &Patience) -> Result<(), Interrupted> {
+        loop {
+            match self.session.handshake() {
+                Ok(()) => return Ok(()),
+                Err(error) if error.code() == ErrorCode::Session(AGAIN) => self.wait(patience)?,
+                Err(error) => {
+                    let why = error.message().to_owned();
+                    let is_turned_away = TURNED_AWAY.iter().any(|code| error.code() == ErrorCode::Session(*code));
+                    return Err(if is_turned_away { Interrupted::TurnedAway(why) } else { Interrupted::Failed(why) });
+                }
+            }
+        }
     }
 
     /// By the key, where there is one; else by the password, where there is one; else by whatever ssh-agent has.
@@ -142,19 +181,20 @@ impl Connection {
     }
 
     fn log_in_by_key(&mut self, user: &str, file: &Path, patience: &Patience) -> Result<(), Interrupted> {
-        if let Err(error) = std::fs::File::open(file) {
-            return Err(Interrupted::Failed(format!("the key {} cannot be read: {error}", file.display())));
-        }
-        self.patiently(patience, |connection| connection.session.userauth_pubkey_file(user, None, file, None)).map_err(
-            |interrupted| match interrupted {
-                Interrupted::Failed(why) => Interrupted::Failed(format!(
-                    "it does not let in {user} with the key {} ({why}). A key with a passphrase works through ssh-agent: \
-                     leave `identity_file` out",
-                    file.display()
-                )),
-                other => other,
-            },
-        )
+        let pair = key::read(file)
+            .map_err(|error| Interrupted::Failed(format!("the key {} cannot be read: {error}", file.display())))?;
+        let let_in = self.patiently(patience, |connection| match &pair {
+            Some(pair) => connection.session.userauth_pubkey_memory(user, Some(&pair.public), &pair.private, None),
+            None => connection.session.userauth_pubkey_file(user, None, file, None),
+        });
+        let_in.map_err(|interrupted| match interrupted {
+            Interrupted::Failed(why) => Interrupted::Failed(format!(
+                "it does not let in {user} with the key {} ({why}). A key with a passphrase works through ssh-agent: leave \
+                 `identity_file` out",
+                file.display()
+            )),
+            other => other,
+        })
     }
 
     fn log_in_by_agent(&mut self, user: &str, patience: &Patience) -> Result<(), Interrupted> {
@@ -286,6 +326,29 @@ impl Connection {
                 let other = to_host.is_empty().then_some(local);
                 self.wait_also_for(&patience, other).map_err(|_| std::io::Error::from(std::io::ErrorKind::Other))?;
             }
+        }
+    }
+}
+
+/// Tries again for as long as a host turns us away, with growing pauses. Nothing was sent to it by then.
+fn patiently_again<T>(
+    name: &str,
+    patience: &Patience,
+    mut open: impl FnMut() -> Result<T, Interrupted>,
+) -> Result<T, Interrupted> {
+    // Not all at the same time: the name decides a little.
+    let mut pause = PAUSE + Duration::from_millis(name.bytes().map(u64::from).sum::<u64>() % 50);
+    loop {
+        match open() {
+            Err(Interrupted::TurnedAway(why)) => {
+                if patience.left().is_ok_and(|left| left <= pause) {
+                    return Err(Interrupted::TurnedAway(why));
+                }
+                tracing::debug!(host = name, why, ?pause, "turned away, and trying again");
+                patience.pause(pause)?;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            other => return other,
         }
     }
 }

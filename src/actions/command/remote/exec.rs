@@ -3,13 +3,13 @@
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ssh2::Channel;
 
 use super::connection::{Connection, Interrupted, Patience, again};
 use super::passwords::Reach;
-use super::{patience, pool};
+use super::{patience, pool, programs};
 
 /// How long a host may take to take a program, and to say goodbye.
 const BRIEF: Duration = Duration::from_secs(10);
@@ -25,6 +25,18 @@ pub(super) enum Failure {
     TimeUp,
 }
 
+/// How often a host is told that somebody wants to hear what was printed.
+const WISH: Duration = Duration::from_millis(200);
+
+/// What the runner sends behind a program.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Behind {
+    /// Nothing: its input ends there.
+    Nothing,
+    /// From time to time that somebody wants to hear what was printed. When that ends, nobody does any more.
+    Wishes,
+}
+
 /// Takes pieces of output: whether it is standard error, and the bytes.
 type Sink<'a> = &'a mut dyn FnMut(bool, &[u8]);
 
@@ -33,13 +45,14 @@ pub(super) fn run(
     reach: &Reach,
     host: &str,
     program: &str,
+    behind: Behind,
     limit: Duration,
     given_up: &Arc<AtomicBool>,
     sink: Sink<'_>,
 ) -> Result<(), Failure> {
     let (mut connection, channel) = sent(reach, host, program, given_up)?;
     let patience = patience(limit, given_up);
-    match finish(&mut connection, channel, &patience, sink) {
+    match finish(&mut connection, channel, behind, &patience, sink) {
         Ok(()) => {
             pool::give_back(&reach.inventory, host, connection);
             Ok(())
@@ -47,7 +60,9 @@ pub(super) fn run(
         // The connection is dropped with whatever still runs on it.
         Err(Interrupted::TimeUp) => Err(Failure::TimeUp),
         Err(Interrupted::GivenUp) => Err(Failure::Lost(format!("nobody waited for {host} any more"))),
-        Err(Interrupted::Failed(why)) => Err(Failure::Lost(format!("the connection to {host} was lost: {why}"))),
+        Err(Interrupted::Failed(why) | Interrupted::TurnedAway(why)) => {
+            Err(Failure::Lost(format!("the connection to {host} was lost: {why}")))
+        }
     }
 }
 
@@ -60,27 +75,51 @@ fn sent(
     given_up: &Arc<AtomicBool>,
 ) -> Result<(Connection, Channel), Failure> {
     while let Some(mut kept) = pool::take(&reach.inventory, host) {
-        if let Ok(channel) = send(&mut kept, program, &patience(Duration::from_secs(3), given_up)) {
-            return Ok((kept, channel));
+        match send(&mut kept, program, &patience(Duration::from_secs(3), given_up)) {
+            Ok(channel) => return Ok((kept, channel)),
+            Err(Unsent { may_run: true, .. }) => return Err(half_sent(host)),
+            Err(_) => {}
         }
     }
     let mut connection = Connection::open(reach, host, given_up).map_err(Failure::NotSent)?;
     match send(&mut connection, program, &patience(BRIEF, given_up)) {
         Ok(channel) => Ok((connection, channel)),
-        Err(Interrupted::Failed(why)) => Err(Failure::NotSent(format!("{host} took no command: {why}"))),
+        Err(Unsent { may_run: true, .. }) => Err(half_sent(host)),
+        Err(Unsent { why: Interrupted::Failed(why), .. }) => {
+            Err(Failure::NotSent(format!("{host} took no command: {why}")))
+        }
         Err(_) => Err(Failure::NotSent(format!("{host} took no command in time"))),
     }
 }
 
+fn half_sent(host: &str) -> Failure {
+    Failure::Lost(format!("the connection to {host} was lost amid the last line that was sent"))
+}
+
+/// Why a program did not get there whole.
+struct Unsent {
+    why: Interrupted,
+    /// Whether a part of its last line did: nobody knows what a shell makes of that.
+    may_run: bool,
+}
+
+impl From<Interrupted> for Unsent {
+    fn from(why: Interrupted) -> Self {
+        Self { why, may_run: false }
+    }
+}
+
 /// Opens a channel and sends a program, whole.
-fn send(connection: &mut Connection, program: &str, patience: &Patience) -> Result<Channel, Interrupted> {
+fn send(connection: &mut Connection, program: &str, patience: &Patience) -> Result<Channel, Unsent> {
     let mut channel = connection.channel(patience)?;
     connection.patiently(patience, |_| channel.exec("/bin/sh -s"))?;
     let mut left = program.as_bytes();
     while !left.is_empty() {
-        match again(channel.write(left)).map_err(|error| Interrupted::Failed(error.to_string()))? {
-            Some(length) => left = left.get(length..).unwrap_or_default(),
-            None => connection.wait(patience)?,
+        let may_run = left.len() < programs::CALL.len();
+        match again(channel.write(left)) {
+            Ok(Some(length)) => left = left.get(length..).unwrap_or_default(),
+            Ok(None) => connection.wait(patience).map_err(|why| Unsent { why, may_run })?,
+            Err(error) => return Err(Unsent { why: Interrupted::Failed(error.to_string()), may_run }),
         }
     }
     Ok(channel)
@@ -90,11 +129,15 @@ fn send(connection: &mut Connection, program: &str, patience: &Patience) -> Resu
 fn finish(
     connection: &mut Connection,
     mut channel: Channel,
+    behind: Behind,
     patience: &Patience,
     sink: Sink<'_>,
 ) -> Result<(), Interrupted> {
-    connection.patiently(patience, |_| channel.send_eof())?;
-    let mut buffer = vec![0; 64 * 1024];
+    if behind == Behind::Nothing {
+        connection.patiently(patience, |_| channel.send_eof())?;
+    }
+    let mut told = Instant::now();
+    let mut buffer = vec![0; 16 * 1024];
     loop {
         let mut moved = false;
         for is_stderr in [true, false] {
@@ -110,6 +153,11 @@ fn finish(
         // Reading one stream may have brought bytes of the other into memory, which the socket knows nothing of.
         if !moved && channel.read_window().available == 0 {
             connection.wait(patience)?;
+        }
+        if behind == Behind::Wishes && told.elapsed() >= WISH {
+            told = Instant::now();
+            // An empty line, which is nothing to do for a shell too. Where it finds no room, the next one may.
+            let _ = again(channel.write(b"\n"));
         }
     }
     // What the exit code was, the program's own last line says: libssh2 takes one that never came for 0.

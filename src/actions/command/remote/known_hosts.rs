@@ -1,7 +1,11 @@
 //! The keys that a known_hosts file pins for a host. Fail-closed: what is not pinned is refused, and so is a changed key.
 //! Names may be plain or hashed; `[ADDRESS]:PORT` where the port is not 22. Patterns, certificates are not read.
 
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use ssh2::{CheckResult, HashType, KnownHostFileKind, MethodType, Session};
 
@@ -16,15 +20,65 @@ pub(super) struct Pinned {
     revoked: Vec<String>,
 }
 
+/// A line of a file.
+struct Entry {
+    kind: String,
+    key: String,
+    is_revoked: bool,
+}
+
+/// A file that was read: a thousand hosts ask the same one.
+struct Known {
+    /// The file as it was then: which, how long, and when it was last changed.
+    stamp: [i64; 6],
+    plain: HashMap<String, Vec<Entry>>,
+    /// Lines whose names are hashed, each to be asked about.
+    hashed: Vec<(String, Entry)>,
+}
+
+static READ: LazyLock<Mutex<HashMap<PathBuf, Arc<Known>>>> = LazyLock::new(Mutex::default);
+
 /// Reads what `file` pins for an address.
 ///
 /// # Errors
 /// When it cannot be read.
 pub(super) fn pinned(session: &Session, file: &Path, address: &str, port: u16) -> Result<Pinned, String> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| format!("the known_hosts file {} cannot be read: {error}", file.display()))?;
+    let known =
+        known(file).map_err(|error| format!("the known_hosts file {} cannot be read: {error}", file.display()))?;
     let name = if port == 22 { address.to_owned() } else { format!("[{address}]:{port}") };
     let mut pinned = Pinned { file: file.to_owned(), name, keys: Vec::new(), revoked: Vec::new() };
+    let plain = known.plain.get(&pinned.name).into_iter().flatten();
+    let hashed = known.hashed.iter().filter(|(line, _)| names_host(session, line, &pinned.name));
+    for entry in plain.chain(hashed.map(|(_, entry)| entry)) {
+        if entry.is_revoked {
+            pinned.revoked.push(entry.key.clone());
+        } else {
+            pinned.keys.push((entry.kind.clone(), entry.key.clone()));
+        }
+    }
+    Ok(pinned)
+}
+
+/// The file as it is now; it is read again only where it was changed.
+fn known(file: &Path) -> std::io::Result<Arc<Known>> {
+    let stamp = stamp(&std::fs::metadata(file)?);
+    let read = || READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = read().get(file).filter(|known| known.stamp == stamp) {
+        return Ok(Arc::clone(known));
+    }
+    // What was changed while it was read has another stamp by the next time.
+    let known = Arc::new(parse(&std::fs::read_to_string(file)?, stamp));
+    read().insert(file.to_owned(), Arc::clone(&known));
+    Ok(known)
+}
+
+fn stamp(of: &Metadata) -> [i64; 6] {
+    let length = i64::try_from(of.len()).unwrap_or(i64::MAX);
+    [of.ino().cast_signed(), length, of.mtime(), of.mtime_nsec(), of.ctime(), of.ctime_nsec()]
+}
+
+fn parse(text: &str, stamp: [i64; 6]) -> Known {
+    let mut known = Known { stamp, plain: HashMap::new(), hashed: Vec::new() };
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
         let (is_revoked, line) = match line.strip_prefix("@revoked") {
             Some(rest) => (true, rest.trim()),
@@ -32,16 +86,16 @@ pub(super) fn pinned(session: &Session, file: &Path, address: &str, port: u16) -
         };
         let fields: Vec<&str> = line.split_whitespace().collect();
         let [names, kind, key, ..] = fields[..] else { continue };
-        if names.starts_with('@') || !names_host(session, line, &pinned.name) {
-            continue;
-        }
-        if is_revoked {
-            pinned.revoked.push(key.to_owned());
-        } else {
-            pinned.keys.push((kind.to_owned(), key.to_owned()));
+        let entry = || Entry { kind: kind.to_owned(), key: key.to_owned(), is_revoked };
+        if names.starts_with('|') {
+            known.hashed.push((line.to_owned(), entry()));
+        } else if !names.starts_with('@') {
+            for name in names.split(',') {
+                known.plain.entry(name.to_owned()).or_default().push(entry());
+            }
         }
     }
-    Ok(pinned)
+    known
 }
 
 /// Whether a line is about a host; libssh2 knows how names are hashed.

@@ -5,11 +5,13 @@
 mod answer;
 mod connection;
 mod exec;
+mod key;
 mod known_hosts;
 mod passwords;
 mod pool;
 mod programs;
 mod terminal;
+mod threads;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use self::answer::{Answer, Marked, REFUSED};
 use self::connection::Patience;
-use self::exec::Failure;
+use self::exec::{Behind, Failure};
 use self::passwords::Reach;
 use super::output::Capture;
 use super::{Command, CommandError, Ended, Recalled, Wire, output};
@@ -47,7 +49,7 @@ pub(super) async fn look(
                 live(is_stderr, piece);
             }
         };
-        let ran = exec::run(reach, host, &program, timeout, given_up, &mut |is_stderr, piece| {
+        let ran = exec::run(reach, host, &program, Behind::Nothing, timeout, given_up, &mut |is_stderr, piece| {
             if is_stderr { keep(true, piece) } else { keep(false, &stdout.push(piece)) }
         });
         let (exit_code, rest) = stdout.finish();
@@ -59,6 +61,35 @@ pub(super) async fn look(
             Err(Failure::TimeUp) => Ok(Ended { exit_code: None, signal: None, timed_out: true, output }),
             Err(Failure::NotSent(why)) => Err(CommandError::Unreachable(why)),
             Err(Failure::Lost(why)) => Err(CommandError::Lost(why)),
+        }
+    });
+    done.await.unwrap_or_else(|why| Err(CommandError::Unreachable(why)))
+}
+
+/// Whether a program is there on a host.
+pub(super) async fn is_there(
+    context: &Context,
+    host: &str,
+    wanted: &str,
+    limit: Duration,
+) -> Result<bool, CommandError> {
+    known(context, host)?;
+    let marker = marker();
+    let program = programs::present(wanted, &marker)?;
+    let wanted = wanted.to_owned();
+    let done = on_thread(context, host, move |given_up, reach, host| {
+        let mut stdout = Marked::after(&marker);
+        let ran = exec::run(reach, host, &program, Behind::Nothing, limit, given_up, &mut |is_stderr, piece| {
+            if !is_stderr {
+                stdout.push(piece);
+            }
+        });
+        match (ran, stdout.finish().0) {
+            (Ok(()), Some(code)) => Ok(code == 0),
+            (Ok(()), None) => Err(CommandError::Lost(format!("{host} did not say whether `{wanted}` is there"))),
+            (Err(Failure::TimeUp), _) => Err(CommandError::Lost(format!("{host} did not answer in time"))),
+            (Err(Failure::NotSent(why)), _) => Err(CommandError::Unreachable(why)),
+            (Err(Failure::Lost(why)), _) => Err(CommandError::Lost(why)),
         }
     });
     done.await.unwrap_or_else(|why| Err(CommandError::Unreachable(why)))
@@ -77,7 +108,7 @@ pub(super) async fn change(
     let marker = marker();
     let program = programs::change(command, &marker, key, timeout, kill_on_timeout)?;
     let limit = if kill_on_timeout { timeout + MARGIN } else { timeout };
-    match ask(context, host, marker, program, limit).await {
+    match ask(context, host, marker, program, Behind::Wishes, limit).await {
         Ok(Recalled::Ended(ended)) => Ok(ended),
         Ok(Recalled::NeverStarted(why)) => Err(CommandError::Unreachable(why)),
         Ok(Recalled::Lost(why)) if why.starts_with(REFUSED) => Err(CommandError::Unreachable(why)),
@@ -91,17 +122,23 @@ pub(super) async fn change(
 }
 
 /// Asks the recorder of a host what became of a command.
-pub(super) async fn recall(context: &Context, host: &str, key: &str, wait: Duration) -> Recalled {
+pub(super) async fn recall(
+    context: &Context,
+    host: &str,
+    key: &str,
+    wait: Duration,
+    age: Option<Duration>,
+) -> Recalled {
     let cannot = |why: String| Recalled::Lost(format!("its recorder cannot be asked: {why}"));
     if let Err(error) = known(context, host) {
         return cannot(error.to_string());
     }
     let marker = marker();
-    let program = match programs::recall(&marker, key, wait) {
+    let program = match programs::recall(&marker, key, wait, age) {
         Ok(program) => program,
         Err(error) => return cannot(error.to_string()),
     };
-    match ask(context, host, marker, program, wait + MARGIN).await {
+    match ask(context, host, marker, program, Behind::Nothing, wait + MARGIN).await {
         Ok(recalled) => recalled,
         Err(Failure::NotSent(why) | Failure::Lost(why)) => cannot(why),
         Err(Failure::TimeUp) => cannot(format!("{host} did not answer in time")),
@@ -130,20 +167,28 @@ async fn ask(
     host: &str,
     marker: String,
     program: String,
+    behind: Behind,
     limit: Duration,
 ) -> Result<Recalled, Failure> {
+    // Who asks what became of a command has not begun it: nobody watches that one any more.
+    let watched = behind == Behind::Wishes;
     let live = context.output.clone();
     let done = on_thread(context, host, move |given_up, reach, host| {
         let mut answer = Answer::after(&marker);
         let mut errors = Vec::new();
-        exec::run(reach, host, &program, limit, given_up, &mut |is_stderr, piece| {
+        let mut live = |is_stderr: bool, piece: &[u8]| {
+            if watched {
+                live(is_stderr, piece);
+            }
+        };
+        exec::run(reach, host, &program, behind, limit, given_up, &mut |is_stderr, piece| {
             if is_stderr {
                 errors.extend(piece.iter().take(1000_usize.saturating_sub(errors.len())));
             } else {
-                answer.push(piece, &mut |is_stderr, piece| live(is_stderr, piece));
+                answer.push(piece, &mut live);
             }
         })?;
-        answer.finish(host).ok_or_else(|| {
+        answer.finish(host, &mut live).ok_or_else(|| {
             let said = String::from_utf8_lossy(&errors).trim().to_owned();
             Failure::Lost(format!("the recorder's answer from {host} broke off: {said}"))
         })
@@ -151,7 +196,7 @@ async fn ask(
     done.await.unwrap_or_else(|why| Err(Failure::NotSent(why)))
 }
 
-/// Runs something that blocks in a thread of its own, which is told when nobody waits for it any more. It is no thread
+/// Runs something that blocks in another thread, which is told when nobody waits for it any more. It is no thread
 /// of the runtime: one that still waits for a host must not keep the runner from ending.
 async fn on_thread<T: Send + 'static>(
     context: &Context,
@@ -162,12 +207,10 @@ async fn on_thread<T: Send + 'static>(
     let reach = Reach::of(&context.inventory, host).await?;
     let (flag, host) = (given_up.0.clone(), host.to_owned());
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new()
-        .name("ssh".to_owned())
-        .spawn(move || {
-            let _ = sender.send(work(&flag, &reach, &host));
-        })
-        .map_err(|error| format!("no thread can be started: {error}"))?;
+    let work = move || {
+        let _ = sender.send(work(&flag, &reach, &host));
+    };
+    threads::start(work).map_err(|error| format!("no thread can be started: {error}"))?;
     receiver.await.map_err(|_| "the ssh thread ended without a word".to_owned())
 }
 

@@ -1,29 +1,75 @@
 //! Connections that are open and idle, kept for the next command: connecting costs more than most commands. Only one that
-//! ended its command in good order is kept.
+//! ended its command in good order is kept; of too many the one that was not used for the longest time is closed.
 
-use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use super::connection::Connection;
 use crate::inventory::Inventory;
 
 /// How many idle connections to one host are kept.
 const IDLE: usize = 4;
+/// How many are kept in all: each costs some memory here, and a process on its host.
+const MOST: usize = 1000;
 
-static POOL: LazyLock<Mutex<HashMap<String, Vec<Connection>>>> = LazyLock::new(Mutex::default);
+/// Idle things, by what they are good for; the smallest number was not used for the longest time.
+struct Idle<T> {
+    kept: BTreeMap<u64, (String, T)>,
+    numbers: HashMap<String, Vec<u64>>,
+    next: u64,
+}
+
+impl<T> Default for Idle<T> {
+    fn default() -> Self {
+        Self { kept: BTreeMap::new(), numbers: HashMap::new(), next: 0 }
+    }
+}
+
+impl<T> Idle<T> {
+    fn take(&mut self, way: &str) -> Option<T> {
+        let number = self.numbers.get_mut(way)?.pop()?;
+        self.kept.remove(&number).map(|(_, kept)| kept)
+    }
+
+    /// Keeps one; what comes back is not kept.
+    fn keep(&mut self, way: String, new: T) -> Option<T> {
+        let numbers = self.numbers.entry(way.clone()).or_default();
+        if numbers.len() >= IDLE {
+            return Some(new);
+        }
+        numbers.push(self.next);
+        self.kept.insert(self.next, (way, new));
+        self.next += 1;
+        if self.kept.len() <= MOST {
+            return None;
+        }
+        let (number, (way, oldest)) = self.kept.pop_first()?;
+        if let Some(numbers) = self.numbers.get_mut(&way) {
+            numbers.retain(|one| *one != number);
+            if numbers.is_empty() {
+                self.numbers.remove(&way);
+            }
+        }
+        Some(oldest)
+    }
+}
+
+static POOL: LazyLock<Mutex<Idle<Connection>>> = LazyLock::new(Mutex::default);
+
+fn pool() -> MutexGuard<'static, Idle<Connection>> {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// An idle connection to a host, if there is one.
 pub(super) fn take(inventory: &Inventory, host: &str) -> Option<Connection> {
-    POOL.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&way_to(inventory, host))?.pop()
+    pool().take(&way_to(inventory, host))
 }
 
 /// Keeps a connection for the next command.
 pub(super) fn give_back(inventory: &Inventory, host: &str, connection: Connection) {
-    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-    let idle = pool.entry(way_to(inventory, host)).or_default();
-    if idle.len() < IDLE {
-        idle.push(connection);
-    }
+    let surplus = pool().keep(way_to(inventory, host), connection);
+    // Closed here, where nobody waits for the pool.
+    drop(surplus);
 }
 
 /// Everything that a connection depends on: another user, key file or way is another connection.
@@ -33,8 +79,34 @@ fn way_to(inventory: &Inventory, host: &str) -> String {
     // A circle ends here too: connecting refuses it.
     for _ in 0..16 {
         let Some(entry) = next.and_then(|name| inventory.hosts.get(name)) else { break };
-        way.push_str(&format!("{entry:?}\n"));
+        let files = (&entry.identity_file, &entry.known_hosts);
+        way.push_str(&format!("{:?}", (&entry.address, entry.port, &entry.user, &entry.password, files, &entry.jump)));
         next = entry.jump.as_deref();
     }
     way
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_recently_used_goes_first_and_no_host_has_many() {
+        let mut idle = Idle::default();
+        assert!((0..IDLE).all(|number| idle.keep("a".to_owned(), number).is_none()));
+        assert_eq!(idle.keep("a".to_owned(), 99), Some(99));
+        // The one that was used last is the likeliest to live.
+        assert_eq!(idle.take("a"), Some(IDLE - 1));
+        for number in IDLE..MOST + 1 {
+            assert_eq!(idle.keep(format!("host {number}"), number), None);
+        }
+        // Used again, so it is not the oldest any more.
+        let used = idle.take("a").unwrap();
+        assert_eq!(idle.keep("a".to_owned(), used), None);
+        assert_eq!(idle.keep("one more".to_owned(), 7), Some(0));
+        assert_eq!(idle.keep("and one".to_owned(), 8), Some(1));
+        assert_eq!(idle.take("a"), Some(used));
+        assert_eq!((idle.take("a"), idle.take("nowhere")), (None, None));
+        assert_eq!(idle.kept.len(), MOST - 1);
+    }
 }

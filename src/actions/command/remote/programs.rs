@@ -1,21 +1,32 @@
 //! The programs that are sent to a host: fixed text, with quoted values set before it.
 
-use std::time::Duration;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::actions::command::quote::{program, quote};
-use crate::actions::command::{Command, CommandError};
+use crate::actions::command::quote::{function, program, quote};
+use crate::actions::command::{Command, CommandError, Work};
 
-const LOOK: &str = include_str!("look.sh");
-const SPOOL: &str = include_str!("spool.sh");
-const RECORDER: &str = include_str!("recorder.sh");
+static LOOK: LazyLock<String> = LazyLock::new(|| bare(include_str!("look.sh")));
+static PRESENT: LazyLock<String> = LazyLock::new(|| bare(include_str!("present.sh")));
+static SPOOL: LazyLock<String> = LazyLock::new(|| bare(include_str!("spool.sh")));
+
+/// The last line of each program, which runs it. What the runner sends behind it is descriptor 3, and nothing of that is
+/// ever taken for a command.
+pub(super) const CALL: &str = "{ playbook_remote 3<&0 </dev/null; exit; }\n";
+
+/// How much longer ago than it is said a command may have been sent: times are kept in whole seconds there.
+const MARGIN: Duration = Duration::from_secs(2);
 
 /// A program that looks.
 pub(super) fn look(command: &Command, marker: &str, timeout: Duration) -> Result<String, CommandError> {
     // We give up first; the host's own limit is for a connection that is lost.
     let limit = (whole_seconds(timeout) + 1).to_string();
-    let become_user = command.become_user.as_deref().unwrap_or_default();
-    let program = program(command)?;
-    assemble(&[("marker", marker), ("become", become_user), ("limit", &limit), ("program", &program)], LOOK)
+    assemble(&[("marker", marker), ("limit", &limit)], Some(command), &LOOK)
+}
+
+/// A program that looks whether a program is there.
+pub(super) fn present(wanted: &str, marker: &str) -> Result<String, CommandError> {
+    assemble(&[("marker", marker), ("wanted", wanted)], None, &PRESENT)
 }
 
 /// A program that starts a command under the recorder, or attaches to it.
@@ -27,49 +38,124 @@ pub(super) fn change(
     kill_on_timeout: bool,
 ) -> Result<String, CommandError> {
     let limit = if kill_on_timeout { whole_seconds(timeout).to_string() } else { String::new() };
-    let follow_for = (whole_seconds(timeout) + 10).to_string();
-    spool(&[
-        ("mode", "change"),
-        ("marker", marker),
-        ("key", key),
-        ("become", command.become_user.as_deref().unwrap_or_default()),
-        ("limit", &limit),
-        ("follow_for", &follow_for),
-        ("program", &program(command)?),
-    ])
+    let wait = (whole_seconds(timeout) + 10).to_string();
+    let values =
+        [("mode", "change"), ("marker", marker), ("key", key), ("limit", &limit), ("wait", &wait), ("age", "")];
+    spool(&values, Some(command))
 }
 
-/// A program that asks what became of a command.
-pub(super) fn recall(marker: &str, key: &str, wait: Duration) -> Result<String, CommandError> {
-    spool(&[
-        ("mode", "recall"),
-        ("marker", marker),
-        ("key", key),
-        ("become", ""),
-        ("limit", ""),
-        ("follow_for", &wait.as_secs().to_string()),
-        ("program", ""),
-    ])
+/// A program that asks what became of a command, which was sent so long ago, where that is known.
+pub(super) fn recall(marker: &str, key: &str, wait: Duration, age: Option<Duration>) -> Result<String, CommandError> {
+    let wait = wait.as_secs().to_string();
+    let age = age.map(|age| whole_seconds(age + MARGIN).to_string()).unwrap_or_default();
+    let values = [("mode", "recall"), ("marker", marker), ("key", key), ("limit", ""), ("wait", &wait), ("age", &age)];
+    spool(&values, None)
 }
 
-fn spool(values: &[(&str, &str)]) -> Result<String, CommandError> {
-    let mut values = values.to_vec();
-    values.push(("recorder", RECORDER));
-    assemble(&values, SPOOL)
+fn spool(values: &[(&str, &str)], command: Option<&Command>) -> Result<String, CommandError> {
+    // By days, so that old output is looked for once a day, and not with every command.
+    let day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 86_400;
+    let day = day.to_string();
+    let values: Vec<(&str, &str)> = values.iter().copied().chain([("day", day.as_str())]).collect();
+    assemble(&values, command, &SPOOL)
 }
 
 /// One function that is called at the very end: a host that gets only a part of it, as the connection broke, runs nothing.
-fn assemble(values: &[(&str, &str)], text: &str) -> Result<String, CommandError> {
-    let mut whole = String::from("playbook_remote() {\n");
-    for (name, value) in values {
-        whole.push_str(&format!("{name}={}\n", quote(value)?));
+fn assemble(values: &[(&str, &str)], command: Option<&Command>, text: &str) -> Result<String, CommandError> {
+    let mut whole = String::new();
+    let own = match command {
+        Some(command) if !is_plain(command) => program(command)?,
+        Some(command) => {
+            whole.push_str(&function(command)?);
+            String::new()
+        }
+        None => String::new(),
+    };
+    whole.push_str("playbook_remote() {\n");
+    let become_user = command.and_then(|command| command.become_user.as_deref()).unwrap_or_default();
+    for (name, value) in values.iter().copied().chain([("become", become_user), ("program", own.as_str())]) {
+        whole.push_str(&format!("our_{name}={}\n", quote(value)?));
     }
     whole.push_str(text);
-    whole.push_str("\n}\nplaybook_remote </dev/null\n");
+    whole.push_str("}\n");
+    whole.push_str(CALL);
     Ok(whole)
+}
+
+/// Whether a command can be begun by the very shell that reads the program, which saves one. Another user's cannot, nor one
+/// that is fed, and no variable of the command may decide how the programs before it are found.
+fn is_plain(command: &Command) -> bool {
+    let decides = |name: &str| name == "PATH" || name == "POSIXLY_CORRECT" || name.starts_with("LD_");
+    command.become_user.is_none()
+        && !matches!(command.work, Work::Fed { .. })
+        && !command.environment.iter().any(|(name, _)| decides(name))
+}
+
+/// A program's text without what is only for people: some shells read it byte by byte.
+fn bare(text: &str) -> String {
+    let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Seconds for a host's `sleep`, rounded up.
 fn whole_seconds(time: Duration) -> u64 {
     (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::process::{Command as Process, Stdio};
+
+    use super::*;
+
+    fn command() -> Command {
+        Command {
+            host: None,
+            work: Work::Argv(["echo", "it's", "# no comment"].map(str::to_owned).to_vec()),
+            environment: vec![("LINES".to_owned(), "one\n# two\n  three".to_owned())],
+            shell: None,
+            become_user: None,
+        }
+    }
+
+    /// What a host prints that gets this much of a program.
+    fn printed(program: &[u8], state: &std::path::Path) -> String {
+        let mut shell = Process::new("/bin/sh");
+        shell.arg("-s").env("XDG_STATE_HOME", state).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = shell.spawn().unwrap();
+        // A shell that gave up reads no more.
+        let _ = child.stdin.take().unwrap().write_all(program);
+        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+    }
+
+    #[test]
+    fn a_part_of_a_program_runs_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let minute = Duration::from_secs(60);
+        let programs = [
+            look(&command(), "m", minute).unwrap(),
+            change(&command(), "m", "k", minute, true).unwrap(),
+            recall("m", "k", minute, None).unwrap(),
+        ];
+        for program in programs {
+            let last = program.len() - CALL.len();
+            // Each place near the call, and some before it.
+            for length in (0..last).step_by(97).chain(last - 3..program.len() - 2) {
+                assert_eq!(printed(&program.as_bytes()[..length], folder.path()), "", "{:?}", &program[..length]);
+            }
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let whole = printed(look(&command(), "m", minute).unwrap().as_bytes(), folder.path());
+        assert_eq!(whole, "m\nit's # no comment\nm 0\n");
+    }
+
+    #[test]
+    fn values_go_through_unchanged_where_comments_are_taken_out() {
+        let mut shown = command();
+        shown.work = Work::Argv(["printenv", "LINES"].map(str::to_owned).to_vec());
+        let program = look(&shown, "m", Duration::from_secs(60)).unwrap();
+        assert_eq!(printed(program.as_bytes(), std::path::Path::new("/")), "m\none\n# two\n  three\nm 0\n");
+        assert!(!LOOK.contains('#') && LOOK.len() < include_str!("look.sh").len());
+    }
 }

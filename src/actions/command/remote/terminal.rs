@@ -38,7 +38,7 @@ impl Terminal {
             Ok(channel)
         };
         let channel = open(&mut connection).map_err(|interrupted| match interrupted {
-            Interrupted::Failed(why) => format!("{host} gives no terminal: {why}"),
+            Interrupted::Failed(why) | Interrupted::TurnedAway(why) => format!("{host} gives no terminal: {why}"),
             _ => format!("{host} gave no terminal in time"),
         })?;
         Ok(Self { connection, channel, patience: patience.clone() })
@@ -85,6 +85,6 @@ fn cut(interrupted: Interrupted) -> Cut {
     match interrupted {
         Interrupted::TimeUp => Cut::TimeUp,
         Interrupted::GivenUp => Cut::Lost("nobody waited for it any more".to_owned()),
-        Interrupted::Failed(why) => Cut::Lost(why),
+        Interrupted::Failed(why) | Interrupted::TurnedAway(why) => Cut::Lost(why),
     }
 }

@@ -52,6 +52,7 @@ fn call(arguments: Value, effect: Effect) -> Call {
         timeout: Duration::from_secs(3),
         kill_on_timeout: false,
         effect,
+        age: None,
     }
 }
 

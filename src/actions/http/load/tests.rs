@@ -46,6 +46,7 @@ fn call(arguments: Value) -> Call {
         timeout: Duration::from_secs(20),
         kill_on_timeout: false,
         effect: Effect::Read,
+        age: None,
     }
 }
 

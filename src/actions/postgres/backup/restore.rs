@@ -13,7 +13,7 @@ use super::super::member::{before_start, last_words};
 use super::super::{Deadline, PostgresError, identity_fact, needed, text};
 use super::names::{beside, find, literal, mark, quoted};
 use super::{Stand, backup_of, room};
-use crate::actions::command::{Recalled, change, recall};
+use crate::actions::command::{Recalled, change, recall_sent};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::outcome::{Finding, Outcome, Report};
 use crate::spec::{ActionSpec, Change, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
@@ -282,7 +282,7 @@ async fn finish(context: &Context, stand: &Stand<'_>, name: &str, deadline: Dead
 async fn probe(context: &Context, call: &Call) -> Result<Finding, PostgresError> {
     let backup = backup_of(context, &call.arguments)?;
     let command = room::pg_restore(&context.inventory, backup, Vec::new(), None);
-    Ok(match recall(context, &command, &call.attempt, call.timeout).await {
+    Ok(match recall_sent(context, &command, &call.attempt, call.timeout, call.age).await {
         Recalled::NeverStarted(evidence) => {
             let stand = Stand::of(context, &call.arguments).await?;
             let name = beside(&stand.database.dbname, "restore", needed(&call.arguments, "label")?)?;
