@@ -58,7 +58,7 @@ impl Drive<'_> {
         let report = mask.report(self.judge(task, report));
         let report = self.hold_undo(task, report).await;
         let settled = report.outcome != Outcome::Unknown;
-        self.append(vec![Event::Outcome { task: task.clone(), attempt, report }])?;
+        self.bring(Event::Outcome { task: task.clone(), attempt, report }).await?;
         if settled && mask.knows_secrets() {
             recorder::forget_output(&context.spool, &call.attempt);
         }

@@ -6,18 +6,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::alarm::Alarms;
 use super::secrets::{self, Memory};
+use super::whom::Touched;
+use super::works::{Brought, Turn, Works};
 use super::{Ending, EndingKind, EngineError, Tools, forks, halt};
-use crate::actions::Context;
+use crate::actions::{Context, recorder};
 use crate::inventory::Inventory;
 use crate::journal::{Journal, JournalError, Lease};
-use crate::run::{Decision, Event, Moment, RunState, StopKind, Task, decide};
+use crate::run::{Decision, Event, Moment, RunState, StopKind, Task, Time, decide};
 
 /// How often requests are looked for and the screen may move on, in milliseconds. Requests are promised within 250.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -27,14 +28,8 @@ const RENEW: Duration = Duration::from_secs(2);
 /// Who answers when a deadline passes.
 const NOBODY: &str = "nobody";
 
-/// Something under way for a task. It says nothing when it is done: what it came to is in the journal.
-struct Work<'d> {
-    of: Kind,
-    rest: Pin<Box<dyn Future<Output = Result<(), EngineError>> + 'd>>,
-}
-
 /// What is worked on: a look at a task that became needless must not go on under the name of another one.
-type Kind = (Task, &'static str, Option<Moment>);
+pub(super) type Kind = (Task, &'static str, Option<Moment>);
 
 fn kind_of(decision: &Decision) -> Option<Kind> {
     let moment = match decision {
@@ -57,6 +52,8 @@ pub(super) struct Drive<'e> {
     pub(super) actor: String,
     /// Where the run's recorders keep their spools.
     pub(super) spool: PathBuf,
+    /// Those recorders, as long as commands may begin.
+    pub(super) recorders: recorder::InService,
     /// How many interrupts were there when this drive began: only newer ones count.
     pub(super) interrupts: u32,
     /// When the lease was last renewed.
@@ -71,6 +68,14 @@ pub(super) struct Drive<'e> {
     pub(super) waiting: RefCell<BTreeMap<(Task, u32, bool), Instant>>,
     /// The sensitive outputs that were read since this drive began.
     pub(super) memory: Memory,
+    /// Whether several works are under way.
+    pub(super) side_by_side: Cell<bool>,
+    /// What they have brought to be written down.
+    pub(super) brought: RefCell<Vec<Brought>>,
+    /// How often something was written down.
+    pub(super) writes: Cell<u64>,
+    /// Whom the run has touched, where somebody counts.
+    pub(super) touched: RefCell<Option<Touched>>,
 }
 
 impl Drive<'_> {
@@ -87,6 +92,7 @@ impl Drive<'_> {
             self.note_alarms(true).await?;
             self.journal.borrow_mut().release(&self.lease)?;
         }
+        drop(self.recorders);
         if matches!(kind, EndingKind::Finished(_)) {
             // The outcomes are in the journal; what is left is big output that nobody asks for any more.
             let _ = std::fs::remove_dir_all(&self.spool);
@@ -95,7 +101,7 @@ impl Drive<'_> {
     }
 
     async fn turn(&self) -> Result<EndingKind, EngineError> {
-        let mut works: Vec<Work<'_>> = Vec::new();
+        let mut works = Works::default();
         loop {
             self.take_requests()?;
             self.note_alarms(false).await?;
@@ -137,10 +143,10 @@ impl Drive<'_> {
             // What was asked for meanwhile may have made a look needless: it is dropped, as nothing has begun by it. What was
             // sent is always wanted, until its outcome is written.
             let kinds: BTreeSet<Kind> = wanted.iter().filter_map(kind_of).collect();
-            works.retain(|work| kinds.contains(&work.of));
+            works.keep(&kinds);
             // A set, as a batch may be of a thousand items and this is gone through at each of their records.
-            let begun: BTreeSet<Kind> = works.iter().map(|work| work.of.clone()).collect();
-            let mut places = forks::Places::left(self.tools.forks, works.iter().map(|work| &work.of.0));
+            let begun = works.kinds();
+            let mut places = forks::Places::left(self.tools.forks, works.tasks());
             for decision in forks::in_order(wanted) {
                 if let Some(of) = kind_of(&decision)
                     && !begun.contains(&of)
@@ -149,48 +155,55 @@ impl Drive<'_> {
                 {
                     places.take(&of.0);
                     self.tools.observer.decision(&decision, &self.state());
-                    works.push(self.work(of, decision));
+                    works.begin(of, self.work(decision));
                 }
             }
             self.attend(&mut works).await?;
         }
     }
 
-    /// Waits until something under way is done, for a tick at most: then requests are looked for.
-    async fn attend(&self, works: &mut Vec<Work<'_>>) -> Result<(), EngineError> {
+    /// Waits until something under way has something to say, for a tick at most: then requests are looked for.
+    async fn attend(&self, works: &mut Works<'_>) -> Result<(), EngineError> {
+        self.write_intents()?;
         if works.is_empty() {
             self.idle(TICK).await;
             return Ok(());
         }
+        self.side_by_side.set(works.len() > 1);
         let mut interrupts = self.tools.interrupts.clone();
         interrupts.borrow_and_update();
-        tokio::select! {
+        let writes = self.writes.get();
+        let turn = || match (self.writes.get() == writes, self.has_brought()) {
+            (false, _) => Turn::EndsNow,
+            (true, true) => Turn::EndsWithTheRound,
+            (true, false) => Turn::GoesOn,
+        };
+        let done = tokio::select! {
             biased;
-            done = first_done(works) => done,
+            done = works.round(turn) => done,
             () = tokio::time::sleep(TICK) => Ok(()),
             Ok(()) = interrupts.changed() => Ok(()),
-        }
+        };
+        // Also where one of them cannot go on: what the others came to is known, and nobody else knows it.
+        let written = self.write_outcomes();
+        done.and(written)
     }
 
-    /// Begins what a decision asks for.
-    fn work(&self, of: Kind, decision: Decision) -> Work<'_> {
-        let task = of.0.clone();
-        let rest = Box::pin(async move {
-            match &decision {
-                Decision::Enter { .. } => halt::came_before(self.enter(&task)),
-                Decision::Prepare { .. } => halt::came_before(self.prepare(&task).await),
-                Decision::Dispatch { .. } => self.dispatch(&task).await,
-                Decision::Settle { .. } => self.settle(&task).await,
-                Decision::Verify { .. } => self.verify(&task).await,
-                Decision::BetweenBatches { batch, .. } => {
-                    halt::came_before(self.append(vec![Event::BatchBegan { task: task.clone(), batch: *batch }]))
-                }
-                Decision::Check { moment, .. } => self.check(&task, *moment).await,
-                // The others are no work.
-                _ => Ok(()),
+    /// Begins what a decision asks for. Each in a box of its own: the way through all of them would be as large as the largest.
+    fn work(&self, decision: Decision) -> Pin<Box<dyn Future<Output = Result<(), EngineError>> + '_>> {
+        match decision {
+            Decision::Enter { task } => Box::pin(async move { halt::came_before(self.enter(&task)) }),
+            Decision::Prepare { task, .. } => Box::pin(async move { halt::came_before(self.prepare(&task).await) }),
+            Decision::Dispatch { task } => Box::pin(async move { self.dispatch(&task).await }),
+            Decision::Settle { task, .. } => Box::pin(async move { self.settle(&task).await }),
+            Decision::Verify { task } => Box::pin(async move { self.verify(&task).await }),
+            Decision::BetweenBatches { task, batch, .. } => {
+                Box::pin(async move { halt::came_before(self.append(vec![Event::BatchBegan { task, batch }])) })
             }
-        });
-        Work { of, rest }
+            Decision::Check { task, moment } => Box::pin(async move { self.check(&task, moment).await }),
+            // The others are no work.
+            _ => Box::pin(std::future::ready(Ok(()))),
+        }
     }
 
     fn write(&self, event: Event) -> Result<(), EngineError> {
@@ -224,6 +237,15 @@ impl Drive<'_> {
         if let Some(first) = events.first() {
             self.state().may_follow(first, actor, now).map_err(EngineError::NotNow)?;
         }
+        self.put(actor, now, events, answers)
+    }
+
+    /// Makes events durable that may stand in the journal now, folds them in and tells who watches.
+    pub(super) fn put(&self, actor: &str, now: Time, events: Vec<Event>, answers: &[i64]) -> Result<(), EngineError> {
+        if events.is_empty() && answers.is_empty() {
+            return Ok(());
+        }
+        self.writes.set(self.writes.get() + 1);
         // What cannot be written down is all that is known of it: whoever is there must be told.
         let told = events.clone();
         let appended = self.journal.borrow_mut().append(&self.lease, actor, now, events, answers);
@@ -235,6 +257,7 @@ impl Drive<'_> {
         })?;
         for record in &records {
             self.state.borrow_mut().apply(record)?;
+            self.count_touched(&record.event);
             self.tools.observer.record(record, &self.state());
             if matches!(record.event, Event::ApprovalAsked { .. }) {
                 self.paged.set(None);
@@ -256,11 +279,15 @@ impl Drive<'_> {
 
     /// A first interrupt stops the run once nothing is under way, a second one leaves it at once.
     fn interrupted(&self, working: bool) -> Result<Option<EndingKind>, EngineError> {
+        // Looked at only where somebody pressed: who is under way is a look at every task.
+        if self.pressed() == 0 {
+            return Ok(None);
+        }
         let (ended, stopped, busy) = {
             let state = self.state();
             (state.ended.is_some(), state.stopped.is_some(), working || state.in_flight().next().is_some())
         };
-        if ended || self.pressed() == 0 {
+        if ended {
             return Ok(None);
         }
         if self.pressed() >= 2 && busy {
@@ -328,22 +355,4 @@ impl Drive<'_> {
             output: Arc::new(move |stderr, bytes| observer.output(&task, stderr, bytes)),
         }
     }
-}
-
-/// The end of whatever is done first; it is no longer among them then.
-async fn first_done(works: &mut Vec<Work<'_>>) -> Result<(), EngineError> {
-    std::future::poll_fn(|context| {
-        let done = works.iter_mut().enumerate().find_map(|(place, work)| match work.rest.as_mut().poll(context) {
-            Poll::Ready(done) => Some((place, done)),
-            Poll::Pending => None,
-        });
-        match done {
-            Some((place, done)) => {
-                works.remove(place);
-                Poll::Ready(done)
-            }
-            None => Poll::Pending,
-        }
-    })
-    .await
 }

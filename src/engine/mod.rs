@@ -28,6 +28,7 @@ mod secrets;
 mod start;
 mod verify;
 mod whom;
+mod works;
 
 pub use beginning::Beginning;
 pub use clock::{Clock, WallClock};
@@ -193,15 +194,10 @@ impl Engine {
     }
 }
 
-/// Makes a folder of the runner's own: nobody else may look into it.
+/// Makes a folder of the runner's own: nobody else may look into it. That it outlives a power cut is the business of whoever
+/// keeps something in it that has to.
 fn make_folder(path: &std::path::Path) -> Result<(), EngineError> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let made = || -> std::io::Result<()> {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        // Its name has to outlive a power cut, as what lies below it does: a command whose spool is forgotten would count as
-        // never started.
-        let parents = path.ancestors().skip(1).take(2).filter(|parent| !parent.as_os_str().is_empty());
-        parents.into_iter().try_for_each(|parent| std::fs::File::open(parent)?.sync_all())
-    };
-    made().map_err(|error| EngineError::State(format!("the folder {} cannot be made: {error}", path.display())))
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| EngineError::State(format!("the folder {} cannot be made: {error}", path.display())))
 }

@@ -39,7 +39,7 @@ impl Drive<'_> {
     /// Writes the record with which an attempt begins, or does not.
     pub(super) async fn prepare(&self, task: &Task) -> Result<(), EngineError> {
         let attempt = self.next_attempt(task);
-        let events = match task.phase {
+        let mut events = match task.phase {
             Phase::Undo(_) => self.prepare_undo(task, attempt),
             Phase::Do => match self.prepare_step(task, attempt).await {
                 Ok(events) => events,
@@ -47,7 +47,14 @@ impl Drive<'_> {
             },
         };
         // Nothing is written where another question is open: this one is asked once that is dealt with.
-        if events.is_empty() { Ok(()) } else { self.append(events) }
+        match (events.pop(), events.is_empty()) {
+            (None, _) => Ok(()),
+            (Some(intent @ Event::Intent { .. }), true) => self.bring(intent).await,
+            (last, _) => {
+                events.extend(last);
+                self.append(events)
+            }
+        }
     }
 
     pub(super) fn next_attempt(&self, task: &Task) -> u32 {

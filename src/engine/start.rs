@@ -174,6 +174,7 @@ impl Engine {
             inventory: RefCell::new(Arc::clone(&parts.inventory)),
             state: RefCell::new(state),
             actor,
+            recorders: recorder::InService::of(&spool),
             spool,
             interrupts,
             renewed: Cell::new(Instant::now()),
@@ -182,6 +183,10 @@ impl Engine {
             told_halt: Cell::new(None),
             waiting: RefCell::default(),
             memory: Memory::default(),
+            side_by_side: Cell::new(false),
+            brought: RefCell::default(),
+            writes: Cell::new(0),
+            touched: RefCell::new(None),
         })
     }
 }

@@ -7,27 +7,41 @@ use std::collections::BTreeSet;
 use super::drive::Drive;
 use super::prepare::Refusal;
 use crate::plan::subjects;
-use crate::run::Task;
+use crate::run::{Event, RunState, Task};
 use crate::spec::ActionSpec;
 use crate::value::{Value, contains_unknown};
 
+/// The names of the targets that a plan and its run touch.
+pub(super) struct Touched(BTreeSet<String>);
+
 impl Drive<'_> {
+    /// Counts on whom the run touches, where that was counted before.
+    pub(super) fn count_touched(&self, event: &Event) {
+        if let (Event::Intent { task, arguments, .. }, Some(touched)) = (event, self.touched.borrow_mut().as_mut()) {
+            touched.0.extend(self.touched_by(&self.state(), task, arguments));
+        }
+    }
+
+    fn touched_by(&self, state: &RunState, task: &Task, arguments: &Value) -> Vec<String> {
+        let action = state.playbook().step(&task.step).and_then(|step| self.tools.actions.get(&step.action));
+        action.map(|action| subjects(action.spec(), arguments)).unwrap_or_default()
+    }
+
     /// Refuses a step that would touch more than `max_targets` allows, with what the plan knew and what was touched since.
     pub(super) fn hold_count(&self, spec: &ActionSpec, arguments: &Value) -> Result<(), Refusal> {
         let state = self.state();
         let Some(most) = state.playbook().max_targets else { return Ok(()) };
-        let mut targets: BTreeSet<String> = state.plan.targets.iter().cloned().collect();
-        for (task, doing) in &state.tasks {
-            let action = state.playbook().step(&task.step).and_then(|step| self.tools.actions.get(&step.action));
-            if let (Some(action), Some(intent)) = (action, &doing.intent) {
-                targets.extend(subjects(action.spec(), &intent.arguments));
-            }
-        }
-        let known = targets.len();
-        targets.extend(subjects(spec, arguments));
+        let mut touched = self.touched.borrow_mut();
+        let Touched(targets) = touched.get_or_insert_with(|| {
+            let begun = state.tasks.iter().filter_map(|(task, doing)| Some((task, doing.intent.as_ref()?)));
+            let by_the_run = begun.flat_map(|(task, intent)| self.touched_by(&state, task, &intent.arguments));
+            Touched(state.plan.targets.iter().cloned().chain(by_the_run).collect())
+        });
+        let new: BTreeSet<String> =
+            subjects(spec, arguments).into_iter().filter(|one| !targets.contains(one)).collect();
         // What the plan and the run touch already is not taken back by refusing a step that adds nothing.
-        if targets.len() > known && targets.len() > most as usize {
-            let names = targets.into_iter().collect::<Vec<_>>().join(", ");
+        if !new.is_empty() && targets.len() + new.len() > most as usize {
+            let names = targets.union(&new).cloned().collect::<Vec<_>>().join(", ");
             return Err(Refusal::no(format!(
                 "with this step the run would touch {names}, and `max_targets` allows {most}; nothing was changed by it"
             )));

@@ -8,12 +8,11 @@
 use super::Verification;
 use super::chain::{Head, Stored};
 use super::projection::Projection;
-use crate::ids::{Resource, RunId};
-use crate::run::{Event, Holder};
+use crate::ids::{Digest, Resource, RunId};
+use crate::run::{Event, Holder, Record};
 
 /// Goes through a run's records in order.
 pub(super) struct Audit {
-    run: RunId,
     head: Head,
     epoch: u64,
     records: u64,
@@ -21,6 +20,32 @@ pub(super) struct Audit {
     holder: Option<Holder>,
     locks: Vec<Resource>,
     broken: Option<(u64, String)>,
+    /// The records as they were read, where somebody wants them.
+    kept: Option<Vec<Record>>,
+}
+
+/// A record of which all is reckoned that needs none of the others: that is most of the work, and may be done side by side.
+pub(super) struct Looked {
+    seq: u64,
+    epoch: u64,
+    previous: Digest,
+    hash: Digest,
+    expected: Digest,
+    record: Result<Record, String>,
+}
+
+impl Looked {
+    /// Reckons what a stored record should be.
+    pub fn at(run: &RunId, stored: Stored) -> Self {
+        Self {
+            seq: stored.seq,
+            epoch: stored.epoch,
+            previous: stored.previous.clone(),
+            hash: stored.hash.clone(),
+            expected: stored.expected_hash(),
+            record: stored.read(run).map_err(|error| error.to_string()),
+        }
+    }
 }
 
 /// What the store keeps beside the records of a run.
@@ -36,7 +61,7 @@ pub(super) struct Kept {
 pub fn verify_stored(run: &RunId, records: &[Stored]) -> Verification {
     let mut audit = Audit::new(run);
     for stored in records {
-        audit.record(i64::try_from(stored.seq).unwrap_or(0), Ok(stored.clone()));
+        audit.record(i64::try_from(stored.seq).unwrap_or(0), Ok(Looked::at(run, stored.clone())));
     }
     audit.alone()
 }
@@ -45,7 +70,6 @@ impl Audit {
     /// Before the first record.
     pub fn new(run: &RunId) -> Self {
         Self {
-            run: run.clone(),
             head: Head::genesis(run),
             epoch: 0,
             records: 0,
@@ -53,38 +77,49 @@ impl Audit {
             holder: None,
             locks: Vec::new(),
             broken: None,
+            kept: None,
         }
     }
 
+    /// The same, keeping the records: they are read once for both.
+    pub fn keeping(run: &RunId) -> Self {
+        Self { kept: Some(Vec::new()), ..Self::new(run) }
+    }
+
+    /// The records, where they were kept and all of them fit.
+    pub fn take_kept(&mut self) -> Option<Vec<Record>> {
+        self.kept.take().filter(|_| self.broken.is_none())
+    }
+
     /// Looks at the next record: what the store has under this number, or why that is not even a record.
-    pub fn record(&mut self, seq: i64, stored: Result<Stored, String>) {
+    pub fn record(&mut self, seq: i64, looked: Result<Looked, String>) {
         self.records += 1;
         // Behind the first break nothing can be said: every later record rests on it.
         if self.broken.is_none()
-            && let Err(wrong) = stored.and_then(|stored| self.fits(stored))
+            && let Err(wrong) = looked.and_then(|looked| self.fits(looked))
         {
             self.broken = Some((u64::try_from(seq).unwrap_or(0), wrong));
         }
     }
 
-    fn fits(&mut self, stored: Stored) -> Result<(), String> {
-        if stored.seq != self.head.seq + 1 {
+    fn fits(&mut self, looked: Looked) -> Result<(), String> {
+        let Looked { seq, epoch, previous, hash, expected, record } = looked;
+        if seq != self.head.seq + 1 {
             return Err(format!("record {} is missing before it", self.head.seq + 1));
         }
-        if stored.previous != self.head.hash {
+        if previous != self.head.hash {
             return Err(format!(
-                "it follows on a record with the hash {}, and the one before it has {}",
-                stored.previous, self.head.hash
+                "it follows on a record with the hash {previous}, and the one before it has {}",
+                self.head.hash
             ));
         }
-        let expected = stored.expected_hash();
-        if stored.hash != expected {
-            return Err(format!("its hash is {}, and its content has {expected}: it was changed", stored.hash));
+        if hash != expected {
+            return Err(format!("its hash is {hash}, and its content has {expected}: it was changed"));
         }
-        if stored.epoch < self.epoch {
-            return Err(format!("it was written under lease {} after lease {}", stored.epoch, self.epoch));
+        if epoch < self.epoch {
+            return Err(format!("it was written under lease {epoch} after lease {}", self.epoch));
         }
-        let record = stored.read(&self.run).map_err(|error| error.to_string())?;
+        let record = record?;
         if record.seq == 1 {
             let start = Projection::start(&record).ok_or("the first record does not start the run")?;
             self.projection = Some(start);
@@ -98,11 +133,14 @@ impl Audit {
             projection.apply(&record);
         }
         self.epoch = record.epoch;
-        self.head = Head { seq: record.seq, hash: record.hash };
-        match record.event {
-            Event::RunStarted { locks, .. } => self.locks = locks,
-            Event::LeaseTaken { holder, .. } => self.holder = Some(holder),
+        self.head = Head { seq: record.seq, hash: record.hash.clone() };
+        match &record.event {
+            Event::RunStarted { locks, .. } => self.locks.clone_from(locks),
+            Event::LeaseTaken { holder, .. } => self.holder = Some(holder.clone()),
             _ => {}
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.push(record);
         }
         Ok(())
     }

@@ -1,21 +1,22 @@
 //! Commands on this very host: looks run under the runner itself, changes under the recorder.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
-use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::UnixStream;
 
 use super::supervise::{KillOnDrop, supervise};
 use super::{Command, CommandError, Ended, Recalled, Work, quote};
 use crate::actions::Context;
+use crate::actions::recorder::service::{self, Given};
 use crate::actions::recorder::spool::{Spool, Status, boot_id};
-use crate::actions::recorder::{self, Job, room};
+use crate::actions::recorder::{self, Job, boots, room};
 
 /// How long a recorder may take beyond the command's timeout: the grace of a kill, and a slow disk.
 const MARGIN: Duration = Duration::from_secs(15);
+
+/// What was not on the disk when the host went down is gone, and with it whether the command was started.
+const REBOOTED: &str = "this host was rebooted, and nothing is known of the command since";
 
 /// Runs a reading command, killed at its timeout.
 pub(super) async fn look(context: &Context, command: &Command, timeout: Duration) -> Result<Ended, CommandError> {
@@ -43,10 +44,13 @@ pub(super) async fn change(
     let made = spool.create().map_err(|error| unreachable(&spool, &error))?;
     let mut wait = timeout + MARGIN;
     if made {
-        let socket = start(&spool)?;
-        let followed = tokio::time::timeout(wait, follow(context, socket, &job)).await;
-        // The recorder has gone, or hangs: in either case what it left behind decides.
+        let mut given = give(context, &spool, key)?;
+        let followed = tokio::time::timeout(wait, follow(context, &mut given, &job)).await;
+        // The recorder is done, or has gone, or hangs: in any case what it left behind decides.
         wait = if followed.is_ok() { MARGIN } else { Duration::ZERO };
+        if followed.is_err() {
+            service::leave(&context.spool, &given);
+        }
     }
     match recall(context, key, wait).await {
         Recalled::Ended(ended) => Ok(ended),
@@ -64,15 +68,28 @@ pub(super) async fn recall(context: &Context, key: &str, wait: Duration) -> Reca
 }
 
 async fn settle(spool: &Spool, wait: Duration) -> std::io::Result<Recalled> {
-    spool.folder().parent().into_iter().for_each(room::give_up);
+    let run = spool.folder().parent().unwrap_or(spool.folder());
+    let ended = || match spool.status() {
+        // The host may have gone down before it was on the disk whole.
+        Err(_) if boots::has_rebooted(run) => Ok(None),
+        read => read,
+    };
+    // It is there whole or not at all, so it counts without the lock as well.
+    if let Some(status) = ended()? {
+        return Ok(recalled(status));
+    }
+    room::give_up(run);
     // Made where it is missing, so that `void` has a place and whoever would start it later finds that.
     spool.create()?;
     let Some(_lock) = lock(spool, wait).await? else {
         // The status is written just before the lock is freed: no reason to wait for the rest.
-        if let Some(status) = spool.status()? {
+        if let Some(status) = ended()? {
             return Ok(recalled(status));
         }
         if !spool.has_started() {
+            if boots::has_rebooted(run) {
+                return Ok(Recalled::Lost(REBOOTED.to_owned()));
+            }
             // Whoever was to start it is stopped or hangs, and may wake up at any time. It looks for the mark after it has
             // said that it starts, and this looks for the start after it has left the mark: one of the two is seen.
             spool.write_void()?;
@@ -83,11 +100,14 @@ async fn settle(spool: &Spool, wait: Duration) -> std::io::Result<Recalled> {
             Recalled::NeverStarted("whoever was to start it does not move, and will find that it must not".to_owned())
         });
     };
-    if let Some(status) = spool.status()? {
+    if let Some(status) = ended()? {
         return Ok(recalled(status));
     }
     if spool.has_started() {
         return Ok(Recalled::Lost(lost(spool)));
+    }
+    if boots::has_rebooted(run) {
+        return Ok(Recalled::Lost(REBOOTED.to_owned()));
     }
     spool.write_void()?;
     Ok(Recalled::NeverStarted("its recorder never started it".to_owned()))
@@ -139,38 +159,31 @@ fn last_output(spool: &Spool) -> String {
     spool.last_output().map(|text| format!("; it last printed: {text}")).unwrap_or_default()
 }
 
-/// Starts the recorder with the locked file and the socket that the job goes over.
-fn start(spool: &Spool) -> Result<UnixStream, CommandError> {
-    let started = || -> std::io::Result<Option<UnixStream>> {
+/// Gives the command to a recorder, with its lock.
+fn give(context: &Context, spool: &Spool, key: &str) -> Result<Given, CommandError> {
+    let given = || -> std::io::Result<Option<Given>> {
         let lock = spool.lock_file()?;
         // Somebody who asks about this very command holds the lock only for a moment.
         lock.lock()?;
         if spool.is_void() {
             return Ok(None);
         }
-        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
-        ours.set_nonblocking(true)?;
-        tokio::process::Command::new(recorder::program())
-            .arg(recorder::ARGUMENT)
-            .arg(spool.folder())
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::from(lock))
-            .stderr(Stdio::null())
-            .spawn()?;
-        UnixStream::from_std(ours).map(Some)
+        service::give(&context.spool, key, lock).map(Some)
     };
-    match started() {
-        Ok(Some(socket)) => Ok(socket),
+    match given() {
+        Ok(Some(given)) => Ok(given),
         Ok(None) => Err(CommandError::Unreachable("it was found never started before, and stays so".to_owned())),
         Err(error) => Err(unreachable(spool, &error)),
     }
 }
 
-/// Hands over the job and passes on what comes back, until the recorder is gone.
-async fn follow(context: &Context, mut socket: UnixStream, job: &Job) {
+/// Hands over the job and passes on what comes back, until the recorder is done with it or gone.
+async fn follow(context: &Context, given: &mut Given, job: &Job) {
     let Ok(text) = serde_json::to_vec(job) else { return };
     let Ok(length) = u32::try_from(text.len()) else { return };
-    if socket.write_all(&length.to_be_bytes()).await.is_err() || socket.write_all(&text).await.is_err() {
+    let Ok(mut socket) = given.stream() else { return };
+    let whole = [&length.to_be_bytes()[..], &text].concat();
+    if socket.write_all(&whole).await.is_err() {
         return;
     }
     let mut piece = Vec::new();

@@ -14,7 +14,7 @@ use super::cluster::View;
 use super::connect::{connect_member, database, explain, member, server_said_no};
 use super::query::{Chosen, change, choose, inputs};
 use super::{Deadline, PostgresError, identity_fact, needed};
-use crate::actions::{Action, ActionError, Call, Context};
+use crate::actions::{Action, ActionError, Call, Context, recorder};
 use crate::outcome::{Finding, Report};
 use crate::spec::{ActionSpec, Change, Effect, Fidelity, FieldSpec, Prediction, UndoSpec};
 use crate::value::{Type, Value, contains_unknown, counted};
@@ -187,8 +187,8 @@ fn write_down(context: &Context, call: &Call, what: &Value) -> std::io::Result<(
     let mut file = std::fs::File::create(&path)?;
     file.write_all(what.to_string().as_bytes())?;
     file.sync_all()?;
-    // The name in the folder has to be durable too.
-    std::fs::File::open(&context.spool)?.sync_all()
+    // Its name has to be durable too, and that of the folder.
+    recorder::boots::make_last(&context.spool)
 }
 
 async fn ask_for_it(context: &Context, call: &Call) -> Result<Finding, PostgresError> {

@@ -1,42 +1,54 @@
-//! The recorder: a small process of ours that starts a local command, outlives the runner, and keeps what became of it.
-//! It must never start a command twice, and never start one after somebody was told that it was not started.
+//! The recorder: a small process of ours that starts a run's local commands, outlives the runner, and keeps what became of
+//! them. It must never start a command twice, and never start one after somebody was told that it was not started.
 //!
 //! How that is held:
 //! - The runner makes the command's folder in the spool. Making a folder is atomic: whoever finds it there attaches.
-//! - The runner takes the folder's lock (`flock`) and hands the locked file to the recorder as an inherited descriptor.
-//!   Such a lock belongs to the open file, so it is held until the last of the two has gone: at no moment, not even when
-//!   the runner is killed right after it started the recorder, is it free while a start may still come. Nor does it need
-//!   process ids to see whether anybody is alive.
-//! - Under the lock, the recorder writes `started`, durable before the command exists, and `status`, atomically, after
-//!   it was reaped. It then exits, which frees the lock and tells the runner, without any polling.
-//! - Who asks later waits for the lock. Holding it, it finds `status` (the command's end), or `started` alone (the recorder
-//!   was killed, or the host rebooted: nobody knows), or neither: then it leaves `void` behind before it says "never
+//! - The runner takes the folder's lock (`flock`) and hands the locked file to the recorder, as a descriptor in a message.
+//!   Such a lock belongs to the open file, so it is held until the last of the two has gone, and by the message on its way
+//!   between them: at no moment, not even when the runner is killed right after it handed the command over, is it free
+//!   while a start may still come. Nor does it need process ids to see whether anybody is alive.
+//! - Under the lock, the recorder writes `started` before the command exists, and `status`, atomically, after it was
+//!   reaped. Then it lets go of the lock and tells the runner, without any polling.
+//! - Who asks later reads `status` (the command's end), or waits for the lock. Holding it, it finds `status`, or `started`
+//!   alone (the recorder was killed: nobody knows), or neither: then it leaves `void` behind before it says "never
 //!   started", and a runner or recorder that comes later finds that and starts nothing.
 //! - Who waits for the lock in vain, as a stopped runner holds it, leaves `void` behind without it and looks for `started`
 //!   after that; the recorder writes `started` and looks for `void` after that. So never do both go on.
+//! - All of this is seen by every process as soon as it is written, whoever is killed; nothing of it is forced to the disk.
+//!   A host that goes down may lose it. That shows in its boot id (`boots.rs`): of a command that may have been started
+//!   before that, and of which no end is found, nobody knows.
 //!
-//! The job comes over the socket that is the recorder's standard input, as arguments and environment are visible to
-//! others. Pieces of output go back over it while somebody listens; they are dropped rather than waited for.
+//! One recorder serves all commands that one runner begins in a run. It goes on when the runner is gone, until the last of
+//! them has ended; a runner that takes over starts its own. Where it is killed, the ends of all commands that it had in
+//! hand are unknown, and the next one gets a new recorder.
+//!
+//! Each command has a socket of its own. The job comes over that, as arguments and environment are visible to others.
+//! Pieces of output go back over it while somebody listens; they are dropped rather than waited for.
 
+pub(crate) mod boots;
 pub(crate) mod room;
+pub(crate) mod service;
 pub(crate) mod spool;
 
 pub use room::set_aside;
+pub use service::InService;
 
 use std::ffi::OsString;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 
-use self::spool::{Spool, Status};
+use self::service::Message;
+use self::spool::{Spool, Started, Status};
 use super::command::supervise::supervise;
 
 /// The hidden first argument under which the binary is its own recorder.
@@ -85,25 +97,50 @@ pub(crate) fn program() -> PathBuf {
 
 /// Is the recorder: called first thing in `main` with what follows the hidden argument.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let Some(folder) = arguments.into_iter().next() else {
+    let Some(spool) = arguments.into_iter().next() else {
         return ExitCode::from(64);
     };
     // A session of its own: what is sent to the runner's group or terminal does not reach it. This fails only for the
     // leader of a group, which a process that the runner started never is.
     let _ = nix::unistd::setsid();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let recorded = runtime.and_then(|runtime| runtime.block_on(record(Spool::at(PathBuf::from(folder)))));
-    if recorded.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let served = runtime.and_then(|runtime| runtime.block_on(serve(Path::new(&spool))));
+    if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn record(spool: Spool) -> std::io::Result<()> {
+/// Takes commands until the runner is gone, and ends with the last of them.
+async fn serve(spool: &Path) -> std::io::Result<()> {
     // Handled rather than ignored: handlers are not passed on to the command, and a dead listener is no reason to end.
     let _hangup = signal(SignalKind::hangup())?;
     let _interrupt = signal(SignalKind::interrupt())?;
     let _terminate = signal(SignalKind::terminate())?;
     // A limit of the size of files is an error of a write, not the end of the recorder.
     let _size_limit = signal(SignalKind::from_raw(nix::libc::SIGXFSZ))?;
+    let who = Arc::new(Started::by_this_process());
     let socket = std::os::unix::net::UnixStream::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    socket.set_nonblocking(true)?;
+    let socket = UnixStream::from_std(socket)?;
+    let mut commands = JoinSet::new();
+    loop {
+        tokio::select! {
+            message = socket.async_io(Interest::READABLE, || service::receive(&socket)) => match message? {
+                Message::Command(name, lock, own) => {
+                    commands.spawn(record(Spool::at(spool.join(name)), Arc::clone(&who), lock, own));
+                }
+                Message::Unusable => {}
+                Message::End => break,
+            },
+            // What became of one is in its folder; the others go on whatever it was.
+            Some(_) = commands.join_next() => {}
+        }
+    }
+    while commands.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Starts one command and keeps what becomes of it. Its lock is held until that is written.
+async fn record(spool: Spool, who: Arc<Started>, lock: OwnedFd, socket: OwnedFd) -> std::io::Result<()> {
+    let socket = std::os::unix::net::UnixStream::from(socket);
     socket.set_nonblocking(true)?;
     let (mut from_runner, to_runner) = UnixStream::from_std(socket)?.into_split();
     // A runner that died before it had sent the whole job leaves a command that never started.
@@ -111,7 +148,7 @@ async fn record(spool: Spool) -> std::io::Result<()> {
     if spool.is_void() || spool.has_started() {
         return Ok(());
     }
-    spool.write_started()?;
+    spool.write_started(&who)?;
     if spool.is_void() {
         // Somebody who waited for long gave it up just now, and says that it never started.
         return spool.write_status(&Status::NotStarted("it was given up before it was started".to_owned()));
@@ -127,6 +164,7 @@ async fn record(spool: Spool) -> std::io::Result<()> {
     });
     let status = run(&spool, job, &pieces).await;
     spool.write_status(&status)?;
+    drop(lock);
     drop(pieces);
     // A runner that is stopped must not keep its recorder: what it missed is in the spool.
     let _ = tokio::time::timeout(Duration::from_secs(2), sender).await;

@@ -1,5 +1,5 @@
 //! The folder that a recorder keeps: its lock, the marks `void` and `started`, the status, and the latest output. Files
-//! are readable by their owner alone. It never removes a folder: that is the business of whoever owns the spool.
+//! are readable by their owner alone. Nothing is forced to the disk (`boots.rs` says why that is enough). It never removes a folder: that is the business of whoever owns the spool.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Error, ErrorKind, Read as _, Result, Seek as _, Write as _};
@@ -12,7 +12,7 @@ use crate::actions::command::Ended;
 
 /// How much of the latest output of a stream is kept on disk while the command runs.
 const KEPT: u64 = 256 * 1024;
-/// How much of the disk is set aside before a command starts, so that its end can be noted on a full one.
+/// How much of the disk `started` takes, so that the command's end can be noted on a full one.
 const RESERVE: usize = 4096;
 
 /// How a recorded command ended.
@@ -27,7 +27,7 @@ pub(crate) enum Status {
     Unknown(String),
 }
 
-/// Who started a command, as `started` says it.
+/// Who starts commands, as `started` says it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Started {
     /// The kernel's boot id.
@@ -36,6 +36,14 @@ pub(crate) struct Started {
     pub(crate) pid: u32,
     /// Its start time in clock ticks since boot.
     pub(crate) ticks: u64,
+}
+
+impl Started {
+    /// This process.
+    pub(crate) fn by_this_process() -> Self {
+        let pid = std::process::id();
+        Self { boot: boot_id(), pid, ticks: start_ticks(pid).unwrap_or_default() }
+    }
 }
 
 /// One command's folder.
@@ -77,7 +85,7 @@ impl Spool {
 
     /// Says that this command never starts. Without the lock it holds only where there is no `started` after it.
     pub(crate) fn write_void(&self) -> Result<()> {
-        self.write_durably("void", b"")
+        self.write_whole("void", b"")
     }
 
     /// Whether the command was, or may have been, started.
@@ -85,15 +93,13 @@ impl Spool {
         self.folder.join("started").try_exists().unwrap_or(true)
     }
 
-    /// Says, durably, that the command is about to start. Called with the lock held.
-    pub(crate) fn write_started(&self) -> Result<()> {
-        let pid = std::process::id();
-        let started = Started { boot: boot_id(), pid, ticks: start_ticks(pid).unwrap_or_default() };
-        // A disk that is full already refuses here, while nothing has begun.
-        self.write_whole("reserve", &[b' '; RESERVE])?;
-        self.write_durably("started", &serde_json::to_vec(&started)?)?;
-        // The folder's own name must be durable too, or a crash of the host would make the start unheard of.
-        self.folder.parent().map_or(Ok(()), sync_folder)
+    /// Says that the command is about to start. Called with the lock held. It is as long as what may have to be written over
+    /// it once the disk is full: that refuses here already, while nothing has begun.
+    pub(crate) fn write_started(&self, who: &Started) -> Result<()> {
+        let text = serde_json::to_vec(who)?;
+        let mut whole = vec![b' '; RESERVE.saturating_sub(text.len())];
+        whole.extend(text);
+        self.write_whole("started", &whole)
     }
 
     /// Who started it, as far as that can be read.
@@ -101,32 +107,25 @@ impl Spool {
         serde_json::from_slice(&std::fs::read(self.folder.join("started")).ok()?).ok()
     }
 
-    /// Keeps how it ended, atomically and durably. A command may have filled the disk: how it ended is worth more than
-    /// what it printed, so that is given up first.
+    /// Keeps how it ended, atomically. A command may have filled the disk: how it ended is worth more than what it printed,
+    /// so that is given up first.
     pub(crate) fn write_status(&self, status: &Status) -> Result<()> {
         let text = serde_json::to_vec(status)?;
         let written = match self.write_whole("status.new", &text) {
             Ok(()) => "status.new",
-            Err(_) => self.write_into_reserve(&serde_json::to_vec(&without_text(status))?)?,
+            Err(_) => self.write_over_start(&serde_json::to_vec(&without_text(status))?)?,
         };
-        std::fs::rename(self.folder.join(written), self.folder.join("status"))?;
-        sync_folder(&self.folder)?;
-        if written == "status.new" {
-            // The reserve has served: what is left of it is only disorder.
-            let _ = std::fs::remove_file(self.folder.join("reserve"));
-        }
-        Ok(())
+        std::fs::rename(self.folder.join(written), self.folder.join("status"))
     }
 
-    /// Writes over what was set aside, which takes no room on the disk.
-    fn write_into_reserve(&self, text: &[u8]) -> Result<&'static str> {
+    /// Writes over `started`, which takes no room on the disk. It says by being there that the command was started; from the
+    /// moment in which it is moved, how that ended says it as well.
+    fn write_over_start(&self, text: &[u8]) -> Result<&'static str> {
         let _ = std::fs::remove_file(self.folder.join("status.new"));
-        let mut file = OpenOptions::new().write(true).open(self.folder.join("reserve"))?;
+        let mut file = OpenOptions::new().write(true).open(self.folder.join("started"))?;
         file.write_all(text)?;
-        file.sync_all()?;
         file.set_len(text.len() as u64)?;
-        file.sync_all()?;
-        Ok("reserve")
+        Ok("started")
     }
 
     /// Gives up what it printed, which may hold secrets; how it ended stays known. Called once that is written down elsewhere.
@@ -143,7 +142,9 @@ impl Spool {
             ended.output.stdout.sha256.clear();
             ended.output.stderr.sha256.clear();
         }
-        self.write_status(&status)
+        self.write_status(&status)?;
+        // What held a secret must not come back with a power cut.
+        File::open(&self.folder)?.sync_all()
     }
 
     /// How it ended, if that is known.
@@ -174,8 +175,7 @@ impl Spool {
 
     /// The files that hold the latest output.
     pub(crate) fn output_files(&self) -> OutputFiles {
-        let open = |name: &str| self.create_file(&self.folder.join(name)).ok();
-        OutputFiles { stdout: open("stdout"), stderr: open("stderr"), lengths: [0; 2] }
+        OutputFiles { spool: self.clone(), files: [None, None], lengths: [0; 2] }
     }
 
     /// The last lines that were printed, for a person.
@@ -192,15 +192,9 @@ impl Spool {
         tail("stderr").or_else(|| tail("stdout"))
     }
 
-    fn write_durably(&self, name: &str, text: &[u8]) -> Result<()> {
-        self.write_whole(name, text)?;
-        sync_folder(&self.folder)
-    }
-
     fn write_whole(&self, name: &str, text: &[u8]) -> Result<()> {
         let mut file = self.create_file(&self.folder.join(name))?;
-        file.write_all(text)?;
-        file.sync_all()
+        file.write_all(text)
     }
 
     fn create_file(&self, path: &Path) -> Result<File> {
@@ -208,18 +202,23 @@ impl Spool {
     }
 }
 
-/// The latest output of a running command, bounded: a file that is full begins anew.
+/// The latest output of a running command, bounded: a file that is full begins anew. One that would be empty is not made.
 pub(crate) struct OutputFiles {
-    stdout: Option<File>,
-    stderr: Option<File>,
+    spool: Spool,
+    files: [Option<File>; 2],
     lengths: [u64; 2],
 }
 
 impl OutputFiles {
     /// Adds a piece. What cannot be written is only missing as evidence; a full disk must not end the command.
     pub(crate) fn append(&mut self, is_stderr: bool, piece: &[u8]) {
-        let file = if is_stderr { &mut self.stderr } else { &mut self.stdout };
-        let (Some(file), Some(length)) = (file, self.lengths.get_mut(usize::from(is_stderr))) else { return };
+        let place = usize::from(is_stderr);
+        let (Some(file), Some(length)) = (self.files.get_mut(place), self.lengths.get_mut(place)) else { return };
+        if file.is_none() {
+            let name = if is_stderr { "stderr" } else { "stdout" };
+            *file = self.spool.create_file(&self.spool.folder.join(name)).ok();
+        }
+        let Some(file) = file else { return };
         if *length > KEPT && file.set_len(0).and_then(|()| file.rewind()).is_ok() {
             *length = 0;
         }
@@ -239,10 +238,6 @@ fn without_text(status: &Status) -> Status {
         }
     }
     status
-}
-
-fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 /// The kernel's boot id: another one means that everything that ran is gone.
@@ -281,7 +276,7 @@ mod tests {
         let spool = Spool::at(folder.path().join("key"));
         assert!(spool.create().unwrap());
         assert!(!spool.create().unwrap());
-        spool.write_started().unwrap();
+        spool.write_started(&Started::by_this_process()).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(spool.folder()), 0o700);
         assert_eq!(mode(&spool.folder().join("started")), 0o600);
@@ -305,7 +300,7 @@ mod tests {
     fn an_end_is_noted_where_there_is_no_room_for_what_was_printed() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::at(folder.path().to_owned());
-        spool.write_started().unwrap();
+        spool.write_started(&Started::by_this_process()).unwrap();
         // As on a full disk: no new file can be written.
         std::fs::create_dir(folder.path().join("status.new")).unwrap();
         let stream = Stream { text: "x".repeat(60_000), bytes: 60_000, sha256: "abc".to_owned(), truncated: false };

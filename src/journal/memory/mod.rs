@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::audit::{Audit, Kept};
+use super::audit::{Audit, Kept, Looked};
 use super::chain::{self, Batch, Stored, Writer};
 use super::projection::Projection;
 use super::{
@@ -426,7 +426,7 @@ impl Journal for MemoryJournal {
             let held = content.run(run)?;
             let mut audit = Audit::new(run);
             for stored in &held.records {
-                audit.record(i64::try_from(stored.seq).unwrap_or(i64::MAX), Ok(stored.clone()));
+                audit.record(i64::try_from(stored.seq).unwrap_or(i64::MAX), Ok(Looked::at(run, stored.clone())));
             }
             let (projection, lease) = (Ok(held.projection.clone()), Ok((held.epoch, held.holder.clone())));
             let ours = content.locks.iter().filter(|(_, (holder, _))| holder == run);

@@ -9,6 +9,7 @@ mod open;
 mod room;
 mod rows;
 mod trouble;
+mod verified;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
 use begin::Beginner;
 use open::Promise;
 use trouble::{Trouble, explain, is_busy};
+use verified::Verified;
 
 /// The journal in a state folder.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub struct SqliteJournal {
     quiet: Option<(RunId, i64)>,
     /// The newest halt, and the state of the file in which that was seen.
     seen_halt: Option<(Option<Halt>, i64)>,
+    /// What was verified last.
+    verified: Option<Verified>,
     boot: String,
 }
 
@@ -94,6 +98,7 @@ impl SqliteJournal {
             poisoned: None,
             quiet: None,
             seen_halt: None,
+            verified: None,
             boot: boot::boot_id(),
         }
     }
@@ -110,6 +115,7 @@ impl SqliteJournal {
     /// One transaction that writes. When it returns, everything is on the disk, or nothing is.
     fn write<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Trouble>) -> Result<T, JournalError> {
         self.writable()?;
+        self.verified = None;
         let done = match self.connection.transaction_with_behavior(TransactionBehavior::Immediate) {
             Ok(transaction) => work(&transaction).and_then(|value| {
                 transaction.commit()?;
@@ -230,7 +236,6 @@ impl Journal for SqliteJournal {
         answers: &[i64],
     ) -> Result<Vec<Record>, JournalError> {
         let run = &lease.run;
-        self.quiet = None;
         self.make_fit(&mut events);
         self.write(|transaction| {
             rows::held(transaction, lease)?;
@@ -295,11 +300,12 @@ impl Journal for SqliteJournal {
         at: Time,
     ) -> Result<(Lease, Vec<Record>), JournalError> {
         self.verify(run)?.sound(run)?;
+        let verified = self.verified.take();
         // A run that is under way goes on with what is there: to refuse it helps nobody. This also brings the log into the
         // file, and with it what a write that failed before may have left in memory alone.
         let _ = self.set_aside(0, 0);
         let boot = self.boot.clone();
-        self.write(|transaction| {
+        let (lease, records) = self.write(|transaction| {
             let (held, _) = rows::epoch(transaction, run)?;
             if held != expected {
                 return Err(JournalError::LeaseLost { run: run.clone(), ours: expected, held }.into());
@@ -311,7 +317,9 @@ impl Journal for SqliteJournal {
             rows::add(transaction, run, &batch)?;
             rows::put_lease(transaction, &lease, holder, &boot)?;
             Ok((lease, batch.records))
-        })
+        })?;
+        self.verified = verified.and_then(|verified| verified.with(&records));
+        Ok((lease, records))
     }
 
     fn lease(&mut self, run: &RunId) -> Result<LeaseInfo, JournalError> {
@@ -328,6 +336,11 @@ impl Journal for SqliteJournal {
     }
 
     fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError> {
+        if after == 0
+            && let Some(verified) = self.still_verified(run)?
+        {
+            return Ok(verified.records.clone());
+        }
         self.stored_after(run, after)?.into_iter().map(|stored| stored.read(run)).collect()
     }
 
@@ -419,8 +432,6 @@ impl Journal for SqliteJournal {
     }
 
     fn verify(&mut self, run: &RunId) -> Result<Verification, JournalError> {
-        verify::look(&mut self.connection, run, &self.boot)
-            .map_err(|error| explain("read", &error))?
-            .ok_or_else(|| JournalError::NoSuchRun(run.clone()))
+        self.verify_run(run)
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::super::JournalError;
@@ -99,6 +100,10 @@ pub(super) fn reading(path: &Path) -> Result<Option<Connection>, JournalError> {
 fn connect(path: &Path, mode: OpenFlags) -> Result<Connection, JournalError> {
     Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .and_then(|connection| connection.busy_timeout(PATIENCE).map(|()| connection))
+        // Otherwise every new value of a parameter has its statement planned anew.
+        .and_then(|connection| {
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| connection)
+        })
         .map_err(|error| explain("read", &error))
 }
 

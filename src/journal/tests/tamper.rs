@@ -196,7 +196,7 @@ fn what_is_wrong_is_said_with_its_place() {
 
 #[test]
 fn a_chain_of_right_hashes_is_held_to_the_order_of_a_run() {
-    use super::super::audit::{Audit, Kept};
+    use super::super::audit::{Audit, Kept, Looked};
     use super::super::chain::Stored;
 
     let chain = |events: Vec<(u64, Event)>| {
@@ -207,10 +207,8 @@ fn a_chain_of_right_hashes_is_held_to_the_order_of_a_run() {
             let event = serde_json::to_string(&event).unwrap();
             let hash = Record::hash_of(&previous, seq, Time(1), epoch, "x", &event);
             let (time, actor) = (Time(1), "x".to_owned());
-            audit.record(
-                i64::try_from(seq).unwrap(),
-                Ok(Stored { seq, time, epoch, actor, previous, hash: hash.clone(), event }),
-            );
+            let stored = Stored { seq, time, epoch, actor, previous, hash: hash.clone(), event };
+            audit.record(i64::try_from(seq).unwrap(), Ok(Looked::at(&run("r1"), stored)));
             previous = hash;
         }
         let nothing = || Err("nothing is kept".to_owned());

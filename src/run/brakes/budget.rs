@@ -31,6 +31,10 @@ impl RunState {
 
     /// How many seconds are left of the tightest budget that would take the run back.
     pub fn budget_left(&self, now: Time) -> Option<f64> {
+        // Asked before every step: where there is none, nothing is looked for.
+        if self.playbook().budgets.is_empty() {
+            return None;
+        }
         if self.point_of_no_return().is_some() || self.rollback.is_some() || self.brakes.passed.contains(BUDGETS) {
             return None;
         }

@@ -120,14 +120,36 @@ async fn what_was_called_never_started_never_starts() {
     assert!(matches!(recall(&context, &command, "k", LONG).await, Recalled::NeverStarted(_)));
     assert!(matches!(change(&context, &command, "k", LONG, false).await, Err(CommandError::Unreachable(_))));
     // A recorder that comes late, as its runner was stopped between its steps, finds the mark too.
-    let mut late = Process::new(env!("CARGO_BIN_EXE_playbook"))
-        .args(["__recorder".as_ref(), folder.path().join("k").as_os_str()])
-        .stdin(Stdio::from(late_job(&format!("echo ran >>{}", count.display()))))
+    late(folder.path(), "k", &count);
+    assert_eq!(lines(&count), 0);
+    // The control: where nobody was told anything it does start what it is given.
+    std::fs::create_dir(folder.path().join("other")).unwrap();
+    late(folder.path(), "other", &count);
+    assert_eq!(lines(&count), 1);
+}
+
+/// Has a recorder of its own do a job in a folder, as a runner would, and waits for its end.
+fn late(spool: &Path, name: &str, count: &Path) {
+    use rustix::net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType};
+    use std::os::fd::AsFd as _;
+    let (socket, theirs) =
+        rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+    let lock = std::fs::File::create(spool.join(name).join("lock")).unwrap();
+    let job = late_job(&format!("echo ran >>{}", count.display()));
+    let rights = [lock.as_fd(), job.as_fd()];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    assert!(control.push(SendAncillaryMessage::ScmRights(&rights)));
+    let name = [std::io::IoSlice::new(name.as_bytes())];
+    rustix::net::sendmsg(&socket, &name, &mut control, SendFlags::empty()).unwrap();
+    drop((socket, job, lock));
+    let mut recorder = Process::new(env!("CARGO_BIN_EXE_playbook"))
+        .args(["__recorder".as_ref(), spool.as_os_str()])
+        .stdin(Stdio::from(theirs))
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    late.wait().unwrap();
-    assert_eq!(lines(&count), 0);
+    recorder.wait().unwrap();
 }
 
 /// The reading end of a socket on which a whole job waits.
@@ -141,6 +163,91 @@ fn late_job(text: &str) -> std::os::fd::OwnedFd {
     ours.write_all(&u32::try_from(job.len()).unwrap().to_be_bytes()).unwrap();
     ours.write_all(job.as_bytes()).unwrap();
     theirs.into()
+}
+
+/// The processes that are a recorder of this spool.
+fn recorders_of(spool: &Path) -> Vec<u32> {
+    let is_one = |pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+        words.get(1) == Some(&&b"__recorder"[..]) && words.get(2) == Some(&spool.as_os_str().as_encoded_bytes())
+    };
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    all.filter(is_one).collect()
+}
+
+#[tokio::test]
+async fn one_recorder_serves_a_run_and_ends_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (context, _) = context(folder.path(), Inventory::default());
+    let in_service = playbook::actions::recorder::InService::of(folder.path());
+    let command = script(None, "echo out");
+    for key in ["a", "b", "c"] {
+        change(&context, &command, key, LONG, false).await.unwrap();
+    }
+    let first = recorders_of(folder.path());
+    assert_eq!(first.len(), 1, "{first:?}");
+    // One that was killed is replaced by the next command, and nothing is sent to it twice.
+    kill(first[0], Signal::SIGKILL);
+    until("its end", || (!runs(first[0])).then_some(()));
+    let ended = change(&context, &command, "d", LONG, false).await.unwrap();
+    assert_eq!(ended.output.stdout.text, "out\n");
+    let second = recorders_of(folder.path());
+    assert!(second.len() == 1 && second != first, "{first:?} {second:?}");
+    drop(in_service);
+    until("its end", || recorders_of(folder.path()).is_empty().then_some(()));
+}
+
+#[tokio::test]
+async fn a_recorder_that_is_killed_takes_the_ends_of_all_that_it_had_in_hand() {
+    let folder = tempfile::tempdir().unwrap();
+    let (context, _) = context(folder.path(), Inventory::default());
+    let command = script(None, "exec sleep 600");
+    let killer = async {
+        let mut left = Vec::new();
+        for key in ["a", "b"] {
+            let process = folder.path().join(key).join("process");
+            while !std::fs::read_to_string(&process).is_ok_and(|text| text.contains(' ')) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            left.extend(number(&process));
+        }
+        let recorders = recorders_of(folder.path());
+        assert_eq!(recorders.len(), 1, "both are in the hands of one");
+        kill(recorders[0], Signal::SIGKILL);
+        left
+    };
+    let (a, b, left) = tokio::join!(
+        change(&context, &command, "a", LONG, false),
+        change(&context, &command, "b", LONG, false),
+        killer
+    );
+    for lost in [a, b] {
+        assert!(matches!(&lost, Err(CommandError::Lost(why)) if why.contains("killed")), "{lost:?}");
+    }
+    left.into_iter().for_each(|pid| kill(pid, Signal::SIGKILL));
+}
+
+#[tokio::test]
+async fn after_a_reboot_nobody_says_that_a_command_never_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let (context, _) = context(folder.path(), Inventory::default());
+    let command = script(None, "echo out");
+    let ended = change(&context, &command, "kept", LONG, false).await.unwrap();
+    // The control: under the same boot, no trace means no start.
+    assert!(matches!(recall(&context, &command, "before", LONG).await, Recalled::NeverStarted(_)));
+    let boots = folder.path().join("boots");
+    std::fs::write(&boots, "8b0c6f7e-0000-4000-8000-000000000000\n").unwrap();
+    let lost = recall(&context, &command, "gone", LONG).await;
+    assert!(matches!(&lost, Recalled::Lost(why) if why.contains("rebooted")), "{lost:?}");
+    // What is there whole counts; a half of it does not.
+    assert_eq!(recall(&context, &command, "kept", LONG).await, Recalled::Ended(ended));
+    std::fs::write(folder.path().join("kept/status"), "{\"ended\":{\"exit").unwrap();
+    let lost = recall(&context, &command, "kept", LONG).await;
+    assert!(matches!(&lost, Recalled::Lost(why) if why.contains("rebooted")), "{lost:?}");
+    // What a runner begins after the reboot is known again, and what was lost stays lost.
+    change(&context, &command, "new", LONG, false).await.unwrap();
+    assert!(matches!(recall(&context, &command, "gone", LONG).await, Recalled::Lost(_)));
 }
 
 #[tokio::test]

@@ -175,3 +175,25 @@ fn a_recovery_counts_from_the_failure_where_that_is_told() {
     let (recovery, started) = with("2096-11-23T04:05:00Z");
     assert_eq!((recovery.since, recovery.from_failure), (started, false), "a failure in the future is a slip");
 }
+
+/// What one batch brings in one round is one write: the journal may die after fewer writes than there are items.
+#[test]
+fn what_a_batch_brings_is_written_together() {
+    const ITEMS: usize = 20;
+    let writes = |size: u32| {
+        let book = playbook_of(&[Node::Each { items: ITEMS, size, max_failures: 0, block: vec!["sim.once"] }]);
+        let ended = |writes: u64| {
+            let simulation = Simulation::new();
+            let life = simulation.start(&book, Some(Failure::Before(writes)));
+            let intents = simulation.has_run().then(|| simulation.state().order.len()).unwrap_or_default();
+            // Nothing leaves before its intent is written.
+            let touched = simulation.world.values().values().filter(|value| *value == "1").count();
+            assert!(touched <= intents, "{touched} items were touched, and {intents} have intents");
+            matches!(life, Life::Ended(_))
+        };
+        (0..).find(|writes| ended(*writes)).unwrap()
+    };
+    let (together, alone) = (writes(20), writes(1));
+    eprintln!("{ITEMS} items: {together} writes in one batch, {alone} one after the other");
+    assert!(together < ITEMS as u64 / 2 && alone >= 2 * ITEMS as u64, "{together} and {alone}");
+}

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 
 use super::scenes::{BACKWARD, FORWARD, Scene};
-use super::strace::{Point, killed_at, points};
+use super::strace::{FLUSH, Point, killed_at, points};
 use super::target::Target;
 use crate::processes::{Place, said};
 
@@ -162,8 +162,8 @@ fn all_points(scene: &Scene, target: &Target, prepare: impl Fn(&Place)) -> (Vec<
     let place = Place::new();
     prepare(&place);
     let book = scene.book(&place, target);
-    let flushes = run.iter().filter(|(call, _)| call == "fsync").count();
-    let middle = ("fsync".to_owned(), u32::try_from(flushes * 3 / 4).unwrap());
+    let flushes = run.iter().filter(|(call, _)| call == FLUSH).count();
+    let middle = (FLUSH.to_owned(), u32::try_from(flushes * 3 / 4).unwrap());
     assert!(
         killed_at(scene.watched, place.command(&["run", &book, "-y"]), &middle).0,
         "{}: no kill at {middle:?}",

@@ -99,7 +99,7 @@ fn a_stopped_runner_does_nothing_after_its_run_was_taken_over() {
     let before_the_gate = |(call, number): &Point| useful(call) && *number as usize * 3 <= most(call) * 2;
     let all: Vec<Point> = all.iter().filter(|point| before_the_gate(point)).cloned().collect();
     // Most calls are made with the journal in hand; most trials are for the others.
-    let journal = ["fsync", "ftruncate", "unlink"];
+    let journal = ["fdatasync", "fsync", "ftruncate", "unlink"];
     let last = |all: &[Point], name: &str| all.iter().filter(|(call, _)| call == name).count();
     let (mut inside, outside): (Vec<Point>, Vec<Point>) =
         all.clone().into_iter().partition(|(call, _)| journal.contains(&&**call));

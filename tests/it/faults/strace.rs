@@ -43,6 +43,9 @@ const EFFECTS: &[&str] = &[
     "socketpair",
 ];
 
+/// The call by which the journal gets to the disk.
+pub const FLUSH: &str = "fdatasync";
+
 /// One call at which a process can be killed: which, and the how many-th of it.
 pub type Point = (String, u32);
 
@@ -76,7 +79,7 @@ pub fn points(watched: Watched, command: Command, folder: &Path) -> (Vec<Point>,
         }
     }
     let said = || String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned();
-    assert!(counts.contains_key("fsync"), "strace counted no write to the disk: {}\n{counts:?}", said());
+    assert!(counts.contains_key(FLUSH), "strace counted no write to the disk: {}\n{counts:?}", said());
     let all = counts.into_iter().flat_map(|(name, count)| (1..=count).map(move |number| (name.to_owned(), number)));
     (all.collect(), output)
 }

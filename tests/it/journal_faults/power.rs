@@ -1,13 +1,14 @@
 //! The power is cut under the journal of a real run: every record that was printed before is there afterwards.
 
 use std::io::BufRead as _;
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use super::cases;
 use super::disk::Disk;
-use crate::processes::Place;
+use crate::processes::{Place, until};
 
 const STEPS: &str = r#"
   - id: one
@@ -63,4 +64,81 @@ fn no_acknowledged_record_is_lost_when_the_power_goes() {
     }
     println!("{cut} cuts in the middle of a run, {acknowledged} records acknowledged before them, none lost");
     assert!(cut > 0);
+}
+
+const HALF_WAY: &str = r#"
+  - id: before
+    run: "true"
+    rollback: none
+    because: a test
+  - id: only
+    run: echo only >> WORLD/log; GATE(mid)
+    rollback: none
+    because: a test
+"#;
+
+/// Runs a command as if the host had been booted anew: in a mount namespace in which the boot has another id.
+fn rebooted(place: &Place, command: Command) -> Command {
+    let id = place.path("boot_id");
+    std::fs::write(&id, "8b0c6f7e-0000-4000-8000-000000000000\n").unwrap();
+    let script = "mount --bind \"$1\" /proc/sys/kernel/random/boot_id && shift && exec \"$@\"";
+    let mut wrapped = Command::new("unshare");
+    wrapped.args(["--mount", "sh", "-c", script, "sh"]).arg(id).arg(command.get_program()).args(command.get_args());
+    wrapped.current_dir(command.get_current_dir().unwrap()).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(name, value),
+            None => wrapped.env_remove(name),
+        };
+    }
+    wrapped
+}
+
+/// The power goes under journal and spool in the middle of a command, which had its effect by then. What a resume comes to.
+fn cut_half_way(hide_the_reboot: bool) -> Option<(Option<i32>, Vec<String>)> {
+    let disk = Disk::on_loop(24)?;
+    let place = Place::new();
+    let book = place.book("half", HALF_WAY);
+    let state = disk.path("state");
+    let with_state = |arguments: &[&str]| {
+        let mut command = place.command(arguments);
+        command.env("PLAYBOOK_STATE", &state);
+        command
+    };
+    let mut runner = place.start_with(&["run", &book, "-y"], |command| _ = command.env("PLAYBOOK_STATE", &state));
+    place.wait_at("mid");
+    disk.cut();
+    runner.kill();
+    place.open("mid");
+    // The recorder has the disk in use until its command has ended.
+    until("the end of the recorder", || (!in_use(&state)).then_some(()));
+    disk.restart();
+    let resume = with_state(&["resume", "latest"]);
+    let mut resume = if hide_the_reboot { resume } else { rebooted(&place, resume) };
+    let code = resume.output().unwrap().status.code();
+    Some((code, place.log()))
+}
+
+/// Whether a recorder of a state still runs.
+fn in_use(state: &Path) -> bool {
+    let state = state.as_os_str().as_encoded_bytes();
+    let lines =
+        std::fs::read_dir("/proc").unwrap().filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());
+    lines.into_iter().any(|line| {
+        let mut words = line.split(|byte| *byte == 0).skip(1);
+        words.next() == Some(&b"__recorder"[..]) && words.next().is_some_and(|spool| spool.starts_with(state))
+    })
+}
+
+#[test]
+fn what_a_power_cut_has_swallowed_is_unknown_and_never_called_not_started() {
+    let Some((code, log)) = cut_half_way(false) else { return };
+    assert_eq!((code, log), (Some(12), vec!["only".to_owned()]), "a person is asked, and nothing was done twice");
+}
+
+/// The control: a reboot that does not show, and the step runs a second time.
+#[test]
+fn a_reboot_that_does_not_show_is_noticed() {
+    let Some((code, log)) = cut_half_way(true) else { return };
+    assert_eq!((code, log), (Some(0), vec!["only".to_owned(); 2]));
 }
