@@ -12,6 +12,7 @@ mod drive;
 mod enter;
 mod halt;
 pub mod holder;
+mod hosts;
 mod mask;
 mod observer;
 mod outputs;
@@ -131,6 +132,9 @@ pub enum EngineError {
     /// The plan cannot be made.
     #[error("{0}")]
     Plan(String),
+    /// What a person has limited it to cannot be.
+    #[error("{0}")]
+    Limit(String),
     /// The plan would touch more than its playbook allows.
     #[error("{0}")]
     TooManyTargets(String),

@@ -13,6 +13,7 @@ mod lookup;
 mod model;
 mod pooler;
 mod secret;
+mod select;
 mod service;
 
 pub use application::Application;

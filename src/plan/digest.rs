@@ -1,20 +1,25 @@
 //! What a plan is known by: one digest over what was asked for, another over what was found.
 
-use super::PlannedStep;
+use super::{Narrowing, PlannedStep};
 use crate::ids::Digest;
 use crate::playbook::Playbook;
 use crate::spec::{ActionSpec, Specs};
 use crate::value::Value;
 
-/// The digest of playbook, inputs, targets and the specs of the actions that are used.
+/// The digest of playbook, inputs, targets, the specs of the actions that are used, and what it all was narrowed to.
 pub(super) fn of_content<'a>(
     playbook: &Playbook,
     inputs: &Value,
     environment: &str,
     targets: &[String],
+    narrowing: &Narrowing,
     specs: impl Iterator<Item = &'a ActionSpec>,
 ) -> Digest {
     let mut text = format!("{}\n{inputs}\n{environment}\n{}\n", playbook.digest, targets.join(" "));
+    if !narrowing.is_none() {
+        // It is plain data as well.
+        text.push_str(&format!("{narrowing:?}\n"));
+    }
     for spec in specs {
         // A spec is plain data: its debug form names every part of it.
         text.push_str(&format!("{spec:?}\n"));

@@ -1,11 +1,12 @@
 //! The groups of a plan that is being made: whether they will run, over which items, what that locks, and how much it may
 //! touch.
 
+use super::hosts::Asking;
 use super::planner::{PlanError, Planner, Todo, both, broken};
-use super::{Decided, Item, Place, PlannedGroup, items_of};
+use super::{Decided, HostsAsked, Item, Narrowed, Place, PlannedGroup, hold_number, items_of, items_of_hosts};
 use crate::ids::{ItemId, Resource};
-use crate::playbook::{Each, Group, GroupKind, Scope, Step, Template, render, resolve_arguments};
-use crate::value::{contains_unknown, why_unknown};
+use crate::playbook::{Each, Group, GroupKind, Scope, Step, Template, pattern_of, render, resolve_arguments};
+use crate::value::{Value, contains_unknown, why_unknown};
 
 impl Planner {
     /// Decides about the groups around a step that were not looked at yet. Nothing where the step is not to be planned now:
@@ -21,8 +22,8 @@ impl Planner {
             let runs = match known {
                 Some(planned) => planned.runs.clone(),
                 None => {
-                    let (runs, laid_out) = self.plan_group(&group, item)?;
-                    if laid_out {
+                    let (runs, waits) = self.plan_group(&group, item)?;
+                    if waits {
                         return Ok(None);
                     }
                     runs
@@ -37,7 +38,8 @@ impl Planner {
         Ok(Some(all))
     }
 
-    /// Whether a group will run, and over which items; whether its steps were laid out for them.
+    /// Whether a group will run, and over which items; whether its steps were laid out for them, or the inventory is to be
+    /// asked first.
     fn plan_group(&mut self, group: &Group, item: Option<ItemId>) -> Result<(Decided, bool), PlanError> {
         let place = Place::of_group(group, item.as_ref());
         let scope = self.scope(place, &group.said(), &self.steady).map_err(broken(&group.id))?;
@@ -45,11 +47,20 @@ impl Planner {
             GroupKind::Forward { of } => Decided::Undecided { why: format!("only if {of} fails") },
             _ => self.will_run(&group.id, &group.needs, group.condition.as_ref(), item.as_ref(), &scope)?,
         };
-        let items = match group.each().filter(|_| !matches!(runs, Decided::No { .. })) {
-            Some(each) => self.items(group, each, &scope, &runs)?,
+        let each = group.each().filter(|_| !matches!(runs, Decided::No { .. }));
+        if let Some(each) = each
+            && let Some(asked) = self.hosts_to_ask(group, item.as_ref(), each, &scope)?
+        {
+            self.asking = Some(Asking { group: group.id.clone(), item, asked });
+            return Ok((runs, true));
+        }
+        let found = match each {
+            Some(each) => self.items(group, item.as_ref(), each, &scope, &runs)?,
             None => None,
         };
-        let laid_out = items.is_some();
+        let laid_out = found.is_some();
+        let (whole, excluded) = found.as_ref().map(|one| (one.whole, one.excluded.clone())).unwrap_or_default();
+        let items = found.map(|found| found.items);
         if let Some(items) = &items {
             let places: Vec<usize> = group.range().collect();
             self.todo.retain(|todo| !places.contains(&todo.place));
@@ -59,25 +70,90 @@ impl Planner {
                 }
             }
         }
-        self.groups.push(PlannedGroup { id: group.id.clone(), item, runs: runs.clone(), items });
+        self.groups.push(PlannedGroup { id: group.id.clone(), item, runs: runs.clone(), items, whole, excluded });
         Ok((runs, laid_out))
     }
 
     /// The items of a `for_each`, where its list is known by now.
-    fn items(&self, group: &Group, each: &Each, scope: &Scope, runs: &Decided) -> Result<Option<Vec<Item>>, PlanError> {
-        let evaluate = |error| PlanError::Evaluate { step: group.id.to_string(), error };
-        let list = [("list".to_owned(), each.list.clone())];
-        let resolved = resolve_arguments(&list, scope).map_err(evaluate)?;
-        let list = resolved.get("list").cloned().unwrap_or_default();
-        if contains_unknown(&list) {
-            return Ok(None);
-        }
-        match items_of(&list, each.max_targets.or(self.playbook.max_targets)) {
-            Ok(items) => Ok(Some(items)),
+    fn items(
+        &self,
+        group: &Group,
+        item: Option<&ItemId>,
+        each: &Each,
+        scope: &Scope,
+        runs: &Decided,
+    ) -> Result<Option<Narrowed>, PlanError> {
+        let found = match each.list.is_of_hosts() {
+            true => match self.hosts.get(&(group.id.clone(), item.cloned())).map(|answer| &answer.hosts) {
+                Some(Some(hosts)) => items_of_hosts(hosts),
+                _ => return Ok(None),
+            },
+            false => {
+                let list = self.list(group, each, scope)?;
+                if contains_unknown(&list) {
+                    return Ok(None);
+                }
+                items_of(&list, None)
+            }
+        };
+        let is_host = |name: &str| self.inventory.contains(name);
+        let narrowed = found.and_then(|items| self.narrowing.narrow(&group.id, items, &is_host)).and_then(|narrowed| {
+            hold_number(narrowed.items.len(), each.max_targets.or(self.playbook.max_targets))?;
+            Ok(narrowed)
+        });
+        match narrowed {
+            Ok(narrowed) => Ok(Some(narrowed)),
             // It may not run at all: then its list does not matter.
             Err(_) if *runs != Decided::Yes => Ok(None),
             Err(error) => Err(PlanError::Items { step: group.id.clone(), error }),
         }
+    }
+
+    /// What a `for_each` goes over, as far as it is known: a list, or a pattern of hosts.
+    fn list(&self, group: &Group, each: &Each, scope: &Scope) -> Result<Value, PlanError> {
+        let evaluate = |error| PlanError::Evaluate { step: group.id.to_string(), error };
+        let list = [("list".to_owned(), each.list.argument().clone())];
+        let resolved = resolve_arguments(&list, scope).map_err(evaluate)?;
+        Ok(resolved.get("list").cloned().unwrap_or_default())
+    }
+
+    /// What the inventory is to be asked for a group that goes over hosts, if it was not asked for that yet.
+    fn hosts_to_ask(
+        &self,
+        group: &Group,
+        item: Option<&ItemId>,
+        each: &Each,
+        scope: &Scope,
+    ) -> Result<Option<HostsAsked>, PlanError> {
+        if !each.list.is_of_hosts() {
+            return Ok(None);
+        }
+        let pattern = self.list(group, each, scope)?;
+        if contains_unknown(&pattern) {
+            return Ok(None);
+        }
+        let pattern = pattern_of(&pattern).map_err(|why| PlanError::Hosts { step: group.id.clone(), why })?;
+        let asked = HostsAsked { pattern, reach: false };
+        let known = self.hosts.get(&(group.id.clone(), item.cloned())).is_some_and(|answer| answer.asked == asked);
+        Ok((!known).then_some(asked))
+    }
+
+    /// A limit that nothing can be limited by is a slip: whoever gave it believes that less is touched.
+    pub(super) fn hold_limit(&self) -> Result<(), PlanError> {
+        let Some(limit) = &self.narrowing.limit else { return Ok(()) };
+        let over_hosts = |group: &Group| {
+            let of_hosts = group.each().is_some_and(|each| each.list.is_of_hosts());
+            let planned = || self.groups.iter().filter(|planned| planned.id == group.id);
+            let hosts = |items: &[Item]| {
+                items.iter().any(|item| item.value.as_str().is_some_and(|name| self.inventory.contains(name)))
+            };
+            // What it goes over is told by a run alone: then it may be hosts.
+            of_hosts || group.each().is_some() && planned().any(|one| one.items.as_deref().is_none_or(hosts))
+        };
+        if self.playbook.groups.iter().any(over_hosts) {
+            return Ok(());
+        }
+        Err(PlanError::NothingToLimit { pattern: limit.pattern.clone(), playbook: self.playbook.name.clone() })
     }
 
     pub(super) fn bound_targets(&self) -> Result<(), PlanError> {

@@ -1,12 +1,16 @@
 //! Goes through a playbook step by step, asks what is to be looked up at the targets, and writes down what can be foreseen.
 //! Nothing is ever invented: what rests on an unknown is unknown, and what rests on an earlier step's change is assumed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use super::digest;
 use super::foresee::{check_requirements, outputs_of, subjects};
+use super::hosts::{Answer, Asking};
 use super::view::View;
-use super::{Decided, DoneBefore, NoItems, Place, Plan, PlannedCheck, PlannedGroup, PlannedStep, scope_at};
+use super::{
+    Decided, DoneBefore, HostsAsked, Narrowing, NoItems, Place, Plan, PlannedCheck, PlannedGroup, PlannedStep, scope_at,
+};
 use crate::ids::{ItemId, Resource, StepId};
 use crate::playbook::{
     EvaluateError, Expression, OnFailure, Playbook, Scope, Step, Truth, complete_arguments, decide_condition,
@@ -48,6 +52,25 @@ pub enum PlanError {
         /// What is wrong.
         error: NoItems,
     },
+    /// A `for_each` goes over hosts that the inventory does not have.
+    #[error("step {step}: {why}")]
+    Hosts {
+        /// Which step.
+        step: StepId,
+        /// What is wrong.
+        why: String,
+    },
+    /// `--limit` was given, and nothing goes over hosts.
+    #[error(
+        "`--limit {pattern}` would limit nothing: no `for_each` of {playbook} goes over hosts of the inventory, and a step whose \
+         `host:` is written out is not touched by it; leave the limit out, or let the steps run `for_each: {{ hosts: … }}`"
+    )]
+    NothingToLimit {
+        /// The limit.
+        pattern: String,
+        /// The playbook.
+        playbook: String,
+    },
     /// More would be touched than the playbook allows.
     #[error("the plan touches {} targets, and `max_targets` allows {allowed}: {}", .found.len(), .found.join(", "))]
     TooManyTargets {
@@ -79,6 +102,8 @@ pub struct Lookup {
     pub arguments: Value,
     /// Whether the command itself is to be run, as its effect is `read`; else the action's read-only look is asked for.
     pub run: bool,
+    /// Which hosts of the inventory a group goes over: where this is asked, nothing else is.
+    pub hosts: Option<HostsAsked>,
 }
 
 /// A step, for an item where it runs for several.
@@ -115,6 +140,14 @@ pub struct Planner {
     asked: Option<(Decided, Value)>,
     /// What another run has done that this one goes on from.
     pub(super) done: DoneBefore,
+    /// What a person has narrowed it to.
+    pub(super) narrowing: Narrowing,
+    /// The names of the inventory's hosts: a limit binds a list of such as well.
+    pub(super) inventory: Arc<BTreeSet<String>>,
+    /// The hosts that a group waits for.
+    pub(super) asking: Option<Asking>,
+    /// What the inventory has said, for each group that goes over hosts.
+    pub(super) hosts: BTreeMap<Key, Answer>,
 }
 
 impl Planner {
@@ -137,7 +170,19 @@ impl Planner {
             targets: Vec::new(),
             asked: None,
             done: DoneBefore::default(),
+            narrowing: Narrowing::default(),
+            inventory: Arc::default(),
+            asking: None,
+            hosts: BTreeMap::new(),
         }
+    }
+
+    /// The same planner, narrowed; `inventory` are the names of all hosts that there are.
+    #[must_use]
+    pub fn narrowed(mut self, narrowing: Narrowing, inventory: Arc<BTreeSet<String>>) -> Self {
+        self.narrowing = narrowing;
+        self.inventory = inventory;
+        self
     }
 
     /// What is to be looked up next; nothing more when the plan is ready.
@@ -150,7 +195,12 @@ impl Planner {
         }
         while let Some(todo) = self.todo.front().cloned() {
             let Some(step) = self.playbook.steps.get(todo.place).cloned() else { break };
-            let Some(around) = self.enter(&step, &todo)? else { continue };
+            let Some(around) = self.enter(&step, &todo)? else {
+                match self.look_up_hosts() {
+                    Some(lookup) => return Ok(Some(lookup)),
+                    None => continue,
+                }
+            };
             let spec = self.spec(&step)?;
             let scope = self
                 .scope(Place::of_step(&step, todo.item.as_ref()), &step.said(), &self.known)
@@ -176,8 +226,9 @@ impl Planner {
             }
             self.asked = Some((runs, arguments.clone()));
             let Todo { item, .. } = todo;
-            return Ok(Some(Lookup { step: step.id, item, action: step.action, arguments, run: command }));
+            return Ok(Some(Lookup { step: step.id, item, action: step.action, arguments, run: command, hosts: None }));
         }
+        self.hold_limit()?;
         self.bound_targets()?;
         self.locks = self.name_locks()?;
         Ok(None)
@@ -185,7 +236,7 @@ impl Planner {
 
     /// What the look for the step asked about last has shown.
     pub fn answer(&mut self, prediction: Prediction) {
-        if self.answer_check(&prediction) {
+        if self.leave_hosts_open() || self.answer_check(&prediction) {
             return;
         }
         let Some(todo) = self.todo.pop_front() else { return };
@@ -235,7 +286,8 @@ impl Planner {
     pub fn finish(self) -> Plan {
         let looks = self.playbook.checks.iter().map(|check| &check.step);
         let specs = self.playbook.steps.iter().chain(looks).filter_map(|step| self.specs.get(&step.action));
-        let digest = digest::of_content(&self.playbook, &self.inputs, &self.environment, &self.targets, specs);
+        let digest =
+            digest::of_content(&self.playbook, &self.inputs, &self.environment, &self.targets, &self.narrowing, specs);
         let facts_digest = digest::of_facts(&self.playbook, &self.steps, &self.specs);
         Plan {
             format: FORMAT,
@@ -247,6 +299,7 @@ impl Planner {
             steps: self.steps,
             checks: self.checks,
             groups: self.groups,
+            narrowing: self.narrowing,
             digest,
             facts_digest,
         }

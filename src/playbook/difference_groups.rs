@@ -37,7 +37,8 @@ fn said(group: &Group) -> Fields {
         GroupKind::Parallel => add("parallel", Some("its steps run at the same time".to_owned())),
         GroupKind::Forward { of } => add("forward", Some(format!("only if {of} fails"))),
         GroupKind::Each(each) => {
-            add("for_each", Some(of_argument(&each.list)));
+            let over = if each.list.is_of_hosts() { "for_each.hosts" } else { "for_each" };
+            add(over, Some(of_argument(each.list.argument())));
             let Each { size, max_failures, max_targets, checkpoint, .. } = each;
             add("batch.size", Some(size.to_string()));
             add("batch.max_failures", Some(max_failures.to_string()));

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, Argument, Expression, InputSpec, OnFailure, Playbook, Service, Step, Template};
+use super::{Approval, Argument, Expression, InputSpec, List, OnFailure, Playbook, Service, Step, Template};
 use crate::diagnostic::Span;
 use crate::ids::{Digest, StepId};
 
@@ -62,7 +62,7 @@ pub enum GroupKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Each {
     /// The list.
-    pub list: Argument,
+    pub list: List,
     /// How many items are under way at the same time; a batch ends before the next one begins.
     pub size: u32,
     /// How many items may fail before the whole is failed.

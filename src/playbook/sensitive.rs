@@ -50,7 +50,7 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, specs: &Specs) {
         group.condition.iter().chain(approval).for_each(|condition| check.expression(condition));
         match &group.kind {
             GroupKind::Parallel | GroupKind::Forward { .. } => {}
-            GroupKind::Each(each) => check.argument(&each.list, Some("items are written down and shown")),
+            GroupKind::Each(each) => check.argument(each.list.argument(), Some("items are written down and shown")),
             // Whether the nested playbook treats it as a secret is known once it is there: `may_be_given`.
             GroupKind::Nested(nested) => nested.given.iter().for_each(|(_, given)| {
                 check.argument(given, None);

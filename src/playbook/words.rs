@@ -106,6 +106,8 @@ pub(super) const CALL: Words = Words { place: "a nested playbook", known: group!
 /// What such a step is given.
 pub(super) const NESTED: Words =
     Words { place: "the `with` of a nested playbook", known: &["name", "version", "inputs"], later: &[] };
+/// What a `for_each` over hosts of the inventory says.
+pub(super) const HOSTS: Words = Words { place: "`for_each`", known: &["hosts"], later: &[] };
 pub(super) const BATCH: Words = Words {
     place: "a batch",
     known: &["size", "max_failures", "checkpoint"],

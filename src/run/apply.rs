@@ -8,6 +8,7 @@ use super::task_state::{Intent, Status, TaskState};
 use super::{Brakes, Event, FORMAT, Phase, Record, Settlement, Task, Time};
 use crate::ids::{ItemId, RunId, StepId};
 use crate::outcome::Report;
+use crate::plan::Excluded;
 
 impl RunState {
     /// The state after a run's first record.
@@ -99,11 +100,16 @@ impl RunState {
         match &record.event {
             Event::RunStarted { .. } => return Err("a run starts once".to_owned()),
             Event::LeaseTaken { holder, .. } => self.holder = Some(holder.clone()),
-            Event::GroupEntered { task, items } => {
+            Event::GroupEntered { task, items, whole, excluded } => {
                 self.known(&task.step)?;
                 self.is_approved(task, at)?;
-                let items = items.clone().unwrap_or_default();
-                self.entered.insert(task.clone(), Entered { items, ..Entered::default() });
+                self.exceptions.extend(left_out(task, excluded));
+                let nothing = items.as_ref().is_some_and(Vec::is_empty);
+                let (items, whole, excluded) = (items.clone().unwrap_or_default(), *whole, excluded.clone());
+                self.entered.insert(task.clone(), Entered { items, whole, excluded, ..Entered::default() });
+                if nothing {
+                    self.end_groups(task, at);
+                }
             }
             Event::StepSkipped { task, reason } => {
                 self.known(&task.step)?;
@@ -382,4 +388,13 @@ impl RunState {
         self.owe(task);
         self.end_groups(task, at);
     }
+}
+
+/// What is left out of a list is no success.
+fn left_out(task: &Task, excluded: &[Excluded]) -> Option<String> {
+    if excluded.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = excluded.iter().map(|one| format!("{} ({})", one.id, one.why)).collect();
+    Some(format!("{task} left out {}: {}", names.len(), names.join(", ")))
 }

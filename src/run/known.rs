@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{RunState, Task, TaskState};
+use super::{Entered, RunState, Task, TaskState};
 use crate::ids::{ItemId, StepId};
 use crate::plan::{Item, Known, Place, scope_at};
 use crate::playbook::{Check, Child, Group, GroupKind, Scope, Step};
@@ -91,6 +91,13 @@ impl RunState {
     }
 }
 
+impl Entered {
+    /// One of its items.
+    pub fn item(&self, id: &ItemId) -> Option<&Item> {
+        self.items.iter().find(|known| &known.id == id)
+    }
+}
+
 impl Known for RunState {
     fn step(&self, step: &StepId, item: Option<&ItemId>) -> Option<Value> {
         let task = Task::at(step, item);
@@ -115,6 +122,8 @@ impl Known for RunState {
                 let (items, done, failed) = self.rounds(group, &task);
                 known["items"] = Value::Array(items);
                 known["done"] = Value::Array(done);
+                let excluded = self.entered.get(&task).map(|entered| entered.excluded.as_slice()).unwrap_or_default();
+                known["excluded"] = excluded.iter().map(|one| one.value.clone()).collect();
                 known["failed"] = Value::Array(failed);
             }
             GroupKind::Nested(_) => known["steps"] = self.inner(group, item),
@@ -123,8 +132,11 @@ impl Known for RunState {
     }
 
     fn item(&self, each: &StepId, item: &ItemId) -> Option<Value> {
-        let entered = self.entered.get(&Task::of(each))?;
-        entered.items.iter().find(|known| &known.id == item).map(|known| known.value.clone())
+        self.entered.get(&Task::of(each))?.item(item).map(|known| known.value.clone())
+    }
+
+    fn vars(&self, each: &StepId, item: &ItemId) -> Option<Value> {
+        self.entered.get(&Task::of(each))?.item(item).map(|known| known.vars.clone())
     }
 }
 

@@ -14,6 +14,7 @@ mod groups;
 mod halt;
 mod inherit;
 mod known;
+mod left;
 mod questions;
 mod record;
 mod recovery;

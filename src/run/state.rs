@@ -7,7 +7,7 @@ use super::{
     Brakes, Holder, Inheritance, Phase, Question, Record, Skip, SkipReason, StopKind, Task, TaskState, Time, Verdict,
 };
 use crate::ids::{Digest, ItemId, Resource, RunId, StepId};
-use crate::plan::{Item, Plan, PlannedStep};
+use crate::plan::{Excluded, Item, Plan, PlannedStep};
 use crate::playbook::{Playbook, Service, Step};
 
 /// What is known of a run.
@@ -79,6 +79,10 @@ pub struct RunState {
 pub struct Entered {
     /// Of a `for_each`: its items.
     pub items: Vec<Item>,
+    /// How many there were before the list was narrowed, where it was.
+    pub whole: Option<usize>,
+    /// What is left out of the list, and why.
+    pub excluded: Vec<Excluded>,
     /// Those that failed, and how.
     pub failed: BTreeMap<ItemId, String>,
     /// How many of the items, from the first on, are dealt with.

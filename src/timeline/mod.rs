@@ -3,10 +3,12 @@
 
 mod brakes;
 mod detail;
+mod narrowed;
 mod sentence;
 #[cfg(test)]
 mod tests;
 
+pub use narrowed::words as narrowed_words;
 pub use sentence::{skip_reason, verdict_words};
 
 use crate::ids::{ItemId, RunId, StepId};

@@ -1,7 +1,7 @@
 //! What a line says to people: one sentence, without a full stop.
 
-use super::brakes;
 use super::detail::since_begun;
+use super::{brakes, narrowed};
 use crate::outcome::{Outcome, Report};
 use crate::run::{
     Answer, Condition, Event, Holder, InheritMode, Inheritance, LeaseReason, Question, Record, RequestKind, RunState,
@@ -14,13 +14,10 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
     match &record.event {
         Event::RunStarted { incident, overrides, .. } => started(state, incident.as_deref(), overrides),
         Event::LeaseTaken { holder, reason } => lease(holder, *reason),
-        Event::GroupEntered { task, items: Some(items) } => {
-            let names: Vec<&str> = items.iter().take(12).map(|item| item.id.as_str()).collect();
-            let more = items.len().saturating_sub(names.len());
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            format!("{task} begins, for each of {}: {}{more}", items.len(), names.join(", "))
+        Event::GroupEntered { task, items: Some(items), whole, excluded, .. } => {
+            narrowed::entered(task, items, *whole, excluded)
         }
-        Event::GroupEntered { task, items: None } => format!("{task} begins"),
+        Event::GroupEntered { task, items: None, .. } => format!("{task} begins"),
         Event::ItemFailed { task, item, because } => {
             format!("{item} failed, and what is left of {task} is not done for it: {because}")
         }
@@ -91,6 +88,9 @@ fn started(state: &RunState, incident: Option<&str>, overrides: &[(String, Strin
     }
     if let Some(incident) = incident {
         let _ = write!(text, " (incident {incident})");
+    }
+    for words in narrowed::words(&state.plan) {
+        let _ = write!(text, "; {words}");
     }
     for (brake, why) in overrides {
         let _ = write!(text, "; the brake {brake} was passed: {why}");

@@ -16,6 +16,7 @@ pub mod faults;
 pub mod groups;
 pub mod halted;
 pub mod inherited;
+pub mod narrowed;
 pub mod page;
 pub mod plan;
 pub mod plan_json;

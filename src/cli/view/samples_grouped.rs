@@ -97,6 +97,8 @@ pub fn grouped_plan(hosts: usize) -> Plan {
         item: None,
         runs,
         items: items.cloned(),
+        whole: None,
+        excluded: Vec::new(),
     };
     let undecided = Decided::Undecided { why: "what becomes of the items of patch".to_owned() };
     Plan {
@@ -114,6 +116,7 @@ pub fn grouped_plan(hosts: usize) -> Plan {
         locks: vec!["service/web".parse().unwrap()],
         steps,
         digest: Digest::of(b"plan"),
+        narrowing: Default::default(),
         facts_digest: Digest::of(b"facts"),
         playbook: book,
     }

@@ -53,6 +53,14 @@ fn nested_key(word: &str) -> Value {
     }
 }
 
+fn hosts_key(word: &str) -> Value {
+    match word {
+        "hosts" => json!({ "description": "a group, a host or a pattern of the inventory",
+            "anyOf": [refer("text"), refer("computed"), { "type": "array", "minItems": 1, "items": refer("text") }] }),
+        _ => Value::Null,
+    }
+}
+
 fn batch_key(word: &str) -> Value {
     match word {
         "size" => counted("how many items are under way at the same time", 1),
@@ -156,8 +164,12 @@ pub(super) fn key(word: &str) -> Value {
         "sensitive" => {
             about("boolean", "its outputs live in memory alone and are never written down; for steps that only read")
         }
-        "for_each" => json!({ "description": "a list; `item` is what is in hand",
-            "anyOf": [refer("template"), refer("computed"), { "type": "array", "minItems": 1 }] }),
+        "for_each" => {
+            let mut hosts = object(&words::HOSTS, hosts_key, &["hosts"]);
+            hosts["description"] = json!("hosts of the inventory; `vars` are the variables of the one in hand");
+            json!({ "description": "a list, or hosts of the inventory; `item` is what is in hand",
+                "anyOf": [refer("template"), refer("computed"), { "type": "array", "minItems": 1 }, hosts] })
+        }
         "batch" => {
             let mut batch = object(&words::BATCH, batch_key, &[]);
             batch["description"] = json!("how the list is gone over; one item after the other where it is absent");
