@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Database, Fence, Host, Inventory, Member, Proxy, SecretRef, application, backup, cloud, cluster, link, pooler,
-    service,
+    Database, Fence, Host, Inventory, Member, Proxy, SecretRef, application, backup, cloud, cluster, group, link,
+    pooler, service,
 };
 use crate::diagnostic::nearest;
 use crate::value::{Reference, environment_problem};
@@ -23,23 +23,12 @@ pub(super) fn problems(inventory: &Inventory) -> Vec<String> {
         found.push(format!("environment: `{}`: {why}", inventory.environment));
     }
     check_names("hosts", inventory.hosts.keys(), &mut found);
-    check_names("groups", inventory.groups.keys(), &mut found);
     check_names("databases", inventory.databases.keys(), &mut found);
     check_names("proxies", inventory.proxies.keys(), &mut found);
     for (name, host) in &inventory.hosts {
         check_host(inventory, name, host, &mut found);
     }
-    for (name, members) in &inventory.groups {
-        if members.is_empty() {
-            found.push(format!("groups.{name}: it has no hosts, and an empty group is never taken for all hosts"));
-        }
-        for member in members {
-            check_reference(&format!("groups.{name}"), "host", member, &inventory.hosts, &mut found);
-        }
-        if inventory.hosts.contains_key(name) {
-            found.push(format!("groups.{name}: a host has the same name, so `host: {name}` could mean either"));
-        }
-    }
+    group::problems(inventory, &mut found);
     for (name, database) in &inventory.databases {
         check_database(inventory, name, database, &mut found);
     }
@@ -62,6 +51,7 @@ fn check_host(inventory: &Inventory, name: &str, host: &Host, found: &mut Vec<St
         found.push(format!("hosts.{name}.connect_timeout_seconds: it has to be more than 0 and at most 3600"));
     }
     check_password(&format!("hosts.{name}"), host.password.as_ref(), found);
+    group::check_vars(&format!("hosts.{name}.vars"), &host.vars, found);
     let Some(jump) = &host.jump else { return };
     check_reference(&format!("hosts.{name}.jump"), "host", jump, &inventory.hosts, found);
     let mut seen = BTreeSet::from([name]);

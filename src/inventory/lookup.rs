@@ -59,8 +59,11 @@ impl Inventory {
     /// # Errors
     /// When there is none.
     pub fn host(&self, name: &str) -> Result<&Host, InventoryError> {
-        match self.groups.get(name) {
-            Some(hosts) => Err(InventoryError::Group { name: name.to_owned(), hosts: hosts.join(", ") }),
+        if let Some(host) = self.hosts.get(name) {
+            return Ok(host);
+        }
+        match self.tree().hosts_in(self, name) {
+            Some(hosts) => Err(InventoryError::Group { name: name.to_owned(), hosts: shortened(&hosts) }),
             None => find("host", name, &self.hosts),
         }
     }
@@ -73,10 +76,8 @@ impl Inventory {
         if let Some((host, _)) = self.hosts.get_key_value(name) {
             return Ok(vec![host.as_str()]);
         }
-        if let Some(members) = self.groups.get(name) {
-            return Ok(members.iter().map(String::as_str).collect());
-        }
-        Err(unknown("host or group", name, self.hosts.keys().chain(self.groups.keys())))
+        let known = self.hosts.keys().chain(self.groups.keys());
+        self.tree().hosts_in(self, name).ok_or_else(|| unknown("host or group", name, known))
     }
 
     /// Holds that there is an entry of this name of a kind, which is named as the types of inputs name it. A kind that is
@@ -139,7 +140,11 @@ pub(super) fn find<'a, T>(
     known.get(name).ok_or_else(|| unknown(kind, name, known.keys()))
 }
 
-fn unknown<'a>(kind: &'static str, name: &str, known: impl Iterator<Item = &'a String> + Clone) -> InventoryError {
+pub(super) fn unknown<'a>(
+    kind: &'static str,
+    name: &str,
+    known: impl Iterator<Item = &'a String> + Clone,
+) -> InventoryError {
     InventoryError::Unknown {
         kind,
         name: name.to_owned(),
@@ -153,8 +158,16 @@ pub(super) fn hint(kind: &str, nearest: Option<&str>, known: &[String]) -> Strin
     match (nearest, known) {
         (Some(near), _) => format!(": did you mean `{near}`?"),
         (None, []) => format!(": it has no {kind} at all"),
-        (None, known) => format!(": it has {}", known.join(", ")),
+        (None, known) => format!(": it has {}", shortened(known)),
     }
+}
+
+/// The first of many names: nobody reads a thousand of them in an error.
+fn shortened<T: AsRef<str>>(names: &[T]) -> String {
+    const SHOWN: usize = 12;
+    let first: Vec<&str> = names.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    let more = if names.len() > SHOWN { format!(" and {} more", names.len() - SHOWN) } else { String::new() };
+    format!("{}{more}", first.join(", "))
 }
 
 #[cfg(test)]
@@ -162,19 +175,11 @@ mod tests {
     use super::*;
 
     fn inventory() -> Inventory {
-        let host = |address: &str| Host {
-            address: address.to_owned(),
-            port: 22,
-            user: None,
-            identity_file: None,
-            password: None,
-            known_hosts: None,
-            jump: None,
-            connect_timeout_seconds: 5.0,
-        };
+        let host = |address: &str| Host { address: address.to_owned(), ..Host::default() };
+        let group = crate::inventory::Group { hosts: vec!["db1".to_owned(), "db2".to_owned()], ..Default::default() };
         Inventory {
             hosts: BTreeMap::from([("db1".to_owned(), host("a")), ("db2".to_owned(), host("b"))]),
-            groups: BTreeMap::from([("both".to_owned(), vec!["db1".to_owned(), "db2".to_owned()])]),
+            groups: BTreeMap::from([("both".to_owned(), group)]),
             ..Inventory::default()
         }
     }
@@ -211,7 +216,12 @@ mod tests {
         assert_eq!(inventory.hosts_of("both").unwrap(), ["db1", "db2"]);
         assert_eq!(inventory.hosts_of("db2").unwrap(), ["db2"]);
         let error = inventory.host("both").unwrap_err().to_string();
-        assert!(error.contains("for_each: [db1, db2]") && error.contains(r#"host: "{{item}}""#), "{error}");
+        assert!(
+            error.contains("(db1, db2)")
+                && error.contains("for_each: { hosts: both }")
+                && error.contains(r#"host: "{{item}}""#),
+            "{error}"
+        );
         assert!(inventory.hosts_of("bosh").unwrap_err().to_string().contains("did you mean `both`"));
     }
 }

@@ -7,6 +7,7 @@ mod backup;
 mod check;
 mod cloud;
 mod cluster;
+mod group;
 mod link;
 mod load;
 mod lookup;
@@ -15,17 +16,20 @@ mod pooler;
 mod secret;
 mod select;
 mod service;
+mod tree;
 
 pub use application::Application;
 pub use backup::Backup;
 pub use cloud::Cloud;
 pub use cluster::{Cluster, is_namespace};
+pub use group::{ALL, Group, UNGROUPED};
 pub use link::{Far, FarPath, Link, LinkPath};
 pub use load::load;
-pub use model::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef};
+pub use model::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef, Variables};
 pub use pooler::{Pooler, is_pool_name};
 pub use secret::{MASK, MaskedStream, Masker, Secret, Secrets};
 pub use service::{Health, Service, ServiceTls};
+pub use tree::Origin;
 
 use std::path::PathBuf;
 
@@ -71,13 +75,21 @@ pub enum InventoryError {
     /// A group where one host is wanted.
     #[error(
         "`{name}` is a group of hosts ({hosts}), and one host is wanted here: let the step run for each of them \
-         (`for_each: [{hosts}]` and `host: \"{{{{item}}}}\"`)"
+         (`for_each: {{ hosts: {name} }}` and `host: \"{{{{item}}}}\"`)"
     )]
     Group {
         /// The group.
         name: String,
-        /// Its hosts.
+        /// The first of its hosts.
         hosts: String,
+    },
+    /// A pattern of hosts that cannot be understood, or means none.
+    #[error("the hosts `{pattern}`: {why}")]
+    Pattern {
+        /// What was given.
+        pattern: String,
+        /// What is wrong with it.
+        why: String,
     },
     /// A secret that cannot be found where its reference says.
     #[error("the secret `{reference}` cannot be read: {why}")]

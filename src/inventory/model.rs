@@ -5,7 +5,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Application, Backup, Cloud, Cluster, Link, Pooler, Secrets, Service};
+use super::tree::Planted;
+use super::{Application, Backup, Cloud, Cluster, Group, Link, Pooler, Secrets, Service};
+
+/// Variables of a host or a group: values that steps may use, never secrets.
+pub type Variables = serde_json::Map<String, crate::value::Value>;
 
 /// What playbooks act on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -16,9 +20,10 @@ pub struct Inventory {
     /// The `playbook serve` that owns the state of this environment.
     pub server: Option<String>,
     /// Hosts that commands run on over ssh.
+    #[serde(deserialize_with = "super::group::hosts")]
     pub hosts: BTreeMap<String, Host>,
     /// Names for several hosts.
-    pub groups: BTreeMap<String, Vec<String>>,
+    pub groups: BTreeMap<String, Group>,
     /// Database clusters.
     pub databases: BTreeMap<String, Database>,
     /// Proxies in front of them.
@@ -42,13 +47,16 @@ pub struct Inventory {
     /// Where the secrets are asked for that it refers to, and those of inputs: in memory alone.
     #[serde(skip)]
     pub secrets: Secrets,
+    /// Who is in which group, made when it is first asked for. Change nothing above once it was.
+    #[serde(skip)]
+    pub tree: Planted,
 }
 
 impl Inventory {
     /// The same for one more attempt: what it refers to is read anew.
     #[must_use]
     pub fn anew(&self) -> Self {
-        Self { secrets: self.secrets.anew(), ..self.clone() }
+        Self { secrets: self.secrets.anew(), tree: self.tree.shared(), ..self.clone() }
     }
 }
 
@@ -80,6 +88,38 @@ pub struct Host {
     /// How long connecting may take, in seconds.
     #[serde(default = "connect_seconds")]
     pub connect_timeout_seconds: f64,
+    /// Its own variables.
+    #[serde(default, skip_serializing_if = "Variables::is_empty")]
+    pub vars: Variables,
+    /// Where it stands among the hosts of its file.
+    #[serde(skip)]
+    pub place: usize,
+    /// Why it must not be connected to, where its file asks for a way to it that we do not go (another command, another
+    /// protocol, a password in clear text): it is refused when it is used, as another way might lead to another machine.
+    #[serde(skip)]
+    pub refused: Option<String>,
+    /// Whether it is only there as the way to others, and stands for itself in no group.
+    #[serde(skip)]
+    pub only_a_way: bool,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Self {
+            address: String::new(),
+            port: ssh_port(),
+            user: None,
+            identity_file: None,
+            password: None,
+            known_hosts: None,
+            jump: None,
+            connect_timeout_seconds: connect_seconds(),
+            vars: Variables::new(),
+            place: 0,
+            refused: None,
+            only_a_way: false,
+        }
+    }
 }
 
 /// A PostgreSQL cluster: a primary and its standbys.

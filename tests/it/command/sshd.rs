@@ -70,12 +70,10 @@ impl Sshd {
         Host {
             address: "127.0.0.1".to_owned(),
             port: self.port,
-            user: None,
             identity_file: Some(self.at("user")),
-            password: None,
             known_hosts: Some(self.at("known_hosts")),
-            jump: None,
             connect_timeout_seconds: 10.0,
+            ..Host::default()
         }
     }
 

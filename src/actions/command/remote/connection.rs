@@ -78,6 +78,9 @@ impl Connection {
 
     fn open_through(reach: &Reach, name: &str, given_up: &Arc<AtomicBool>, left: usize) -> Result<Self, String> {
         let host = reach.inventory.host(name).map_err(|error| error.to_string())?;
+        if let Some(why) = &host.refused {
+            return Err(format!("{name} is not connected to: {why}"));
+        }
         let limit = Duration::try_from_secs_f64(host.connect_timeout_seconds).unwrap_or(Duration::from_secs(5));
         let patience = || Patience { until: Instant::now() + limit, given_up: given_up.clone() };
         let place = format!("{name} ({}:{})", host.address, host.port);
