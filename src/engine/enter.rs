@@ -5,8 +5,8 @@ use super::drive::Drive;
 use super::prepare::{Refusal, holds, refused};
 use super::{EngineError, hosts};
 use crate::inventory::Inventory;
-use crate::plan::{Item, Narrowed, NoItems, changed_variables, hold_number, items_of, items_of_hosts};
-use crate::playbook::{Each, Scope, pattern_of, resolve_arguments, said_by};
+use crate::plan::{Batches, Item, Narrowed, NoItems, PlannedGroup, changed_variables, items_of, items_of_hosts};
+use crate::playbook::{Amount, Each, Scope, pattern_of, resolve_arguments, said_by};
 use crate::run::{Event, RunState, SkipReason, Task};
 use crate::value::contains_unknown;
 
@@ -36,8 +36,9 @@ impl Drive<'_> {
             Some(each) => Some(items(&state, task, each, &scope, self.tools.inventory)?),
             None => None,
         };
-        let (whole, excluded) = found.as_ref().map(|one| (one.whole, one.excluded.clone())).unwrap_or_default();
-        let items = found.map(|found| found.items);
+        let goes_over = found.is_some();
+        let (Narrowed { items, whole, excluded, .. }, batches) = found.unwrap_or_default();
+        let items = goes_over.then_some(items);
         let what = serde_json::json!(items);
         let targets = match &items {
             Some(items) => items.iter().map(|item| item.id.to_string()).collect(),
@@ -46,18 +47,21 @@ impl Drive<'_> {
         if let Some(wanted) = self.wanted(task, group.approval.as_ref(), &scope, &what, &targets)? {
             return Ok(wanted);
         }
-        Ok(vec![Event::GroupEntered { task: task.clone(), items, whole, excluded }])
+        let Batches { sizes: batches, max_failures, min_healthy } = batches;
+        let task = task.clone();
+        Ok(vec![Event::GroupEntered { task, items, batches, max_failures, min_healthy, whole, excluded }])
     }
 }
 
-/// The items that a `for_each` goes over: those of the plan, where it knew them, or it has drifted.
+/// The items that a `for_each` goes over, and the batches that it takes them in: those of the plan, where it knew them, or it
+/// has drifted.
 fn items(
     state: &RunState,
     task: &Task,
     each: &Each,
     scope: &Scope,
     inventory: &Inventory,
-) -> Result<Narrowed, Refusal> {
+) -> Result<(Narrowed, Batches), Refusal> {
     let list = [("list".to_owned(), each.list.argument().clone())];
     let said = said_by(&list);
     let list = resolve_arguments(&list, scope).map_err(|error| Refusal::no(error.to_string()))?;
@@ -76,16 +80,17 @@ fn items(
     let mut found = state.plan.narrowing.narrow(&task.step, items, &is_host).map_err(refused)?;
     let planned = state.plan.groups.iter().find(|planned| planned.id == task.step && planned.item == task.item);
     // Whoever did not answer when the plan was made is left out, whether it answers by now or not: that was shown.
-    if let Some(planned) = planned {
-        found.items.retain(|item| !planned.excluded.iter().any(|left_out| left_out.id == item.id));
-        found.excluded.clone_from(&planned.excluded);
-    }
-    hold_number(found.items.len(), each.max_targets.or(state.playbook().max_targets)).map_err(refused)?;
+    let left_out = planned.iter().flat_map(|planned| &planned.excluded);
+    found.leave_out(&left_out.map(|one| (one.id.clone(), one.why.clone())).collect());
+    let batches = found
+        .in_batches(each, state.playbook().max_targets, scope)
+        .map_err(|error| Refusal::no(error.to_string()))?
+        .ok_or_else(|| Refusal::no("how large batches are rests on something that is not known"))?;
     match planned.and_then(|planned| planned.items.as_ref()) {
         Some(planned) if planned != &found.items && !state.rests_on_a_hand(&said, task.step.frame()) => {
             Err(Refusal::drift(format!("the world drifted from the plan: {}", difference(task, planned, &found.items))))
         }
-        _ => Ok(found),
+        _ => held_to(state, task, planned, each, &batches).map(|()| (found, batches)),
     }
 }
 
@@ -101,4 +106,31 @@ fn difference(task: &Task, was: &[Item], is: &[Item]) -> String {
         if variables.is_empty() { was.id.to_string() } else { format!("{} ({})", was.id, variables.join(", ")) }
     });
     format!("what the inventory says of hosts of {task} was changed: {}", changed.collect::<Vec<_>>().join(", "))
+}
+
+/// The batches as well are those of the plan, where it knew them.
+fn held_to(
+    state: &RunState,
+    task: &Task,
+    planned: Option<&PlannedGroup>,
+    each: &Each,
+    batches: &Batches,
+) -> Result<(), Refusal> {
+    let Some(planned) = planned.filter(|planned| !planned.batches.is_empty()) else { return Ok(()) };
+    let was = Batches {
+        sizes: planned.batches.clone(),
+        max_failures: planned.max_failures,
+        min_healthy: planned.min_healthy,
+    };
+    let given = each.amounts().filter_map(|(_, amount)| match amount {
+        Amount::Given(template) => Some(template.source.as_str()),
+        _ => None,
+    });
+    let said: String = given.collect::<Vec<_>>().join("\n");
+    if was == *batches || state.rests_on_a_hand(&said, task.step.frame()) {
+        return Ok(());
+    }
+    Err(Refusal::drift(format!(
+        "the world drifted from the plan: {task} was to go over its items in {was}, and would now do so in {batches}"
+    )))
 }

@@ -132,6 +132,9 @@ pub enum EngineError {
     /// The plan cannot be made.
     #[error("{0}")]
     Plan(String),
+    /// More hosts do not answer than the playbook lets be.
+    #[error("{0}")]
+    Unreachable(String),
     /// What a person has limited it to cannot be.
     #[error("{0}")]
     Limit(String),

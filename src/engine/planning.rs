@@ -61,6 +61,7 @@ impl Engine {
             | PlanError::Items { error: NoItems::Limited { .. } | NoItems::Mixed { .. }, .. } => {
                 EngineError::Limit(error.to_string())
             }
+            PlanError::Items { error: NoItems::Silent { .. }, .. } => EngineError::Unreachable(error.to_string()),
             other => EngineError::Plan(other.to_string()),
         };
         let mut planner = Planner::new(playbook, inputs, &environment, &specs)

@@ -3,7 +3,9 @@
 
 use super::hosts::Asking;
 use super::planner::{PlanError, Planner, Todo, both, broken};
-use super::{Decided, HostsAsked, Item, Narrowed, Place, PlannedGroup, hold_number, items_of, items_of_hosts};
+use super::{
+    Batches, Decided, HostsAsked, Item, Narrowed, NoList, Place, PlannedGroup, items_of, items_of_hosts, silent_of,
+};
 use crate::ids::{ItemId, Resource};
 use crate::playbook::{Each, Group, GroupKind, Scope, Step, Template, pattern_of, render, resolve_arguments};
 use crate::value::{Value, contains_unknown, why_unknown};
@@ -59,8 +61,9 @@ impl Planner {
             None => None,
         };
         let laid_out = found.is_some();
-        let (whole, excluded) = found.as_ref().map(|one| (one.whole, one.excluded.clone())).unwrap_or_default();
-        let items = found.map(|found| found.items);
+        let (found, batches) = found.unwrap_or_default();
+        let Narrowed { items, whole, excluded, .. } = found;
+        let items = laid_out.then_some(items);
         if let Some(items) = &items {
             let places: Vec<usize> = group.range().collect();
             self.todo.retain(|todo| !places.contains(&todo.place));
@@ -70,11 +73,23 @@ impl Planner {
                 }
             }
         }
-        self.groups.push(PlannedGroup { id: group.id.clone(), item, runs: runs.clone(), items, whole, excluded });
+        let Batches { sizes: batches, max_failures, min_healthy } = batches.unwrap_or_default();
+        let (id, own) = (group.id.clone(), runs.clone());
+        self.groups.push(PlannedGroup {
+            id,
+            item,
+            runs: own,
+            items,
+            whole,
+            excluded,
+            batches,
+            max_failures,
+            min_healthy,
+        });
         Ok((runs, laid_out))
     }
 
-    /// The items of a `for_each`, where its list is known by now.
+    /// The items of a `for_each` and the batches that they are taken in, where its list is known by now.
     fn items(
         &self,
         group: &Group,
@@ -82,30 +97,32 @@ impl Planner {
         each: &Each,
         scope: &Scope,
         runs: &Decided,
-    ) -> Result<Option<Narrowed>, PlanError> {
-        let found = match each.list.is_of_hosts() {
-            true => match self.hosts.get(&(group.id.clone(), item.cloned())).map(|answer| &answer.hosts) {
-                Some(Some(hosts)) => items_of_hosts(hosts),
-                _ => return Ok(None),
-            },
-            false => {
-                let list = self.list(group, each, scope)?;
-                if contains_unknown(&list) {
-                    return Ok(None);
-                }
-                items_of(&list, None)
-            }
+    ) -> Result<Option<(Narrowed, Option<Batches>)>, PlanError> {
+        let list = match each.list.is_of_hosts() {
+            true => Value::Null,
+            false => self.list(group, each, scope)?,
         };
-        let is_host = |name: &str| self.inventory.contains(name);
-        let narrowed = found.and_then(|items| self.narrowing.narrow(&group.id, items, &is_host)).and_then(|narrowed| {
-            hold_number(narrowed.items.len(), each.max_targets.or(self.playbook.max_targets))?;
-            Ok(narrowed)
-        });
-        match narrowed {
-            Ok(narrowed) => Ok(Some(narrowed)),
+        let hosts = self.hosts.get(&(group.id.clone(), item.cloned())).and_then(|answer| answer.hosts.as_deref());
+        if contains_unknown(&list) || each.list.is_of_hosts() && hosts.is_none() {
+            return Ok(None);
+        }
+        let hosts = hosts.unwrap_or_default();
+        let laid_out = || -> Result<(Narrowed, Option<Batches>), NoList> {
+            let items = if each.list.is_of_hosts() { items_of_hosts(hosts)? } else { items_of(&list, None)? };
+            let is_host = |name: &str| self.inventory.contains(name);
+            let mut narrowed = self.narrowing.narrow(&group.id, items, &is_host)?;
+            if let Some(unreachable) = &each.unreachable {
+                narrowed.hold_reach(unreachable, &silent_of(hosts), scope)?;
+            }
+            let batches = narrowed.in_batches(each, self.playbook.max_targets, scope)?;
+            Ok((narrowed, batches))
+        };
+        match laid_out() {
+            Ok(laid_out) => Ok(Some(laid_out)),
             // It may not run at all: then its list does not matter.
             Err(_) if *runs != Decided::Yes => Ok(None),
-            Err(error) => Err(PlanError::Items { step: group.id.clone(), error }),
+            Err(NoList::Items(error)) => Err(PlanError::Items { step: group.id.clone(), error }),
+            Err(NoList::Batches(error)) => Err(PlanError::Batches { step: group.id.clone(), error }),
         }
     }
 
@@ -133,7 +150,7 @@ impl Planner {
             return Ok(None);
         }
         let pattern = pattern_of(&pattern).map_err(|why| PlanError::Hosts { step: group.id.clone(), why })?;
-        let asked = HostsAsked { pattern, reach: false };
+        let asked = HostsAsked { pattern, reach: each.unreachable.is_some() };
         let known = self.hosts.get(&(group.id.clone(), item.cloned())).is_some_and(|answer| answer.asked == asked);
         Ok((!known).then_some(asked))
     }

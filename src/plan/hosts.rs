@@ -1,6 +1,8 @@
 //! The hosts of a `for_each`: what the inventory is asked for, and what it says. It never looks itself: a planner asks, and is
 //! told.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Item, Lookup, NoItems, PlanError, Planner};
@@ -65,6 +67,11 @@ pub fn items_of_hosts(hosts: &[HostFound]) -> Result<Vec<Item>, NoItems> {
         item.vars = host.vars.clone();
     }
     Ok(items)
+}
+
+/// The hosts that do not answer, and why.
+pub fn silent_of(hosts: &[HostFound]) -> BTreeMap<String, String> {
+    hosts.iter().filter_map(|host| Some((host.name.clone(), host.silent.clone()?))).collect()
 }
 
 /// The variables that differ between two looks at a host, by name.

@@ -50,6 +50,21 @@ pub enum NoItems {
         /// How many hosts there are.
         whole: usize,
     },
+    /// Too many of its hosts do not answer.
+    #[error(
+        "{found} of {of} hosts do not answer, and `unreachable_at_plan` lets {allowed} be; look at them first, or leave them out \
+         with --limit: {names}"
+    )]
+    Silent {
+        /// How many do not.
+        found: usize,
+        /// Of how many.
+        of: usize,
+        /// How many need not.
+        allowed: usize,
+        /// Which, and why.
+        names: String,
+    },
     /// Some of it are hosts, and some are not.
     #[error(
         "`--limit` cannot tell what is meant: the list of `for_each` has hosts of the inventory ({host}) and other things \

@@ -1,5 +1,6 @@
 //! Playbook + inputs + facts → Plan. It asks what to look up and is told; it never looks itself. Pure.
 
+mod batches;
 mod checks;
 mod digest;
 mod done;
@@ -17,15 +18,16 @@ mod planner;
 mod scope;
 mod view;
 
+pub use batches::{Batches, NoBatches, batches_of, batches_written, spread};
 pub use done::{DoneBefore, DoneStep};
 pub use drift::{Drift, DriftKind, drift};
 pub use file::{DEFAULT_MAX_AGE, Here, PlanFile, PlanFileError};
 pub use foresee::{check_requirements, subjects};
 pub use hand::{Hand, conditions};
-pub use hosts::{Excluded, HostFound, HostsAsked, changed_variables, items_of_hosts};
+pub use hosts::{Excluded, HostFound, HostsAsked, changed_variables, items_of_hosts, silent_of};
 pub use items::{Item, NoItems, hold_number, items_of};
 pub use model::{Decided, Plan, PlannedCheck, PlannedGroup, PlannedStep, Requirement};
-pub use narrow::{Again, Limit, Narrowed, Narrowing, Which};
+pub use narrow::{Again, Limit, Narrowed, Narrowing, NoList, Which};
 pub use otherwise::{Otherwise, Then, otherwise};
 pub use planner::{Lookup, PlanError, Planner};
 pub use scope::{Known, Place, scope_at};

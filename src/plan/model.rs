@@ -96,7 +96,7 @@ pub struct PlannedGroup {
     pub item: Option<ItemId>,
     /// Whether it will run.
     pub runs: Decided,
-    /// Of a `for_each`: its list, where it is known.
+    /// Of a `for_each`: its list, where it is known, in the order in which it is gone over.
     pub items: Option<Vec<Item>>,
     /// Of a `for_each` that was narrowed: how many items its list had before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +104,20 @@ pub struct PlannedGroup {
     /// Of a `for_each`: what is left out of its list, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded: Vec<Excluded>,
+    /// How many items each batch takes, where that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub batches: Vec<u32>,
+    /// How many items may fail in all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub max_failures: u32,
+    /// How many items must be well beside those of the batch in hand.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub min_healthy: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Plan {

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::batches::{Beside, batches_beside};
 use super::hosts::Excluded;
-use super::{Item, NoItems};
+use super::{Batches, Item, NoBatches, NoItems, hold_number, spread};
 use crate::ids::{ItemId, RunId, StepId};
+use crate::playbook::{Each, Scope, Unreachable};
 
 /// What a plan is narrowed to.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -57,8 +59,89 @@ pub struct Narrowed {
     pub items: Vec<Item>,
     /// How many items it had, where some were taken away.
     pub whole: Option<usize>,
-    /// What is not there any more.
+    /// What is left out of it, and why.
     pub excluded: Vec<Excluded>,
+    /// What counts where so many items have to be well.
+    pub beside: Beside,
+}
+
+impl Narrowed {
+    /// Leaves out what does not answer.
+    pub fn leave_out(&mut self, silent: &BTreeMap<ItemId, String>) {
+        let before = self.items.len();
+        let (out, kept): (Vec<Item>, Vec<Item>) =
+            std::mem::take(&mut self.items).into_iter().partition(|item| silent.contains_key(&item.id));
+        self.items = kept;
+        self.beside.silent += before - self.items.len();
+        self.excluded.extend(out.into_iter().map(|item| {
+            let why = silent.get(&item.id).cloned().unwrap_or_default();
+            Excluded { id: item.id, value: item.value, why }
+        }));
+    }
+
+    /// Holds a list of hosts to how many may not answer, and leaves those out where the playbook says so.
+    ///
+    /// # Errors
+    /// When more do not answer than may, or none does.
+    pub(super) fn hold_reach(
+        &mut self,
+        unreachable: &Unreachable,
+        silent: &BTreeMap<String, String>,
+        scope: &Scope,
+    ) -> Result<(), NoList> {
+        let why = |item: &Item| silent.get(item.value.as_str()?).cloned();
+        let found: BTreeMap<ItemId, String> =
+            self.items.iter().filter_map(|item| Some((item.id.clone(), why(item)?))).collect();
+        let of = self.items.len();
+        let max = unreachable.max.known(scope).map_err(|message| NoBatches::Amount { key: "max", message })?;
+        let items = u32::try_from(of).unwrap_or(u32::MAX);
+        // What is not known yet allows nothing.
+        let allowed = max.and_then(|max| max.down(items)).unwrap_or(0) as usize;
+        if found.len() > allowed || found.len() == of && of > 0 {
+            let names: Vec<String> = found.iter().map(|(id, why)| format!("{id} ({why})")).collect();
+            return Err(NoItems::Silent { found: names.len(), of, allowed, names: first_of(&names) }.into());
+        }
+        if unreachable.exclude {
+            let told = found.into_iter().map(|(id, why)| (id, format!("unreachable at plan: {why}")));
+            self.leave_out(&told.collect());
+        }
+        Ok(())
+    }
+
+    /// Puts it into the order and the batches in which it is gone over; nothing where an amount is not known yet.
+    ///
+    /// # Errors
+    /// When it has more items than it may, or cannot be gone over as the playbook says.
+    pub fn in_batches(&mut self, each: &Each, most: Option<u32>, scope: &Scope) -> Result<Option<Batches>, NoList> {
+        hold_number(self.items.len(), each.max_targets.or(most))?;
+        if self.items.is_empty() {
+            // What another run has done already needs no batches.
+            return Ok(Some(Batches::default()));
+        }
+        let batches = batches_beside(each, self.items.len(), self.beside, scope)?;
+        self.items = spread(each, std::mem::take(&mut self.items))?;
+        Ok(batches)
+    }
+}
+
+/// So many of them are named.
+const NAMED: usize = 10;
+
+fn first_of(names: &[String]) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let listed = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{listed} and {more} more") } else { listed }
+}
+
+/// Why a list cannot be gone over.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoList {
+    /// As a list.
+    #[error(transparent)]
+    Items(#[from] NoItems),
+    /// In batches.
+    #[error(transparent)]
+    Batches(#[from] NoBatches),
 }
 
 impl Narrowing {
@@ -82,7 +165,7 @@ impl Narrowing {
             Some(limit) => limit.keep(items, is_host)?,
             None => items,
         };
-        let mut narrowed = Narrowed { items, whole: None, excluded: Vec::new() };
+        let mut narrowed = Narrowed { items, ..Narrowed::default() };
         if let Some(again) = &self.again
             && let Some(wanted) = again.items.get(group)
         {
@@ -94,6 +177,7 @@ impl Narrowing {
             narrowed.items.retain(|item| wanted.contains(&item.id));
         }
         narrowed.whole = (narrowed.items.len() < whole).then_some(whole);
+        narrowed.beside.untouched = whole - narrowed.items.len();
         Ok(narrowed)
     }
 }

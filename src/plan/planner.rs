@@ -9,7 +9,8 @@ use super::foresee::{check_requirements, outputs_of, subjects};
 use super::hosts::{Answer, Asking};
 use super::view::View;
 use super::{
-    Decided, DoneBefore, HostsAsked, Narrowing, NoItems, Place, Plan, PlannedCheck, PlannedGroup, PlannedStep, scope_at,
+    Decided, DoneBefore, HostsAsked, Narrowing, NoBatches, NoItems, Place, Plan, PlannedCheck, PlannedGroup,
+    PlannedStep, scope_at,
 };
 use crate::ids::{ItemId, Resource, StepId};
 use crate::playbook::{
@@ -70,6 +71,14 @@ pub enum PlanError {
         pattern: String,
         /// The playbook.
         playbook: String,
+    },
+    /// The list of a `for_each` cannot be taken in batches as the playbook says.
+    #[error("step {step}: {error}")]
+    Batches {
+        /// Which step.
+        step: StepId,
+        /// What is wrong.
+        error: NoBatches,
     },
     /// More would be touched than the playbook allows.
     #[error("the plan touches {} targets, and `max_targets` allows {allowed}: {}", .found.len(), .found.join(", "))]

@@ -1,8 +1,10 @@
 //! What of a group of steps is compared when two playbooks are. A `for_each` around one step is a part of that step, as it
 //! is written: it is no thing of its own.
 
-use super::super::{Each, Group, GroupKind, Playbook, Step};
+use super::super::{Each, Group, GroupKind, OnItemFailure, Playbook, Step};
 use super::brakes::of_approval;
+use crate::value::format_seconds;
+
 use super::{Fields, of_argument, of_failure, of_step};
 
 /// A step, with where it stands.
@@ -30,6 +32,23 @@ pub(super) fn groups(book: &Playbook) -> Vec<(String, Fields)> {
     book.groups.iter().filter(alone).map(|group| (group.id.to_string(), fields(group))).collect()
 }
 
+fn of_each(each: &Each, add: &mut dyn FnMut(&str, Option<String>)) {
+    let Each { sizes, max_failures, max_targets, checkpoint, pause, min_healthy, spread, .. } = each;
+    let sizes: Vec<String> = sizes.iter().map(ToString::to_string).collect();
+    add("batch.size", Some(sizes.join(", ")));
+    add("batch.max_failures", Some(max_failures.to_string()));
+    add("batch.pause", (*pause > 0.0).then(|| format_seconds(*pause)));
+    add("batch.min_healthy", min_healthy.as_ref().map(ToString::to_string));
+    add("batch.spread", spread.clone());
+    add("batch.checkpoint", checkpoint.clone());
+    let rolls_back = each.on_item_failure != OnItemFailure::default();
+    let unreachable = each.unreachable.as_ref();
+    add("unreachable_at_plan.exclude", unreachable.map(|unreachable| unreachable.exclude.to_string()));
+    add("unreachable_at_plan.max", unreachable.map(|unreachable| unreachable.max.to_string()));
+    add("on_item_failure", rolls_back.then(|| each.on_item_failure.word().to_owned()));
+    add("max_targets", max_targets.map(|most| most.to_string()));
+}
+
 fn said(group: &Group) -> Fields {
     let mut fields = Vec::new();
     let mut add = |name: &str, text: Option<String>| fields.extend(text.map(|text| (name.to_owned(), text)));
@@ -39,11 +58,7 @@ fn said(group: &Group) -> Fields {
         GroupKind::Each(each) => {
             let over = if each.list.is_of_hosts() { "for_each.hosts" } else { "for_each" };
             add(over, Some(of_argument(each.list.argument())));
-            let Each { size, max_failures, max_targets, checkpoint, .. } = each;
-            add("batch.size", Some(size.to_string()));
-            add("batch.max_failures", Some(max_failures.to_string()));
-            add("batch.checkpoint", checkpoint.clone());
-            add("max_targets", max_targets.map(|most| most.to_string()));
+            of_each(each, &mut add);
         }
         GroupKind::Nested(nested) => {
             add("uses", Some("playbook".to_owned()));

@@ -5,7 +5,11 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, Argument, Expression, InputSpec, List, OnFailure, Playbook, Service, Step, Template};
+use super::batch::sizes;
+use super::{
+    Amount, Approval, Argument, Expression, InputSpec, List, OnFailure, OnItemFailure, Playbook, Service, Step,
+    Template, Unreachable,
+};
 use crate::diagnostic::Span;
 use crate::ids::{Digest, StepId};
 
@@ -63,16 +67,38 @@ pub enum GroupKind {
 pub struct Each {
     /// The list.
     pub list: List,
-    /// How many items are under way at the same time; a batch ends before the next one begins.
-    pub size: u32,
-    /// How many items may fail before the whole is failed.
-    pub max_failures: u32,
+    /// How many items are under way at the same time, in the first batch and those behind it; the last one holds for all
+    /// that follow. A batch ends before the next one begins.
+    #[serde(rename = "size", with = "sizes")]
+    pub sizes: Vec<Amount>,
+    /// How many items may fail, in all batches together, before the whole is failed; a share is rounded down.
+    pub max_failures: Amount,
     /// The most items that the list may have.
     pub max_targets: Option<u32>,
     /// The name of the safe state that stands after each batch in which nothing failed: a rollback to it undoes the batch in
     /// hand and leaves those before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
+    /// How long to wait between a batch and the next one, in seconds.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub pause: f64,
+    /// How many items have to be well beside those of the batch in hand; a share is rounded up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_healthy: Option<Amount>,
+    /// The label whose values each batch takes from in proportion, so that none of them is taken as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<String>,
+    /// What becomes of an item that failed.
+    #[serde(default, skip_serializing_if = "OnItemFailure::is_default")]
+    pub on_item_failure: OnItemFailure,
+    /// What is done about hosts that cannot be reached when the plan is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreachable: Option<Unreachable>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
+fn is_none(seconds: &f64) -> bool {
+    *seconds == 0.0
 }
 
 /// A playbook that is run as a step of another.

@@ -27,6 +27,12 @@ enum Written {
     Values(Argument),
 }
 
+impl From<Argument> for List {
+    fn from(values: Argument) -> Self {
+        List::Values(values)
+    }
+}
+
 impl From<Written> for List {
     fn from(written: Written) -> Self {
         match written {

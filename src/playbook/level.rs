@@ -113,7 +113,7 @@ fn read_forward(
 }
 
 fn only_with_for_each(reader: &mut Reader<'_>, node: &Node) {
-    for key in ["batch", "max_targets", "steps"] {
+    for key in ["batch", "max_targets", "on_item_failure", "unreachable_at_plan", "steps"] {
         if let Some(given) = node.get(key) {
             let help = (key == "steps").then(|| "several steps at the same time are `parallel: [steps]`".to_owned());
             reader.faults.error("wrong-key", given.span, format!("`{key}` goes with `for_each`"), help);
@@ -330,17 +330,7 @@ fn read_list(reader: &mut Reader<'_>, node: &Node) -> Option<Each> {
         }
         _ => List::Values(reader.argument(given, "for_each", &Type::List(Box::new(Type::Any)))?),
     };
-    let mut each = Each { list, size: 1, max_failures: 0, max_targets: None, checkpoint: None };
-    if let Some(batch) = node.get("batch") {
-        match batch.entries() {
-            Some(entries) => check_keys(&mut reader.faults, entries, &words::BATCH),
-            None => reader.wrong_form(batch, "batch", "a mapping such as `{ size: 2, max_failures: 1 }`"),
-        }
-        each.size = batch.get("size").and_then(|node| count(reader, node, "size", 1)).unwrap_or(1);
-        each.max_failures =
-            batch.get("max_failures").and_then(|node| count(reader, node, "max_failures", 0)).unwrap_or(0);
-        each.checkpoint = batch.get("checkpoint").and_then(|node| reader.text(node, "checkpoint"));
-    }
+    let mut each = super::batch::read(reader, node, list);
     each.max_targets = node.get("max_targets").and_then(|node| count(reader, node, "max_targets", 1));
     check_written(reader, given, each.max_targets);
     Some(each)

@@ -17,7 +17,7 @@ use super::index::Groups;
 use super::names::{Around, Fields, Guard, Kind, Names, Seen};
 use super::splice_rules;
 use super::template::{self, Filler, Piece};
-use super::{Argument, Expression, Group, GroupKind, Playbook, Rollback, Step, Template};
+use super::{Amount, Argument, Expression, Group, GroupKind, Playbook, Rollback, Step, Template};
 use super::{locks, secrets, sensitive};
 use crate::ids::StepId;
 
@@ -134,6 +134,11 @@ impl<'a> Lint<'_, 'a> {
                     // A pattern of hosts is a text, or a list of such.
                     let kind = if each.list.is_of_hosts() { &Type::Any } else { &list };
                     self.argument(each.list.argument(), &names, owner, Use::Value(kind));
+                    for (_, amount) in each.amounts() {
+                        if let Amount::Given(template) = amount {
+                            self.template(template, &names, owner, Use::Value(&Type::Any));
+                        }
+                    }
                 }
                 GroupKind::Nested(nested) => {
                     for (_, given) in &nested.given {

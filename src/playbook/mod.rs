@@ -1,7 +1,11 @@
 //! Document → Playbook: the types of a playbook, its expressions and templates, and lint. Pure: it never reads a file and
 //! never looks at a target; actions are known to it as `ActionSpec`s alone.
 
+mod amount;
 mod arguments;
+mod batch;
+#[cfg(test)]
+mod batch_tests;
 mod bind;
 mod brakes;
 mod cel;
@@ -53,10 +57,13 @@ mod splice_rules;
 mod step;
 mod template;
 mod undo;
+mod unreachable;
 mod walk;
 mod words;
 
+pub use amount::{Amount, Percent};
 pub use arguments::{ArgumentError, complete_arguments};
+pub use batch::{OnItemFailure, Unreachable};
 pub use bind::{InputError, bind_inputs, bind_nested, read_inputs};
 pub use brakes::{Approval, Budget, Check, CheckKind, OnTimeout, roles_of};
 pub use difference::{Difference, Field, How, Part, differences};

@@ -328,7 +328,7 @@ fn parallel_gate(faults: &mut Faults, order: &Order<'_>, draft: &Draft) {
     let mut around = order.around(draft.step.group.as_ref());
     let together = |around: &GroupDraft| match &around.group.kind {
         GroupKind::Parallel => true,
-        GroupKind::Each(each) => each.size > 1,
+        GroupKind::Each(each) => !each.is_one_by_one(),
         GroupKind::Nested(_) | GroupKind::Forward { .. } => false,
     };
     if let Some(group) = around.find(|around| together(around)) {

@@ -1,7 +1,7 @@
 //! What a step's expressions and templates say, as one text: whoever gives them a scope need not bring more than what they
 //! name, so that a step costs the same behind ten others and behind ten thousand.
 
-use super::{Argument, Expression, Rollback, Step};
+use super::{Amount, Argument, Expression, Rollback, Step};
 
 impl Step {
     /// The sources of all its expressions and templates, those of its probe and its undo too.
@@ -44,7 +44,7 @@ pub fn said_by(arguments: &[(String, Argument)]) -> String {
 }
 
 impl super::Group {
-    /// The sources of its condition and its list.
+    /// The sources of its condition, its list and how that is gone over.
     pub fn said(&self) -> String {
         let mut text = String::new();
         let approval = self.approval.as_ref().and_then(|approval| approval.condition.as_ref());
@@ -53,6 +53,11 @@ impl super::Group {
         }
         if let Some(each) = self.each() {
             argue(each.list.argument(), &mut text);
+            for (_, amount) in each.amounts() {
+                if let Amount::Given(template) = amount {
+                    add(&template.source, &mut text);
+                }
+            }
         }
         text
     }

@@ -8,7 +8,7 @@ use crate::value::{Reference, Type, Value};
 use super::faults::Faults;
 use super::secret_places::{alone, each_part, each_template, input_of, is_secret, secret_of};
 use super::template::{self, Piece};
-use super::{Argument, Expression, GroupKind, InputSpec, Playbook, Step, Template, cel};
+use super::{Amount, Argument, Expression, GroupKind, InputSpec, Playbook, Step, Template, cel};
 
 /// Where a secret may stand, for whoever put it elsewhere.
 const HELP: &str = "it may stand alone, as \"{{NAME}}\", in `env:` of a command or in a field of `with:`";
@@ -50,7 +50,14 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, specs: &Specs) {
         group.condition.iter().chain(approval).for_each(|condition| check.expression(condition));
         match &group.kind {
             GroupKind::Parallel | GroupKind::Forward { .. } => {}
-            GroupKind::Each(each) => check.argument(each.list.argument(), Some("items are written down and shown")),
+            GroupKind::Each(each) => {
+                check.argument(each.list.argument(), Some("items are written down and shown"));
+                for (_, amount) in each.amounts() {
+                    if let Amount::Given(template) = amount {
+                        check.nowhere(template, "how large batches are is written down and shown");
+                    }
+                }
+            }
             // Whether the nested playbook treats it as a secret is known once it is there: `may_be_given`.
             GroupKind::Nested(nested) => nested.given.iter().for_each(|(_, given)| {
                 check.argument(given, None);

@@ -79,6 +79,8 @@ pub(super) const STEP: Words = Words {
         "forward",
         "for_each",
         "batch",
+        "on_item_failure",
+        "unreachable_at_plan",
         "max_targets",
         "parallel",
         "steps",
@@ -98,7 +100,7 @@ macro_rules! group {
 pub(super) const PARALLEL: Words = Words { place: "a group of parallel steps", known: group!["parallel"], later: &[] };
 pub(super) const BLOCK: Words = Words {
     place: "a block of steps that runs for each item",
-    known: group!["for_each", "batch", "max_targets", "steps"],
+    known: group!["for_each", "batch", "max_targets", "on_item_failure", "unreachable_at_plan", "steps"],
     later: &[],
 };
 /// A step that is another playbook.
@@ -108,10 +110,11 @@ pub(super) const NESTED: Words =
     Words { place: "the `with` of a nested playbook", known: &["name", "version", "inputs"], later: &[] };
 /// What a `for_each` over hosts of the inventory says.
 pub(super) const HOSTS: Words = Words { place: "`for_each`", known: &["hosts"], later: &[] };
+pub(super) const UNREACHABLE: Words = Words { place: "`unreachable_at_plan`", known: &["exclude", "max"], later: &[] };
 pub(super) const BATCH: Words = Words {
     place: "a batch",
-    known: &["size", "max_failures", "checkpoint"],
-    later: &["pause", "min_healthy", "spread"],
+    known: &["size", "max_failures", "pause", "min_healthy", "spread", "checkpoint"],
+    later: &[],
 };
 
 /// A step of a `rollback:` list: it cannot be undone, named or branched from.

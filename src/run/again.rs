@@ -69,8 +69,7 @@ impl RunState {
     /// The items of a `for_each` that failed are tried again.
     pub(super) fn retry_items(&mut self, group: &Task) {
         let Some(entered) = self.entered.get_mut(group) else { return };
-        let failed = std::mem::take(&mut entered.failed);
-        entered.dealt_with = 0;
+        let failed = entered.begin_anew();
         let inside = |step: &crate::ids::StepId| {
             let book = &self.plan.playbook;
             book.step(step).is_some_and(|step| book.around(step.group.as_ref()).any(|around| around.id == group.step))
@@ -101,8 +100,7 @@ impl RunState {
     /// Lists that are frozen stay so; what failed of their items, and groups that were passed over, are gone over again.
     fn enter_again(&mut self, groups: &[Task], settled: &BTreeSet<StepId>) {
         for (_, entered) in self.entered.iter_mut().filter(|(task, _)| !settled.contains(&task.step)) {
-            entered.failed.clear();
-            entered.dealt_with = 0;
+            entered.begin_anew();
         }
         for group in groups.iter().filter(|task| !settled.contains(&task.step)) {
             if let Some(state) = self.tasks.get_mut(group) {

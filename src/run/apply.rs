@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::state::{Asked, Checkpoint, Entered, IllegalEvent, Rollback, RunState};
+use super::entered::Entered;
+use super::state::{Asked, Checkpoint, IllegalEvent, Rollback, RunState};
 use super::task_state::{Intent, Status, TaskState};
 use super::{Brakes, Event, FORMAT, Phase, Record, Settlement, Task, Time};
 use crate::ids::{ItemId, RunId, StepId};
 use crate::outcome::Report;
-use crate::plan::Excluded;
+use crate::plan::{Batches, Excluded, batches_written};
+use crate::playbook::Group;
 
 impl RunState {
     /// The state after a run's first record.
@@ -91,7 +93,7 @@ impl RunState {
         self.head = record.hash.clone();
         self.epoch = record.epoch;
         self.updated = record.time;
-        self.count_on();
+        self.count_on(record.time);
         Ok(())
     }
 
@@ -100,17 +102,7 @@ impl RunState {
         match &record.event {
             Event::RunStarted { .. } => return Err("a run starts once".to_owned()),
             Event::LeaseTaken { holder, .. } => self.holder = Some(holder.clone()),
-            Event::GroupEntered { task, items, whole, excluded } => {
-                self.known(&task.step)?;
-                self.is_approved(task, at)?;
-                self.exceptions.extend(left_out(task, excluded));
-                let nothing = items.as_ref().is_some_and(Vec::is_empty);
-                let (items, whole, excluded) = (items.clone().unwrap_or_default(), *whole, excluded.clone());
-                self.entered.insert(task.clone(), Entered { items, whole, excluded, ..Entered::default() });
-                if nothing {
-                    self.end_groups(task, at);
-                }
-            }
+            Event::GroupEntered { .. } => self.enter(record)?,
             Event::StepSkipped { task, reason } => {
                 self.known(&task.step)?;
                 self.skipped.insert(task.clone(), reason.clone());
@@ -218,9 +210,35 @@ impl RunState {
         if reads && has_read { Ok(()) } else { Err(format!("{task} is nothing that could be read again")) }
     }
 
+    /// A group begins: its items and batches are what they are from here on.
+    fn enter(&mut self, record: &Record) -> Result<(), String> {
+        let Event::GroupEntered { task, items, batches, max_failures, min_healthy, whole, excluded } = &record.event
+        else {
+            return Ok(());
+        };
+        self.known(&task.step)?;
+        self.is_approved(task, record.time)?;
+        self.exceptions.extend(left_out(task, excluded));
+        let nothing = items.as_ref().is_some_and(Vec::is_empty);
+        let items = items.clone().unwrap_or_default();
+        let batches = match self.playbook().group(&task.step).and_then(Group::each) {
+            // A record of before batches were frozen: what the playbook says is what was gone by.
+            Some(each) if batches.is_empty() => batches_written(each, items.len()),
+            _ => Batches { sizes: batches.clone(), max_failures: *max_failures, min_healthy: *min_healthy },
+        };
+        let mut entered = Entered::new(items, &batches);
+        entered.whole = *whole;
+        entered.excluded.clone_from(excluded);
+        self.entered.insert(task.clone(), entered);
+        if nothing {
+            self.end_groups(task, record.time);
+        }
+        Ok(())
+    }
+
     fn fail_item(&mut self, task: &Task, item: &ItemId, because: &str) -> Result<(), String> {
         let entered = self.entered.get_mut(task).ok_or_else(|| format!("{task} was never entered"))?;
-        if !entered.items.iter().any(|known| &known.id == item) {
+        if entered.place_of(item).is_none() {
             return Err(format!("{task} has no item {item}"));
         }
         entered.failed.insert(item.clone(), because.to_owned());

@@ -45,7 +45,7 @@ pub enum Event {
     GroupEntered {
         /// Which.
         task: Task,
-        /// The list, of a `for_each`.
+        /// The list, of a `for_each`, in the order in which it is gone over.
         items: Option<Vec<Item>>,
         /// How many items the list had before it was narrowed, where it was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,6 +53,15 @@ pub enum Event {
         /// What is left out of the list, and why.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         excluded: Vec<Excluded>,
+        /// How many items each batch takes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        batches: Vec<u32>,
+        /// How many items may fail in all.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        max_failures: u32,
+        /// How many items must be well beside those of the batch in hand.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        min_healthy: u32,
     },
     /// A step or a group does not run.
     StepSkipped {
@@ -302,6 +311,11 @@ pub enum Event {
         /// How the world stands now, in one sentence.
         summary: String,
     },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A process that holds a lease.

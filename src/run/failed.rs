@@ -2,10 +2,9 @@
 //! that says something, or what the point of no return makes of it. An item of a `for_each` that fails is only counted.
 
 use super::decide::{Decision, record};
-use super::state::Entered;
 use super::walk::Next;
-use super::{Event, Question, QuestionKind, RunState, SkipReason, Task, TaskState, Time};
-use crate::playbook::{Child, Each, Group, OnFailure, Step};
+use super::{Entered, Event, Question, QuestionKind, RunState, SkipReason, Task, TaskState, Time};
+use crate::playbook::{Child, Group, OnFailure, Step};
 
 /// How long a person has to answer where a safe default stands behind the question, in seconds.
 pub(super) const ANSWER_WITHIN: f64 = 900.0;
@@ -27,7 +26,7 @@ impl Failure {
 }
 
 /// How many items failed, and which.
-pub(super) fn of_items(task: &Task, entered: &Entered, each: &Each) -> String {
+pub(super) fn of_items(task: &Task, entered: &Entered) -> String {
     let named: Vec<&str> = entered.failed.values().take(5).map(String::as_str).collect();
     let more = entered.failed.len().saturating_sub(named.len());
     let more = if more > 0 { format!("; and {more} more") } else { String::new() };
@@ -35,7 +34,7 @@ pub(super) fn of_items(task: &Task, entered: &Entered, each: &Each) -> String {
         "{task} failed: {} of {} items failed, and {} may: {}{more}",
         entered.failed.len(),
         entered.items.len(),
-        each.max_failures,
+        entered.max_failures,
         named.join("; ")
     )
 }

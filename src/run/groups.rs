@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{RunState, Task, TaskState};
+use super::{Entered, RunState, Task, TaskState, Time};
 use crate::ids::{ItemId, StepId};
 use crate::plan::Item;
 use crate::playbook::{Child, Group, GroupKind, Playbook, Step};
@@ -98,10 +98,8 @@ impl RunState {
             return true;
         }
         match &group.kind {
-            GroupKind::Each(each) => self.entered.get(task).is_some_and(|entered| {
-                entered.dealt_with == entered.items.len()
-                    && entered.failed.len() <= each.max_failures as usize
-                    && self.owed_to_a_batch(group, task).is_none()
+            GroupKind::Each(_) => self.entered.get(task).is_some_and(|entered| {
+                entered.is_through() && !entered.too_many_failed() && self.owed_to_a_batch(group, task).is_none()
             }),
             GroupKind::Forward { of } if !self.is_failed(&Task::at(of, task.item.as_ref())) => {
                 self.is_passed_for(&Task::at(of, task.item.as_ref()))
@@ -132,17 +130,14 @@ impl RunState {
         let each = group.each()?;
         let name = each.checkpoint.as_ref()?;
         let entered = self.entered.get(task)?;
-        let size = each.size.max(1) as usize;
-        let whole = entered.dealt_with == entered.items.len();
-        let over = if whole { entered.items.len() } else { entered.dealt_with / size * size };
-        let (over, ahead) = entered.items.split_at_checked(over)?;
-        let fails = |item: &Item| entered.failed.contains_key(&item.id);
-        let made = over.chunks(size).filter(|batch| !batch.iter().any(fails)).count();
+        let over = entered.batch_at(entered.dealt_with);
+        let fails = |batch: usize| entered.batch(batch).iter().any(|item| entered.failed.contains_key(&item.id));
+        let made = (0..over).filter(|batch| !fails(*batch)).count();
         let told = self.checkpoints.iter().filter(|point| point.step == task.step && &point.name == name).count();
-        let last_failed = over.chunks(size).next_back().is_some_and(|batch| batch.iter().any(fails));
-        if told >= made || last_failed {
+        if told >= made || over.checked_sub(1).is_some_and(fails) {
             return None;
         }
+        let ahead = entered.items.get(entered.range(over).start..).unwrap_or_default();
         let begun = |item: &Item| {
             self.order.iter().any(|other| other.item.as_ref() == Some(&item.id) && self.lies_in(other, task))
         };
@@ -150,16 +145,16 @@ impl RunState {
     }
 
     /// Counts on over what is dealt with by now: in the playbook, and in each `for_each`.
-    pub(super) fn count_on(&mut self) {
+    pub(super) fn count_on(&mut self, at: Time) {
         let plan = Arc::clone(&self.plan);
         let book = &plan.playbook;
-        self.count_rounds(book);
+        self.count_rounds(book, at);
         let ahead = book.children(None, self.dealt_with..book.steps.len());
         let over: usize = ahead.take_while(|child| self.child_is_over(*child, None)).map(Child::count).sum();
         self.dealt_with += over;
     }
 
-    fn count_rounds(&mut self, book: &Playbook) {
+    fn count_rounds(&mut self, book: &Playbook, at: Time) {
         let open = self.entered.iter().filter(|(_, entered)| entered.dealt_with < entered.items.len());
         let further: Vec<(Task, usize)> = open
             .filter_map(|(task, entered)| {
@@ -171,7 +166,7 @@ impl RunState {
             .collect();
         for (task, over) in further {
             if let Some(entered) = self.entered.get_mut(&task) {
-                entered.dealt_with += over;
+                entered.go_on(over, at);
             }
         }
     }
@@ -183,12 +178,14 @@ impl RunState {
         !task.is_undo()
             && book.around(inside).any(|group| match &group.kind {
                 GroupKind::Parallel => true,
-                GroupKind::Each(each) => each.size > 1,
+                GroupKind::Each(_) => {
+                    self.entered.get(&self.group_task(group, task.item.as_ref())).is_some_and(Entered::side_by_side)
+                }
                 GroupKind::Nested(_) | GroupKind::Forward { .. } => false,
             })
     }
 
-    /// Whether two tasks may be under way at the same time: steps of one `parallel`, or rounds of one `for_each` in batches.
+    /// Whether two tasks may be under way at the same time: steps of one `parallel`, or items of one batch of a `for_each`.
     pub(super) fn may_meet(&self, one: &Task, other: &Task) -> bool {
         if one.is_undo() || other.is_undo() {
             return false;
@@ -200,7 +197,11 @@ impl RunState {
             let same_round = self.group_task(group, one.item.as_ref()) == self.group_task(group, other.item.as_ref());
             match &group.kind {
                 GroupKind::Parallel => same_round && self.branch(group, one) != self.branch(group, other),
-                GroupKind::Each(each) => each.size > 1 && one.item != other.item,
+                GroupKind::Each(_) => {
+                    let entered = self.entered.get(&self.group_task(group, one.item.as_ref()));
+                    let batch = |task: &Task| Some(entered?.batch_of(task.item.as_ref()?));
+                    one.item != other.item && batch(one).is_some() && batch(one) == batch(other)
+                }
                 GroupKind::Nested(_) | GroupKind::Forward { .. } => false,
             }
         })
@@ -232,9 +233,8 @@ impl RunState {
             match self.entered.get(&own).filter(|_| group.each().is_some()) {
                 // The rounds are counted after the fold: this one may be the last.
                 Some(entered) => {
-                    let most = group.each().map_or(0, |each| each.max_failures) as usize;
                     let mut left = entered.items.iter().skip(entered.dealt_with);
-                    entered.failed.len() <= most && left.all(|item| self.round_is_over(group, &own, &item.id))
+                    !entered.too_many_failed() && left.all(|item| self.round_is_over(group, &own, &item.id))
                 }
                 None => self.is_over(group, &own),
             }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Entered, RunState, Task, TaskState};
+use super::{RunState, Task, TaskState};
 use crate::ids::{ItemId, StepId};
 use crate::plan::{Item, Known, Place, scope_at};
 use crate::playbook::{Check, Child, Group, GroupKind, Scope, Step};
@@ -88,13 +88,6 @@ impl RunState {
         let entered = self.entered.get(&Task::of(&group.id)).map(|entered| entered.items.as_slice());
         let planned = || self.plan.groups.iter().find(|planned| planned.id == group.id)?.items.as_deref();
         entered.or_else(planned)
-    }
-}
-
-impl Entered {
-    /// One of its items.
-    pub fn item(&self, id: &ItemId) -> Option<&Item> {
-        self.items.iter().find(|known| &known.id == id)
     }
 }
 

@@ -6,6 +6,7 @@ mod again;
 mod apply;
 mod brakes;
 mod decide;
+mod entered;
 mod event;
 mod failed;
 mod follow;
@@ -35,6 +36,7 @@ pub use brakes::{
     has_a_role, may_break_glass,
 };
 pub use decide::{Decision, decide};
+pub use entered::Entered;
 pub use event::{Condition, Event, FORMAT, Holder, LeaseReason, Settlement, SkipReason, StopKind, Verdict};
 pub use go_on::Objections;
 pub use inherit::{InheritMode, Inheritance, InheritedCheckpoint, InheritedStep, Stands, StandsHow};
@@ -42,6 +44,6 @@ pub use questions::{Answer, Question, QuestionKind, RequestKind};
 pub use record::{Record, Time};
 pub use recovery::Recovery;
 pub use skip::{Skip, SkipHow};
-pub use state::{Asked, Checkpoint, Entered, Halted, IllegalEvent, Rollback, RunState};
+pub use state::{Asked, Checkpoint, Halted, IllegalEvent, Rollback, RunState};
 pub use task::{Phase, Task};
 pub use task_state::{Intent, Status, TaskState};

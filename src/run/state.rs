@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{
-    Brakes, Holder, Inheritance, Phase, Question, Record, Skip, SkipReason, StopKind, Task, TaskState, Time, Verdict,
+    Brakes, Entered, Holder, Inheritance, Phase, Question, Record, Skip, SkipReason, StopKind, Task, TaskState, Time,
+    Verdict,
 };
-use crate::ids::{Digest, ItemId, Resource, RunId, StepId};
-use crate::plan::{Excluded, Item, Plan, PlannedStep};
+use crate::ids::{Digest, Resource, RunId, StepId};
+use crate::plan::{Plan, PlannedStep};
 use crate::playbook::{Playbook, Service, Step};
 
 /// What is known of a run.
@@ -72,21 +73,6 @@ pub struct RunState {
     pub inherited: Option<Box<Inheritance>>,
     /// How it ended, when, and how the world stood.
     pub ended: Option<(Verdict, Time, String)>,
-}
-
-/// A group of steps that was entered.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Entered {
-    /// Of a `for_each`: its items.
-    pub items: Vec<Item>,
-    /// How many there were before the list was narrowed, where it was.
-    pub whole: Option<usize>,
-    /// What is left out of the list, and why.
-    pub excluded: Vec<Excluded>,
-    /// Those that failed, and how.
-    pub failed: BTreeMap<ItemId, String>,
-    /// How many of the items, from the first on, are dealt with.
-    pub dealt_with: usize,
 }
 
 /// A safe state that was reached.

@@ -4,7 +4,7 @@
 use super::decide::{Decision, ask_about_unknown, record, settle, under_way};
 use super::failed::{self, Failure};
 use super::{Event, RunState, SkipReason, Status, Task, TaskState, Time, retry};
-use crate::playbook::{Child, Each, Group, GroupKind, Step};
+use crate::playbook::{Child, Group, GroupKind, Step};
 
 /// What a part of the playbook asks for.
 pub(super) enum Next {
@@ -112,7 +112,7 @@ fn of_group(run: &RunState, group: &Group, task: Task, now: Time) -> Next {
             let children = run.playbook().level(Some(group));
             together(children.map(|child| one(run, child, task.item.as_ref(), now)))
         }
-        GroupKind::Each(each) => rounds(run, group, each, &task, now),
+        GroupKind::Each(_) => rounds(run, group, &task, now),
     };
     match inner {
         Next::Over => checkpoint(run, group.checkpoint.as_ref(), &task),
@@ -121,22 +121,17 @@ fn of_group(run: &RunState, group: &Group, task: Task, now: Time) -> Next {
 }
 
 /// The batch of a `for_each` in which something is left to be done; no further one once too many items failed.
-fn rounds(run: &RunState, group: &Group, each: &Each, task: &Task, now: Time) -> Next {
+fn rounds(run: &RunState, group: &Group, task: &Task, now: Time) -> Next {
     let Some(entered) = run.entered.get(task) else { return Next::Over };
     if let Some(name) = run.owed_to_a_batch(group, task) {
         return Next::Now(record(Event::CheckpointReached { name: name.clone(), step: task.step.clone() }));
     }
-    let size = each.size.max(1) as usize;
-    let whole = entered.dealt_with == entered.items.len();
-    let first = if whole { entered.dealt_with } else { entered.dealt_with / size * size };
     // Those that failed in this very batch do not count yet: the others in it are under way, or about to be.
-    let many = |failed: usize| failed > each.max_failures as usize;
-    let before = || entered.items.iter().take(first).filter(|item| entered.failed.contains_key(&item.id)).count();
-    if many(entered.failed.len()) && many(before()) {
-        let because = failed::of_items(task, entered, each);
+    if entered.failed_earlier() > entered.max_failures as usize {
+        let because = failed::of_items(task, entered);
         return failed::group(run, group, Failure { task: task.clone(), because }, now);
     }
-    let batch = entered.items.iter().skip(first).take(size);
+    let batch = entered.batch(entered.batch_at(entered.dealt_with)).iter();
     let open = batch.filter(|item| !entered.failed.contains_key(&item.id));
     together(open.map(|item| match sequence(run, run.playbook().level(Some(group)), Some(&item.id), now) {
         // The item is at rest: the others need not be waited for to say that it failed.

@@ -86,9 +86,10 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
         Event::LeaseTaken { holder, reason } => json!({
             "epoch": record.epoch, "reason": reason, "user": holder.user, "host": holder.host, "pid": holder.pid,
         }),
-        Event::GroupEntered { items, whole, excluded, .. } => {
-            json!({ "items": items, "whole": whole, "excluded": excluded })
-        }
+        Event::GroupEntered { items, batches, max_failures, min_healthy, whole, excluded, .. } => json!({
+            "items": items, "batches": batches, "max_failures": max_failures, "min_healthy": min_healthy,
+            "whole": whole, "excluded": excluded,
+        }),
         Event::ItemFailed { item, because, .. } => json!({ "item": item, "because": because }),
         Event::StepSkipped { reason, .. } => json!(reason),
         Event::StepRefused { attempt, message, retryable, drift, .. } => {

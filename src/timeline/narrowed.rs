@@ -32,7 +32,16 @@ fn how_many(plan: &Plan, named: usize, what: &str) -> String {
 }
 
 /// That a `for_each` begins, and over what.
-pub(super) fn entered(task: &Task, items: &[Item], whole: Option<usize>, excluded: &[Excluded]) -> String {
+pub(super) fn entered(
+    task: &Task,
+    items: &[Item],
+    batches: &[u32],
+    whole: Option<usize>,
+    excluded: &[Excluded],
+) -> String {
+    // One by one is how it goes where nothing else is said.
+    let some = batches.iter().any(|size| *size > 1);
+    let batches = if some { format!(", in {} batches", batches.len()) } else { String::new() };
     let of = whole.map(|whole| format!(" of {whole}")).unwrap_or_default();
     let names = named(items.iter().map(|item| item.id.to_string()));
     let head = match items {
@@ -40,7 +49,7 @@ pub(super) fn entered(task: &Task, items: &[Item], whole: Option<usize>, exclude
             "{task} has nothing left to do{}",
             whole.map(|whole| format!(": none of {whole}")).unwrap_or_default()
         ),
-        _ => format!("{task} begins, for each of {}{of}: {names}", items.len()),
+        _ => format!("{task} begins, for each of {}{of}{batches}: {names}", items.len()),
     };
     if excluded.is_empty() {
         return head;

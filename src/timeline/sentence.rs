@@ -14,8 +14,8 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
     match &record.event {
         Event::RunStarted { incident, overrides, .. } => started(state, incident.as_deref(), overrides),
         Event::LeaseTaken { holder, reason } => lease(holder, *reason),
-        Event::GroupEntered { task, items: Some(items), whole, excluded, .. } => {
-            narrowed::entered(task, items, *whole, excluded)
+        Event::GroupEntered { task, items: Some(items), batches, whole, excluded, .. } => {
+            narrowed::entered(task, items, batches, *whole, excluded)
         }
         Event::GroupEntered { task, items: None, .. } => format!("{task} begins"),
         Event::ItemFailed { task, item, because } => {

@@ -17,6 +17,7 @@ mod core;
 mod failover;
 mod faults;
 mod hostile;
+mod hosts;
 mod house;
 mod journal_faults;
 mod journeys;

@@ -172,8 +172,8 @@ fn group_row(state: &RunState, group: &Group, task: &Task, now: Time) -> Row {
 
 /// Whether what failed in a group makes the whole fail: a `for_each` bears some.
 fn fails(state: &RunState, group: &Group, task: &Task) -> bool {
-    let failed = state.entered.get(task).map_or(0, |entered| entered.failed.len());
-    group.each().is_none_or(|each| failed > each.max_failures as usize || each.max_failures == 0)
+    let entered = state.entered.get(task).filter(|_| group.each().is_some());
+    entered.is_none_or(|entered| entered.too_many_failed() || entered.max_failures == 0)
 }
 
 /// What was begun in a group.
@@ -198,8 +198,9 @@ fn counts(state: &RunState, each: &Each, task: &Task) -> String {
         let more = if entered.failed.len() > names.len() { ", …" } else { "" };
         text.push_str(&format!(", {} failed: {}{more}", entered.failed.len(), names.join(", ")));
     }
-    if each.size > 1 {
-        text.push_str(&format!(", {} at a time", each.size));
+    let at_a_time = entered.batch(entered.batch_in_hand()).len();
+    if !each.is_one_by_one() && at_a_time > 0 {
+        text.push_str(&format!(", {at_a_time} at a time"));
     }
     text
 }

@@ -30,15 +30,14 @@ fn for_each(each: &Each, items: Option<&[Item]>) -> String {
         (None, Argument::Template(template)) => template.source.clone(),
         (None, list) => short(&source(list)),
     };
-    let batch = match each.size {
-        1 => "one after the other".to_owned(),
-        size => format!("{size} at a time"),
+    let batch = if each.is_one_by_one() {
+        "one after the other".to_owned()
+    } else {
+        let sizes: Vec<String> = each.sizes.iter().map(ToString::to_string).collect();
+        format!("{} at a time", sizes.join(", then "))
     };
-    let failures = match each.max_failures {
-        0 => String::new(),
-        1 => ", 1 may fail".to_owned(),
-        most => format!(", {most} may fail"),
-    };
+    let failures =
+        if each.max_failures.is_zero() { String::new() } else { format!(", {} may fail", each.max_failures) };
     let safe = each.checkpoint.as_ref().map(|name| format!(", checkpoint {name} after each batch")).unwrap_or_default();
     format!("for each of {list}, {batch}{failures}{safe}")
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::plan::{Plan, PlannedStep};
-use crate::playbook::{Approval, Budget, Check, CheckKind, Group, GroupKind, Rollback, Step};
+use crate::playbook::{Approval, Budget, Check, CheckKind, Each, Group, GroupKind, Rollback, Step};
 use crate::value::why_unknown;
 
 use super::branches;
@@ -70,7 +70,7 @@ fn group_json(plan: &Plan, group: &Group) -> Value {
         GroupKind::Each(each) => {
             json["kind"] = json!("for_each");
             json["batch"] =
-                json!({ "size": each.size, "max_failures": each.max_failures, "checkpoint": each.checkpoint });
+                json!({ "size": sizes(each), "max_failures": each.max_failures, "checkpoint": each.checkpoint });
             json["hosts"] = json!(each.list.is_of_hosts());
             json["items"] = items(plan, group).map_or(Value::Null, |items| json!(items));
             let planned = plan.groups.iter().find(|planned| planned.id == group.id);
@@ -84,6 +84,11 @@ fn group_json(plan: &Plan, group: &Group) -> Value {
         }
     }
     json
+}
+
+/// One size alone is itself, as it always was.
+fn sizes(each: &Each) -> Value {
+    if let [one] = each.sizes.as_slice() { json!(one) } else { json!(each.sizes) }
 }
 
 /// Whether a group will run: once, or for each item of the `for_each` around it.

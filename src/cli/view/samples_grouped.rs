@@ -99,6 +99,9 @@ pub fn grouped_plan(hosts: usize) -> Plan {
         items: items.cloned(),
         whole: None,
         excluded: Vec::new(),
+        batches: Vec::new(),
+        max_failures: 0,
+        min_healthy: 0,
     };
     let undecided = Decided::Undecided { why: "what becomes of the items of patch".to_owned() };
     Plan {

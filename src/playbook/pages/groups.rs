@@ -46,6 +46,13 @@ pub(super) const PAGES: &[Page] = &[
         "- { id: each, for_each: [a_x, a_y, b_x, b_y], argv: [echo, \"{{item}}\"], effect: read }\n",
     ),
     page_of(
+        "nothing-to-take",
+        "So many items have to stay healthy that not one could be taken in hand.",
+        "`min_healthy` is what must be well beside the batch in hand. Where that is all of them, no batch could ever begin.",
+        "- { id: all, for_each: [web1, web2], batch: { min_healthy: 2 }, argv: [ping, \"{{item}}\"], effect: read }\n",
+        "- { id: all, for_each: [web1, web2], batch: { min_healthy: 1 }, argv: [ping, \"{{item}}\"], effect: read }\n",
+    ),
+    page_of(
         "checkpoint-in-group",
         "A checkpoint stands inside of a parallel group or a `for_each`.",
         "A checkpoint is a state to which a rollback can go back. Inside of a group half of the others may be done: that is no state that anybody knows. After the whole group it is one.",

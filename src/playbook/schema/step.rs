@@ -25,7 +25,8 @@ pub(super) fn any() -> Value {
 pub(super) fn single(specs: &Specs) -> Value {
     let mut single = step(&words::STEP, specs, &["id"]);
     single["not"] = without(&["parallel", "steps"])["not"].clone();
-    single["dependencies"] = json!({ "batch": ["for_each"], "max_targets": ["for_each"] });
+    single["dependencies"] = json!({ "batch": ["for_each"], "max_targets": ["for_each"], "on_item_failure": ["for_each"],
+            "unreachable_at_plan": ["for_each"] });
     single
 }
 
@@ -53,6 +54,14 @@ fn nested_key(word: &str) -> Value {
     }
 }
 
+fn unreachable_key(word: &str) -> Value {
+    match word {
+        "exclude" => about("boolean", "whether they are left out, by name"),
+        "max" => about("amount", "how many of them there may be: with more, no plan is made"),
+        _ => Value::Null,
+    }
+}
+
 fn hosts_key(word: &str) -> Value {
     match word {
         "hosts" => json!({ "description": "a group, a host or a pattern of the inventory",
@@ -63,8 +72,13 @@ fn hosts_key(word: &str) -> Value {
 
 fn batch_key(word: &str) -> Value {
     match word {
-        "size" => counted("how many items are under way at the same time", 1),
-        "max_failures" => counted("how many items may fail before the whole is failed", 0),
+        "size" => json!({ "anyOf": [refer("amount"), { "type": "array", "minItems": 1, "items": refer("amount") }],
+            "description": "how many items are under way at the same time: a number, a share of all, or one for each \
+                of the first batches, of which the last one repeats" }),
+        "max_failures" => about("amount", "how many items may fail, in all batches, before the whole is failed"),
+        "pause" => about("duration", "how long to wait between a batch and the next one"),
+        "min_healthy" => about("amount", "how many items have to be well beside those of the batch in hand"),
+        "spread" => about("text", "a variable of the hosts, or a field of the items: no batch takes all of one value"),
         "checkpoint" => {
             about("identifier", "the name of the safe state that stands after each batch in which nothing failed")
         }
@@ -175,6 +189,13 @@ pub(super) fn key(word: &str) -> Value {
             batch["description"] = json!("how the list is gone over; one item after the other where it is absent");
             batch
         }
+        "unreachable_at_plan" => {
+            let mut unreachable = object(&words::UNREACHABLE, unreachable_key, &["max"]);
+            unreachable["description"] = json!("what is done about hosts that do not answer when the plan is made");
+            unreachable
+        }
+        "on_item_failure" => json!({ "enum": ["leave", "rollback"],
+            "description": "what becomes of an item that failed: it stays as it is, or is undone before the next batch" }),
         "max_targets" => counted("the most items that the list may have", 1),
         "forward" => steps("steps that run only if it fails for good: the way on where there is none back"),
         "parallel" => steps("steps that run at the same time; when one fails, the others finish"),

@@ -7,7 +7,7 @@ use playbook::diagnostic::Span;
 use playbook::engine::EndingKind;
 use playbook::ids::StepId;
 use playbook::journal::{Failure, Journal};
-use playbook::playbook::{Argument, Each, Group, GroupKind, OnFailure, Playbook, Service, Step, Template};
+use playbook::playbook::{Amount, Argument, Each, Group, GroupKind, OnFailure, Playbook, Service, Step, Template};
 use playbook::run::{Answer, QuestionKind, RunState, Verdict};
 use playbook::sim::Fault;
 use proptest::prelude::*;
@@ -109,7 +109,8 @@ pub fn playbook_of(nodes: &[Node]) -> Playbook {
 
 fn each(items: usize, size: u32, max_failures: u32) -> GroupKind {
     let list = Argument::Literal((1..=items).map(|item| json!(format!("i{item}"))).collect());
-    GroupKind::Each(Each { list, size, max_failures, max_targets: None, checkpoint: None })
+    let (sizes, max_failures) = (vec![Amount::Count(size)], Amount::Count(max_failures));
+    GroupKind::Each(Each { sizes, max_failures, ..Each::of(list) })
 }
 
 fn of_item(id: &str, action: &str) -> Step {
@@ -536,7 +537,7 @@ fn a_group_that_cannot_be_begun_is_passed_over_where_a_person_says_so() {
     // None of the first failed, and an empty list is never gone over.
     let source = "{{steps.n0.failed}}".to_owned();
     let list = Argument::Template(Template { source, span: Span::default() });
-    book.groups[1].kind = GroupKind::Each(Each { list, size: 1, max_failures: 0, max_targets: None, checkpoint: None });
+    book.groups[1].kind = GroupKind::Each(Each::of(list));
     book.groups[1].on_failure = Some(OnFailure::Pause);
     let simulation = Simulation::new();
     let ending = simulation.start(&book, None).ending();
