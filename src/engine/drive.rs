@@ -176,6 +176,9 @@ impl Drive<'_> {
                 Decision::Dispatch { .. } => self.dispatch(&task).await,
                 Decision::Settle { .. } => self.settle(&task).await,
                 Decision::Verify { .. } => self.verify(&task).await,
+                Decision::BetweenBatches { batch, .. } => {
+                    halt::came_before(self.append(vec![Event::BatchBegan { task: task.clone(), batch: *batch }]))
+                }
                 Decision::Check { moment, .. } => self.check(&task, *moment).await,
                 // The others are no work.
                 _ => Ok(()),
@@ -275,9 +278,14 @@ impl Drive<'_> {
         let (task, wait, probe) = match decision {
             Decision::Prepare { task, wait } => (task, *wait, false),
             Decision::Settle { task, wait } => (task, *wait, true),
+            Decision::BetweenBatches { task, wait, .. } => (task, *wait, false),
             _ => return true,
         };
-        let attempt = self.state().tasks.get(task).map_or(0, |state| state.attempt);
+        let attempt = match decision {
+            // A group has no attempts: each of its batches has a wait of its own.
+            Decision::BetweenBatches { batch, .. } => *batch,
+            _ => self.state().tasks.get(task).map_or(0, |state| state.attempt),
+        };
         let longest = Duration::from_secs(86_400 * 365);
         let wait = Duration::try_from_secs_f64(wait).unwrap_or(longest).min(longest);
         let mut waiting = self.waiting.borrow_mut();

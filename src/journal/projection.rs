@@ -73,6 +73,7 @@ impl Projection {
             Event::RunStarted { .. }
             | Event::LeaseTaken { .. }
             | Event::GroupEntered { .. }
+            | Event::BatchBegan { .. }
             | Event::ItemFailed { .. }
             | Event::StepSkipped { .. }
             | Event::StepRefused { .. }

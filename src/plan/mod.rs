@@ -6,6 +6,7 @@ mod digest;
 mod done;
 mod drift;
 mod enter;
+mod error;
 mod file;
 mod foresee;
 mod hand;

@@ -5,98 +5,22 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::digest;
+pub use super::error::PlanError;
 use super::foresee::{check_requirements, outputs_of, subjects};
 use super::hosts::{Answer, Asking};
 use super::view::View;
 use super::{
-    Decided, DoneBefore, HostsAsked, Narrowing, NoBatches, NoItems, Place, Plan, PlannedCheck, PlannedGroup,
-    PlannedStep, scope_at,
+    Decided, DoneBefore, HostsAsked, Narrowing, Place, Plan, PlannedCheck, PlannedGroup, PlannedStep, scope_at,
 };
 use crate::ids::{ItemId, Resource, StepId};
 use crate::playbook::{
-    EvaluateError, Expression, OnFailure, Playbook, Scope, Step, Truth, complete_arguments, decide_condition,
-    resolve_arguments,
+    Expression, OnFailure, Playbook, Scope, Step, Truth, complete_arguments, decide_condition, resolve_arguments,
 };
 use crate::spec::{ActionSpec, Fidelity, Prediction, Specs, UndoSpec};
 use crate::value::{Value, contains_unknown, is_unknown, unknown};
 
 /// The form of a plan that this version writes.
 const FORMAT: u32 = 1;
-
-/// Why a plan cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// A condition, template or argument cannot be evaluated.
-    #[error("step {step}: {error}")]
-    Evaluate {
-        /// In which step; `locks` for the playbook's locks.
-        step: String,
-        /// What is wrong.
-        error: EvaluateError,
-    },
-    /// A step's arguments are not what its action takes.
-    #[error("step {step}: {message}")]
-    Arguments {
-        /// Which step.
-        step: StepId,
-        /// What is wrong.
-        message: String,
-    },
-    /// A lock does not name a resource.
-    #[error("a lock is not usable: {0}")]
-    Lock(String),
-    /// The list of a `for_each` cannot be gone over.
-    #[error("step {step}: {error}")]
-    Items {
-        /// Which step.
-        step: StepId,
-        /// What is wrong.
-        error: NoItems,
-    },
-    /// A `for_each` goes over hosts that the inventory does not have.
-    #[error("step {step}: {why}")]
-    Hosts {
-        /// Which step.
-        step: StepId,
-        /// What is wrong.
-        why: String,
-    },
-    /// `--limit` was given, and nothing goes over hosts.
-    #[error(
-        "`--limit {pattern}` would limit nothing: no `for_each` of {playbook} goes over hosts of the inventory, and a step whose \
-         `host:` is written out is not touched by it; leave the limit out, or let the steps run `for_each: {{ hosts: … }}`"
-    )]
-    NothingToLimit {
-        /// The limit.
-        pattern: String,
-        /// The playbook.
-        playbook: String,
-    },
-    /// The list of a `for_each` cannot be taken in batches as the playbook says.
-    #[error("step {step}: {error}")]
-    Batches {
-        /// Which step.
-        step: StepId,
-        /// What is wrong.
-        error: NoBatches,
-    },
-    /// More would be touched than the playbook allows.
-    #[error("the plan touches {} targets, and `max_targets` allows {allowed}: {}", .found.len(), .found.join(", "))]
-    TooManyTargets {
-        /// Which there are.
-        found: Vec<String>,
-        /// How many there may be.
-        allowed: u32,
-    },
-    /// The playbook names an action that this binary does not have.
-    #[error("step {step} uses {action}, which this binary does not have")]
-    NoSuchAction {
-        /// Which step.
-        step: StepId,
-        /// Its action.
-        action: String,
-    },
-}
 
 /// What is to be looked up next.
 #[derive(Debug, Clone, PartialEq)]

@@ -40,6 +40,7 @@ impl RunState {
         }
         self.enter_again(&groups, &settled);
         self.forget_what_is_gone(&undone);
+        self.begin_batches_anew();
         self.keep_skips(&undone);
         self.owe_for_all();
         self.count_anew();
@@ -68,19 +69,21 @@ impl RunState {
 
     /// The items of a `for_each` that failed are tried again.
     pub(super) fn retry_items(&mut self, group: &Task) {
+        let told = self.checkpoints_of_batches(group);
         let Some(entered) = self.entered.get_mut(group) else { return };
-        let failed = entered.begin_anew();
+        let failed = entered.begin_anew(told);
         let inside = |step: &crate::ids::StepId| {
             let book = &self.plan.playbook;
             book.step(step).is_some_and(|step| book.around(step.group.as_ref()).any(|around| around.id == group.step))
         };
+        let of_it =
+            |task: &&Task| task.item.as_ref().is_some_and(|item| failed.contains_key(item)) && inside(&task.step);
+        let undone: Vec<Task> =
+            self.tasks.keys().filter(of_it).filter(|task| self.is_undone_indeed(task)).cloned().collect();
         let again: Vec<Task> = self
             .tasks
             .iter()
-            .filter(|(task, state)| {
-                let of_it = task.item.as_ref().is_some_and(|item| failed.contains_key(item)) && inside(&task.step);
-                of_it && !task.is_undo() && !state.passed && !self.skips.contains_key(task)
-            })
+            .filter(|(task, state)| of_it(task) && !task.is_undo() && !state.passed && !self.skips.contains_key(task))
             .map(|(task, _)| task.clone())
             .collect();
         for task in again {
@@ -89,6 +92,36 @@ impl RunState {
             state.earlier_effect = state.may_have_effect();
             state.status = Status::Ready;
         }
+        self.do_again(&undone);
+    }
+
+    /// What was done to items that failed, and is undone, runs once more.
+    fn do_again(&mut self, undone: &[Task]) {
+        if undone.is_empty() {
+            return;
+        }
+        let all: BTreeSet<&Task> = undone.iter().collect();
+        for (_, state) in self.tasks.iter_mut().filter(|(task, _)| all.contains(&task.doing())) {
+            state.allowed = state.counted + 1;
+            state.earlier_effect = false;
+            state.round += 1;
+            state.status = Status::Ready;
+            state.passed = false;
+            state.verified = None;
+        }
+        self.keep_skips(undone);
+        let stands: Vec<bool> = self.order.iter().map(|task| !all.contains(task)).collect();
+        self.close_ranks(&stands);
+    }
+
+    /// What has no effect any more has no place in the order of intents.
+    fn close_ranks(&mut self, stands: &[bool]) {
+        for point in &mut self.checkpoints {
+            point.position = stands.iter().take(point.position).filter(|stands| **stands).count();
+        }
+        let order = std::mem::take(&mut self.order);
+        let standing = order.into_iter().zip(stands).filter(|(_, stands)| **stands).map(|(task, _)| task).collect();
+        self.reorder(standing);
     }
 
     pub(super) fn is_group(&self, task: &Task) -> bool {
@@ -100,7 +133,7 @@ impl RunState {
     /// Lists that are frozen stay so; what failed of their items, and groups that were passed over, are gone over again.
     fn enter_again(&mut self, groups: &[Task], settled: &BTreeSet<StepId>) {
         for (_, entered) in self.entered.iter_mut().filter(|(task, _)| !settled.contains(&task.step)) {
-            entered.begin_anew();
+            entered.begin_anew(0);
         }
         for group in groups.iter().filter(|task| !settled.contains(&task.step)) {
             if let Some(state) = self.tasks.get_mut(group) {
@@ -113,7 +146,7 @@ impl RunState {
     fn forget_what_is_gone(&mut self, undone: &[Task]) {
         let stands: Vec<bool> =
             self.order.iter().map(|task| self.doing(task).is_some_and(TaskState::may_have_effect)).collect();
-        let order = std::mem::take(&mut self.order);
+        let order = self.order.clone();
         let book = &self.plan.playbook;
         // A checkpoint stands on its step, or on all that is in its group.
         let holds = |step: &crate::ids::StepId| {
@@ -129,10 +162,7 @@ impl RunState {
             }) && any
         };
         self.checkpoints.retain(|point| holds(&point.step));
-        for point in &mut self.checkpoints {
-            point.position = stands.iter().take(point.position).filter(|stands| **stands).count();
-        }
-        self.order = order.into_iter().zip(&stands).filter(|(_, stands)| **stands).map(|(task, _)| task).collect();
+        self.close_ranks(&stands);
         // What was skipped behind the first step that runs again was skipped for what is no longer true.
         let first = self.first_open();
         let place = |step: &crate::ids::StepId| {

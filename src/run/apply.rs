@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::entered::Entered;
+use super::order::AtHand;
 use super::state::{Asked, Checkpoint, IllegalEvent, Rollback, RunState};
 use super::task_state::{Intent, Status, TaskState};
 use super::{Brakes, Event, FORMAT, Phase, Record, Settlement, Task, Time};
@@ -44,6 +45,7 @@ impl RunState {
             holder: None,
             tasks: BTreeMap::new(),
             order: Vec::new(),
+            at_hand: AtHand::default(),
             skipped: BTreeMap::new(),
             entered: BTreeMap::new(),
             dealt_with: 0,
@@ -89,10 +91,12 @@ impl RunState {
             return Err(illegal("the run has ended".to_owned()));
         }
         self.take(record).map_err(illegal)?;
+        self.keep_at_hand(&record.event);
         self.seq = record.seq;
         self.head = record.hash.clone();
         self.epoch = record.epoch;
         self.updated = record.time;
+        self.close_round(&record.event);
         self.count_on(record.time);
         Ok(())
     }
@@ -103,6 +107,7 @@ impl RunState {
             Event::RunStarted { .. } => return Err("a run starts once".to_owned()),
             Event::LeaseTaken { holder, .. } => self.holder = Some(holder.clone()),
             Event::GroupEntered { .. } => self.enter(record)?,
+            Event::BatchBegan { task, batch } => self.begin_batch(task, *batch)?,
             Event::StepSkipped { task, reason } => {
                 self.known(&task.step)?;
                 self.skipped.insert(task.clone(), reason.clone());
@@ -157,6 +162,7 @@ impl RunState {
                 self.known(step)?;
                 let position = self.order.len();
                 self.checkpoints.push(Checkpoint { name: name.clone(), step: step.clone(), position });
+                self.tell_checkpoint(step, name);
                 self.end_groups(&Task::of(step), at);
             }
             Event::RollbackStarted { to, because } => {
@@ -212,7 +218,7 @@ impl RunState {
 
     /// A group begins: its items and batches are what they are from here on.
     fn enter(&mut self, record: &Record) -> Result<(), String> {
-        let Event::GroupEntered { task, items, batches, max_failures, min_healthy, whole, excluded } = &record.event
+        let Event::GroupEntered { task, items, batches, max_failures, min_healthy, excluded, .. } = &record.event
         else {
             return Ok(());
         };
@@ -221,18 +227,30 @@ impl RunState {
         self.exceptions.extend(left_out(task, excluded));
         let nothing = items.as_ref().is_some_and(Vec::is_empty);
         let items = items.clone().unwrap_or_default();
-        let batches = match self.playbook().group(&task.step).and_then(Group::each) {
-            // A record of before batches were frozen: what the playbook says is what was gone by.
-            Some(each) if batches.is_empty() => batches_written(each, items.len()),
-            _ => Batches { sizes: batches.clone(), max_failures: *max_failures, min_healthy: *min_healthy },
+        let each = self.playbook().group(&task.step).and_then(Group::each);
+        let (batches, way) = match each {
+            // A record of before batches were frozen: what the playbook says is what was gone by, and whatever failed was
+            // undone with the rest.
+            Some(each) if batches.is_empty() => (batches_written(each, items.len()), None),
+            each => {
+                let batches =
+                    Batches { sizes: batches.clone(), max_failures: *max_failures, min_healthy: *min_healthy };
+                (batches, each.map(|each| each.on_item_failure))
+            }
         };
-        let mut entered = Entered::new(items, &batches);
-        entered.whole = *whole;
+        let mut entered = Entered::new(items, &batches, way);
         entered.excluded.clone_from(excluded);
         self.entered.insert(task.clone(), entered);
         if nothing {
             self.end_groups(task, record.time);
         }
+        Ok(())
+    }
+
+    fn begin_batch(&mut self, task: &Task, batch: u32) -> Result<(), String> {
+        self.may_begin_batch(task, batch)?;
+        let entered = self.entered.get_mut(task).ok_or_else(|| format!("{task} was never entered"))?;
+        entered.begin(batch as usize);
         Ok(())
     }
 
@@ -291,7 +309,7 @@ impl RunState {
         if let Some(why) = self.taken_out(task) {
             return Err(why);
         }
-        if let Some((other, _)) = self.in_flight().find(|(other, _)| !self.may_meet(task, other)) {
+        if let Some(other) = self.names_under_way().find(|other| !self.may_meet(task, other)) {
             return Err(format!("{other} is still under way"));
         }
         let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(record.time));
@@ -323,8 +341,9 @@ impl RunState {
             epoch: record.epoch,
             at: record.time,
         });
-        if task.phase == Phase::Do && !self.order.contains(task) {
-            self.order.push(task.clone());
+        if task.phase == Phase::Do {
+            self.join_order(task);
+            self.begin_its_batch(task);
         }
         Ok(())
     }
@@ -397,6 +416,10 @@ impl RunState {
         }
         if task.is_undo() {
             self.serve_again(&task.doing(), at);
+            // An item that failed is dealt with by it, and its `for_each` may be by that.
+            if self.rollback.is_none() {
+                self.end_groups(&task.doing(), at);
+            }
             return;
         }
         if let Some(state) = self.tasks.get_mut(task) {

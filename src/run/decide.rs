@@ -12,7 +12,7 @@ use super::{
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
-    /// Several things at the same time; each is one of the six below.
+    /// Several things at the same time; each is one of the seven below.
     Together(Vec<Decision>),
     /// Look whether a group of steps is to run, and over which items, and write that down.
     Enter {
@@ -50,6 +50,15 @@ pub enum Decision {
         /// When.
         moment: Moment,
     },
+    /// The next batch of a `for_each` is about to begin: wait, and write down that it does.
+    BetweenBatches {
+        /// The `for_each`.
+        task: Task,
+        /// Which batch, from 0.
+        batch: u32,
+        /// How many seconds to wait before.
+        wait: f64,
+    },
     /// Write this down and go on.
     Record(Box<Event>),
     /// A person is needed.
@@ -71,6 +80,7 @@ impl Decision {
             | Decision::Dispatch { task }
             | Decision::Settle { task, .. }
             | Decision::Verify { task }
+            | Decision::BetweenBatches { task, .. }
             | Decision::Check { task, .. } => Some(task),
             _ => None,
         }
@@ -78,7 +88,7 @@ impl Decision {
 
     /// Whether something new would begin by it.
     pub fn begins(&self) -> bool {
-        matches!(self, Decision::Enter { .. } | Decision::Prepare { .. })
+        matches!(self, Decision::Enter { .. } | Decision::Prepare { .. } | Decision::BetweenBatches { .. })
     }
 
     /// The word for it, for whoever looks for a fault.
@@ -91,6 +101,7 @@ impl Decision {
             Decision::Settle { .. } => "settle",
             Decision::Verify { .. } => "verify",
             Decision::Check { .. } => "check",
+            Decision::BetweenBatches { .. } => "between_batches",
             Decision::Record(_) => "record",
             Decision::Wait(_) => "wait",
             Decision::Stopped(_) => "stopped",
@@ -119,7 +130,9 @@ fn unhalted(run: &RunState, now: Time) -> Decision {
     }
     let busy: Vec<Decision> = run.in_flight().map(|(task, state)| under_way(run, task, state, now)).collect();
     if !busy.is_empty() {
-        return together(busy);
+        // What goes back side by side is only gone on with where nothing else is asked for.
+        let goes_back = run.stopped.is_none() && !asked_for && run.in_flight().all(|(task, _)| task.is_undo());
+        return if goes_back { back(run, busy, now) } else { together(busy) };
     }
     if let Some(kind) = run.stopped {
         return Decision::Stopped(kind);
@@ -137,7 +150,7 @@ fn unhalted(run: &RunState, now: Time) -> Decision {
     if let Some(broken) = &run.brakes.broken {
         return brakes::answer_to(run, broken);
     }
-    together(brakes::hold_back(run, vec![undo::next(run, now)]))
+    back(run, Vec::new(), now)
 }
 
 /// The next of the playbook, in its order.
@@ -147,6 +160,20 @@ fn forward(run: &RunState, now: Time) -> Decision {
         Next::Now(decision) => together(brakes::with_checkpoint(run, decision, now)),
         Next::Rest(decision) => decision,
         Next::Work(decisions) => together(brakes::hold_back(run, decisions)),
+    }
+}
+
+/// What is undone next, beside what is under way already.
+fn back(run: &RunState, busy: Vec<Decision>, now: Time) -> Decision {
+    match undo::next(run, now) {
+        Next::Work(decisions) => {
+            let begins = |decision: &Decision| !busy.iter().any(|busy| busy.task() == decision.task());
+            let mut all: Vec<Decision> = decisions.into_iter().filter(begins).collect();
+            all.extend(busy.iter().cloned());
+            together(brakes::hold_back(run, all))
+        }
+        Next::Now(decision) | Next::Rest(decision) if busy.is_empty() => decision,
+        _ => together(busy),
     }
 }
 

@@ -1,20 +1,19 @@
 //! A group of steps that was entered: the items of a `for_each`, the batches that they are taken in, and how far it has
 //! come. What is walked, undone and shown of batches is read from here; it was frozen when the group was entered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::Time;
 use crate::ids::ItemId;
 use crate::plan::{Batches, Excluded, Item};
+use crate::playbook::OnItemFailure;
 
 /// A group of steps that was entered.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Entered {
     /// Of a `for_each`: its items, in the order in which they are taken.
     pub items: Vec<Item>,
-    /// How many there were before the list was narrowed, where it was.
-    pub whole: Option<usize>,
     /// What is left out of the list, and why.
     pub excluded: Vec<Excluded>,
     /// Those that failed, and how.
@@ -29,8 +28,22 @@ pub struct Entered {
     pub begun: usize,
     /// When the last batch that is dealt with came to its end.
     pub rested: Option<Time>,
+    /// What becomes of an item that fails; of a record of before that was said, nothing.
+    pub on_item_failure: Option<OnItemFailure>,
     /// How many items failed in the batches that are dealt with.
     failed_earlier: usize,
+    /// How many of them are not put back, so that they have to be taken for unhealthy.
+    unhealthy_earlier: usize,
+    /// The same of the items of the batch in hand that are dealt with.
+    failed_in_hand: usize,
+    unhealthy_in_hand: usize,
+    /// How many of those batches had no failure, and of how many that is written down.
+    whole: usize,
+    told: usize,
+    /// Whether something failed in the last of those batches.
+    last_failed: bool,
+    /// The places in the batch in hand that may have something left to be done; whatever else is there has nothing.
+    open: BTreeSet<usize>,
     /// Where each batch ends.
     ends: Vec<usize>,
     /// Where each item stands.
@@ -39,7 +52,7 @@ pub struct Entered {
 
 impl Entered {
     /// With these items, in these batches.
-    pub fn new(items: Vec<Item>, batches: &Batches) -> Self {
+    pub fn new(items: Vec<Item>, batches: &Batches, on_item_failure: Option<OnItemFailure>) -> Self {
         let mut ends: Vec<usize> = batches
             .sizes
             .iter()
@@ -54,7 +67,9 @@ impl Entered {
         }
         let places = items.iter().enumerate().map(|(place, item)| (item.id.clone(), place)).collect();
         let Batches { max_failures, min_healthy, .. } = *batches;
-        Self { items, max_failures, min_healthy, ends, places, ..Self::default() }
+        let mut entered = Self { items, max_failures, min_healthy, on_item_failure, ends, places, ..Self::default() };
+        entered.open = entered.range(0).collect();
+        entered
     }
 
     /// How many batches there are.
@@ -113,23 +128,77 @@ impl Entered {
         self.failed_earlier
     }
 
-    /// So many more items are dealt with.
-    pub(super) fn go_on(&mut self, over: usize, at: Time) {
-        let before = self.batch_at(self.dealt_with);
-        self.dealt_with = (self.dealt_with + over).min(self.items.len());
-        for batch in before..self.batch_at(self.dealt_with) {
-            let failed = self.batch(batch).iter().filter(|item| self.failed.contains_key(&item.id)).count();
-            self.failed_earlier += failed;
-            self.rested = Some(at);
+    /// One more item is dealt with, and put back where it failed; its batch may have come to its end by that.
+    pub(super) fn pass(&mut self, put_back: bool, at: Time) {
+        let batch = self.batch_at(self.dealt_with);
+        let failed = self.items.get(self.dealt_with).is_some_and(|item| self.failed.contains_key(&item.id));
+        self.open.remove(&self.dealt_with);
+        self.dealt_with = (self.dealt_with + 1).min(self.items.len());
+        self.unhealthy_in_hand += usize::from(failed && !put_back);
+        self.failed_in_hand += usize::from(failed);
+        if self.batch_at(self.dealt_with) == batch {
+            return;
         }
+        self.last_failed = self.failed_in_hand > 0;
+        self.whole += usize::from(!self.last_failed);
+        self.failed_earlier += std::mem::take(&mut self.failed_in_hand);
+        self.unhealthy_earlier += std::mem::take(&mut self.unhealthy_in_hand);
+        self.rested = Some(at);
+        self.open = self.range(batch + 1).collect();
     }
 
-    /// The same list from its first item on; what is done is passed by at once.
-    pub(super) fn begin_anew(&mut self) -> BTreeMap<ItemId, String> {
+    /// An item that is not the first of those that are left is dealt with.
+    pub(super) fn close(&mut self, place: usize) {
+        self.open.remove(&place);
+    }
+
+    /// The items of the batch in hand that may have something left to be done.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Item> {
+        self.open.iter().filter_map(|place| self.items.get(*place))
+    }
+
+    /// A batch begins.
+    pub(super) fn begin(&mut self, batch: usize) {
+        self.begun = self.begun.max(batch + 1).min(self.ends.len());
+    }
+
+    /// One of its batches' checkpoints is written down.
+    pub(super) fn tell(&mut self) {
+        self.told += 1;
+    }
+
+    /// Whether the last batch that is dealt with is a safe state that is not written down yet. Once the next one has begun it is
+    /// too late, as going back to it would leave a part of that.
+    pub(super) fn owes_checkpoint(&self) -> bool {
+        self.told < self.whole && !self.last_failed && self.begun <= self.batch_at(self.dealt_with)
+    }
+
+    /// Why a batch may not begin: too few would be well beside it.
+    pub(super) fn too_few_beside(&self, batch: usize) -> Option<String> {
+        let (items, in_hand, unhealthy) = (self.items.len(), self.range(batch).len(), self.unhealthy_earlier);
+        let well = items.saturating_sub(in_hand + unhealthy);
+        (self.min_healthy > 0 && well < self.min_healthy as usize).then(|| {
+            format!(
+                "batch {} of {} takes {in_hand} of {items} items in hand while {unhealthy} that failed are not healthy: that would \
+                 leave {well} healthy, and {} have to stay so",
+                batch + 1,
+                self.ends.len(),
+                self.min_healthy
+            )
+        })
+    }
+
+    /// The same list from its first item on; what is done is passed by at once. So many of its batches' checkpoints stand.
+    pub(super) fn begin_anew(&mut self, told: usize) -> BTreeMap<ItemId, String> {
+        let failed = std::mem::take(&mut self.failed);
+        self.told = told;
         self.dealt_with = 0;
-        self.failed_earlier = 0;
         self.rested = None;
-        std::mem::take(&mut self.failed)
+        self.last_failed = false;
+        (self.whole, self.failed_earlier, self.unhealthy_earlier) = (0, 0, 0);
+        (self.failed_in_hand, self.unhealthy_in_hand) = (0, 0);
+        self.open = self.range(0).collect();
+        failed
     }
 
     /// Whether more items failed than may.
@@ -145,7 +214,7 @@ mod tests {
     fn entered(items: usize, sizes: &[u32]) -> Entered {
         let item = |place: usize| Item { id: format!("i{place}").parse().unwrap(), value: place.into() };
         let batches = Batches { sizes: sizes.to_vec(), max_failures: 1, min_healthy: 2 };
-        Entered::new((1..=items).map(item).collect(), &batches)
+        Entered::new((1..=items).map(item).collect(), &batches, None)
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::spec::Effect;
 use crate::value::Value;
 
 /// The form of the records that this version writes, and the newest that it knows.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +62,13 @@ pub enum Event {
         /// How many items must be well beside those of the batch in hand.
         #[serde(default, skip_serializing_if = "is_zero")]
         min_healthy: u32,
+    },
+    /// The next batch of a `for_each` begins, after the pause before it.
+    BatchBegan {
+        /// The `for_each`.
+        task: Task,
+        /// Which batch, from 0.
+        batch: u32,
     },
     /// A step or a group does not run.
     StepSkipped {

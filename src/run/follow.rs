@@ -21,6 +21,7 @@ impl RunState {
             }
             Event::StepRefused { task, attempt, .. } => self.is_next(task, *attempt),
             Event::GroupEntered { task, .. } => self.is_approved(task, at),
+            Event::BatchBegan { task, batch } => self.may_begin_batch(task, *batch),
             Event::Outcome { task, attempt, .. } => self.is_as(task, *attempt, TaskState::is_in_flight),
             Event::Settled { task, attempt, .. } => self.is_as(task, *attempt, TaskState::may_be_settled),
             Event::Verified { task, .. } => {

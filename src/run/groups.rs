@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Entered, RunState, Task, TaskState, Time};
+use super::{Entered, RunState, Task, TaskState, Time, undo};
 use crate::ids::{ItemId, StepId};
-use crate::plan::Item;
-use crate::playbook::{Child, Group, GroupKind, Playbook, Step};
+use crate::playbook::{Child, Group, GroupKind, OnItemFailure, Playbook, Step};
 
 impl RunState {
     /// The task of something at one level of the playbook, in a round of a `for_each`.
@@ -111,10 +110,15 @@ impl RunState {
         }
     }
 
-    /// Whether an item of a `for_each` is dealt with.
+    /// Whether an item of a `for_each` is dealt with; one that failed, once it is put back where the playbook says so.
     pub(super) fn round_is_over(&self, group: &Group, task: &Task, item: &ItemId) -> bool {
-        self.entered.get(task).is_some_and(|entered| entered.failed.contains_key(item))
-            || self.playbook().level(Some(group)).all(|child| self.child_is_over(child, Some(item)))
+        match self.entered.get(task).filter(|entered| entered.failed.contains_key(item)) {
+            Some(entered) if entered.on_item_failure == Some(OnItemFailure::Rollback) => {
+                !undo::item_owes(self, group, item)
+            }
+            Some(_) => true,
+            None => self.playbook().level(Some(group)).all(|child| self.child_is_over(child, Some(item))),
+        }
     }
 
     /// Whether the checkpoint that something makes once it is done is reached; what failed and was passed over makes none.
@@ -130,18 +134,7 @@ impl RunState {
         let each = group.each()?;
         let name = each.checkpoint.as_ref()?;
         let entered = self.entered.get(task)?;
-        let over = entered.batch_at(entered.dealt_with);
-        let fails = |batch: usize| entered.batch(batch).iter().any(|item| entered.failed.contains_key(&item.id));
-        let made = (0..over).filter(|batch| !fails(*batch)).count();
-        let told = self.checkpoints.iter().filter(|point| point.step == task.step && &point.name == name).count();
-        if told >= made || over.checked_sub(1).is_some_and(fails) {
-            return None;
-        }
-        let ahead = entered.items.get(entered.range(over).start..).unwrap_or_default();
-        let begun = |item: &Item| {
-            self.order.iter().any(|other| other.item.as_ref() == Some(&item.id) && self.lies_in(other, task))
-        };
-        (!ahead.iter().any(begun)).then_some(name)
+        entered.owes_checkpoint().then_some(name)
     }
 
     /// Counts on over what is dealt with by now: in the playbook, and in each `for_each`.
@@ -156,17 +149,18 @@ impl RunState {
 
     fn count_rounds(&mut self, book: &Playbook, at: Time) {
         let open = self.entered.iter().filter(|(_, entered)| entered.dealt_with < entered.items.len());
-        let further: Vec<(Task, usize)> = open
+        let further: Vec<(Task, Vec<bool>)> = open
             .filter_map(|(task, entered)| {
                 let group = book.group(&task.step)?;
                 let left = entered.items.iter().skip(entered.dealt_with);
-                let over = left.take_while(|item| self.round_is_over(group, task, &item.id)).count();
-                (over > 0).then(|| (task.clone(), over))
+                let over = left.take_while(|item| self.round_is_over(group, task, &item.id));
+                let over: Vec<bool> = over.map(|item| self.was_put_back(group, task, &item.id)).collect();
+                (!over.is_empty()).then(|| (task.clone(), over))
             })
             .collect();
         for (task, over) in further {
             if let Some(entered) = self.entered.get_mut(&task) {
-                entered.go_on(over, at);
+                over.into_iter().for_each(|put_back| entered.pass(put_back, at));
             }
         }
     }
@@ -175,20 +169,19 @@ impl RunState {
     pub fn runs_beside_others(&self, task: &Task) -> bool {
         let book = self.playbook();
         let inside = book.step(&task.step).and_then(|step| step.group.as_ref());
-        !task.is_undo()
-            && book.around(inside).any(|group| match &group.kind {
-                GroupKind::Parallel => true,
-                GroupKind::Each(_) => {
-                    self.entered.get(&self.group_task(group, task.item.as_ref())).is_some_and(Entered::side_by_side)
-                }
-                GroupKind::Nested(_) | GroupKind::Forward { .. } => false,
-            })
+        book.around(inside).any(|group| match &group.kind {
+            GroupKind::Parallel => !task.is_undo(),
+            GroupKind::Each(_) => {
+                self.entered.get(&self.group_task(group, task.item.as_ref())).is_some_and(Entered::side_by_side)
+            }
+            GroupKind::Nested(_) | GroupKind::Forward { .. } => false,
+        })
     }
 
     /// Whether two tasks may be under way at the same time: steps of one `parallel`, or items of one batch of a `for_each`.
     pub(super) fn may_meet(&self, one: &Task, other: &Task) -> bool {
         if one.is_undo() || other.is_undo() {
-            return false;
+            return self.may_meet_going_back(one, other);
         }
         let book = self.playbook();
         let inside = |task: &Task| book.step(&task.step).and_then(|step| step.group.as_ref());

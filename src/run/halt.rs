@@ -35,7 +35,7 @@ pub(super) fn hold_back(run: &RunState, decision: Decision) -> Decision {
 fn is_held(run: &RunState, decision: &Decision) -> bool {
     match decision {
         Decision::Prepare { task, .. } => !goes_on(run, task),
-        Decision::Enter { .. } => true,
+        Decision::Enter { .. } | Decision::BetweenBatches { .. } => true,
         // What nobody answered has its default once the halt is over: somebody who is busy with what made them halt must not
         // find that a deadline decided meanwhile.
         Decision::Record(event) => matches!(**event, Event::Answered { .. }),

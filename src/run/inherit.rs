@@ -204,11 +204,7 @@ impl RunState {
             if self.is_undone(task) && !left {
                 continue;
             }
-            let undo_begun = !left
-                && self
-                    .tasks
-                    .iter()
-                    .any(|(other, undo)| other.is_undo() && &other.doing() == task && undo.may_have_effect());
+            let undo_begun = !left && self.undo_begun(task);
             let how = match state.status {
                 _ if undo_begun => StandsHow::HalfUndone,
                 Status::InFlight | Status::Unknown | Status::Doubtful => StandsHow::Unknown,
@@ -218,10 +214,9 @@ impl RunState {
             };
             list.push(Stands { run: self.run.clone(), task: task.clone(), how, what: state.message().to_owned() });
         }
-        let by_hand = self
-            .skips
-            .iter()
-            .filter(|(task, skip)| skip.how == SkipHow::DoneByHand && !task.is_undo() && !self.order.contains(task));
+        let by_hand = self.skips.iter().filter(|(task, skip)| {
+            skip.how == SkipHow::DoneByHand && !task.is_undo() && self.place_in_order(task).is_none()
+        });
         for (task, skip) in by_hand.filter(|(task, _)| changing(task) || self.is_group(task)) {
             let what = format!("said {}: {}", skip.by, skip.reason);
             list.push(Stands { run: self.run.clone(), task: task.clone(), how: StandsHow::ByHand, what });
@@ -261,9 +256,6 @@ impl RunState {
 
     fn take_step(&mut self, step: &InheritedStep, ordered: bool, epoch: u64, at: Time) {
         let task = &step.task;
-        if ordered {
-            self.order.push(task.clone());
-        }
         let done = step.outcome == Outcome::Done;
         let mut state = TaskState::new(at);
         state.before = step.before.clone();
@@ -293,6 +285,9 @@ impl RunState {
             self.skips.insert(task.clone(), skip);
         }
         self.tasks.insert(task.clone(), state);
+        if ordered {
+            self.join_order(task);
+        }
         if done {
             self.pass(task, at);
         }

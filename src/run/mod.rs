@@ -15,6 +15,8 @@ mod groups;
 mod halt;
 mod inherit;
 mod known;
+mod left;
+mod order;
 mod questions;
 mod record;
 mod recovery;

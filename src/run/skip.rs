@@ -181,7 +181,11 @@ impl RunState {
 
     fn may_skip_undo(&self, task: &Task) -> Result<(), String> {
         let doing = task.doing();
-        let Some(rollback) = &self.rollback else { return Err("the run does not undo anything now".to_owned()) };
+        let to = match &self.rollback {
+            Some(rollback) => rollback.to.as_deref(),
+            None if self.is_put_back(&doing) => None,
+            None => return Err("the run does not undo anything now".to_owned()),
+        };
         let Some(step) = self.playbook().step(&task.step) else {
             return Err(format!("the playbook has no step {}", task.step));
         };
@@ -189,8 +193,8 @@ impl RunState {
         if part >= Self::undo_parts(step) {
             return Err(format!("there is no {task}: the undo of {doing} has {} parts", Self::undo_parts(step)));
         }
-        let kept = self.kept(rollback.to.as_deref());
-        match self.order.iter().position(|other| other == &doing) {
+        let kept = self.kept(to);
+        match self.place_in_order(&doing) {
             None => return Err(format!("{doing} was never begun, so there is nothing to undo")),
             Some(place) if place < kept => {
                 return Err(format!("{doing} lies before the place where the undo ends: it is not undone"));

@@ -51,8 +51,9 @@ impl RunState {
                 if !begun {
                     self.not_ours(task);
                 }
+                self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at));
                 self.cross(task);
-                let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at));
+                let state = self.task(task)?;
                 let outputs = merged(state.outputs(), outputs);
                 state.account(Report::done(said, outputs), at);
                 // Nobody's word is taken for what can be seen: the conditions after it are looked at.
@@ -68,8 +69,10 @@ impl RunState {
         if let Some(state) = self.tasks.get_mut(task) {
             state.intent = None;
         }
-        if let Some(place) = self.order.iter().position(|other| other == task) {
-            self.order.remove(place);
+        if let Some(place) = self.place_in_order(task) {
+            let mut order = std::mem::take(&mut self.order);
+            order.remove(place);
+            self.reorder(order);
             for point in self.checkpoints.iter_mut().filter(|point| point.position > place) {
                 point.position -= 1;
             }
@@ -79,8 +82,8 @@ impl RunState {
     /// A point of no return that somebody else has crossed is crossed.
     pub(super) fn cross(&mut self, task: &Task) {
         let gate = self.playbook().step(&task.step).is_some_and(|step| step.point_of_no_return);
-        if gate && !task.is_undo() && !self.order.contains(task) {
-            self.order.push(task.clone());
+        if gate && !task.is_undo() {
+            self.join_order(task);
         }
     }
 

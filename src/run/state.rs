@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::order::AtHand;
 use super::{
     Brakes, Entered, Holder, Inheritance, Phase, Question, Record, Skip, SkipReason, StopKind, Task, TaskState, Time,
     Verdict,
@@ -38,6 +39,8 @@ pub struct RunState {
     pub tasks: BTreeMap<Task, TaskState>,
     /// What has intents, in the order of the first.
     pub order: Vec<Task>,
+    /// What is kept at hand of both.
+    pub(super) at_hand: AtHand,
     /// The steps and groups that do not run, and why.
     pub skipped: BTreeMap<Task, SkipReason>,
     /// The groups that were entered.
@@ -185,21 +188,19 @@ impl RunState {
 
     /// The tasks whose intents have no outcome yet: one, or several where steps run at the same time.
     pub fn in_flight(&self) -> impl Iterator<Item = (&Task, &TaskState)> {
-        self.tasks.iter().filter(|(_, state)| state.is_in_flight())
+        self.names_under_way().filter_map(|task| self.tasks.get_key_value(task))
     }
 
     /// The last task behind which the run cannot go back by itself, if it was crossed.
     pub fn point_of_no_return(&self) -> Option<&Task> {
-        self.order.iter().rev().find(|task| {
-            self.playbook().step(&task.step).is_some_and(|step| step.point_of_no_return)
-                && self.doing(task).is_some_and(TaskState::may_have_effect)
-        })
+        let crossed = |task: &&Task| self.doing(task).is_some_and(TaskState::may_have_effect);
+        self.gates().filter_map(|place| self.order.get(place)).find(crossed)
     }
 
     /// How many tasks, in the order of their intents, a rollback leaves as they are: those up to the point of no return or
     /// the checkpoint that it goes back to, whichever is later.
     pub fn kept(&self, to: Option<&str>) -> usize {
-        let behind = self.point_of_no_return().and_then(|task| self.order.iter().position(|other| other == task));
+        let behind = self.point_of_no_return().and_then(|task| self.place_in_order(task));
         let checkpoint = to.and_then(|name| self.checkpoints.iter().rev().find(|point| point.name == name));
         behind.map_or(0, |index| index + 1).max(checkpoint.map_or(0, |point| point.position))
     }

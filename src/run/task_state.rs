@@ -44,6 +44,8 @@ pub struct TaskState {
     pub started: Time,
     /// When the newest attempt ended.
     pub ended: Option<Time>,
+    /// Where it stands in the order of intents.
+    pub(super) place: Option<usize>,
 }
 
 /// How the newest attempt stands.
@@ -110,6 +112,7 @@ impl TaskState {
             served: None,
             started: at,
             ended: None,
+            place: None,
         }
     }
 

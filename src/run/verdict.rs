@@ -1,6 +1,6 @@
 //! How a run ends, and how the world stands then, in one sentence.
 
-use super::{Event, RunState, Status, Time, Verdict, inherit, recovery};
+use super::{Event, RunState, Status, Time, Verdict, inherit, left, recovery};
 use crate::playbook::Rollback as Way;
 
 /// Every step is done or rightly skipped.
@@ -32,6 +32,11 @@ fn rolled_back_alone(run: &RunState, to: Option<&str>) -> Event {
     let because = run.rollback.as_ref().map_or("", |rollback| rollback.because.as_str());
     let by_person = run.rollback.as_ref().is_some_and(|rollback| rollback.by_person);
     let reached = to.filter(|name| run.checkpoints.iter().any(|point| &point.name == name));
+    if let Some(left) = left::told(run, run.kept(to)) {
+        let back = reached.map_or_else(String::new, |name| format!(" back to checkpoint {name}"));
+        let summary = format!("what the run did is undone{back}, but for {left} ({because})");
+        return Event::RunEnded { verdict: Verdict::Incomplete, summary };
+    }
     if let Some(name) = reached {
         let summary = format!("back at checkpoint {name}; what was done before it stands ({because})");
         return Event::RunEnded { verdict: Verdict::RolledBackToCheckpoint, summary };
@@ -81,10 +86,8 @@ fn standing(run: &RunState) -> Vec<String> {
         if !step.effect.changes() || run.is_undone(id) {
             continue;
         }
-        let undo_begun =
-            run.tasks.iter().any(|(task, state)| task.is_undo() && &task.doing() == id && state.may_have_effect());
         match run.doing(id) {
-            Some(_) if undo_begun => list.push(format!("{id} (its undo did not come to its end)")),
+            Some(_) if run.undo_begun(id) => list.push(format!("{id} (its undo did not come to its end)")),
             Some(state) if matches!(state.status, Status::Unknown | Status::Doubtful | Status::InFlight) => {
                 list.push(format!("{id} (not known whether it took effect)"));
             }
@@ -101,7 +104,7 @@ fn standing(run: &RunState) -> Vec<String> {
 fn by_hand(run: &RunState) -> Vec<String> {
     let done = run.tasks.iter().filter(|(task, state)| {
         let changes = run.playbook().step(&task.step).is_some_and(|step| step.effect.changes());
-        changes && !task.is_undo() && state.status == Status::Done && !run.order.contains(task)
+        changes && !task.is_undo() && state.status == Status::Done && run.place_in_order(task).is_none()
     });
     let done = done.map(|(task, _)| format!("{task}: done by hand, and the run cannot undo it"));
     // Of a group that somebody did, none of its steps has a state of its own.

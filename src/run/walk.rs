@@ -3,8 +3,12 @@
 
 use super::decide::{Decision, ask_about_unknown, record, settle, under_way};
 use super::failed::{self, Failure};
-use super::{Event, RunState, SkipReason, Status, Task, TaskState, Time, retry};
-use crate::playbook::{Child, Group, GroupKind, Step};
+use super::{Entered, Event, RunState, SkipReason, Status, Task, TaskState, Time, retry, undo};
+use crate::plan::Item;
+use crate::playbook::{Child, Group, GroupKind, OnItemFailure, Step};
+
+/// How many items of a batch are asked for at the same time; the others follow as these come to their end.
+pub(super) const MOST_AT_ONCE: usize = 256;
 
 /// What a part of the playbook asks for.
 pub(super) enum Next {
@@ -41,7 +45,7 @@ fn sequence<'a>(
 }
 
 /// All at once.
-fn together(parts: impl Iterator<Item = Next>) -> Next {
+pub(super) fn together(parts: impl Iterator<Item = Next>) -> Next {
     let (mut work, mut rest, mut over) = (Vec::new(), None, true);
     for part in parts {
         match part {
@@ -131,13 +135,51 @@ fn rounds(run: &RunState, group: &Group, task: &Task, now: Time) -> Next {
         let because = failed::of_items(task, entered);
         return failed::group(run, group, Failure { task: task.clone(), because }, now);
     }
-    let batch = entered.batch(entered.batch_at(entered.dealt_with)).iter();
-    let open = batch.filter(|item| !entered.failed.contains_key(&item.id));
-    together(open.map(|item| match sequence(run, run.playbook().level(Some(group)), Some(&item.id), now) {
+    if entered.is_through() {
+        return Next::Over;
+    }
+    let batch = entered.batch_at(entered.dealt_with);
+    if entered.begun <= batch {
+        if let Some(why) = entered.too_few_beside(batch) {
+            let because = format!("{task} failed: {why}");
+            return failed::group(run, group, Failure { task: task.clone(), because }, now);
+        }
+        if let Some(wait) = pause_before(group, entered, batch, now) {
+            let batch = u32::try_from(batch).unwrap_or(u32::MAX);
+            return Next::Work(vec![Decision::BetweenBatches { task: task.clone(), batch, wait }]);
+        }
+    }
+    // No more than that are asked for at once: a batch of ten thousand is not gone through at each record of it.
+    let mut asked = 0;
+    let parts = entered.open().map(|item| round(run, group, entered, item, now)).take_while(|part| {
+        let goes_on = asked < MOST_AT_ONCE;
+        asked += usize::from(!matches!(part, Next::Over));
+        goes_on
+    });
+    together(parts)
+}
+
+/// What an item of the batch in hand asks for.
+fn round(run: &RunState, group: &Group, entered: &Entered, item: &Item, now: Time) -> Next {
+    if entered.failed.contains_key(&item.id) {
+        return match entered.on_item_failure {
+            Some(OnItemFailure::Rollback) => undo::of_item(run, group, &item.id, now),
+            _ => Next::Over,
+        };
+    }
+    match sequence(run, run.playbook().level(Some(group)), Some(&item.id), now) {
         // The item is at rest: the others need not be waited for to say that it failed.
         Next::Rest(decision) if failed::is_of_item(&decision) => Next::Now(decision),
         other => other,
-    }))
+    }
+}
+
+/// How long it is to be waited before a batch: from the last record of the one before it on, by that record's time. A clock
+/// that was set back does not make it longer than it is.
+fn pause_before(group: &Group, entered: &Entered, batch: usize, now: Time) -> Option<f64> {
+    let pause = group.each()?.pause;
+    let rested = entered.rested.filter(|_| batch > 0 && pause > 0.0)?;
+    Some((pause - now.seconds_since(rested)).clamp(0.0, pause))
 }
 
 fn checkpoint(run: &RunState, name: Option<&String>, task: &Task) -> Next {

@@ -12,6 +12,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
         Event::RunStarted { .. } => "run_started",
         Event::LeaseTaken { .. } => "lease_taken",
         Event::GroupEntered { .. } => "group_entered",
+        Event::BatchBegan { .. } => "batch_began",
         Event::ItemFailed { .. } => "item_failed",
         Event::StepSkipped { .. } => "step_skipped",
         Event::StepRefused { .. } => "step_refused",
@@ -47,6 +48,7 @@ pub(super) fn kind(event: &Event) -> &'static str {
 pub(super) fn about(event: &Event) -> Option<(&StepId, Option<&ItemId>)> {
     match event {
         Event::GroupEntered { task, .. }
+        | Event::BatchBegan { task, .. }
         | Event::StepSkipped { task, .. }
         | Event::StepRefused { task, .. }
         | Event::Verified { task, .. }
@@ -90,6 +92,7 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
             "items": items, "batches": batches, "max_failures": max_failures, "min_healthy": min_healthy,
             "whole": whole, "excluded": excluded,
         }),
+        Event::BatchBegan { batch, .. } => json!({ "batch": batch }),
         Event::ItemFailed { item, because, .. } => json!({ "item": item, "because": because }),
         Event::StepSkipped { reason, .. } => json!(reason),
         Event::StepRefused { attempt, message, retryable, drift, .. } => {

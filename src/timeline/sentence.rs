@@ -18,6 +18,7 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
             narrowed::entered(task, items, batches, *whole, excluded)
         }
         Event::GroupEntered { task, items: None, .. } => format!("{task} begins"),
+        Event::BatchBegan { task, batch } => format!("{task}: batch {} begins", u64::from(*batch) + 1),
         Event::ItemFailed { task, item, because } => {
             format!("{item} failed, and what is left of {task} is not done for it: {because}")
         }

@@ -128,6 +128,7 @@ impl Observer for Live {
             Decision::Prepare { task, wait } if *wait > 0.0 => (task, "tried again", *wait),
             Decision::Prepare { task, wait } => (task, "looking at the target", *wait),
             Decision::Settle { task, wait } => (task, "looking what became of it", *wait),
+            Decision::BetweenBatches { task, wait, .. } => (task, "pausing before the next batch", *wait),
             Decision::Verify { task } => (task, "waiting for what must hold after it", 0.0),
             _ => return,
         };

@@ -85,7 +85,7 @@ pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
             Outcome::Unknown => ("?", Ink::Warn),
             Outcome::NoEffect | Outcome::Failed => ("✗", Ink::Bad),
         },
-        Event::GroupEntered { .. } => ("·", Ink::Plain),
+        Event::GroupEntered { .. } | Event::BatchBegan { .. } => ("·", Ink::Plain),
         Event::ItemFailed { .. } => ("✗", Ink::Bad),
         Event::StepSkipped { .. } => ("↷", Ink::Dim),
         Event::SkippedByPerson { .. } => ("↷", Ink::Warn),
@@ -113,6 +113,11 @@ fn wait_line(decision: &Decision, now: Time) -> Option<Line> {
     let (text, wait) = match decision {
         Decision::Prepare { task, wait } => (format!("{task} is tried again"), *wait),
         Decision::Settle { task, wait } => (format!("what became of {task} is looked into"), *wait),
+        Decision::BetweenBatches { task, batch, wait } => {
+            let text =
+                format!("  pause: batch {} of {task} begins at {}", batch + 1, clock::rfc3339(now.plus_seconds(*wait)));
+            return (*wait > 0.05).then(|| stamped(now).with(Ink::Dim, text));
+        }
         _ => return None,
     };
     (wait > 0.05).then(|| stamped(now).with(Ink::Dim, format!("  {text} in {}", format_seconds(wait))))

@@ -126,8 +126,8 @@ pub(super) const PAGES: &[Page] = &[
         "not-yet",
         "A word of the format that this version does not do yet.",
         "It is refused rather than ignored: a playbook must not promise what does not happen.",
-        "- { id: look, argv: [uptime, \"{{item}}\"], effect: read, for_each: [a, b], batch: { size: 1, pause: 5s } }\n",
-        "- { id: look, argv: [uptime, \"{{item}}\"], effect: read, for_each: [a, b], batch: { size: 1 } }\n",
+        "triggers: []\n",
+        "services: [orders]\n",
     ),
     page_of(
         "wrong-form",

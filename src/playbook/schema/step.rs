@@ -72,7 +72,7 @@ fn hosts_key(word: &str) -> Value {
 
 fn batch_key(word: &str) -> Value {
     match word {
-        "size" => json!({ "anyOf": [refer("amount"), { "type": "array", "minItems": 1, "items": refer("amount") }],
+        "size" => json!({ "anyOf": [refer("some"), { "type": "array", "minItems": 1, "items": refer("some") }],
             "description": "how many items are under way at the same time: a number, a share of all, or one for each \
                 of the first batches, of which the last one repeats" }),
         "max_failures" => about("amount", "how many items may fail, in all batches, before the whole is failed"),

@@ -20,6 +20,7 @@ pub(super) fn definitions() -> Vec<(&'static str, Value)> {
         ("identifiers", json!({ "anyOf": [refer("identifier"), { "type": "array", "items": refer("identifier") }] })),
         ("boolean", typed(&Type::Boolean)),
         ("duration", typed(&Type::Duration)),
+        ("some", json!({ "type": ["integer", "string"], "minimum": 1, "pattern": "^0*[1-9][0-9]*%?$|\\{\\{" })),
         ("amount", json!({ "type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]+%?$|\\{\\{" })),
         // A condition is CEL; `true` alone is one too.
         ("condition", json!({ "type": ["string", "boolean", "number"] })),

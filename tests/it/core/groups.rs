@@ -7,7 +7,9 @@ use playbook::diagnostic::Span;
 use playbook::engine::EndingKind;
 use playbook::ids::StepId;
 use playbook::journal::{Failure, Journal};
-use playbook::playbook::{Amount, Argument, Each, Group, GroupKind, OnFailure, Playbook, Service, Step, Template};
+use playbook::playbook::{
+    Amount, Argument, Each, Group, GroupKind, OnFailure, OnItemFailure, Playbook, Service, Step, Template,
+};
 use playbook::run::{Answer, QuestionKind, RunState, Verdict};
 use playbook::sim::Fault;
 use proptest::prelude::*;
@@ -110,7 +112,9 @@ pub fn playbook_of(nodes: &[Node]) -> Playbook {
 fn each(items: usize, size: u32, max_failures: u32) -> GroupKind {
     let list = Argument::Literal((1..=items).map(|item| json!(format!("i{item}"))).collect());
     let (sizes, max_failures) = (vec![Amount::Count(size)], Amount::Count(max_failures));
-    GroupKind::Each(Each { sizes, max_failures, ..Each::of(list) })
+    // Whatever fails is undone, as most of what is looked at here is that nothing is left.
+    let on_item_failure = OnItemFailure::Rollback;
+    GroupKind::Each(Each { sizes, max_failures, on_item_failure, ..Each::of(list) })
 }
 
 fn of_item(id: &str, action: &str) -> Step {
@@ -632,4 +636,14 @@ fn a_way_forward_is_undone_with_the_rest_wherever_the_runner_is_killed() {
         assert_eq!(applied.iter().filter(|task| *task == "f").count(), 1, "write {write}: {applied:?}");
     }
     assert!(killed > 12, "only {killed}");
+}
+
+/// The same playbook, with items that stay as they are when they fail.
+pub fn leaving(mut book: Playbook) -> Playbook {
+    for group in &mut book.groups {
+        if let GroupKind::Each(each) = &mut group.kind {
+            each.on_item_failure = OnItemFailure::Leave;
+        }
+    }
+    book
 }
