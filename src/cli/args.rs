@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::screen::Color;
 
+mod again;
 mod authoring;
 mod brakes;
 mod forks;
@@ -13,6 +14,7 @@ mod inventory;
 mod people;
 mod records;
 
+pub use again::Retry;
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
 pub use brakes::Halt;
 pub use forks::Forks;
@@ -102,6 +104,8 @@ pub enum Verb {
     Watch(Watch),
     /// Go on with a run that was interrupted, paused, or whose process died
     Resume(Resume),
+    /// Run again over the items that another run has left undone
+    Retry(Retry),
     /// Undo a run, back to a checkpoint or to the start
     Rollback(Rollback),
     /// Undo a run and end it
@@ -205,6 +209,9 @@ pub struct Run {
     /// Hold the run to a plan (of `playbook plan -o`): it stops with 14 where the world drifted from it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["inputs_file"])]
     pub plan: Option<PathBuf>,
+    /// Touch only these of the hosts that a `for_each` goes over: a pattern of the inventory, or @FILE with one a line
+    #[arg(long, value_name = "PATTERN", conflicts_with = "plan")]
+    pub limit: Option<String>,
     /// How old that plan may be, such as 2h [default: what the plan and the configuration say]
     #[arg(long, value_name = "TIME", requires = "plan")]
     pub max_plan_age: Option<String>,
@@ -256,6 +263,9 @@ pub struct Plan {
     /// Which playbook.
     #[command(flatten)]
     pub subject: Subject,
+    /// Touch only these of the hosts that a `for_each` goes over: a pattern of the inventory, or @FILE with one a line
+    #[arg(long, value_name = "PATTERN")]
+    pub limit: Option<String>,
     /// Write it to a file that `playbook run --plan FILE` is held to
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -238,6 +238,11 @@ impl From<EngineError> for Failure {
                 );
                 super::verbs::held_back::too_many(failure)
             }
+            EngineError::Unreachable(what) => Failure::new(Exit::Failed, what)
+                .meaning("nothing was started or changed: too little would be done to call it that"),
+            EngineError::Limit(what) => Failure::new(Exit::Usage, what)
+                .meaning("nothing was started or changed")
+                .next("playbook inventory list     (the hosts and groups that there are)"),
             EngineError::Plan(what) => {
                 Failure::new(Exit::Invalid, what).meaning("no plan could be made; nothing was changed")
             }

@@ -13,6 +13,7 @@ mod held;
 mod inputs;
 mod inventories;
 mod log;
+mod narrow;
 mod paste;
 mod reporter;
 mod runs;
@@ -126,6 +127,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Status(args) => verbs::status::status(setup, args),
         Verb::Watch(args) => verbs::watch::watch(setup, args),
         Verb::Resume(args) => verbs::resume::resume(setup, args),
+        Verb::Retry(args) => verbs::retry::retry(setup, args),
         Verb::Rollback(args) => verbs::ask::rollback(setup, args),
         Verb::Cancel(args) => verbs::ask::cancel(setup, args),
         Verb::Abort(args) => verbs::ask::abort(setup, args),
@@ -150,6 +152,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Watch(args) => args.output != Output::Human,
         Verb::Rehearse(args) => args.output != Output::Human,
         Verb::Resume(args) => args.output != Output::Human,
+        Verb::Retry(args) => args.output != Output::Human,
         Verb::Rollback(args) => args.ask.output != Output::Human,
         Verb::Cancel(args) | Verb::Abort(args) | Verb::Pause(args) => args.output != Output::Human,
         Verb::Resolve(args) => args.output != Output::Human,

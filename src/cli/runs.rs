@@ -218,6 +218,18 @@ pub fn state(journal: &mut dyn Journal, run: &RunId) -> Result<RunState, Failure
     RunState::replay(run, &records).map_err(|error| Failure::from(error).naming(run))
 }
 
+/// The runs that were begun over what this one has left undone.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn retried(journal: &mut dyn Journal, state: &RunState) -> Result<Vec<RunId>, Failure> {
+    if state.ended.is_none() {
+        return Ok(Vec::new());
+    }
+    let later = journal.earlier(state.started)?;
+    Ok(later.into_iter().filter(|row| row.over.as_ref() == Some(&state.run)).map(|row| row.run).collect())
+}
+
 /// The inventory for a run that was begun before: it must be of the environment that the run was started in, as names mean
 /// other machines in another one.
 ///

@@ -11,6 +11,7 @@ use crate::diagnostic::{Severity, Source};
 use crate::engine::{FORKS, SystemPeople};
 use crate::inventory::Inventory;
 use crate::journal::SqliteJournal;
+use crate::plan::Narrowing;
 use crate::playbook::{self, Loaded, Playbook};
 use crate::spec::Specs;
 use crate::value::Value;
@@ -50,6 +51,8 @@ pub struct Chosen {
     pub playbook: Playbook,
     /// Its inputs, bound.
     pub inputs: Value,
+    /// What it is narrowed to.
+    pub narrowing: Narrowing,
 }
 
 impl Setup {
@@ -271,7 +274,7 @@ impl Setup {
         let (inputs, warnings) = super::inputs::bind(&playbook, name, (typed, file), inventory)?;
         let lines = warnings.into_iter().map(|text| Line::new().with(Ink::Warn, format!("warning: {text}")));
         self.screen.warn(&lines.collect::<Vec<_>>());
-        Ok(Chosen { playbook, inputs })
+        Ok(Chosen { playbook, inputs, narrowing: Narrowing::default() })
     }
 }
 

@@ -13,6 +13,7 @@ mod enter;
 mod forks;
 mod halt;
 pub mod holder;
+mod hosts;
 mod mask;
 mod observer;
 mod outputs;
@@ -138,6 +139,12 @@ pub enum EngineError {
     /// The plan cannot be made.
     #[error("{0}")]
     Plan(String),
+    /// More hosts do not answer than the playbook lets be.
+    #[error("{0}")]
+    Unreachable(String),
+    /// What a person has limited it to cannot be.
+    #[error("{0}")]
+    Limit(String),
     /// The plan would touch more than its playbook allows.
     #[error("{0}")]
     TooManyTargets(String),

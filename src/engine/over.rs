@@ -10,7 +10,7 @@ use super::{Beginning, Ending, Engine, EngineError};
 use crate::ids::RunId;
 use crate::journal::{Handover, Lease, LeaseInfo};
 use crate::outcome::{Finding, Outcome};
-use crate::plan::{Decided, Plan};
+use crate::plan::{Decided, Narrowing, Plan};
 use crate::playbook::Playbook;
 use crate::run::{Event, FORMAT, Inheritance, RunState, Stands, StandsHow, Task};
 use crate::value::Value;
@@ -59,11 +59,12 @@ impl Engine {
         &mut self,
         playbook: Playbook,
         inputs: Value,
+        narrowing: Narrowing,
         former: &Former,
         reason: &str,
     ) -> Result<(Plan, Inheritance), EngineError> {
         let old = &former.state;
-        let (mut plan, taken) = self.plan_after(playbook, inputs, old.done_before()).await?;
+        let (mut plan, taken) = self.plan_after(playbook, inputs, old.done_before(), narrowing).await?;
         let inheritance = old
             .go_on(&plan, &taken, reason)
             .map_err(|objections| EngineError::Objections { run: old.run.clone(), objections })?;

@@ -6,18 +6,18 @@ use std::time::Duration;
 use super::ahead::Ahead;
 use super::mask::Mask;
 use super::secrets::{self, At, Memory};
-use super::{Engine, EngineError, outputs};
+use super::{Engine, EngineError, hosts, outputs};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::ids::{ItemId, StepId};
 use crate::outcome::Outcome;
-use crate::plan::{Decided, DoneBefore, Lookup, NoItems, Plan, PlanError, Planner};
+use crate::plan::{Decided, DoneBefore, Lookup, Narrowing, NoItems, Plan, PlanError, Planner};
 use crate::playbook::{Playbook, Step};
 use crate::run::Task;
 use crate::spec::{Effect, Prediction};
 use crate::value::Value;
 
 /// How long one target may take to answer a look, in seconds.
-const LOOK_SECONDS: u64 = 15;
+pub(super) const LOOK_SECONDS: u64 = 15;
 
 impl Engine {
     /// Looks at the targets, read-only, and makes a plan.
@@ -25,7 +25,20 @@ impl Engine {
     /// # Errors
     /// When the plan cannot be made; a target that does not answer is no error but an unknown.
     pub async fn plan(&mut self, playbook: Playbook, inputs: Value) -> Result<Plan, EngineError> {
-        self.plan_after(playbook, inputs, DoneBefore::default()).await.map(|(plan, _)| plan)
+        self.plan_narrowed(playbook, inputs, Narrowing::default()).await
+    }
+
+    /// The same, narrowed to some of the items that it would go over.
+    ///
+    /// # Errors
+    /// The same; and when nothing would be left.
+    pub async fn plan_narrowed(
+        &mut self,
+        playbook: Playbook,
+        inputs: Value,
+        narrowing: Narrowing,
+    ) -> Result<Plan, EngineError> {
+        self.plan_after(playbook, inputs, DoneBefore::default(), narrowing).await.map(|(plan, _)| plan)
     }
 
     /// The same for a plan that goes on from what another run has done: with the steps that count as done.
@@ -34,6 +47,7 @@ impl Engine {
         playbook: Playbook,
         inputs: Value,
         done: DoneBefore,
+        narrowing: Narrowing,
     ) -> Result<(Plan, Vec<(StepId, Option<ItemId>)>), EngineError> {
         let specs = self.parts.actions.told();
         let environment = self.parts.inventory.environment.clone();
@@ -42,9 +56,16 @@ impl Engine {
             PlanError::TooManyTargets { .. } | PlanError::Items { error: NoItems::TooMany { .. }, .. } => {
                 EngineError::TooManyTargets(error.to_string())
             }
+            PlanError::NothingToLimit { .. }
+            | PlanError::Items { error: NoItems::Limited { .. } | NoItems::Mixed { .. }, .. } => {
+                EngineError::Limit(error.to_string())
+            }
+            PlanError::Items { error: NoItems::Silent { .. }, .. } => EngineError::Unreachable(error.to_string()),
             other => EngineError::Plan(other.to_string()),
         };
-        let mut planner = Planner::new(playbook, inputs, &environment, &specs).after(done);
+        let mut planner = Planner::new(playbook, inputs, &environment, &specs)
+            .after(done)
+            .narrowed(narrowing, hosts::names(&self.parts.inventory));
         let context = Context {
             inventory: Arc::clone(&self.parts.inventory),
             // Nobody makes it: looks keep nothing.
@@ -55,6 +76,10 @@ impl Engine {
         let mut ahead = Ahead::new(memory.clone(), self.parts.forks);
         while let Some(lookup) = planner.look_up().map_err(failed)? {
             self.parts.observer.planning(&lookup.step);
+            if let Some(asked) = &lookup.hosts {
+                planner.answer_hosts(hosts::look(asked, &self.parts.actions, &context).await).map_err(failed)?;
+                continue;
+            }
             let prediction = ahead.look(&lookup, &planner, &book, &self.parts.actions, &context).await;
             tracing::debug!(step = %lookup.step, fidelity = ?prediction.fidelity, refusals = ?prediction.refusals, "looked");
             planner.answer(prediction);

@@ -37,6 +37,10 @@ pub struct Earlier {
     pub by: String,
     /// What it held.
     pub locks: Vec<Resource>,
+    /// Whether it changes something, or may: no other counts against a limit.
+    pub changes: bool,
+    /// The run whose failed items it went over, if it was begun for that.
+    pub over: Option<RunId>,
 }
 
 /// As many runs as may have begun.
@@ -51,15 +55,17 @@ pub struct OverLimit {
 }
 
 impl Earlier {
-    /// What a first record says, if it is that of a run that changes something.
+    /// What a first record says.
     pub(super) fn of(run: &RunId, at: Time, by: &str, event: &Event) -> Option<Self> {
         let Event::RunStarted { plan, locks, .. } = event else { return None };
-        changes(plan).then(|| Self {
+        Some(Self {
+            changes: changes(plan),
             run: run.clone(),
             playbook: plan.playbook.name.clone(),
             started: at,
             by: by.to_owned(),
             locks: locks.clone(),
+            over: plan.narrowing.again.as_ref().map(|again| again.run.clone()),
         })
     }
 }
@@ -104,7 +110,8 @@ pub(super) fn over(
     let book = &plan.playbook.name;
     limits.iter().filter(|limit| limit.playbook.as_ref().is_none_or(|name| name == book)).find_map(|limit| {
         let recent = |run: &&Earlier| {
-            run.started >= at.plus_seconds(-limit.seconds)
+            run.changes
+                && run.started >= at.plus_seconds(-limit.seconds)
                 && limit.playbook.as_ref().is_none_or(|name| name == &run.playbook)
         };
         let on = |resource: Option<&Resource>| {

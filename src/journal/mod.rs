@@ -64,7 +64,7 @@ pub trait Journal: Send {
         limits: &[RunLimit],
     ) -> Result<(Lease, Vec<Record>), JournalError>;
 
-    /// The runs which change something that began since then.
+    /// The runs that began since then.
     ///
     /// # Errors
     /// When the store cannot be read.

@@ -68,6 +68,26 @@ pub enum NoBatches {
 /// # Errors
 /// Why there can be none.
 pub fn batches_of(each: &Each, items: usize, scope: &Scope) -> Result<Option<Batches>, NoBatches> {
+    batches_beside(each, items, Beside::default(), scope)
+}
+
+/// What of a list is not gone over, and yet counts where so many have to be well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// So many were taken away by a person: nobody touches them, so they are as well as they were.
+    pub untouched: usize,
+    /// So many do not answer: they are not well.
+    pub silent: usize,
+}
+
+/// The same where the list was narrowed.
+///
+/// # Errors
+/// The same.
+pub fn batches_beside(each: &Each, items: usize, beside: Beside, scope: &Scope) -> Result<Option<Batches>, NoBatches> {
+    let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let untouched = narrow(beside.untouched);
+    let all = narrow(items.saturating_add(beside.untouched).saturating_add(beside.silent));
     let items = u32::try_from(items).unwrap_or(u32::MAX);
     let known =
         |key: &'static str, amount: &Amount| amount.known(scope).map_err(|message| NoBatches::Amount { key, message });
@@ -82,7 +102,7 @@ pub fn batches_of(each: &Each, items: usize, scope: &Scope) -> Result<Option<Bat
     let Some(most) = known("max_failures", &each.max_failures)? else { return Ok(None) };
     let least = match &each.min_healthy {
         Some(least) => match known("min_healthy", least)? {
-            Some(least) => least.up(items).unwrap_or(0),
+            Some(least) => least.up(all).unwrap_or(0).saturating_sub(untouched),
             None => return Ok(None),
         },
         None => 0,

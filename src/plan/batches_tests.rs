@@ -69,6 +69,7 @@ fn what_an_input_says_is_known_when_that_is() {
 
 fn racks(given: &str) -> Vec<Item> {
     let items = given.chars().enumerate().map(|(place, rack)| Item {
+        vars: serde_json::Value::Null,
         id: format!("web{place}").parse().unwrap(),
         value: match rack {
             '-' => json!({ "name": format!("web{place}") }),

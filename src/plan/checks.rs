@@ -33,7 +33,7 @@ impl Planner {
             }
             let run = spec.effect.changes();
             let (step, action) = (check.step.id.clone(), check.step.action.clone());
-            return Ok(Some(Lookup { step, item: None, action, arguments, run }));
+            return Ok(Some(Lookup { step, item: None, action, arguments, run, hosts: None }));
         }
         Ok(None)
     }

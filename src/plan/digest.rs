@@ -2,21 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use super::PlannedStep;
+use super::{Narrowing, PlannedStep};
 use crate::ids::Digest;
 use crate::playbook::Playbook;
 use crate::spec::{ActionSpec, Specs};
 use crate::value::Value;
 
-/// The digest of playbook, inputs, targets and the specs of the actions that are used.
+/// The digest of playbook, inputs, targets, the specs of the actions that are used, and what it all was narrowed to.
 pub(super) fn of_content<'a>(
     playbook: &Playbook,
     inputs: &Value,
     environment: &str,
     targets: &[String],
+    narrowing: &Narrowing,
     specs: impl Iterator<Item = &'a ActionSpec>,
 ) -> Digest {
-    let head = format!("{}\n{inputs}\n{environment}\n{}\n", playbook.digest, targets.join(" "));
+    let mut head = format!("{}\n{inputs}\n{environment}\n{}\n", playbook.digest, targets.join(" "));
+    if !narrowing.is_none() {
+        // It is plain data as well.
+        head.push_str(&format!("{narrowing:?}\n"));
+    }
     let mut written = BTreeMap::new();
     let names: Vec<&str> = specs
         .map(|spec| {

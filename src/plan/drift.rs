@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Decided, Plan, PlannedGroup, PlannedStep};
+use super::{Decided, Plan, PlannedGroup, PlannedStep, changed_variables};
 use crate::ids::StepId;
 use crate::spec::Specs;
 use crate::value::{Value, contains_unknown, unknown, why_unknown};
@@ -38,6 +38,8 @@ pub enum DriftKind {
     Refusal,
     /// What a `for_each` goes over.
     Items,
+    /// A variable of a host, by its name and the host's.
+    Variable(String),
     /// What the run acts on.
     Targets,
     /// What the run locks.
@@ -59,6 +61,7 @@ pub fn drift(then: &Plan, now: &Plan, specs: &Specs) -> Vec<Drift> {
         {
             found.add(DriftKind::Items, before, after, &was.id);
         }
+        found.compare_variables(was, is);
     }
     for was in &then.steps {
         let Some(is) = now.step(&was.id, was.item.as_ref()) else { continue };
@@ -89,6 +92,19 @@ impl Found {
         match self.list.iter_mut().find(|drift| drift.what == what && drift.was == was && drift.is == is) {
             Some(drift) => drift.steps.push(step.clone()),
             None => self.list.push(Drift { what, was, is, steps: vec![step.clone()] }),
+        }
+    }
+
+    /// What the inventory says of the hosts that both go over.
+    fn compare_variables(&mut self, was: &PlannedGroup, is: &PlannedGroup) {
+        let now = is.items.as_deref().unwrap_or_default();
+        for before in was.items.iter().flatten().filter(|item| !item.vars.is_null()) {
+            let Some(after) = now.iter().find(|item| item.id == before.id) else { continue };
+            for name in changed_variables(&before.vars, &after.vars) {
+                let value = |vars: &Value| vars.get(&name).cloned().unwrap_or(Value::Null);
+                let what = DriftKind::Variable(format!("{name} of {}", before.id));
+                self.add(what, value(&before.vars), value(&after.vars), &was.id);
+            }
         }
     }
 
@@ -185,6 +201,7 @@ impl std::fmt::Display for DriftKind {
         match self {
             DriftKind::Fact(name) => write!(f, "fact {name}"),
             DriftKind::Argument(name) => write!(f, "argument {name}"),
+            DriftKind::Variable(name) => write!(f, "variable {name}"),
             DriftKind::Runs => f.write_str("whether it runs"),
             DriftKind::Requirement(source) => write!(f, "requirement {source}"),
             DriftKind::Refusal => f.write_str("what the action refuses"),

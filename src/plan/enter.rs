@@ -1,11 +1,14 @@
 //! The groups of a plan that is being made: whether they will run, over which items, what that locks, and how much it may
 //! touch.
 
+use super::hosts::Asking;
 use super::planner::{PlanError, Planner, Todo, both, broken};
-use super::{Batches, Decided, Item, Place, PlannedGroup, batches_of, items_of, spread};
+use super::{
+    Batches, Decided, HostsAsked, Item, Narrowed, NoList, Place, PlannedGroup, items_of, items_of_hosts, silent_of,
+};
 use crate::ids::{ItemId, Resource, StepId};
-use crate::playbook::{Each, Group, GroupKind, Scope, Step, Template, render, resolve_arguments};
-use crate::value::{contains_unknown, why_unknown};
+use crate::playbook::{Each, Group, GroupKind, Scope, Step, Template, pattern_of, render, resolve_arguments};
+use crate::value::{Value, contains_unknown, why_unknown};
 
 impl Planner {
     /// Decides about the groups around a step that were not looked at yet. Nothing where the step is not to be planned now:
@@ -25,8 +28,8 @@ impl Planner {
                 // A list that is written out is copied here alone: not once for each of its items.
                 None => {
                     let Some(group) = self.playbook.group(&id).cloned() else { continue };
-                    let (runs, laid_out) = self.plan_group(&group, item)?;
-                    if laid_out {
+                    let (runs, waits) = self.plan_group(&group, item)?;
+                    if waits {
                         return Ok(None);
                     }
                     runs
@@ -41,7 +44,8 @@ impl Planner {
         Ok(Some(all))
     }
 
-    /// Whether a group will run, and over which items; whether its steps were laid out for them.
+    /// Whether a group will run, and over which items; whether its steps were laid out for them, or the inventory is to be
+    /// asked first.
     fn plan_group(&mut self, group: &Group, item: Option<ItemId>) -> Result<(Decided, bool), PlanError> {
         let place = Place::of_group(group, item.as_ref());
         let scope = self.scope(place, &group.said(), &self.steady).map_err(broken(&group.id))?;
@@ -49,12 +53,21 @@ impl Planner {
             GroupKind::Forward { of } => Decided::Undecided { why: format!("only if {of} fails") },
             _ => self.will_run(&group.id, &group.needs, group.condition.as_ref(), item.as_ref(), &scope)?,
         };
-        let items = match group.each().filter(|_| !matches!(runs, Decided::No { .. })) {
-            Some(each) => self.items(group, each, &scope, &runs)?,
+        let each = group.each().filter(|_| !matches!(runs, Decided::No { .. }));
+        if let Some(each) = each
+            && let Some(asked) = self.hosts_to_ask(group, item.as_ref(), each, &scope)?
+        {
+            self.asking = Some(Asking { group: group.id.clone(), item, asked });
+            return Ok((runs, true));
+        }
+        let found = match each {
+            Some(each) => self.items(group, item.as_ref(), each, &scope, &runs)?,
             None => None,
         };
-        let laid_out = items.is_some();
-        let (items, batches) = items.map_or((None, Batches::default()), |(items, batches)| (Some(items), batches));
+        let laid_out = found.is_some();
+        let (found, batches) = found.unwrap_or_default();
+        let Narrowed { items, whole, excluded, .. } = found;
+        let items = laid_out.then_some(items);
         if let Some(items) = &items {
             let places: Vec<usize> = group.range().collect();
             self.todo.retain(|todo| !places.contains(&todo.place));
@@ -64,9 +77,19 @@ impl Planner {
                 }
             }
         }
-        let Batches { sizes, max_failures, min_healthy } = batches;
-        let (id, runs_too) = (group.id.clone(), runs.clone());
-        self.groups.push(PlannedGroup { id, item, runs: runs_too, items, batches: sizes, max_failures, min_healthy });
+        let Batches { sizes: batches, max_failures, min_healthy } = batches.unwrap_or_default();
+        let (id, own) = (group.id.clone(), runs.clone());
+        self.groups.push(PlannedGroup {
+            id,
+            item,
+            runs: own,
+            items,
+            whole,
+            excluded,
+            batches,
+            max_failures,
+            min_healthy,
+        });
         Ok((runs, laid_out))
     }
 
@@ -74,30 +97,84 @@ impl Planner {
     fn items(
         &self,
         group: &Group,
+        item: Option<&ItemId>,
         each: &Each,
         scope: &Scope,
         runs: &Decided,
-    ) -> Result<Option<(Vec<Item>, Batches)>, PlanError> {
-        let evaluate = |error| PlanError::Evaluate { step: group.id.to_string(), error };
-        let list = [("list".to_owned(), each.list.clone())];
-        let resolved = resolve_arguments(&list, scope).map_err(evaluate)?;
-        let list = resolved.get("list").cloned().unwrap_or_default();
-        if contains_unknown(&list) {
+    ) -> Result<Option<(Narrowed, Option<Batches>)>, PlanError> {
+        let list = match each.list.is_of_hosts() {
+            true => Value::Null,
+            false => self.list(group, each, scope)?,
+        };
+        let hosts = self.hosts.get(&(group.id.clone(), item.cloned())).and_then(|answer| answer.hosts.as_deref());
+        if contains_unknown(&list) || each.list.is_of_hosts() && hosts.is_none() {
             return Ok(None);
         }
-        let items = items_of(&list, each.max_targets.or(self.playbook.max_targets));
-        let items = items.map_err(|error| PlanError::Items { step: group.id.clone(), error });
-        let laid_out = items.and_then(|items| {
-            let (batches, items) = (batches_of(each, items.len(), scope), spread(each, items));
-            let broken = |error| PlanError::Batches { step: group.id.clone(), error };
-            Ok((items.map_err(broken)?, batches.map_err(broken)?.unwrap_or_default()))
-        });
-        match laid_out {
+        let hosts = hosts.unwrap_or_default();
+        let laid_out = || -> Result<(Narrowed, Option<Batches>), NoList> {
+            let items = if each.list.is_of_hosts() { items_of_hosts(hosts)? } else { items_of(&list, None)? };
+            let is_host = |name: &str| self.inventory.contains(name);
+            let mut narrowed = self.narrowing.narrow(&group.id, items, &is_host)?;
+            if let Some(unreachable) = &each.unreachable {
+                narrowed.hold_reach(unreachable, &silent_of(hosts), scope)?;
+            }
+            let batches = narrowed.in_batches(each, self.playbook.max_targets, scope)?;
+            Ok((narrowed, batches))
+        };
+        match laid_out() {
             Ok(laid_out) => Ok(Some(laid_out)),
             // It may not run at all: then its list does not matter.
             Err(_) if *runs != Decided::Yes => Ok(None),
-            Err(error) => Err(error),
+            Err(NoList::Items(error)) => Err(PlanError::Items { step: group.id.clone(), error }),
+            Err(NoList::Batches(error)) => Err(PlanError::Batches { step: group.id.clone(), error }),
         }
+    }
+
+    /// What a `for_each` goes over, as far as it is known: a list, or a pattern of hosts.
+    fn list(&self, group: &Group, each: &Each, scope: &Scope) -> Result<Value, PlanError> {
+        let evaluate = |error| PlanError::Evaluate { step: group.id.to_string(), error };
+        let list = [("list".to_owned(), each.list.argument().clone())];
+        let resolved = resolve_arguments(&list, scope).map_err(evaluate)?;
+        Ok(resolved.get("list").cloned().unwrap_or_default())
+    }
+
+    /// What the inventory is to be asked for a group that goes over hosts, if it was not asked for that yet.
+    fn hosts_to_ask(
+        &self,
+        group: &Group,
+        item: Option<&ItemId>,
+        each: &Each,
+        scope: &Scope,
+    ) -> Result<Option<HostsAsked>, PlanError> {
+        if !each.list.is_of_hosts() {
+            return Ok(None);
+        }
+        let pattern = self.list(group, each, scope)?;
+        if contains_unknown(&pattern) {
+            return Ok(None);
+        }
+        let pattern = pattern_of(&pattern).map_err(|why| PlanError::Hosts { step: group.id.clone(), why })?;
+        let asked = HostsAsked { pattern, reach: each.unreachable.is_some() };
+        let known = self.hosts.get(&(group.id.clone(), item.cloned())).is_some_and(|answer| answer.asked == asked);
+        Ok((!known).then_some(asked))
+    }
+
+    /// A limit that nothing can be limited by is a slip: whoever gave it believes that less is touched.
+    pub(super) fn hold_limit(&self) -> Result<(), PlanError> {
+        let Some(limit) = &self.narrowing.limit else { return Ok(()) };
+        let over_hosts = |group: &Group| {
+            let of_hosts = group.each().is_some_and(|each| each.list.is_of_hosts());
+            let planned = || self.groups.iter().filter(|planned| planned.id == group.id);
+            let hosts = |items: &[Item]| {
+                items.iter().any(|item| item.value.as_str().is_some_and(|name| self.inventory.contains(name)))
+            };
+            // What it goes over is told by a run alone: then it may be hosts.
+            of_hosts || group.each().is_some() && planned().any(|one| one.items.as_deref().is_none_or(hosts))
+        };
+        if self.playbook.groups.iter().any(over_hosts) {
+            return Ok(());
+        }
+        Err(PlanError::NothingToLimit { pattern: limit.pattern.clone(), playbook: self.playbook.name.clone() })
     }
 
     pub(super) fn bound_targets(&self) -> Result<(), PlanError> {

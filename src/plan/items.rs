@@ -17,6 +17,9 @@ pub struct Item {
     pub id: ItemId,
     /// What it is.
     pub value: Value,
+    /// The inventory's variables of it, where it is a host; else null.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub vars: Value,
 }
 
 /// Why a list is none that could be gone over.
@@ -36,6 +39,43 @@ pub enum NoItems {
         /// How many there may be.
         allowed: usize,
     },
+    /// The limit leaves nothing of it.
+    #[error(
+        "`--limit {pattern}` names none of the {whole} hosts that it goes over, so nothing of it would be done; name some of \
+         them, or leave the limit out"
+    )]
+    Limited {
+        /// The limit.
+        pattern: String,
+        /// How many hosts there are.
+        whole: usize,
+    },
+    /// Too many of its hosts do not answer.
+    #[error(
+        "{found} of {of} hosts do not answer, and `unreachable_at_plan` lets {allowed} be; look at them first, or leave them out \
+         with --limit: {names}"
+    )]
+    Silent {
+        /// How many do not.
+        found: usize,
+        /// Of how many.
+        of: usize,
+        /// How many need not.
+        allowed: usize,
+        /// Which, and why.
+        names: String,
+    },
+    /// Some of it are hosts, and some are not.
+    #[error(
+        "`--limit` cannot tell what is meant: the list of `for_each` has hosts of the inventory ({host}) and other things \
+         ({other})"
+    )]
+    Mixed {
+        /// A host.
+        host: String,
+        /// Something else.
+        other: String,
+    },
     /// One item is in it twice.
     #[error("the list of `for_each` names {0} twice")]
     Twice(String),
@@ -48,13 +88,10 @@ pub enum NoItems {
 /// What is wrong with the list.
 pub fn items_of(list: &Value, most: Option<u32>) -> Result<Vec<Item>, NoItems> {
     let Value::Array(values) = list else { return Err(NoItems::NoList(shorten(list))) };
-    let allowed = most.map_or(MOST, |most| most as usize).min(MOST);
     if values.is_empty() {
         return Err(NoItems::Empty);
     }
-    if values.len() > allowed {
-        return Err(NoItems::TooMany { found: values.len(), allowed });
-    }
+    hold_number(values.len(), most)?;
     let mut seen = BTreeSet::new();
     if let Some(twice) = values.iter().find(|value| !seen.insert(value.to_string())) {
         return Err(NoItems::Twice(shorten(twice)));
@@ -70,7 +107,16 @@ pub fn items_of(list: &Value, most: Option<u32>) -> Result<Vec<Item>, NoItems> {
         }
     }
     let items = given.into_iter().zip(values);
-    Ok(items.filter_map(|(id, value)| Some(Item { id: id?, value: value.clone() })).collect())
+    Ok(items.filter_map(|(id, value)| Some(Item { id: id?, value: value.clone(), vars: Value::Null })).collect())
+}
+
+/// Holds a list to how many items it may have.
+///
+/// # Errors
+/// When it has more.
+pub fn hold_number(found: usize, most: Option<u32>) -> Result<(), NoItems> {
+    let allowed = most.map_or(MOST, |most| most as usize).min(MOST);
+    if found > allowed { Err(NoItems::TooMany { found, allowed }) } else { Ok(()) }
 }
 
 /// How an item may be named whose text cannot be: by what is like it, else by its place; there is always one more.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Item;
+use super::{Excluded, Item, Narrowing};
 use crate::ids::{Digest, ItemId, Resource, StepId};
 use crate::playbook::{CheckKind, Playbook, Step};
 use crate::spec::{Fidelity, Prediction};
@@ -31,7 +31,10 @@ pub struct Plan {
     /// What is foreseen of the groups of steps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<PlannedGroup>,
-    /// The digest of playbook, inputs, targets and action specs.
+    /// What a person has narrowed it to.
+    #[serde(default, skip_serializing_if = "Narrowing::is_none")]
+    pub narrowing: Narrowing,
+    /// The digest of playbook, inputs, targets, action specs, and what it was narrowed to.
     pub digest: Digest,
     /// The digest of the facts.
     pub facts_digest: Digest,
@@ -95,6 +98,12 @@ pub struct PlannedGroup {
     pub runs: Decided,
     /// Of a `for_each`: its list, where it is known, in the order in which it is gone over.
     pub items: Option<Vec<Item>>,
+    /// Of a `for_each` that was narrowed: how many items its list had before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<usize>,
+    /// Of a `for_each`: what is left out of its list, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<Excluded>,
     /// How many items each batch takes, where that is known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub batches: Vec<u32>,

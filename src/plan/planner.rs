@@ -1,78 +1,26 @@
 //! Goes through a playbook step by step, asks what is to be looked up at the targets, and writes down what can be foreseen.
 //! Nothing is ever invented: what rests on an unknown is unknown, and what rests on an earlier step's change is assumed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use super::digest;
+pub use super::error::PlanError;
 use super::foresee::{check_requirements, outputs_of, subjects};
+use super::hosts::{Answer, Asking};
 use super::view::View;
-use super::{Decided, DoneBefore, NoBatches, NoItems, Place, Plan, PlannedCheck, PlannedGroup, PlannedStep, scope_at};
+use super::{
+    Decided, DoneBefore, HostsAsked, Narrowing, Place, Plan, PlannedCheck, PlannedGroup, PlannedStep, scope_at,
+};
 use crate::ids::{ItemId, Resource, StepId};
 use crate::playbook::{
-    EvaluateError, Expression, OnFailure, Playbook, Scope, Step, Truth, complete_arguments, decide_condition,
-    resolve_arguments,
+    Expression, OnFailure, Playbook, Scope, Step, Truth, complete_arguments, decide_condition, resolve_arguments,
 };
 use crate::spec::{ActionSpec, Fidelity, Prediction, Specs, UndoSpec};
 use crate::value::{Value, contains_unknown, is_unknown, unknown};
 
 /// The form of a plan that this version writes.
 const FORMAT: u32 = 1;
-
-/// Why a plan cannot be made.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PlanError {
-    /// A condition, template or argument cannot be evaluated.
-    #[error("step {step}: {error}")]
-    Evaluate {
-        /// In which step; `locks` for the playbook's locks.
-        step: String,
-        /// What is wrong.
-        error: EvaluateError,
-    },
-    /// A step's arguments are not what its action takes.
-    #[error("step {step}: {message}")]
-    Arguments {
-        /// Which step.
-        step: StepId,
-        /// What is wrong.
-        message: String,
-    },
-    /// A lock does not name a resource.
-    #[error("a lock is not usable: {0}")]
-    Lock(String),
-    /// The list of a `for_each` cannot be gone over.
-    #[error("step {step}: {error}")]
-    Items {
-        /// Which step.
-        step: StepId,
-        /// What is wrong.
-        error: NoItems,
-    },
-    /// The list of a `for_each` cannot be taken in batches as the playbook says.
-    #[error("step {step}: {error}")]
-    Batches {
-        /// Which step.
-        step: StepId,
-        /// What is wrong.
-        error: NoBatches,
-    },
-    /// More would be touched than the playbook allows.
-    #[error("the plan touches {} targets, and `max_targets` allows {allowed}: {}", .found.len(), .found.join(", "))]
-    TooManyTargets {
-        /// Which there are.
-        found: Vec<String>,
-        /// How many there may be.
-        allowed: u32,
-    },
-    /// The playbook names an action that this binary does not have.
-    #[error("step {step} uses {action}, which this binary does not have")]
-    NoSuchAction {
-        /// Which step.
-        step: StepId,
-        /// Its action.
-        action: String,
-    },
-}
 
 /// What is to be looked up next.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,6 +35,8 @@ pub struct Lookup {
     pub arguments: Value,
     /// Whether the command itself is to be run, as its effect is `read`; else the action's read-only look is asked for.
     pub run: bool,
+    /// Which hosts of the inventory a group goes over: where this is asked, nothing else is.
+    pub hosts: Option<HostsAsked>,
 }
 
 /// A step, for an item where it runs for several.
@@ -123,6 +73,14 @@ pub struct Planner {
     asked: Option<(Decided, Value)>,
     /// What another run has done that this one goes on from.
     pub(super) done: DoneBefore,
+    /// What a person has narrowed it to.
+    pub(super) narrowing: Narrowing,
+    /// The names of the inventory's hosts: a limit binds a list of such as well.
+    pub(super) inventory: Arc<BTreeSet<String>>,
+    /// The hosts that a group waits for.
+    pub(super) asking: Option<Asking>,
+    /// What the inventory has said, for each group that goes over hosts.
+    pub(super) hosts: BTreeMap<Key, Answer>,
 }
 
 impl Planner {
@@ -145,7 +103,19 @@ impl Planner {
             targets: Vec::new(),
             asked: None,
             done: DoneBefore::default(),
+            narrowing: Narrowing::default(),
+            inventory: Arc::default(),
+            asking: None,
+            hosts: BTreeMap::new(),
         }
+    }
+
+    /// The same planner, narrowed; `inventory` are the names of all hosts that there are.
+    #[must_use]
+    pub fn narrowed(mut self, narrowing: Narrowing, inventory: Arc<BTreeSet<String>>) -> Self {
+        self.narrowing = narrowing;
+        self.inventory = inventory;
+        self
     }
 
     /// What is to be looked up next; nothing more when the plan is ready.
@@ -158,7 +128,12 @@ impl Planner {
         }
         while let Some(todo) = self.todo.front().cloned() {
             let Some(step) = self.playbook.steps.get(todo.place).cloned() else { break };
-            let Some(around) = self.enter(&step, &todo)? else { continue };
+            let Some(around) = self.enter(&step, &todo)? else {
+                match self.look_up_hosts() {
+                    Some(lookup) => return Ok(Some(lookup)),
+                    None => continue,
+                }
+            };
             let specs = self.specs.clone();
             let spec = spec_of(&specs, &step)?;
             let scope = self
@@ -185,8 +160,9 @@ impl Planner {
             }
             self.asked = Some((runs, arguments.clone()));
             let Todo { item, .. } = todo;
-            return Ok(Some(Lookup { step: step.id, item, action: step.action, arguments, run: command }));
+            return Ok(Some(Lookup { step: step.id, item, action: step.action, arguments, run: command, hosts: None }));
         }
+        self.hold_limit()?;
         self.bound_targets()?;
         self.locks = self.name_locks()?;
         Ok(None)
@@ -194,7 +170,7 @@ impl Planner {
 
     /// What the look for the step asked about last has shown.
     pub fn answer(&mut self, prediction: Prediction) {
-        if self.answer_check(&prediction) {
+        if self.leave_hosts_open() || self.answer_check(&prediction) {
             return;
         }
         let Some(todo) = self.todo.pop_front() else { return };
@@ -245,7 +221,8 @@ impl Planner {
     pub fn finish(self) -> Plan {
         let looks = self.playbook.checks.iter().map(|check| &check.step);
         let specs = self.playbook.steps.iter().chain(looks).filter_map(|step| self.specs.get(&step.action));
-        let digest = digest::of_content(&self.playbook, &self.inputs, &self.environment, &self.targets, specs);
+        let digest =
+            digest::of_content(&self.playbook, &self.inputs, &self.environment, &self.targets, &self.narrowing, specs);
         let facts_digest = digest::of_facts(&self.playbook, &self.steps, &self.specs);
         Plan {
             format: FORMAT,
@@ -257,6 +234,7 @@ impl Planner {
             steps: self.steps,
             checks: self.checks,
             groups: self.groups,
+            narrowing: self.narrowing,
             digest,
             facts_digest,
         }

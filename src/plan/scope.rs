@@ -16,6 +16,9 @@ pub trait Known {
 
     /// What an item of a `for_each` is.
     fn item(&self, each: &StepId, item: &ItemId) -> Option<Value>;
+
+    /// The variables of an item, where it is a host of the inventory.
+    fn vars(&self, each: &StepId, item: &ItemId) -> Option<Value>;
 }
 
 /// A place of a playbook.
@@ -60,6 +63,13 @@ pub fn scope_at(
             .and_then(|item| known.item(&each.id, item))
             .unwrap_or_else(|| unknown(format!("an item of {}, whose list is not known yet", each.id))),
     };
+    let vars = match each.filter(|group| group.each().is_some_and(|each| each.list.is_of_hosts())) {
+        None => Value::Null,
+        Some(each) => place
+            .item
+            .and_then(|item| known.vars(&each.id, item))
+            .unwrap_or_else(|| unknown(format!("the variables of a host of {}, which is not known yet", each.id))),
+    };
     let inputs = match place.frame {
         None => inputs.clone(),
         Some(frame) => nested_inputs(book, inputs, run, frame, place.item, known)?,
@@ -71,6 +81,7 @@ pub fn scope_at(
         facts: Value::Null,
         run: run.clone(),
         item,
+        vars,
     })
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::planner::Key;
-use super::{Decided, Known, PlannedGroup};
+use super::{Decided, Item, Known, PlannedGroup};
 use crate::ids::{ItemId, StepId};
 use crate::playbook::{Group, GroupKind, OnFailure, Playbook};
 use crate::value::{Value, unknown};
@@ -26,6 +26,12 @@ impl View<'_> {
 /// Whether the run may go on behind a group that failed.
 fn goes_on(group: &Group) -> bool {
     matches!(group.on_failure, Some(OnFailure::Continue | OnFailure::Step(_)))
+}
+
+impl View<'_> {
+    fn one(&self, each: &StepId, item: &ItemId) -> Option<&Item> {
+        self.planned(each, None)?.items.as_ref()?.iter().find(|known| &known.id == item)
+    }
 }
 
 impl Known for View<'_> {
@@ -49,6 +55,11 @@ impl Known for View<'_> {
                 let later = || unknown(format!("what becomes of the items of {}", group.id));
                 known["done"] = later();
                 known["failed"] = later();
+                // Who is left out is known with the list.
+                known["excluded"] = match &planned.items {
+                    None => later(),
+                    Some(_) => planned.excluded.iter().map(|one| one.value.clone()).collect(),
+                };
                 known["items"] = match &planned.items {
                     None => later(),
                     Some(items) => items
@@ -71,7 +82,10 @@ impl Known for View<'_> {
     }
 
     fn item(&self, each: &StepId, item: &ItemId) -> Option<Value> {
-        let items = self.planned(each, None)?.items.as_ref()?;
-        items.iter().find(|known| &known.id == item).map(|known| known.value.clone())
+        self.one(each, item).map(|known| known.value.clone())
+    }
+
+    fn vars(&self, each: &StepId, item: &ItemId) -> Option<Value> {
+        self.one(each, item).map(|known| known.vars.clone())
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::reader::Reader;
 use super::words::{self, check_keys};
-use super::{Amount, Argument, Each, amount};
+use super::{Amount, Argument, Each, List, amount, unreachable};
 use crate::diagnostic::Span;
 use crate::document::{Node, NodeKind};
 use crate::value::Value;
@@ -73,9 +73,9 @@ pub(super) mod sizes {
 
 impl Each {
     /// Over a list, one item after the other, none of which may fail: what holds where a playbook says no more.
-    pub fn of(list: Argument) -> Self {
+    pub fn of(list: impl Into<List>) -> Self {
         Self {
-            list,
+            list: list.into(),
             sizes: vec![Amount::Count(1)],
             max_failures: Amount::Count(0),
             max_targets: None,
@@ -103,7 +103,7 @@ impl Each {
 }
 
 /// Reads `batch:`, and what else is said of how the list is gone over.
-pub(super) fn read(reader: &mut Reader<'_>, node: &Node, list: Argument) -> Each {
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node, list: List) -> Each {
     let mut each = Each::of(list);
     if let Some(batch) = node.get("batch") {
         match batch.entries() {
@@ -124,6 +124,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, list: Argument) -> Each
     let ways = [OnItemFailure::Leave, OnItemFailure::Rollback].map(|way| (way.word(), way));
     let way = node.get("on_item_failure").and_then(|node| reader.word(node, "on_item_failure", &ways));
     each.on_item_failure = way.unwrap_or_default();
+    each.unreachable = unreachable::read(reader, node, &each);
     each
 }
 
@@ -162,7 +163,8 @@ fn read_label(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
 /// Where nothing is left that could be taken, whatever list it is, no run need be the first to find out.
 fn check_healthy(reader: &mut Reader<'_>, batch: &Node, each: &Each) {
     let place = batch.get("min_healthy").map_or(batch.span, |node| node.span);
-    let items = match &each.list {
+    let items = match each.list.argument() {
+        _ if each.list.is_of_hosts() => None,
         Argument::Literal(Value::Array(items)) => u32::try_from(items.len()).ok(),
         Argument::List(items) => u32::try_from(items.len()).ok(),
         _ => None,

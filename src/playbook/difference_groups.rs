@@ -42,6 +42,9 @@ fn of_each(each: &Each, add: &mut dyn FnMut(&str, Option<String>)) {
     add("batch.spread", spread.clone());
     add("batch.checkpoint", checkpoint.clone());
     let rolls_back = each.on_item_failure != OnItemFailure::default();
+    let unreachable = each.unreachable.as_ref();
+    add("unreachable_at_plan.exclude", unreachable.map(|unreachable| unreachable.exclude.to_string()));
+    add("unreachable_at_plan.max", unreachable.map(|unreachable| unreachable.max.to_string()));
     add("on_item_failure", rolls_back.then(|| each.on_item_failure.word().to_owned()));
     add("max_targets", max_targets.map(|most| most.to_string()));
 }
@@ -53,7 +56,8 @@ fn said(group: &Group) -> Fields {
         GroupKind::Parallel => add("parallel", Some("its steps run at the same time".to_owned())),
         GroupKind::Forward { of } => add("forward", Some(format!("only if {of} fails"))),
         GroupKind::Each(each) => {
-            add("for_each", Some(of_argument(&each.list)));
+            let over = if each.list.is_of_hosts() { "for_each.hosts" } else { "for_each" };
+            add(over, Some(of_argument(each.list.argument())));
             of_each(each, &mut add);
         }
         GroupKind::Nested(nested) => {

@@ -23,6 +23,8 @@ pub struct Scope {
     pub run: Value,
     /// `item`: of the `for_each` around the step; null where there is none.
     pub item: Value,
+    /// `vars`: the inventory's variables of the host in hand, where a `for_each` goes over hosts; else null.
+    pub vars: Value,
 }
 
 /// A condition, as far as it can be decided.

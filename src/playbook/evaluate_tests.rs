@@ -8,6 +8,7 @@ use crate::value::{Value, is_unknown, unknown};
 fn scope() -> Scope {
     Scope {
         item: Value::Null,
+        vars: Value::Null,
         inputs: json!({"mode": "planned", "max_lag": 1_048_576, "wait": 20.0, "none": null, "list": ["a", "b"]}),
         steps: json!({
             "roles": {"outputs": {"primary": "pg1", "timeline": 3}, "outcome": "done"},

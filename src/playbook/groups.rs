@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::sizes;
 use super::{
-    Amount, Approval, Argument, Expression, InputSpec, OnFailure, OnItemFailure, Playbook, Service, Step, Template,
-    Unreachable,
+    Amount, Approval, Argument, Expression, InputSpec, List, OnFailure, OnItemFailure, Playbook, Service, Step,
+    Template, Unreachable,
 };
 use crate::diagnostic::Span;
 use crate::ids::{Digest, StepId};
@@ -66,7 +66,7 @@ pub enum GroupKind {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Each {
     /// The list.
-    pub list: Argument,
+    pub list: List,
     /// How many items are under way at the same time, in the first batch and those behind it; the last one holds for all
     /// that follow. A batch ends before the next one begins.
     #[serde(rename = "size", with = "sizes")]

@@ -10,7 +10,7 @@ use super::brakes::read_approval;
 use super::reader::Reader;
 use super::step::{Defaults, Draft, read_id, read_needs, read_on_failure, read_service, read_step};
 use super::words::{self, Words, check_keys};
-use super::{Argument, Each, Expression, Group, GroupKind, Nested, Playbook, cel};
+use super::{Argument, Each, Expression, Group, GroupKind, List, Nested, Playbook, cel, hosts};
 
 /// A group, and the places in it that lint points at.
 pub(super) struct GroupDraft {
@@ -113,7 +113,7 @@ fn read_forward(
 }
 
 fn only_with_for_each(reader: &mut Reader<'_>, node: &Node) {
-    for key in ["batch", "max_targets", "on_item_failure", "steps"] {
+    for key in ["batch", "max_targets", "on_item_failure", "unreachable_at_plan", "steps"] {
         if let Some(given) = node.get(key) {
             let help = (key == "steps").then(|| "several steps at the same time are `parallel: [steps]`".to_owned());
             reader.faults.error("wrong-key", given.span, format!("`{key}` goes with `for_each`"), help);
@@ -185,7 +185,8 @@ fn read_each(reader: &mut Reader<'_>, node: &Node, parent: Option<&StepId>, defa
 }
 
 fn names_item(condition: &Expression) -> bool {
-    cel::compile(&condition.source).is_ok_and(|tree| cel::paths(&tree).iter().any(|path| path.root == "item"))
+    cel::compile(&condition.source)
+        .is_ok_and(|tree| cel::paths(&tree).iter().any(|path| ["item", "vars"].contains(&path.root.as_str())))
 }
 
 fn read_nested(reader: &mut Reader<'_>, node: &Node, parent: Option<&StepId>, level: &mut Level) {
@@ -303,9 +304,13 @@ fn steps_of<'n>(reader: &mut Reader<'_>, list: &'n Node, key: &str) -> Option<&'
 fn read_list(reader: &mut Reader<'_>, node: &Node) -> Option<Each> {
     let given = node.get("for_each")?;
     let list = match &given.kind {
+        NodeKind::Mapping(entries) if entries.iter().any(|entry| entry.key.value == "hosts") => {
+            check_keys(&mut reader.faults, entries, &words::HOSTS);
+            hosts::read(reader, given.get("hosts")?)?
+        }
         NodeKind::Mapping(entries) if !entries.iter().any(|entry| entry.key.value == "expr") => {
-            let help = "write `for_each: \"{{inputs.hosts}}\"`, a list `[web1, web2]` or `{ expr: … }`; how many at \
-                        a time is told by `batch: { size: 2 }`";
+            let help = "write `for_each: { hosts: web }` for hosts of the inventory, `\"{{inputs.list}}\"`, a list \
+                        `[a, b]` or `{ expr: … }`; how many at a time is told by `batch: { size: 2 }`";
             reader.faults.error("wrong-form", given.span, "`for_each` is the list itself", Some(help.to_owned()));
             return None;
         }
@@ -315,11 +320,15 @@ fn read_list(reader: &mut Reader<'_>, node: &Node) -> Option<Each> {
         }
         // One text could be meant as a list of one, as `a,b`, or as the name of an input: none of it is guessed.
         NodeKind::Scalar(scalar) if !super::template::is_template(&scalar.text) => {
-            let help = format!("write a list, `[{}]`, or name one: `\"{{{{inputs.hosts}}}}\"`", scalar.text);
+            let help = format!(
+                "write a list, `[{0}]`, or name one, `\"{{{{inputs.list}}}}\"`; where it is a host or a group of the inventory: \
+                 `{{ hosts: {0} }}`",
+                scalar.text
+            );
             reader.faults.error("wrong-form", given.span, "`for_each` goes over a list, not a text", Some(help));
             return None;
         }
-        _ => reader.argument(given, "for_each", &Type::List(Box::new(Type::Any)))?,
+        _ => List::Values(reader.argument(given, "for_each", &Type::List(Box::new(Type::Any)))?),
     };
     let mut each = super::batch::read(reader, node, list);
     each.max_targets = node.get("max_targets").and_then(|node| count(reader, node, "max_targets", 1));

@@ -131,7 +131,9 @@ impl<'a> Lint<'_, 'a> {
                 GroupKind::Parallel | GroupKind::Forward { .. } => {}
                 GroupKind::Each(each) => {
                     let list = Type::List(Box::new(Type::Any));
-                    self.argument(&each.list, &names, owner, Use::Value(&list));
+                    // A pattern of hosts is a text, or a list of such.
+                    let kind = if each.list.is_of_hosts() { &Type::Any } else { &list };
+                    self.argument(each.list.argument(), &names, owner, Use::Value(kind));
                     for (_, amount) in each.amounts() {
                         if let Amount::Given(template) = amount {
                             self.template(template, &names, owner, Use::Value(&Type::Any));

@@ -7,7 +7,7 @@ use crate::value::Value;
 
 use super::faults::Faults;
 use super::index::Groups;
-use super::{Argument, Group, Playbook, Step};
+use super::{Argument, Group, List, Playbook, Step};
 
 /// Warns of what is changed and not locked.
 pub(super) fn check(faults: &mut Faults, playbook: &Playbook, groups: &Groups<'_>, places: &[Span], specs: &Specs) {
@@ -45,7 +45,7 @@ fn not_held(groups: &Groups<'_>, step: &Step, resource: &str, held: &[String]) -
         return Some(Missing::This(resource.to_owned()));
     };
     match &each.list {
-        Argument::Literal(Value::Array(items)) if this.contains("{{item}}") => {
+        List::Values(Argument::Literal(Value::Array(items))) if this.contains("{{item}}") => {
             let mut all = items.iter().filter_map(Value::as_str).map(|item| this.replace("{{item}}", item));
             all.find(|one| !held.contains(one)).map(Missing::This)
         }

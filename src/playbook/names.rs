@@ -8,7 +8,7 @@ use crate::value::{Type, Value};
 
 use super::cel::{Part, Path};
 use super::index::Groups;
-use super::{Argument, Each, Expression, Group, GroupKind, InputSpec, Step};
+use super::{Argument, Each, Expression, Group, GroupKind, InputSpec, List, Step};
 use crate::diagnostic::nearest;
 use crate::ids::StepId;
 
@@ -185,8 +185,9 @@ impl<'a> Names<'a> {
                 }
             },
             "item" => self.item(path),
+            "vars" => self.vars(path),
             other => {
-                let roots = ["inputs", "steps", "outputs", "facts", "run", "item"];
+                let roots = ["inputs", "steps", "outputs", "facts", "run", "item", "vars"];
                 let help = if self.inputs.iter().any(|input| input.name == other) {
                     format!("did you mean `inputs.{other}`?")
                 } else if self.all.contains_key(other) {
@@ -230,9 +231,25 @@ impl<'a> Names<'a> {
         below(target(declared), path, 0)
     }
 
+    /// A variable of the host in hand. Which ones there are, the inventory says when the plan is made; none of them has a
+    /// declared type, so that none becomes part of a command line.
+    fn vars(&self, path: &Path) -> Result<Target<'a>, Wrong> {
+        let each = self.around.groups.each_around(self.around.inside).and_then(Group::each);
+        if !each.is_some_and(|each| each.list.is_of_hosts()) {
+            let message = "there is no `vars` here".to_owned();
+            let help = "`vars` are the inventory's variables of the host that a `for_each: { hosts: … }` has in hand";
+            return Err(wrong("unknown-name", message, Some(help.to_owned())));
+        }
+        if path.parts.is_empty() { Ok(map()) } else { Ok(target(Type::Any)) }
+    }
+
     /// The type of the items, where the list is an input or written out.
     fn item_type(&self, each: &Each) -> Option<Type> {
-        let path = match &each.list {
+        let values = match &each.list {
+            List::Hosts(_) => return Some(Type::Reference("host".to_owned())),
+            List::Values(values) => values,
+        };
+        let path = match values {
             Argument::Template(template) => template.source.trim().strip_prefix("{{")?.strip_suffix("}}")?,
             Argument::Computed(expression) => expression.source.as_str(),
             Argument::Literal(Value::Array(items)) => return type_of_all(items),
@@ -250,13 +267,18 @@ impl<'a> Names<'a> {
         let (name, known): (&str, &[&str]) = match &group.kind {
             GroupKind::Parallel => ("a group of parallel steps", &["outcome"]),
             GroupKind::Forward { .. } => ("a way forward", &["outcome"]),
-            GroupKind::Each(_) => ("a `for_each`", &["outcome", "items", "done", "failed"]),
+            GroupKind::Each(_) => ("a `for_each`", &["outcome", "items", "done", "failed", "excluded"]),
             GroupKind::Nested(_) => ("a nested playbook", &["outcome", "steps"]),
         };
         let guard = self.guard(group.condition.as_ref().map(|condition| (&group.id, condition)), group.parent.as_ref());
         match path.name(1) {
             None if path.parts.len() == 1 => Ok(map()),
             Some("outcome") => below(target(Type::Identifier), path, 2),
+            // What is in hand of an item, or the item itself.
+            Some(part @ ("done" | "failed" | "excluded")) if known.contains(&part) => {
+                let item = group.each().and_then(|each| self.item_type(each)).unwrap_or(Type::Any);
+                below(Target { may_be_skipped: guard, ..target(Type::List(Box::new(item))) }, path, 2)
+            }
             Some(part) if known.contains(&part) && path.parts.len() == 2 && part != "steps" => {
                 Ok(Target { may_be_skipped: guard, ..target(Type::List(Box::new(Type::Any))) })
             }

@@ -52,7 +52,7 @@ impl super::Group {
             add(&condition.source, &mut text);
         }
         if let Some(each) = self.each() {
-            argue(&each.list, &mut text);
+            argue(each.list.argument(), &mut text);
             for (_, amount) in each.amounts() {
                 if let Amount::Given(template) = amount {
                     add(&template.source, &mut text);

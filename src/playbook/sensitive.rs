@@ -51,7 +51,7 @@ pub(super) fn check(faults: &mut Faults, playbook: &Playbook, specs: &Specs) {
         match &group.kind {
             GroupKind::Parallel | GroupKind::Forward { .. } => {}
             GroupKind::Each(each) => {
-                check.argument(&each.list, Some("items are written down and shown"));
+                check.argument(each.list.argument(), Some("items are written down and shown"));
                 for (_, amount) in each.amounts() {
                     if let Amount::Given(template) = amount {
                         check.nowhere(template, "how large batches are is written down and shown");

@@ -12,6 +12,7 @@ use ::cel::{Context, Env, ExecutionError, IdedExpr, Value as Cel};
 use super::Scope;
 use super::cel::{Part, Path, path_of, paths};
 use super::convert::{kind_of, say, to_cel};
+use crate::diagnostic::nearest;
 use crate::value::{Value, contains_unknown, why_unknown};
 
 /// The longest list that a macro such as `all` runs over.
@@ -250,6 +251,7 @@ fn root<'a>(name: &str, scope: &'a Scope) -> Option<&'a Value> {
         "facts" => Some(&scope.facts),
         "run" => Some(&scope.run),
         "item" => Some(&scope.item),
+        "vars" => Some(&scope.vars),
         _ => None,
     }
 }
@@ -263,11 +265,29 @@ fn missing(path: &Path, place: usize, holder: &Value, scope: &Scope) -> String {
     {
         return format!("there is no `{whole}`: step `{step}` was skipped");
     }
+    if path.root == "vars"
+        && place == 0
+        && let Value::Object(vars) = holder
+    {
+        return no_variable(path, vars, &scope.item);
+    }
     match holder {
         Value::Null if place == 0 => format!("there is no `{whole}`: this step has no {before} here"),
         Value::Null => format!("there is no `{whole}`: `{before}` is null"),
         _ => format!("there is no `{whole}`"),
     }
+}
+
+/// A variable that a host does not have: which host, and the one that was probably meant.
+fn no_variable(path: &Path, vars: &serde_json::Map<String, Value>, host: &Value) -> String {
+    let name = path.name(0).unwrap_or_default();
+    let host = host.as_str().unwrap_or("it");
+    let near = match nearest(name, vars.keys().map(String::as_str)) {
+        Some(near) => format!("; did you mean `vars.{near}`?"),
+        None if vars.is_empty() => "; it has none".to_owned(),
+        None => String::new(),
+    };
+    format!("the inventory gives the host {host} no variable `{name}`{near}")
 }
 
 fn describe_unknown(path: &Path, value: &Value) -> String {

@@ -80,6 +80,7 @@ pub(super) const STEP: Words = Words {
         "for_each",
         "batch",
         "on_item_failure",
+        "unreachable_at_plan",
         "max_targets",
         "parallel",
         "steps",
@@ -99,7 +100,7 @@ macro_rules! group {
 pub(super) const PARALLEL: Words = Words { place: "a group of parallel steps", known: group!["parallel"], later: &[] };
 pub(super) const BLOCK: Words = Words {
     place: "a block of steps that runs for each item",
-    known: group!["for_each", "batch", "max_targets", "on_item_failure", "steps"],
+    known: group!["for_each", "batch", "max_targets", "on_item_failure", "unreachable_at_plan", "steps"],
     later: &[],
 };
 /// A step that is another playbook.
@@ -107,6 +108,9 @@ pub(super) const CALL: Words = Words { place: "a nested playbook", known: group!
 /// What such a step is given.
 pub(super) const NESTED: Words =
     Words { place: "the `with` of a nested playbook", known: &["name", "version", "inputs"], later: &[] };
+/// What a `for_each` over hosts of the inventory says.
+pub(super) const HOSTS: Words = Words { place: "`for_each`", known: &["hosts"], later: &[] };
+pub(super) const UNREACHABLE: Words = Words { place: "`unreachable_at_plan`", known: &["exclude", "max"], later: &[] };
 pub(super) const BATCH: Words = Words {
     place: "a batch",
     known: &["size", "max_failures", "pause", "min_healthy", "spread", "checkpoint"],

@@ -10,7 +10,7 @@ use super::task_state::{Intent, Status, TaskState};
 use super::{Brakes, Event, FORMAT, Phase, Record, Settlement, Task, Time};
 use crate::ids::{ItemId, RunId, StepId};
 use crate::outcome::Report;
-use crate::plan::{Batches, batches_written};
+use crate::plan::{Batches, Excluded, batches_written};
 use crate::playbook::Group;
 
 impl RunState {
@@ -218,11 +218,14 @@ impl RunState {
 
     /// A group begins: its items and batches are what they are from here on.
     fn enter(&mut self, record: &Record) -> Result<(), String> {
-        let Event::GroupEntered { task, items, batches, max_failures, min_healthy } = &record.event else {
+        let Event::GroupEntered { task, items, batches, max_failures, min_healthy, excluded, .. } = &record.event
+        else {
             return Ok(());
         };
         self.known(&task.step)?;
         self.is_approved(task, record.time)?;
+        self.exceptions.extend(left_out(task, excluded));
+        let nothing = items.as_ref().is_some_and(Vec::is_empty);
         let items = items.clone().unwrap_or_default();
         let each = self.playbook().group(&task.step).and_then(Group::each);
         let (batches, way) = match each {
@@ -235,7 +238,12 @@ impl RunState {
                 (batches, each.map(|each| each.on_item_failure))
             }
         };
-        self.entered.insert(task.clone(), Entered::new(items, &batches, way));
+        let mut entered = Entered::new(items, &batches, way);
+        entered.excluded.clone_from(excluded);
+        self.entered.insert(task.clone(), entered);
+        if nothing {
+            self.end_groups(task, record.time);
+        }
         Ok(())
     }
 
@@ -421,4 +429,13 @@ impl RunState {
         self.owe(task);
         self.end_groups(task, at);
     }
+}
+
+/// What is left out of a list is no success.
+fn left_out(task: &Task, excluded: &[Excluded]) -> Option<String> {
+    if excluded.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = excluded.iter().map(|one| format!("{} ({})", one.id, one.why)).collect();
+    Some(format!("{task} left out {}: {}", names.len(), names.join(", ")))
 }

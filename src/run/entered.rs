@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::Time;
 use crate::ids::ItemId;
-use crate::plan::{Batches, Item};
+use crate::plan::{Batches, Excluded, Item};
 use crate::playbook::OnItemFailure;
 
 /// A group of steps that was entered.
@@ -14,6 +14,8 @@ use crate::playbook::OnItemFailure;
 pub struct Entered {
     /// Of a `for_each`: its items, in the order in which they are taken.
     pub items: Vec<Item>,
+    /// What is left out of the list, and why.
+    pub excluded: Vec<Excluded>,
     /// Those that failed, and how.
     pub failed: BTreeMap<ItemId, String>,
     /// How many of the items, from the first on, are dealt with.
@@ -73,6 +75,11 @@ impl Entered {
     /// How many batches there are.
     pub fn batches(&self) -> usize {
         self.ends.len()
+    }
+
+    /// One of its items.
+    pub fn item(&self, id: &ItemId) -> Option<&Item> {
+        self.places.get(id).and_then(|place| self.items.get(*place))
     }
 
     /// Which batch an item is in, from 0; behind the last one where it is in none.

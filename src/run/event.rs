@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Answer, Asking, Checking, Inheritance, Moment, Question, RequestKind, SkipHow, Task, Time};
 use crate::ids::{ItemId, Resource, StepId};
 use crate::outcome::Report;
-use crate::plan::{Item, Plan};
+use crate::plan::{Excluded, Item, Plan};
 use crate::spec::Effect;
 use crate::value::Value;
 
@@ -47,6 +47,12 @@ pub enum Event {
         task: Task,
         /// The list, of a `for_each`, in the order in which it is gone over.
         items: Option<Vec<Item>>,
+        /// How many items the list had before it was narrowed, where it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        whole: Option<usize>,
+        /// What is left out of the list, and why.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        excluded: Vec<Excluded>,
         /// How many items each batch takes.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         batches: Vec<u32>,

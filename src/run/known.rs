@@ -115,6 +115,8 @@ impl Known for RunState {
                 let (items, done, failed) = self.rounds(group, &task);
                 known["items"] = Value::Array(items);
                 known["done"] = Value::Array(done);
+                let excluded = self.entered.get(&task).map(|entered| entered.excluded.as_slice()).unwrap_or_default();
+                known["excluded"] = excluded.iter().map(|one| one.value.clone()).collect();
                 known["failed"] = Value::Array(failed);
             }
             GroupKind::Nested(_) => known["steps"] = self.inner(group, item),
@@ -123,8 +125,11 @@ impl Known for RunState {
     }
 
     fn item(&self, each: &StepId, item: &ItemId) -> Option<Value> {
-        let entered = self.entered.get(&Task::of(each))?;
-        entered.items.get(entered.place_of(item)?).map(|known| known.value.clone())
+        self.entered.get(&Task::of(each))?.item(item).map(|known| known.value.clone())
+    }
+
+    fn vars(&self, each: &StepId, item: &ItemId) -> Option<Value> {
+        self.entered.get(&Task::of(each))?.item(item).map(|known| known.vars.clone())
     }
 }
 

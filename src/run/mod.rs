@@ -20,6 +20,7 @@ mod order;
 mod questions;
 mod record;
 mod recovery;
+mod rest;
 mod retry;
 mod said;
 #[cfg(test)]

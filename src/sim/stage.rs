@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::Notify;
 
 use super::{Fault, Ledger};
+use crate::inventory::Inventory;
 use crate::spec::ActionSpec;
 use crate::value::{Type, Value, unknown};
 
@@ -24,6 +26,12 @@ pub struct StageText {
     /// The inputs that it is for, each with the value that it wants; for any inputs where empty.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub inputs: Map,
+    /// The hosts that there are, each with its variables: for a `for_each` over hosts.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hosts: BTreeMap<String, Map>,
+    /// Groups of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub groups: BTreeMap<String, Vec<String>>,
     /// What is found and given, by action and then by what it acts on (`database/orders/pg1`, `database/orders`, or `*`
     /// for anything), the more exact one going before.
     pub actions: BTreeMap<String, BTreeMap<String, Scene>>,
@@ -153,6 +161,15 @@ impl Stage {
     /// The environment that it stands for.
     pub fn environment(&self) -> &str {
         if self.text.environment.is_empty() { "rehearsal" } else { &self.text.environment }
+    }
+
+    /// What playbooks act on here: its hosts alone, none of which is a real one.
+    pub fn inventory(&self) -> Inventory {
+        let host = |(name, vars): (&String, &Map)| (name.clone(), json!({ "address": name, "vars": vars }));
+        let hosts: Map = self.text.hosts.iter().map(host).collect();
+        let whole = json!({ "environment": self.environment(), "hosts": hosts, "groups": self.text.groups });
+        let bare = || Inventory { environment: self.environment().to_owned(), ..Inventory::default() };
+        serde_json::from_value(whole).unwrap_or_else(|_| bare())
     }
 
     /// How many inputs it asks for, where the given ones are those; else the first that is another one.

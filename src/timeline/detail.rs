@@ -81,15 +81,16 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
     match &record.event {
         Event::RunStarted { plan, locks, incident, format, tool, overrides, approved } => json!({
             "playbook": plan.playbook.name, "version": plan.playbook.version, "digest": plan.digest,
-            "environment": plan.environment, "inputs": plan.inputs, "targets": plan.targets, "locks": locks,
+            "narrowing": plan.narrowing, "environment": plan.environment, "inputs": plan.inputs, "targets": plan.targets, "locks": locks,
             "incident": incident, "format": format, "tool": tool, "approved": approved,
             "overrides": overrides.iter().map(|(brake, why)| json!({"brake": brake, "reason": why})).collect::<Vec<_>>(),
         }),
         Event::LeaseTaken { holder, reason } => json!({
             "epoch": record.epoch, "reason": reason, "user": holder.user, "host": holder.host, "pid": holder.pid,
         }),
-        Event::GroupEntered { items, batches, max_failures, min_healthy, .. } => json!({
+        Event::GroupEntered { items, batches, max_failures, min_healthy, whole, excluded, .. } => json!({
             "items": items, "batches": batches, "max_failures": max_failures, "min_healthy": min_healthy,
+            "whole": whole, "excluded": excluded,
         }),
         Event::BatchBegan { batch, .. } => json!({ "batch": batch }),
         Event::ItemFailed { item, because, .. } => json!({ "item": item, "because": because }),

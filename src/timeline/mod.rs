@@ -3,11 +3,13 @@
 
 mod brakes;
 mod detail;
+mod narrowed;
 mod sentence;
 #[cfg(test)]
 mod tests;
 
 pub use detail::about;
+pub use narrowed::words as narrowed_words;
 pub use sentence::{skip_reason, verdict_words};
 
 use crate::ids::{ItemId, RunId, StepId};

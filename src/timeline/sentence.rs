@@ -1,25 +1,21 @@
 //! What a line says to people: one sentence, without a full stop.
 
-use super::brakes;
 use super::detail::since_begun;
+use super::{brakes, narrowed};
 use crate::outcome::{Outcome, Report};
 use crate::run::{
     Answer, Condition, Event, Holder, InheritMode, Inheritance, LeaseReason, Question, Record, RequestKind, RunState,
     Settlement, SkipReason, StopKind, Task, Verdict,
 };
-use crate::value::{format_seconds, ranges};
+use crate::value::format_seconds;
 
 /// What happened, in one sentence.
 pub(super) fn sentence(record: &Record, state: &RunState) -> String {
     match &record.event {
         Event::RunStarted { incident, overrides, .. } => started(state, incident.as_deref(), overrides),
         Event::LeaseTaken { holder, reason } => lease(holder, *reason),
-        Event::GroupEntered { task, items: Some(items), batches, .. } => {
-            let names = ranges::fold_within(items.iter().map(|item| item.id.as_str()), 200);
-            // One by one is how it goes where nothing else is said.
-            let some = batches.iter().any(|size| *size > 1);
-            let batches = if some { format!(", in {} batches", batches.len()) } else { String::new() };
-            format!("{task} begins, for each of {}{batches}: {names}", items.len())
+        Event::GroupEntered { task, items: Some(items), batches, whole, excluded, .. } => {
+            narrowed::entered(task, items, batches, *whole, excluded)
         }
         Event::GroupEntered { task, items: None, .. } => format!("{task} begins"),
         Event::BatchBegan { task, batch } => format!("{task}: batch {} begins", u64::from(*batch) + 1),
@@ -93,6 +89,9 @@ fn started(state: &RunState, incident: Option<&str>, overrides: &[(String, Strin
     }
     if let Some(incident) = incident {
         let _ = write!(text, " (incident {incident})");
+    }
+    for words in narrowed::words(&state.plan) {
+        let _ = write!(text, "; {words}");
     }
     for (brake, why) in overrides {
         let _ = write!(text, "; the brake {brake} was passed: {why}");

@@ -18,6 +18,7 @@ mod core;
 mod failover;
 mod faults;
 mod hostile;
+mod hosts;
 mod house;
 mod inventory;
 mod journal_faults;

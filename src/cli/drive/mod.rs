@@ -171,7 +171,7 @@ impl<'a> Drive<'a> {
         let engine = &mut self.engine;
         let result = self.runtime.block_on(async {
             tokio::select! {
-                result = engine.plan(chosen.playbook, chosen.inputs) => Some(result),
+                result = engine.plan_narrowed(chosen.playbook, chosen.inputs, chosen.narrowing) => Some(result),
                 _ = interrupts.changed() => None,
             }
         });

@@ -30,7 +30,7 @@ impl Drive<'_> {
         let engine = &mut self.engine;
         let result = self.runtime.block_on(async {
             tokio::select! {
-                result = engine.plan_on(chosen.playbook, chosen.inputs, former, reason) => Some(result),
+                result = engine.plan_on(chosen.playbook, chosen.inputs, chosen.narrowing, former, reason) => Some(result),
                 _ = interrupts.changed() => None,
             }
         });

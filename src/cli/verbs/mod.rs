@@ -22,6 +22,7 @@ mod prove_real;
 pub mod rehearse;
 pub mod resolve;
 pub mod resume;
+pub mod retry;
 pub mod run;
 pub mod schema;
 pub mod show;

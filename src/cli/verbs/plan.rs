@@ -14,6 +14,7 @@ use crate::cli::clock;
 use crate::cli::drive::Drive;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::narrow;
 use crate::cli::paste::quote;
 use crate::cli::setup::{Chosen, Setup};
 use crate::cli::text::{Ink, Line};
@@ -29,6 +30,8 @@ use super::plan_file;
 pub fn plan(setup: &Setup, args: &args::Plan) -> Result<Exit, Failure> {
     let subject = &args.subject;
     let (chosen, inventory) = setup.chosen_here(subject.name(), &subject.input, subject.inputs_file.as_deref())?;
+    let narrowing = narrow::limit(args.limit.as_deref(), &inventory)?;
+    let chosen = Chosen { narrowing, ..chosen };
     let output = if args.output == Format::Json { Output::Json } else { Output::Human };
     let made = make(setup, chosen, Arc::clone(&inventory), output)?;
     let exit = show(setup, &made, &args.subject, output);

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::engine::{Beginning, Everybody};
-use crate::inventory::Inventory;
 use crate::journal::MemoryJournal;
 use crate::plan::{Decided, Plan};
 use crate::playbook::{Playbook, Rollback, Step};
@@ -39,7 +38,7 @@ pub fn rehearse(setup: &Setup, args: &Rehearse) -> Result<Exit, Failure> {
     setup.screen.warn(&[Line::new().with(Ink::Warn, head)]);
     let folder = tempdir()?;
     let place = Place {
-        inventory: Arc::new(Inventory { environment: stage.environment().to_owned(), ..Inventory::default() }),
+        inventory: Arc::new(stage.inventory()),
         journal: Box::new(MemoryJournal::new()),
         folder: folder.0.clone(),
         actions: rehearsed(&setup.actions, &stage),

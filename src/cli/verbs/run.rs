@@ -14,6 +14,7 @@ use crate::cli::drive::{Drive, say_state};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::inputs;
+use crate::cli::narrow;
 use crate::cli::setup::{Chosen, Setup};
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::{self, count};
@@ -31,8 +32,22 @@ use super::plan_file::{self, Held};
 /// # Errors
 /// When it cannot or must not be run.
 pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
+    // What was typed wrong is said before anything is read.
+    Passes::of(&args.overrides, args.reason.as_deref())?;
+    let what = chosen(setup, args)?;
+    run_chosen(setup, args, what)
+}
+
+/// The same where it is known what is to be run.
+///
+/// # Errors
+/// When it cannot or must not be run.
+pub fn run_chosen(
+    setup: &Setup,
+    args: &Run,
+    (mut chosen, held, inventory): (Chosen, Option<Held>, Arc<Inventory>),
+) -> Result<Exit, Failure> {
     let mut passes = Passes::of(&args.overrides, args.reason.as_deref())?;
-    let (mut chosen, held, inventory) = chosen(setup, args)?;
     passes.pass_own(&setup.config, &mut chosen.playbook)?;
     let over = Over::of(setup, args)?;
     if args.dry_run {
@@ -66,11 +81,13 @@ fn chosen(setup: &Setup, args: &Run) -> Result<(Chosen, Option<Held>, Arc<Invent
     let Some(path) = &args.plan else {
         let subject = &args.subject;
         let (chosen, inventory) = setup.chosen_here(subject.name(), &subject.input, subject.inputs_file.as_deref())?;
-        return Ok((chosen, None, inventory));
+        let narrowing = narrow::limit(args.limit.as_deref(), &inventory)?;
+        return Ok((Chosen { narrowing, ..chosen }, None, inventory));
     };
     let inventory = setup.inventory()?;
     let then = plan_file::read(setup, args, path, &inventory)?;
-    let chosen = Chosen { playbook: then.plan.playbook.clone(), inputs: then.plan.inputs.clone() };
+    let Plan { playbook, inputs, narrowing, .. } = then.plan.clone();
+    let chosen = Chosen { playbook, inputs, narrowing };
     Ok((chosen, Some(then), inventory))
 }
 
@@ -202,6 +219,7 @@ fn brief(plan: &Plan) -> Vec<Line> {
         format!("plan {}: {steps}, {} {change} something, on {}", plan.digest.short(), sum.changing, place(plan)),
     );
     let mut lines = vec![line];
+    lines.extend(view::narrowed::of_plan(plan, 100));
     for broken in sum.violated {
         lines.push(Line::new().with(Ink::Warn, format!("does not hold now: {broken}")));
     }

@@ -10,7 +10,7 @@ use crate::cli::runs::{self, Doing};
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::run_json::Standing;
-use crate::cli::view::{end, halted, heading};
+use crate::cli::view::{end, halted, heading, narrowed};
 use crate::journal::Journal;
 use crate::run::{RunState, Time};
 use crate::value::format_seconds;
@@ -39,10 +39,13 @@ pub fn status(setup: &Setup, args: &Status) -> Result<Exit, Failure> {
     state.halted = halt.as_ref().filter(|_| state.ended.is_none()).map(halted::seen);
     let lease = journal.lease(&run)?;
     let doing = Doing::of_state(&state, &lease);
+    let retried = runs::retried(&mut journal, &state)?;
     if args.output == Format::Json {
         let exit = exit_of(&state, doing).code();
         let standing = Standing { state: &state, doing, exit, folder: &setup.state, paste: &setup.paste };
-        setup.screen.json(&standing.json("status"));
+        let mut json = standing.json("status");
+        json["retried_by"] = serde_json::json!(retried);
+        setup.screen.json(&json);
         return Ok(Exit::Success);
     }
     let now = clock::now();
@@ -61,6 +64,7 @@ pub fn status(setup: &Setup, args: &Status) -> Result<Exit, Failure> {
     lines.extend(steps(setup, &state, now, width));
     lines.push(Line::new());
     lines.extend(end::lines(&state, doing, now, &setup.paste, width));
+    lines.extend(narrowed::retried(&retried));
     setup.screen.print_whole(&lines);
     Ok(Exit::Success)
 }

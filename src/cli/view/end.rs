@@ -155,6 +155,7 @@ fn world(state: &RunState, doing: Doing, now: Time, width: usize) -> Vec<Line> {
     if let Some(inherited) = &state.inherited {
         lines.extend(super::inherited::lines(inherited, width.saturating_sub(2)).into_iter().map(indented));
     }
+    lines.extend(super::narrowed::of_run(state, width));
     if !state.locks.is_empty() {
         let names: Vec<&str> = state.locks.iter().map(|lock| lock.as_str()).collect();
         let word = if state.ended.is_some() { "freed" } else { "held until the run has ended" };
@@ -378,7 +379,8 @@ pub fn next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'sta
         return halted_next(state, doing, paste);
     }
     match doing {
-        Doing::Ended | Doing::Damaged => vec![told],
+        Doing::Ended => again(state, paste).into_iter().chain([told]).collect(),
+        Doing::Damaged => vec![told],
         Doing::Running => vec![
             (command("watch"), "follow it"),
             (command("pause"), "finish the step in hand and wait"),
@@ -395,6 +397,17 @@ pub fn next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'sta
             (command("abort"), "leave everything as it is and end"),
             told,
         ],
+    }
+}
+
+/// A run over what this one has left undone of its lists.
+fn again(state: &RunState, paste: &Paste) -> Option<(String, &'static str)> {
+    let run = &state.run;
+    match state.failed_items() {
+        (0, 0) => None,
+        (0, _) => Some((paste.command(format!("retry {run} --failed")), "a new run, over what was left out alone")),
+        (_, 0) => Some((paste.command(format!("retry {run} --failed")), "a new run, over what failed alone")),
+        _ => Some((paste.command(format!("retry {run} --failed")), "a new run, over what failed or was left out")),
     }
 }
 

@@ -25,8 +25,9 @@ pub fn words(group: &Group, items: Option<&[Item]>) -> String {
 }
 
 fn for_each(each: &Each, items: Option<&[Item]>) -> String {
-    let list = match (items, &each.list) {
+    let list = match (items, each.list.argument()) {
         (Some(items), _) => some(&items.iter().map(|item| item.id.to_string()).collect::<Vec<_>>()),
+        (None, pattern) if each.list.is_of_hosts() => format!("the hosts {}", short(&source(pattern))),
         (None, Argument::Literal(serde_json::Value::Array(values))) => {
             some(&values.iter().map(short).collect::<Vec<_>>())
         }

@@ -17,6 +17,7 @@ pub mod groups;
 pub mod halted;
 pub mod inherited;
 pub mod items;
+pub mod narrowed;
 pub mod page;
 pub mod plan;
 pub mod plan_json;

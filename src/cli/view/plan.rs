@@ -10,7 +10,7 @@ use crate::spec::{Effect, Fidelity};
 use crate::value::{format_seconds, ranges, why_unknown};
 
 use super::groups::{is_folded, is_whole, some};
-use super::{checks, heading, paragraph, plan_steps};
+use super::{checks, heading, narrowed, paragraph, plan_steps};
 
 /// How many requirements that do not hold are listed at the end.
 const MOST_VIOLATED: usize = 20;
@@ -95,6 +95,7 @@ pub fn lines(plan: &Plan, width: usize) -> Vec<Line> {
     let environment = if plan.environment.is_empty() { "none" } else { &plan.environment };
     lines.push(Line::new().with(Ink::Dim, format!("environment {environment}")));
     lines.extend(inputs(plan, width));
+    lines.extend(narrowed::of_plan(plan, width));
     lines.extend(checks::lines(plan, width));
     lines.extend(plan_steps::lines(plan, width));
     lines.push(Line::new());

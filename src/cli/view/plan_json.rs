@@ -17,7 +17,7 @@ pub fn json(plan: &Plan, exit: u8) -> Value {
         "v": 1, "type": "plan", "exit": exit,
         "playbook": plan.playbook.name, "version": plan.playbook.version, "title": plan.playbook.title,
         "recovers": plan.playbook.recovers.as_ref().map(|recovers| recovers.what),
-        "environment": plan.environment, "inputs": known(&plan.inputs), "targets": plan.targets, "locks": plan.locks,
+        "narrowed": super::narrowed::json(plan), "environment": plan.environment, "inputs": known(&plan.inputs), "targets": plan.targets, "locks": plan.locks,
         "digest": plan.digest, "facts_digest": plan.facts_digest,
         "violated": sum.violated, "changing": sum.changing,
         "checks": checks(plan), "budgets": plan.playbook.budgets.iter().map(budget).collect::<Vec<_>>(),
@@ -71,7 +71,11 @@ fn group_json(plan: &Plan, group: &Group) -> Value {
             json["kind"] = json!("for_each");
             json["batch"] =
                 json!({ "size": sizes(each), "max_failures": each.max_failures, "checkpoint": each.checkpoint });
+            json["hosts"] = json!(each.list.is_of_hosts());
             json["items"] = items(plan, group).map_or(Value::Null, |items| json!(items));
+            let planned = plan.groups.iter().find(|planned| planned.id == group.id);
+            json["whole"] = json!(planned.and_then(|planned| planned.whole));
+            json["excluded"] = json!(planned.map(|planned| planned.excluded.as_slice()).unwrap_or_default());
         }
         GroupKind::Nested(nested) => {
             json["kind"] = json!("playbook");

@@ -53,6 +53,7 @@ impl Standing<'_> {
                 "of": recovery.what, "since": clock::rfc3339(recovery.since), "from_failure": recovery.from_failure,
                 "recovered": recovery.until.map(clock::rfc3339), "seconds": recovery.seconds(),
             })),
+            "narrowed": super::narrowed::json(&state.plan), "excluded": excluded(state),
             "locks": state.locks, "exceptions": state.exceptions,
             "inherited": state.inherited.as_deref().map(super::inherited::json),
             "steps": self.steps(), "question": self.question(),
@@ -109,6 +110,12 @@ impl Standing<'_> {
             "sent": Sent::of(self.state, question).map(|sent| sent.json()), "answers": choices.collect::<Vec<_>>(),
         }))
     }
+}
+
+/// What is left out of the lists of a run, each with its `for_each` and why.
+fn excluded(state: &RunState) -> Vec<Value> {
+    let of = state.entered.iter().flat_map(|(task, entered)| entered.excluded.iter().map(move |one| (task, one)));
+    of.map(|(task, one)| json!({ "group": task.step, "item": one.id, "why": one.why })).collect()
 }
 
 /// How much a step's command printed, and the hash of it all: what is kept of the text is in the timeline.

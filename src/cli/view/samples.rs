@@ -155,6 +155,7 @@ pub fn plan() -> Plan {
         locks: vec!["database/orders".parse().unwrap()],
         steps,
         digest: Digest::of(b"plan"),
+        narrowing: Default::default(),
         facts_digest: Digest::of(b"facts"),
         playbook: book,
     }

@@ -97,6 +97,8 @@ pub fn grouped_plan(hosts: usize) -> Plan {
         item: None,
         runs,
         items: items.cloned(),
+        whole: None,
+        excluded: Vec::new(),
         batches: Vec::new(),
         max_failures: 0,
         min_healthy: 0,
@@ -117,6 +119,7 @@ pub fn grouped_plan(hosts: usize) -> Plan {
         locks: vec!["service/web".parse().unwrap()],
         steps,
         digest: Digest::of(b"plan"),
+        narrowing: Default::default(),
         facts_digest: Digest::of(b"facts"),
         playbook: book,
     }

@@ -25,8 +25,8 @@ pub(super) fn any() -> Value {
 pub(super) fn single(specs: &Specs) -> Value {
     let mut single = step(&words::STEP, specs, &["id"]);
     single["not"] = without(&["parallel", "steps"])["not"].clone();
-    single["dependencies"] =
-        json!({ "batch": ["for_each"], "max_targets": ["for_each"], "on_item_failure": ["for_each"] });
+    single["dependencies"] = json!({ "batch": ["for_each"], "max_targets": ["for_each"], "on_item_failure": ["for_each"],
+            "unreachable_at_plan": ["for_each"] });
     single
 }
 
@@ -50,6 +50,22 @@ fn nested_key(word: &str) -> Value {
         "version" => json!({ "type": ["string", "number"], "pattern": "^[0-9]{1,9}(\\.[0-9]{1,9}){0,3}$",
             "description": "which version: \"1.4\" is the newest that begins so" }),
         "inputs" => json!({ "type": "object", "description": "what it is told" }),
+        _ => Value::Null,
+    }
+}
+
+fn unreachable_key(word: &str) -> Value {
+    match word {
+        "exclude" => about("boolean", "whether they are left out, by name"),
+        "max" => about("amount", "how many of them there may be: with more, no plan is made"),
+        _ => Value::Null,
+    }
+}
+
+fn hosts_key(word: &str) -> Value {
+    match word {
+        "hosts" => json!({ "description": "a group, a host or a pattern of the inventory",
+            "anyOf": [refer("text"), refer("computed"), { "type": "array", "minItems": 1, "items": refer("text") }] }),
         _ => Value::Null,
     }
 }
@@ -162,12 +178,21 @@ pub(super) fn key(word: &str) -> Value {
         "sensitive" => {
             about("boolean", "its outputs live in memory alone and are never written down; for steps that only read")
         }
-        "for_each" => json!({ "description": "a list; `item` is what is in hand",
-            "anyOf": [refer("template"), refer("computed"), { "type": "array", "minItems": 1 }] }),
+        "for_each" => {
+            let mut hosts = object(&words::HOSTS, hosts_key, &["hosts"]);
+            hosts["description"] = json!("hosts of the inventory; `vars` are the variables of the one in hand");
+            json!({ "description": "a list, or hosts of the inventory; `item` is what is in hand",
+                "anyOf": [refer("template"), refer("computed"), { "type": "array", "minItems": 1 }, hosts] })
+        }
         "batch" => {
             let mut batch = object(&words::BATCH, batch_key, &[]);
             batch["description"] = json!("how the list is gone over; one item after the other where it is absent");
             batch
+        }
+        "unreachable_at_plan" => {
+            let mut unreachable = object(&words::UNREACHABLE, unreachable_key, &["max"]);
+            unreachable["description"] = json!("what is done about hosts that do not answer when the plan is made");
+            unreachable
         }
         "on_item_failure" => json!({ "enum": ["leave", "rollback"],
             "description": "what becomes of an item that failed: it stays as it is, or is undone before the next batch" }),

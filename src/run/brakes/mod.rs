@@ -59,6 +59,11 @@ impl Brakes {
             ..Self::default()
         }
     }
+
+    /// Whether any brake was passed by name when the run was started.
+    pub fn any_passed(&self) -> bool {
+        !self.passed.is_empty()
+    }
 }
 
 impl RunState {

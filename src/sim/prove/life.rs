@@ -119,7 +119,7 @@ impl Stand {
         let bench = Bench {
             actions: rehearsed(&actions, &stage),
             folder,
-            inventory: Arc::new(Inventory { environment: stage.environment().to_owned(), ..Inventory::default() }),
+            inventory: Arc::new(stage.inventory()),
             clock: Arc::new(VirtualClock(Instant::now())),
         };
         let (most_records, longest) = bounds(&playbook);

@@ -1,0 +1,171 @@
+//! `retry`: a new run of the same playbook with the same inputs, over what another run has left undone of its lists. It is a
+//! run like any other: it looks, shows, asks, takes its locks.
+
+use std::collections::BTreeSet;
+
+use crate::cli::args::{Output, Retry, Run, Subject};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::paste::quote;
+use crate::cli::runs::{self, Doing};
+use crate::cli::setup::{Chosen, Setup};
+use crate::cli::text::{Ink, Line};
+use crate::cli::view::count;
+use crate::journal::Journal as _;
+use crate::plan::{Again, Narrowing, Which};
+use crate::playbook::Playbook;
+use crate::run::RunState;
+
+/// Runs again over what a run has left undone.
+///
+/// # Errors
+/// When that run is not over, nothing is left, or its playbook is another one by now.
+pub fn retry(setup: &Setup, args: &Retry) -> Result<Exit, Failure> {
+    let (mut journal, run) = runs::find(setup, &args.run)?;
+    let state = runs::state(&mut journal, &run)?;
+    runs::newest(setup, &state)?;
+    let doing = Doing::of_state(&state, &journal.lease(&run)?);
+    drop(journal);
+    if state.ended.is_none() {
+        return Err(not_over(&state, doing));
+    }
+    let which = if args.remaining { Which::Remaining } else { Which::Failed };
+    let again = state.left_undone(which);
+    if again.items.values().all(BTreeSet::is_empty) && !has_open_lists(&state, &again) {
+        return Err(nothing_left(&state, which));
+    }
+    let inventory = runs::inventory(setup, &state)?;
+    let playbook = same_playbook(setup, &state, &again)?;
+    if args.output == Output::Human {
+        setup.screen.say(&told(&state, &again));
+    }
+    let narrowing = Narrowing { limit: state.plan.narrowing.limit.clone(), again: Some(again) };
+    let chosen = Chosen { playbook, inputs: state.plan.inputs.clone(), narrowing };
+    super::run::run_chosen(setup, &as_run(args, &state), (chosen, None, inventory))
+}
+
+/// A list that nobody knew when that run ended may still have something in it.
+fn has_open_lists(state: &RunState, again: &Again) -> bool {
+    let lists = state.playbook().groups.iter().filter(|group| group.each().is_some());
+    again.which == Which::Remaining && lists.into_iter().any(|group| !again.items.contains_key(&group.id))
+}
+
+fn not_over(state: &RunState, doing: Doing) -> Failure {
+    let run = &state.run;
+    let failure = Failure::new(Exit::NotAllowed, format!("run {run} is not over: it is {}", doing.word())).meaning(
+        "nothing was started: what it has left undone is known once it has ended, and it holds its locks until then",
+    );
+    match doing {
+        Doing::Running => failure.next(format!("playbook watch {run}     (follows it to its end)")),
+        Doing::Interrupted | Doing::Stopped => failure
+            .next(format!("playbook resume {run}     (goes on with it)"))
+            .next(format!("playbook abort {run}     (ends it and leaves everything as it is)")),
+        _ => failure.next(format!("playbook status {run}     (what it asks, and the answers)")),
+    }
+}
+
+fn nothing_left(state: &RunState, which: Which) -> Failure {
+    let run = &state.run;
+    if !state.playbook().groups.iter().any(|group| group.each().is_some()) {
+        let what = format!("there is nothing to retry in run {run}: {} has no `for_each`", state.playbook().name);
+        return Failure::new(Exit::NotFound, what)
+            .meaning("nothing was started; a failed step is tried again while its run is open, or by a new run")
+            .next(format!("playbook status {run}     (how it ended)"));
+    }
+    let (what, remaining) = match which {
+        Which::Failed => ("no item failed or was left out", state.remaining_items()),
+        Which::Remaining => ("every item is done", 0),
+    };
+    let failure = Failure::new(Exit::NotFound, format!("there is nothing to retry in run {run}: {what}"))
+        .meaning("nothing was started");
+    if remaining == 0 {
+        return failure.next(format!("playbook status {run}     (how it ended)"));
+    }
+    let items = count(remaining, "item");
+    failure.next(format!("playbook retry {run} --remaining     ({items} that were undone again or never began)"))
+}
+
+/// The playbook of that run, which must still be the one that its name means: what is done again is what was done before.
+fn same_playbook(setup: &Setup, state: &RunState, again: &Again) -> Result<Playbook, Failure> {
+    let book = state.playbook();
+    let entries = setup.catalog().list();
+    let there: Vec<&str> =
+        entries.iter().filter(|entry| entry.name == book.name).map(|entry| entry.version.as_str()).collect();
+    let changed = |how: String| {
+        let hosts: BTreeSet<&str> = again.items.values().flatten().map(|item| item.as_str()).collect();
+        let limit = quote(&hosts.into_iter().collect::<Vec<_>>().join(","));
+        Failure::new(Exit::Invalid, format!("the playbook {} of run {} was changed since: {how}", book.name, state.run))
+            .meaning("nothing was started: a retry does again what that run did, and nothing else")
+            .next(format!(
+                "playbook run {} --limit {limit}     (the new one, over the same hosts; with its inputs)",
+                quote(&book.name)
+            ))
+    };
+    if there.is_empty() {
+        if state.brakes.any_passed() {
+            return Err(changed("it lies in no folder of playbooks, and that run passed brakes of it".to_owned()));
+        }
+        let text =
+            format!("{} lies in no folder of playbooks: it is taken from the record of run {}", book.name, state.run);
+        setup.screen.say(&[Line::new().with(Ink::Dim, text)]);
+        return Ok(book.clone());
+    }
+    if !there.contains(&book.version.as_str()) {
+        return Err(changed(format!("it was {} and is {}", book.version, there.join(", "))));
+    }
+    let now = setup.playbook(&format!("{}@{}", book.name, book.version))?;
+    if now.digest != book.digest {
+        let (was, is) = (book.digest.short(), now.digest.short());
+        return Err(changed(format!("version {} had the digest {was} and has {is}", book.version)));
+    }
+    Ok(now)
+}
+
+/// What is done again, and what is not.
+fn told(state: &RunState, again: &Again) -> Vec<Line> {
+    let left: usize = again.items.values().map(BTreeSet::len).sum();
+    let mut text = format!("A new run of {} over {} of run {}.", state.playbook().name, count(left, "item"), state.run);
+    text.push_str(" Steps outside of its lists run as the playbook says, from the first on.");
+    let mut lines = vec![Line::new().with(Ink::Dim, text)];
+    let more = if again.which == Which::Failed { state.remaining_items() } else { 0 };
+    if more > 0 {
+        let them = if more == 1 {
+            "was undone again or never began, and is"
+        } else {
+            "were undone again or never began, and are"
+        };
+        let text = format!("{} {them} left as it stands: --remaining goes over all of it.", count(more, "item"));
+        lines.push(Line::new().with(Ink::Warn, text));
+    }
+    lines
+}
+
+/// The same as if it had been typed as a run.
+fn as_run(args: &Retry, state: &RunState) -> Run {
+    Run {
+        subject: Subject {
+            name: Some(state.playbook().name.clone()),
+            input: Vec::new(),
+            inputs_file: None,
+            min_fidelity: None,
+            detailed_exitcode: false,
+        },
+        dry_run: args.dry_run,
+        plan: None,
+        limit: None,
+        forks: args.forks.clone(),
+        max_plan_age: None,
+        incident: args.incident.clone().or_else(|| state.incident.clone()),
+        yes: args.yes,
+        confirm: args.confirm.clone(),
+        output: args.output,
+        no_wait: args.no_wait,
+        wait: args.wait.clone(),
+        take_over: None,
+        continues: None,
+        overrides: args.overrides.clone(),
+        approve: args.approve.clone(),
+        break_glass: args.break_glass,
+        reason: args.reason.clone(),
+    }
+}
