@@ -147,10 +147,9 @@ const BLOCKS: &str = r#"
 name: page
 version: 1.0.0
 steps:
-  - { id: a, run: touch a, effect: idempotent, rollback: [{ run: rm -f a, effect: idempotent }] }
   - id: roll
-    for_each: [w, x, y, z]
-    batch: { size: [1, 2], min_healthy: 1, pause: 5s }
+    for_each: [w, x, y]
+    batch: { size: [1, 2], min_healthy: 1, pause: 1s }
     on_item_failure: leave
     steps:
       - id: drain
