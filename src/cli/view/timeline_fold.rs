@@ -15,6 +15,11 @@ use super::alike::mask;
 /// What stands for the time that something took, where it is compared.
 const TIME: &str = "\u{1}";
 
+/// Where an entry keeps what its output is compared by.
+const SAME: &str = "same";
+/// So much of a line that a command printed is kept to be shown.
+const LINE: usize = 2000;
+
 /// Entries that are told together, the first of them in full.
 pub struct Fold<'a> {
     /// The first of them.
@@ -70,9 +75,48 @@ fn places(state: &RunState) -> HashMap<(&StepId, &ItemId), usize> {
 
 /// What two entries are compared by.
 fn key(entry: &Entry, item: &ItemId) -> Digest {
-    let output = printed(entry).map(|output| mask(&output.to_string(), item.as_str())).unwrap_or_default();
+    let output = match entry.detail.get(SAME).and_then(Value::as_str) {
+        Some(same) => same.to_owned(),
+        None => same(entry, item),
+    };
     let text = mask(&without_time(entry, TIME), item.as_str());
     Digest::of(format!("{}\n{text}\n{output}", entry.kind).as_bytes())
+}
+
+/// What the output of two entries is compared by.
+fn same(entry: &Entry, item: &ItemId) -> String {
+    let output = printed(entry).map(|output| mask(&texts(output), item.as_str())).unwrap_or_default();
+    Digest::of(output.as_bytes()).to_string()
+}
+
+/// What was printed, without the hashes of it: those know the item's name.
+fn texts(output: &Value) -> String {
+    let text = |name: &str| &output[name]["text"];
+    format!("{}\n{}", text("stdout"), text("stderr"))
+}
+
+/// An entry with so many lines of what a command printed, and what the whole of it is compared by: a timeline of a thousand
+/// hosts is not to be held in memory with all that they printed.
+pub fn lightened(mut entry: Entry, most: usize) -> Entry {
+    let same = entry.item.as_ref().map(|item| same(&entry, item));
+    let whole = entry.detail.get("found").is_none();
+    let detail = if whole { Some(&mut entry.detail) } else { entry.detail.get_mut("found") };
+    if let Some(Value::Object(detail)) = detail {
+        detail.remove("outputs");
+        detail.remove("arguments");
+        for name in ["stdout", "stderr"] {
+            let stream = detail.get_mut("output").and_then(|output| output.get_mut(name));
+            if let Some(text) = stream.and_then(|stream| stream.get_mut("text")) {
+                let shown = text.as_str().unwrap_or_default().lines().take(most + 1);
+                let shown: Vec<String> = shown.map(|line| line.chars().take(LINE).collect()).collect();
+                *text = Value::from(shown.join("\n"));
+            }
+        }
+    }
+    if let (Some(same), Value::Object(detail)) = (same, &mut entry.detail) {
+        detail.insert(SAME.to_owned(), Value::from(same));
+    }
+    entry
 }
 
 /// What a command printed, in a record.
