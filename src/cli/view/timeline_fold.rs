@@ -40,14 +40,14 @@ pub fn fold<'a>(entries: &'a [Entry], state: Option<&RunState>) -> Vec<Fold<'a>>
     for entry in entries {
         let place = state.zip(entry.step.as_ref().zip(entry.item.as_ref())).and_then(|(state, (step, item))| {
             let group = &group_of(state, step)?.id;
-            places.get(&(group, item)).map(|batch| (group, *batch))
+            places.get(&(group, item)).map(|(batch, place)| ((group, *batch), *place))
         });
-        if place.is_none() || place != batch {
+        if place.is_none() || place.map(|(batch, _)| batch) != batch {
             told.extend(open.drain(..).filter_map(Class::told));
             known.clear();
-            batch = place;
+            batch = place.map(|(batch, _)| batch);
         }
-        let Some(item) = entry.item.as_ref().filter(|_| place.is_some()) else {
+        let Some((item, (_, place))) = entry.item.as_ref().zip(place) else {
             told.push(Fold { first: entry, last: entry, text: entry.text.clone() });
             continue;
         };
@@ -56,19 +56,20 @@ pub fn fold<'a>(entries: &'a [Entry], state: Option<&RunState>) -> Vec<Fold<'a>>
             open.len() - 1
         });
         if let Some(class) = open.get_mut(found) {
-            class.all.push(entry);
+            class.all.push((place, entry));
         }
     }
     told.extend(open.drain(..).filter_map(Class::told));
     told
 }
 
-/// The batch of each item that is one of many.
-fn places(state: &RunState) -> HashMap<(&StepId, &ItemId), usize> {
+/// The batch of each item that is one of many, and its place among them.
+fn places(state: &RunState) -> HashMap<(&StepId, &ItemId), (usize, usize)> {
     let many = state.entered.iter().filter(|(_, entered)| entered.items.len() > FEW);
     let of_group = |(task, entered)| {
         let (task, entered): (&'_ Task, &'_ Entered) = (task, entered);
-        entered.items.iter().map(|item| ((&task.step, &item.id), entered.batch_of(&item.id)))
+        let items = entered.items.iter().enumerate();
+        items.map(|(place, item)| ((&task.step, &item.id), (entered.batch_of(&item.id), place)))
     };
     many.flat_map(of_group).collect()
 }
@@ -91,8 +92,7 @@ fn same(entry: &Entry, item: &ItemId) -> String {
 
 /// What was printed, without the hashes of it: those know the item's name.
 fn texts(output: &Value) -> String {
-    let text = |name: &str| &output[name]["text"];
-    format!("{}\n{}", text("stdout"), text("stderr"))
+    format!("{}\n{}", output["stdout"]["text"], output["stderr"]["text"])
 }
 
 /// An entry with so many lines of what a command printed, and what the whole of it is compared by: a timeline of a thousand
@@ -139,18 +139,22 @@ fn without_time(entry: &Entry, instead: &str) -> String {
 }
 
 struct Class<'a> {
-    all: Vec<&'a Entry>,
+    /// Each with the place of its item.
+    all: Vec<(usize, &'a Entry)>,
 }
 
 impl<'a> Class<'a> {
-    fn told(self) -> Option<Fold<'a>> {
-        let (first, last) = (*self.all.first()?, *self.all.last()?);
+    fn told(mut self) -> Option<Fold<'a>> {
+        let ((_, first), (_, last)) = (*self.all.first()?, *self.all.last()?);
         let count = self.all.len();
         if count == 1 {
             return Some(Fold { first, last, text: first.text.clone() });
         }
-        let names = ranges::fold(self.all.iter().filter_map(|entry| entry.item.as_ref()).map(|item| item.as_str()));
-        let times: Vec<f64> = self.all.iter().filter_map(|entry| seconds(entry)).collect();
+        // They end in any order; their names are those of the list.
+        self.all.sort_by_key(|(place, _)| *place);
+        let items = self.all.iter().filter_map(|(_, entry)| entry.item.as_ref());
+        let names = ranges::fold(items.map(|item| item.as_str()));
+        let times: Vec<f64> = self.all.iter().filter_map(|(_, entry)| seconds(entry)).collect();
         let (least, most) = times.iter().fold((f64::MAX, 0.0_f64), |(a, b), time| (a.min(*time), b.max(*time)));
         let time = match (format_seconds(least), format_seconds(most)) {
             (least, most) if least == most => least,
