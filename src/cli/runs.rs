@@ -7,7 +7,7 @@ use crate::engine::holder::{self, Liveness};
 use crate::ids::RunId;
 use crate::inventory::Inventory;
 use crate::journal::{Journal, LeaseInfo, RunRow, SqliteJournal};
-use crate::run::{QuestionKind, RunState};
+use crate::run::{QuestionKind, Record, RunState};
 
 use super::exit::Exit;
 use super::failure::Failure;
@@ -19,6 +19,9 @@ const FOREIGN_LEASE_SECONDS: u64 = 30;
 
 /// The word that means a run without naming it.
 const LATEST: &str = "latest";
+
+/// How many records are read at a time: with all that they hold they may be large.
+const PAGE: usize = 200;
 
 /// How many runs are listed where a word fits several.
 const SHOWN: usize = 5;
@@ -214,8 +217,44 @@ pub fn state(journal: &mut dyn Journal, run: &RunId) -> Result<RunState, Failure
     if let Some((seq, why)) = journal.verify(run)?.broken {
         return Err(broken(run, seq, &why));
     }
-    let records = journal.records(run, 0).map_err(|error| Failure::from(error).naming(run))?;
-    RunState::replay(run, &records).map_err(|error| Failure::from(error).naming(run))
+    let mut state: Option<RunState> = None;
+    each(journal, run, |record| {
+        state = Some(match state.take() {
+            None => RunState::begin(run, &record)?,
+            Some(mut state) => {
+                state.apply(&record)?;
+                state
+            }
+        });
+        Ok(true)
+    })?;
+    state.ok_or_else(|| broken(run, 0, "it has no records"))
+}
+
+/// Goes through the records of a run, some at a time; stops early where it is told `false`.
+///
+/// # Errors
+/// When they cannot be read, or what is done with one of them fails.
+pub fn each(
+    journal: &mut dyn Journal,
+    run: &RunId,
+    mut take: impl FnMut(Record) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    let mut after = 0;
+    loop {
+        let page = journal.stored_after(run, after, PAGE).map_err(|error| Failure::from(error).naming(run))?;
+        let last = page.len() < PAGE;
+        for stored in page {
+            after = stored.seq;
+            let record = stored.read(run).map_err(|error| Failure::from(error).naming(run))?;
+            if !take(record).map_err(|failure| failure.naming(run))? {
+                return Ok(());
+            }
+        }
+        if last {
+            return Ok(());
+        }
+    }
 }
 
 /// The runs that were begun over what this one has left undone.

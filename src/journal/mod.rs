@@ -162,6 +162,14 @@ pub trait Journal: Send {
     /// `NoSuchRun`, or `Corrupt` when one cannot even be read as text.
     fn stored(&mut self, run: &RunId) -> Result<Vec<Stored>, JournalError>;
 
+    /// So many of them after a sequence number, at most: what a thousand hosts printed is never all in memory.
+    ///
+    /// # Errors
+    /// As `stored`.
+    fn stored_after(&mut self, run: &RunId, after: u64, most: usize) -> Result<Vec<Stored>, JournalError> {
+        Ok(self.stored(run)?.into_iter().filter(|stored| stored.seq > after).take(most).collect())
+    }
+
     /// All runs, newest first. One whose row cannot be read is there and says so: it must not stop the others.
     ///
     /// # Errors

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Event;
 use crate::ids::{Digest, RunId};
+use crate::outcome::Report;
+use crate::value::Value;
 
 /// A moment of the wall clock, in milliseconds since 1970 (UTC).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,6 +46,31 @@ pub struct Record {
 }
 
 impl Record {
+    /// The record without what a command was given and what it printed: for whoever folds it to know how a run stands, and
+    /// not what it goes on with. Its hash is still that of the whole.
+    #[must_use]
+    pub fn light(&self) -> Self {
+        let event = match &self.event {
+            Event::Outcome { task, attempt, report } => {
+                let report = Report { outcome: report.outcome, ..Report::done(report.message.as_str(), Value::Null) };
+                Event::Outcome { task: task.clone(), attempt: *attempt, report }
+            }
+            Event::Intent { task, attempt, key, effect, timeout, reverts_after, .. } => Event::Intent {
+                task: task.clone(),
+                attempt: *attempt,
+                arguments: Value::Null,
+                before: Value::Null,
+                key: key.clone(),
+                effect: *effect,
+                timeout: *timeout,
+                reverts_after: *reverts_after,
+            },
+            other => other.clone(),
+        };
+        let (previous, hash) = (self.previous.clone(), self.hash.clone());
+        Self { seq: self.seq, time: self.time, epoch: self.epoch, actor: self.actor.clone(), previous, hash, event }
+    }
+
     /// What the first record of a run has as its previous hash.
     pub fn genesis(run: &RunId) -> Digest {
         Digest::of(format!("playbook run {run}").as_bytes())

@@ -38,7 +38,7 @@ pub struct Entry {
 }
 
 /// A run's timeline.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Timeline {
     /// Its lines, one a record, as far as the records make sense.
     pub entries: Vec<Entry>,
@@ -51,27 +51,40 @@ pub struct Timeline {
 impl Timeline {
     /// The timeline of a run's records.
     pub fn of(run: &RunId, records: &[Record]) -> Self {
-        let mut timeline = Self { entries: Vec::with_capacity(records.len()), state: None, broken: None };
+        let mut timeline = Self::default();
         for record in records {
-            if let Err(fault) = timeline.add(run, record) {
-                timeline.broken = Some(fault);
+            if !timeline.take(run, record, entry) {
                 break;
             }
         }
         timeline
     }
 
-    fn add(&mut self, run: &RunId, record: &Record) -> Result<(), IllegalEvent> {
-        let state = match self.state.take() {
-            None => self.state.insert(RunState::begin(run, record)?),
+    /// Takes the next record; false where it cannot stand there, and nothing is taken after it. What it printed is in its
+    /// entry alone, as far as `entry` keeps it: the state is that of light records.
+    pub fn take(&mut self, run: &RunId, record: &Record, entry: impl Fn(&Record, &RunState) -> Entry) -> bool {
+        match self.fold(run, record) {
+            Ok(state) => {
+                let entry = entry(record, state);
+                self.entries.push(entry);
+                true
+            }
+            Err(fault) => {
+                self.broken = Some(fault);
+                false
+            }
+        }
+    }
+
+    fn fold(&mut self, run: &RunId, record: &Record) -> Result<&RunState, IllegalEvent> {
+        match self.state.take() {
+            None => Ok(self.state.insert(RunState::begin(run, record)?)),
             Some(state) => {
                 let state = self.state.insert(state);
-                state.apply(record)?;
-                state
+                state.apply(&record.light())?;
+                Ok(state)
             }
-        };
-        self.entries.push(entry(record, state));
-        Ok(())
+        }
     }
 }
 

@@ -224,11 +224,10 @@ fn groups_are_planned_shown_and_compared_through_the_binary() {
     assert_eq!(code(&plan), 0, "{}", err(&plan));
     let text = out(&plan) + &err(&plan);
     assert!(text.contains("1–2. at the same time (look)"), "{text}");
-    assert!(text.contains("for each of web1, web2, web3 … web300 (300), 2 at a time"), "{text}");
+    assert!(text.contains("for each of web[1-300] (300), 2 at a time"), "{text}");
     assert!(text.contains("3 in all, 302 with each of their items"), "{text}");
-    // Folded but for the one list of all names that a plan owes its reader.
+    // A range names each of them, as a plan owes its reader.
     assert!(text.lines().count() < 80, "{} lines", text.lines().count());
-    assert!(text.contains("web4,") && text.contains("web299,"), "{text}");
     let json = playbook(folder.path(), &["plan", "./roll.yaml", "--output", "json"]);
     let json: serde_json::Value = serde_json::from_str(&out(&json)).unwrap();
     let items = json["groups"][1]["items"].as_array().unwrap();

@@ -12,7 +12,7 @@ use crate::run::{QuestionKind, RunState, Task, Time};
 use crate::value::format_seconds;
 
 use super::block::Block;
-use super::crowd::group_of;
+use super::crowd::{FEW, group_of};
 use super::entries::{Entry, entries};
 use super::mirror::Mirror;
 use super::rows::Row;
@@ -26,6 +26,8 @@ pub struct Scene {
     pub run: Mirror,
     /// The step whose target is looked at for the plan.
     pub planning: Option<String>,
+    /// How many targets were looked at for it.
+    pub looks: usize,
     /// The tasks that are about to be begun, looked into or checked.
     pub current: BTreeMap<Task, Hint>,
     /// The last line that each command under way printed.
@@ -77,7 +79,10 @@ impl Scene {
         let spin = SPINNER[self.turn % SPINNER.len()];
         let Some(state) = &self.run.state else {
             let what = self.planning.as_deref().unwrap_or("the targets");
-            return vec![Line::new().with(Ink::Warn, spin).with(Ink::Plain, format!(" looking at {what}, read-only"))];
+            // With a thousand hosts that takes a while, and it is seen that it goes on.
+            let looks = if self.looks > FEW { format!(" ({} looks so far)", self.looks) } else { String::new() };
+            let text = format!(" looking at {what}, read-only{looks}");
+            return vec![Line::new().with(Ink::Warn, spin).with(Ink::Plain, text)];
         };
         let mut head = header(state, now, window.width);
         let foot = self.foot(state, now, window.width);

@@ -163,7 +163,10 @@ impl Shared {
 
 impl Observer for Live {
     fn planning(&self, step: &StepId) {
-        self.change(|scene| scene.planning = Some(step.to_string()));
+        self.change(|scene| {
+            scene.planning = Some(step.to_string());
+            scene.looks += 1;
+        });
     }
 
     fn record(&self, record: &Record, state: &RunState) {

@@ -120,11 +120,11 @@ impl Many {
         self.said = Some(now);
     }
 
-    /// How a crowd stands that is being undone or that was left, before something else is told.
+    /// How a crowd stands that was undone: of that no batch is told.
     pub fn standing(&self, state: &RunState) -> Option<Line> {
         let crowd = self.crowds.get(self.with.as_ref()?)?;
         let text = format!("  {}: {}", crowd.task, crowd.words());
-        (state.rollback.is_some() || state.ended.is_some()).then(|| Line::new().with(Ink::Warn, text))
+        state.rollback.is_some().then(|| Line::new().with(Ink::Warn, text))
     }
 
     /// A sign of life, where nothing was said for long although something is in hand.

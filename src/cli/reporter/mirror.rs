@@ -1,7 +1,7 @@
 //! The run as the screen knows it: a copy that is moved on record by record by whoever draws, without what commands printed
 //! and what they were given. So the run pays the same for a record, however many hosts there are. Pure.
 
-use crate::run::{Event, Intent, Record, RunState};
+use crate::run::{Intent, Record, RunState};
 use crate::value::Value;
 
 use super::crowd::Crowds;
@@ -30,39 +30,9 @@ impl Told {
         Self::Whole(Box::new(state))
     }
 
-    /// A record, without what is not shown. Its hash stays: the chain is not checked by whoever draws.
+    /// A record, without what is not shown.
     pub fn next(record: &Record) -> Self {
-        let event = match &record.event {
-            Event::Outcome { task, attempt, report } => {
-                let report = crate::outcome::Report {
-                    outcome: report.outcome,
-                    message: report.message.clone(),
-                    outputs: Value::Null,
-                    output: None,
-                };
-                Event::Outcome { task: task.clone(), attempt: *attempt, report }
-            }
-            Event::Intent { task, attempt, key, effect, timeout, reverts_after, .. } => Event::Intent {
-                task: task.clone(),
-                attempt: *attempt,
-                arguments: Value::Null,
-                before: Value::Null,
-                key: key.clone(),
-                effect: *effect,
-                timeout: *timeout,
-                reverts_after: *reverts_after,
-            },
-            other => other.clone(),
-        };
-        Self::Next(Box::new(Record {
-            seq: record.seq,
-            time: record.time,
-            epoch: record.epoch,
-            actor: record.actor.clone(),
-            previous: record.previous.clone(),
-            hash: record.hash.clone(),
-            event,
-        }))
+        Self::Next(Box::new(record.light()))
     }
 }
 

@@ -27,6 +27,9 @@ use super::over::{self, Over, Planned};
 use super::plan::{too_weak, weak_failure};
 use super::plan_file::{self, Held};
 
+/// So many of what does not hold are told before a run.
+const MOST_BROKEN: usize = 8;
+
 /// Runs a playbook, or shows what a run would do.
 ///
 /// # Errors
@@ -220,8 +223,12 @@ fn brief(plan: &Plan) -> Vec<Line> {
     );
     let mut lines = vec![line];
     lines.extend(view::narrowed::of_plan(plan, 100));
-    for broken in sum.violated {
+    for broken in sum.violated.iter().take(MOST_BROKEN) {
         lines.push(Line::new().with(Ink::Warn, format!("does not hold now: {broken}")));
+    }
+    if let Some(more) = sum.violated.len().checked_sub(MOST_BROKEN).filter(|more| *more > 0) {
+        let text = format!("does not hold now: {more} more (--dry-run names them)");
+        lines.push(Line::new().with(Ink::Warn, text));
     }
     lines
 }

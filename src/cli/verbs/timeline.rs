@@ -13,9 +13,9 @@ use crate::cli::text::Line;
 use crate::cli::view::timeline_fold::is_about;
 use crate::cli::view::{run_json, timeline as view};
 use crate::ids::RunId;
-use crate::journal::{Checkpoint, Journal, JournalError, Key, Stored};
-use crate::run::{Record, Time};
-use crate::timeline::{Entry, Timeline};
+use crate::journal::{Checkpoint, Journal, JournalError, Key, SqliteJournal, Stored};
+use crate::run::Record;
+use crate::timeline::{Entry, Timeline, entry};
 
 /// Shows a timeline.
 ///
@@ -23,33 +23,74 @@ use crate::timeline::{Entry, Timeline};
 /// When there is no such run, or its records are damaged; what can be read is shown before.
 pub fn timeline(setup: &Setup, args: &Args) -> Result<Exit, Failure> {
     let (mut journal, run) = runs::find(setup, &args.run)?;
-    // One look: what is shown, exported and signed is the same.
-    let stored = journal.stored(&run)?;
-    let records = stored.iter().cloned().map(|stored| stored.read(&run)).collect::<Result<Vec<Record>, JournalError>>();
-    let records = records.map_err(|error| Failure::from(error).naming(&run))?;
-    if let Some(file) = &args.checkpoint {
-        // What does not fit is not signed as if it did.
-        runs::state(&mut journal, &run)?;
-        sign(setup, &run, &stored, file)?;
-    }
-    let timeline = Timeline::of(&run, &records);
-    let screen = &setup.screen;
-    let about = |entry: &&Entry| args.only.as_ref().is_none_or(|only| is_about(entry, only));
-    if args.only.is_some() && !timeline.entries.iter().any(|entry| about(&entry)) {
-        return Err(nothing_about(setup, &run));
-    }
+    let signed = args.checkpoint.as_ref().map(|file| checkpoint(setup, &mut journal, &run, file)).transpose()?;
     match args.output {
-        Output::Human => {
-            let wanted = view::Wanted { full: args.full, only: args.only.clone() };
-            screen.print_whole(&view::lines(&timeline, &wanted, screen.text_width()));
-        }
-        Output::Json if args.only.is_some() => return Err(whole_or_nothing(setup, &run)),
-        Output::Json => screen.json(&view::json(&run, &timeline, &stored)),
-        Output::Jsonl => {
-            let started = timeline.entries.first().map_or(Time(0), |entry| entry.time);
-            timeline.entries.iter().filter(about).for_each(|entry| screen.json(&run_json::entry(&run, entry, started)));
-        }
+        Output::Json if args.only.is_some() => Err(whole_or_nothing(setup, &run)),
+        Output::Json => whole(setup, &mut journal, &run, signed),
+        Output::Human | Output::Jsonl => told(setup, &mut journal, &run, signed, args),
     }
+}
+
+/// Writes the signed end of the chain; the record that it ends with.
+fn checkpoint(setup: &Setup, journal: &mut SqliteJournal, run: &RunId, file: &Path) -> Result<u64, Failure> {
+    let stored = journal.stored(run)?;
+    // What does not fit is not signed as if it did.
+    runs::state(journal, run)?;
+    sign(setup, run, &stored, file)?;
+    Ok(stored.last().map_or(0, |last| last.seq))
+}
+
+/// All of it for programs, with what it takes to verify it.
+fn whole(setup: &Setup, journal: &mut SqliteJournal, run: &RunId, until: Option<u64>) -> Result<Exit, Failure> {
+    let mut stored = journal.stored(run)?;
+    // What is exported is what is signed.
+    stored.retain(|stored| until.is_none_or(|until| stored.seq <= until));
+    let records = stored.iter().cloned().map(|stored| stored.read(run)).collect::<Result<Vec<Record>, JournalError>>();
+    let records = records.map_err(|error| Failure::from(error).naming(run))?;
+    let timeline = Timeline::of(run, &records);
+    setup.screen.json(&view::json(run, &timeline, &stored));
+    match timeline.broken {
+        Some(fault) => Err(fault.into()),
+        None => Ok(Exit::Success),
+    }
+}
+
+/// Record by record, with no more in memory than is shown.
+fn told(
+    setup: &Setup,
+    journal: &mut SqliteJournal,
+    run: &RunId,
+    until: Option<u64>,
+    args: &Args,
+) -> Result<Exit, Failure> {
+    let wanted = view::Wanted { full: args.full, only: args.only.clone() };
+    let about = |entry: &Entry| args.only.as_ref().is_none_or(|only| is_about(entry, only));
+    let (screen, lines) = (&setup.screen, args.output == Output::Jsonl);
+    let mut timeline = Timeline::default();
+    let (mut started, mut found) = (None, false);
+    let read = runs::each(journal, run, |record| {
+        if until.is_some_and(|until| record.seq > until) {
+            return Ok(false);
+        }
+        let started = *started.get_or_insert(record.time);
+        let goes_on = timeline.take(run, &record, |record, state| {
+            let entry = entry(record, state);
+            if lines { entry } else { wanted.keep(entry) }
+        });
+        found |= timeline.entries.last().is_some_and(about);
+        if lines {
+            let entries = timeline.entries.drain(..).filter(about);
+            entries.for_each(|entry| screen.json(&run_json::entry(run, &entry, started)));
+        }
+        Ok(goes_on)
+    });
+    if !found && args.only.is_some() && read.is_ok() {
+        return Err(nothing_about(setup, run));
+    }
+    if !lines {
+        screen.print_whole(&view::lines(&timeline, &wanted, screen.text_width()));
+    }
+    read?;
     match timeline.broken {
         Some(fault) => Err(fault.into()),
         None => Ok(Exit::Success),

@@ -12,7 +12,7 @@ use crate::run::Time;
 use crate::timeline::{Entry, Timeline};
 
 use super::run_json;
-use super::timeline_fold::{Fold, Only, fold, is_about};
+use super::timeline_fold::{Fold, Only, fold, is_about, lightened};
 
 /// How many lines of a command's output are shown: the whole is in the journal.
 const OUTPUT_LINES: usize = 12;
@@ -24,6 +24,17 @@ pub struct Wanted {
     pub full: bool,
     /// Only what is about this, with all that its commands printed.
     pub only: Option<Only>,
+}
+
+impl Wanted {
+    /// As much of an entry as is shown of it.
+    pub fn keep(&self, entry: Entry) -> Entry {
+        match &self.only {
+            Some(only) if is_about(&entry, only) => entry,
+            Some(_) => Entry { detail: Value::Null, ..entry },
+            None => lightened(entry, OUTPUT_LINES),
+        }
+    }
 }
 
 /// A timeline.

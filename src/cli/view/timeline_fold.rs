@@ -15,6 +15,11 @@ use super::alike::mask;
 /// What stands for the time that something took, where it is compared.
 const TIME: &str = "\u{1}";
 
+/// Where an entry keeps what its output is compared by.
+const SAME: &str = "same";
+/// So much of a line that a command printed is kept to be shown.
+const LINE: usize = 2000;
+
 /// Entries that are told together, the first of them in full.
 pub struct Fold<'a> {
     /// The first of them.
@@ -35,14 +40,14 @@ pub fn fold<'a>(entries: &'a [Entry], state: Option<&RunState>) -> Vec<Fold<'a>>
     for entry in entries {
         let place = state.zip(entry.step.as_ref().zip(entry.item.as_ref())).and_then(|(state, (step, item))| {
             let group = &group_of(state, step)?.id;
-            places.get(&(group, item)).map(|batch| (group, *batch))
+            places.get(&(group, item)).map(|(batch, place)| ((group, *batch), *place))
         });
-        if place.is_none() || place != batch {
+        if place.is_none() || place.map(|(batch, _)| batch) != batch {
             told.extend(open.drain(..).filter_map(Class::told));
             known.clear();
-            batch = place;
+            batch = place.map(|(batch, _)| batch);
         }
-        let Some(item) = entry.item.as_ref().filter(|_| place.is_some()) else {
+        let Some((item, (_, place))) = entry.item.as_ref().zip(place) else {
             told.push(Fold { first: entry, last: entry, text: entry.text.clone() });
             continue;
         };
@@ -51,28 +56,67 @@ pub fn fold<'a>(entries: &'a [Entry], state: Option<&RunState>) -> Vec<Fold<'a>>
             open.len() - 1
         });
         if let Some(class) = open.get_mut(found) {
-            class.all.push(entry);
+            class.all.push((place, entry));
         }
     }
     told.extend(open.drain(..).filter_map(Class::told));
     told
 }
 
-/// The batch of each item that is one of many.
-fn places(state: &RunState) -> HashMap<(&StepId, &ItemId), usize> {
+/// The batch of each item that is one of many, and its place among them.
+fn places(state: &RunState) -> HashMap<(&StepId, &ItemId), (usize, usize)> {
     let many = state.entered.iter().filter(|(_, entered)| entered.items.len() > FEW);
     let of_group = |(task, entered)| {
         let (task, entered): (&'_ Task, &'_ Entered) = (task, entered);
-        entered.items.iter().map(|item| ((&task.step, &item.id), entered.batch_of(&item.id)))
+        let items = entered.items.iter().enumerate();
+        items.map(|(place, item)| ((&task.step, &item.id), (entered.batch_of(&item.id), place)))
     };
     many.flat_map(of_group).collect()
 }
 
 /// What two entries are compared by.
 fn key(entry: &Entry, item: &ItemId) -> Digest {
-    let output = printed(entry).map(|output| mask(&output.to_string(), item.as_str())).unwrap_or_default();
+    let output = match entry.detail.get(SAME).and_then(Value::as_str) {
+        Some(same) => same.to_owned(),
+        None => same(entry, item),
+    };
     let text = mask(&without_time(entry, TIME), item.as_str());
     Digest::of(format!("{}\n{text}\n{output}", entry.kind).as_bytes())
+}
+
+/// What the output of two entries is compared by.
+fn same(entry: &Entry, item: &ItemId) -> String {
+    let output = printed(entry).map(|output| mask(&texts(output), item.as_str())).unwrap_or_default();
+    Digest::of(output.as_bytes()).to_string()
+}
+
+/// What was printed, without the hashes of it: those know the item's name.
+fn texts(output: &Value) -> String {
+    format!("{}\n{}", output["stdout"]["text"], output["stderr"]["text"])
+}
+
+/// An entry with so many lines of what a command printed, and what the whole of it is compared by: a timeline of a thousand
+/// hosts is not to be held in memory with all that they printed.
+pub fn lightened(mut entry: Entry, most: usize) -> Entry {
+    let same = entry.item.as_ref().map(|item| same(&entry, item));
+    let whole = entry.detail.get("found").is_none();
+    let detail = if whole { Some(&mut entry.detail) } else { entry.detail.get_mut("found") };
+    if let Some(Value::Object(detail)) = detail {
+        detail.remove("outputs");
+        detail.remove("arguments");
+        for name in ["stdout", "stderr"] {
+            let stream = detail.get_mut("output").and_then(|output| output.get_mut(name));
+            if let Some(text) = stream.and_then(|stream| stream.get_mut("text")) {
+                let shown = text.as_str().unwrap_or_default().lines().take(most + 1);
+                let shown: Vec<String> = shown.map(|line| line.chars().take(LINE).collect()).collect();
+                *text = Value::from(shown.join("\n"));
+            }
+        }
+    }
+    if let (Some(same), Value::Object(detail)) = (same, &mut entry.detail) {
+        detail.insert(SAME.to_owned(), Value::from(same));
+    }
+    entry
 }
 
 /// What a command printed, in a record.
@@ -95,18 +139,22 @@ fn without_time(entry: &Entry, instead: &str) -> String {
 }
 
 struct Class<'a> {
-    all: Vec<&'a Entry>,
+    /// Each with the place of its item.
+    all: Vec<(usize, &'a Entry)>,
 }
 
 impl<'a> Class<'a> {
-    fn told(self) -> Option<Fold<'a>> {
-        let (first, last) = (*self.all.first()?, *self.all.last()?);
+    fn told(mut self) -> Option<Fold<'a>> {
+        let ((_, first), (_, last)) = (*self.all.first()?, *self.all.last()?);
         let count = self.all.len();
         if count == 1 {
             return Some(Fold { first, last, text: first.text.clone() });
         }
-        let names = ranges::fold(self.all.iter().filter_map(|entry| entry.item.as_ref()).map(|item| item.as_str()));
-        let times: Vec<f64> = self.all.iter().filter_map(|entry| seconds(entry)).collect();
+        // They end in any order; their names are those of the list.
+        self.all.sort_by_key(|(place, _)| *place);
+        let items = self.all.iter().filter_map(|(_, entry)| entry.item.as_ref());
+        let names = ranges::fold(items.map(|item| item.as_str()));
+        let times: Vec<f64> = self.all.iter().filter_map(|(_, entry)| seconds(entry)).collect();
         let (least, most) = times.iter().fold((f64::MAX, 0.0_f64), |(a, b), time| (a.min(*time), b.max(*time)));
         let time = match (format_seconds(least), format_seconds(most)) {
             (least, most) if least == most => least,

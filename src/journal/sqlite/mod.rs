@@ -156,7 +156,7 @@ impl SqliteJournal {
         all().map_err(Trouble::read)
     }
 
-    fn stored_after(&mut self, run: &RunId, after: u64) -> Result<Vec<Stored>, JournalError> {
+    fn some_stored(&mut self, run: &RunId, after: u64, most: usize) -> Result<Vec<Stored>, JournalError> {
         if !exists(&self.connection, run).map_err(|error| explain("read", &error))? {
             return Err(JournalError::NoSuchRun(run.clone()));
         }
@@ -164,8 +164,9 @@ impl SqliteJournal {
             let (seq, stored) = rows::record(row);
             stored.map_err(|wrong| format!("record {seq}: {wrong}"))
         };
-        let query = "SELECT * FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq";
-        self.list(query, &format!("run {run}"), read, params![run.as_str(), rows::signed(after)])
+        let query = "SELECT * FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        self.list(query, &format!("run {run}"), read, params![run.as_str(), rows::signed(after), most])
     }
 
     /// A number that changes when another connection has written.
@@ -341,11 +342,15 @@ impl Journal for SqliteJournal {
         {
             return Ok(verified.records.clone());
         }
-        self.stored_after(run, after)?.into_iter().map(|stored| stored.read(run)).collect()
+        self.some_stored(run, after, usize::MAX)?.into_iter().map(|stored| stored.read(run)).collect()
     }
 
     fn stored(&mut self, run: &RunId) -> Result<Vec<Stored>, JournalError> {
-        self.stored_after(run, 0)
+        self.some_stored(run, 0, usize::MAX)
+    }
+
+    fn stored_after(&mut self, run: &RunId, after: u64, most: usize) -> Result<Vec<Stored>, JournalError> {
+        self.some_stored(run, after, most)
     }
 
     fn runs(&mut self) -> Result<Vec<RunRow>, JournalError> {
