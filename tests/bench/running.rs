@@ -49,6 +49,7 @@ fn start(bench: &mut Criterion) {
         timeout: Duration::from_secs(10),
         kill_on_timeout: true,
         effect: Effect::Read,
+        age: None,
     };
     let mut group = bench.benchmark_group("`true`");
     group.bench_function("started by a reading step", |bench| {
