@@ -366,7 +366,7 @@ mod tests {
             serde_json::from_value(json!({ "environment": "lab", "hosts": hosts, "groups": groups })).unwrap();
         let began = std::time::Instant::now();
         for name in &names {
-            assert_eq!(inventory.select(name).unwrap(), [name.clone()]);
+            assert_eq!(inventory.select(name).unwrap().join(" "), *name);
             assert_eq!(inventory.vars(name), json!({ "b": 9, "a": name }));
         }
         assert_eq!(inventory.select("g0:!host-1*").unwrap().len(), 3_000);
