@@ -132,7 +132,7 @@ pub fn doings(nodes: &[Node]) -> Vec<(String, String)> {
         match book.each_around(step.group.as_ref()).and_then(Group::each) {
             None => vec![(id.clone(), id)],
             Some(each) => {
-                let Argument::Literal(list) = &each.list else { unreachable!() };
+                let Argument::Literal(list) = each.list.argument() else { unreachable!() };
                 let items = list.as_array().unwrap().iter().map(|item| item.as_str().unwrap().to_owned());
                 items.map(|item| (format!("{id}@{item}"), format!("{id}_{item}"))).collect()
             }

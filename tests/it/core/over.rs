@@ -51,7 +51,7 @@ fn go_on(simulation: &Simulation, book: &Playbook, from: &RunId, failure: Option
     live(async {
         let mut engine = simulation.engine(failure);
         let former = engine.former(from)?;
-        let (plan, inheritance) = engine.plan_on(book, json!({}), &former, "it is mended").await?;
+        let (plan, inheritance) = engine.plan_on(book, json!({}), Default::default(), &former, "it is mended").await?;
         engine.start_over(plan, Beginning::default(), &former, inheritance).await
     })
 }
