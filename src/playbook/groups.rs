@@ -52,7 +52,7 @@ pub enum GroupKind {
     /// Its steps run at the same time; when one fails, the others finish.
     Parallel,
     /// Its steps run once for each item of a list.
-    Each(Each),
+    Each(Box<Each>),
     /// Its steps are those of another playbook.
     Nested(Box<Nested>),
     /// Its steps run only if a step failed for good: its way forward where there is none back.

@@ -136,7 +136,7 @@ fn read_parallel(reader: &mut Reader<'_>, node: &Node, parent: Option<&StepId>, 
 fn read_each(reader: &mut Reader<'_>, node: &Node, parent: Option<&StepId>, defaults: Defaults, level: &mut Level) {
     let Some(each) = read_list(reader, node) else { return };
     if let Some(block) = node.get("steps") {
-        let place = open(reader, node, parent, GroupKind::Each(each), &words::BLOCK, level);
+        let place = open(reader, node, parent, GroupKind::Each(Box::new(each)), &words::BLOCK, level);
         if let (Some(place), Some(items)) = (place, steps_of(reader, block, "steps")) {
             read_inner(reader, items, place, defaults, level);
         }
@@ -163,7 +163,7 @@ fn read_each(reader: &mut Reader<'_>, node: &Node, parent: Option<&StepId>, defa
         span: node.span,
         title: step.title.clone(),
         parent: parent.cloned(),
-        kind: GroupKind::Each(each),
+        kind: GroupKind::Each(Box::new(each)),
         condition,
         needs: std::mem::take(&mut step.needs),
         on_failure: step.on_failure.take(),

@@ -136,7 +136,7 @@ impl Name<'_> {
                 GroupKind::Forward { of } => GroupKind::Forward { of: of.below(self.parent) },
                 GroupKind::Each(each) => {
                     let checkpoint = each.checkpoint.as_ref().map(|name| self.checkpoint(name));
-                    GroupKind::Each(Each { checkpoint, ..each.clone() })
+                    GroupKind::Each(Box::new(Each { checkpoint, ..Each::clone(each) }))
                 }
                 kind => kind.clone(),
             },

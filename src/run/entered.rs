@@ -210,9 +210,11 @@ impl Entered {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Value;
 
     fn entered(items: usize, sizes: &[u32]) -> Entered {
-        let item = |place: usize| Item { id: format!("i{place}").parse().unwrap(), value: place.into() };
+        let item =
+            |place: usize| Item { id: format!("i{place}").parse().unwrap(), value: place.into(), vars: Value::Null };
         let batches = Batches { sizes: sizes.to_vec(), max_failures: 1, min_healthy: 2 };
         Entered::new((1..=items).map(item).collect(), &batches, None)
     }

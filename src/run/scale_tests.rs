@@ -43,7 +43,7 @@ fn plan(items: usize, batch: &str) -> Plan {
          one, uses: test.set, with: {{ what: \"{{{{item}}}}\" }} }}\n      - {{ id: two, uses: test.set, with: {{ what: \
          \"{{{{item}}}}\" }} }}\n  - {{ id: last, uses: test.set, with: {{ what: x }} }}\n"
     );
-    let specs = Specs::of([&spec()].into_iter());
+    let specs = Specs::of([&spec()]);
     let loaded = load(&Source::new("x.yaml", text), &specs);
     let book = loaded.playbook.unwrap_or_else(|| panic!("{:?}", loaded.diagnostics));
     let hosts: Vec<Value> = (1..=items).map(|item| json!(format!("web{item}"))).collect();
@@ -109,6 +109,8 @@ impl Pure {
                 self.write(Event::GroupEntered {
                     task: task.clone(),
                     items: group.items,
+                    whole: group.whole,
+                    excluded: group.excluded,
                     batches: group.batches,
                     max_failures: group.max_failures,
                     min_healthy: group.min_healthy,

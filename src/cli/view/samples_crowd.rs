@@ -66,6 +66,7 @@ pub fn crowd_plan(count: usize) -> Plan {
         inputs: json!({ "hosts": names }),
         environment: "lab".to_owned(),
         targets: Vec::new(),
+        narrowing: Default::default(),
         locks: Vec::new(),
         steps: (0..book.steps.len()).flat_map(of).collect(),
         digest: Digest::of(b"plan"),

@@ -185,7 +185,7 @@ fn what_a_batch_brings_is_written_together() {
         let ended = |writes: u64| {
             let simulation = Simulation::new();
             let life = simulation.start(&book, Some(Failure::Before(writes)));
-            let intents = simulation.has_run().then(|| simulation.state().order.len()).unwrap_or_default();
+            let intents = if simulation.has_run() { simulation.state().order.len() } else { 0 };
             // Nothing leaves before its intent is written.
             let touched = simulation.world.values().values().filter(|value| *value == "1").count();
             assert!(touched <= intents, "{touched} items were touched, and {intents} have intents");

@@ -114,7 +114,7 @@ fn each(items: usize, size: u32, max_failures: u32) -> GroupKind {
     let (sizes, max_failures) = (vec![Amount::Count(size)], Amount::Count(max_failures));
     // Whatever fails is undone, as most of what is looked at here is that nothing is left.
     let on_item_failure = OnItemFailure::Rollback;
-    GroupKind::Each(Each { sizes, max_failures, on_item_failure, ..Each::of(list) })
+    GroupKind::Each(Box::new(Each { sizes, max_failures, on_item_failure, ..Each::of(list) }))
 }
 
 fn of_item(id: &str, action: &str) -> Step {
@@ -541,7 +541,7 @@ fn a_group_that_cannot_be_begun_is_passed_over_where_a_person_says_so() {
     // None of the first failed, and an empty list is never gone over.
     let source = "{{steps.n0.failed}}".to_owned();
     let list = Argument::Template(Template { source, span: Span::default() });
-    book.groups[1].kind = GroupKind::Each(Each::of(list));
+    book.groups[1].kind = GroupKind::Each(Box::new(Each::of(list)));
     book.groups[1].on_failure = Some(OnFailure::Pause);
     let simulation = Simulation::new();
     let ending = simulation.start(&book, None).ending();
