@@ -13,19 +13,21 @@ use tokio::task::JoinSet;
 /// What looks whether a host answers: the same that its commands go through.
 const REACH: &str = "ssh";
 
-/// How many hosts are looked at at the same time.
-const AT_ONCE: usize = 50;
-
-/// The hosts that are asked for.
+/// The hosts that are asked for; so many are looked at at the same time.
 ///
 /// # Errors
 /// When the pattern names what is not there, or nothing.
-pub(super) async fn look(asked: &HostsAsked, actions: &Table, context: &Context) -> Result<Vec<HostFound>, String> {
+pub(super) async fn look(
+    asked: &HostsAsked,
+    actions: &Table,
+    context: &Context,
+    forks: usize,
+) -> Result<Vec<HostFound>, String> {
     let mut hosts = select(&context.inventory, &asked.pattern)?;
     if asked.reach
         && let Some(action) = actions.get(REACH)
     {
-        reach(&mut hosts, action, context).await;
+        reach(&mut hosts, action, context, forks).await;
     }
     Ok(hosts)
 }
@@ -48,9 +50,9 @@ pub(super) fn names(inventory: &Inventory) -> Arc<BTreeSet<String>> {
     Arc::new(inventory.hosts.keys().cloned().collect())
 }
 
-/// Looks which hosts answer, all of them at once.
-async fn reach(hosts: &mut [HostFound], action: &Arc<dyn Action>, context: &Context) {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+/// Looks which hosts answer.
+async fn reach(hosts: &mut [HostFound], action: &Arc<dyn Action>, context: &Context, forks: usize) {
+    let places = Arc::new(Semaphore::new(forks.max(1)));
     let mut looks = JoinSet::new();
     for (place, host) in hosts.iter().enumerate() {
         let (action, context, places) = (Arc::clone(action), context.clone(), Arc::clone(&places));

@@ -77,7 +77,9 @@ impl Engine {
         while let Some(lookup) = planner.look_up().map_err(failed)? {
             self.parts.observer.planning(&lookup.step);
             if let Some(asked) = &lookup.hosts {
-                planner.answer_hosts(hosts::look(asked, &self.parts.actions, &context).await).map_err(failed)?;
+                planner
+                    .answer_hosts(hosts::look(asked, &self.parts.actions, &context, self.parts.forks).await)
+                    .map_err(failed)?;
                 continue;
             }
             let prediction = ahead.look(&lookup, &planner, &book, &self.parts.actions, &context).await;

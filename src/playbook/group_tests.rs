@@ -269,7 +269,7 @@ fn file(path: &str) -> String {
 
 #[test]
 fn the_good_documents_are_without_a_fault() {
-    for name in ["at-the-same-time", "for-each", "nested-playbook"] {
+    for name in ["at-the-same-time", "for-each", "for-each-hosts", "nested-playbook"] {
         let loaded = read(&file(&format!("fixtures/good/{name}.yaml")));
         let found: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
         assert_eq!(found, Vec::<String>::new(), "{name}");
@@ -280,7 +280,9 @@ fn the_good_documents_are_without_a_fault() {
 #[test]
 fn the_examples_of_the_manual_are_those_of_the_good_documents() {
     let manual = file("docs/writing-playbooks.md");
-    let good = file("fixtures/good/at-the-same-time.yaml") + &file("fixtures/good/for-each.yaml");
+    let good = file("fixtures/good/at-the-same-time.yaml")
+        + &file("fixtures/good/for-each.yaml")
+        + &file("fixtures/good/for-each-hosts.yaml");
     let mut count = 0;
     for section in ["\n## At the same time\n", "\n## For each\n"] {
         let text = manual.split(section).nth(1).unwrap().split("\n## ").next().unwrap();
@@ -294,7 +296,17 @@ fn the_examples_of_the_manual_are_those_of_the_good_documents() {
             count += 1;
         }
     }
-    assert_eq!(count, 4);
+    assert_eq!(count, 5);
+}
+
+#[test]
+fn the_playbook_of_the_page_about_many_hosts_is_without_a_fault() {
+    let page = file("docs/fan-out.md");
+    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let loaded = read(example);
+    let found: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
+    assert_eq!(found, Vec::<String>::new());
+    assert_eq!(loaded.playbook.unwrap().groups.len(), 1);
 }
 
 mod survival {

@@ -81,7 +81,8 @@ pub(super) fn detail(record: &Record, state: &RunState) -> Value {
     match &record.event {
         Event::RunStarted { plan, locks, incident, format, tool, overrides, approved } => json!({
             "playbook": plan.playbook.name, "version": plan.playbook.version, "digest": plan.digest,
-            "narrowing": plan.narrowing, "environment": plan.environment, "inputs": plan.inputs, "targets": plan.targets, "locks": locks,
+            "narrowing": plan.narrowing, "environment": plan.environment, "inputs": plan.inputs, "targets": plan.targets,
+            "locks": locks,
             "incident": incident, "format": format, "tool": tool, "approved": approved,
             "overrides": overrides.iter().map(|(brake, why)| json!({"brake": brake, "reason": why})).collect::<Vec<_>>(),
         }),

@@ -44,7 +44,11 @@ pub(super) fn entered(
 ) -> String {
     // One by one is how it goes where nothing else is said.
     let some = batches.iter().any(|size| *size > 1);
-    let batches = if some { format!(", in {} batches", batches.len()) } else { String::new() };
+    let batches = match batches.len() {
+        _ if !some => String::new(),
+        1 => ", all at once".to_owned(),
+        many => format!(", in {many} batches"),
+    };
     let of = whole.map(|whole| format!(" of {whole}")).unwrap_or_default();
     let names = ranges::fold_within(items.iter().map(|item| item.id.as_str()), COLUMNS);
     let head = match items {

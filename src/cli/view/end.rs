@@ -1,22 +1,19 @@
 //! The last screen of a run, which `status` shows too: how it came out, how the world stands now, what was changed, and
 //! the exact commands that come next.
 
-use std::collections::BTreeMap;
-
 use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::runs::Doing;
 use crate::cli::text::{Ink, Line, wrap};
 use crate::cli::visible;
 use crate::engine::{Ending, EndingKind};
-use crate::ids::StepId;
 use crate::run::{QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict};
 use crate::timeline::verdict_words;
 use crate::value::{format_seconds, ranges};
 
 use super::asked::Sent;
 use super::plan::service_ink;
-use super::{answers, approval, halted, heading, items, paragraph};
+use super::{answers, approval, changed, halted, heading, items, paragraph};
 
 /// So many exceptions are told one by one.
 const FEW: usize = 8;
@@ -46,7 +43,7 @@ pub fn told(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usi
     lines.push(Line::new().with(Ink::Dim, format!("  run {}", state.run)));
     lines.push(Line::new());
     lines.extend(world(state, doing, now, width));
-    lines.extend(changed(state, width));
+    lines.extend(changed::lines(state, width));
     lines.extend(items::lines(state, paste, width));
     lines.extend(question(state, doing, now, paste, width));
     lines
@@ -200,105 +197,6 @@ fn shortened(state: &RunState, summary: &str) -> String {
 
 fn indented(line: Line) -> Line {
     Line::plain("  ").followed_by(line)
-}
-
-/// What was changed, and whether it stands: as each step reported it, not as it was foreseen.
-fn changed(state: &RunState, width: usize) -> Vec<Line> {
-    let changing = |task: &&Task| state.playbook().step(&task.step).is_some_and(|step| step.effect.changes());
-    let steps = state.order.iter().filter(changing).filter_map(|task| Some((task, state.doing(task)?)));
-    let mut touched: Vec<(&Task, &TaskState)> =
-        steps.filter(|(task, doing)| doing.may_have_effect() || state.is_undone(task)).collect();
-    // What people did instead of the run is no less of a change.
-    let by_hand = state.tasks.iter().filter(|(task, _)| state.is_done_by_hand(task) && changing(task));
-    touched.extend(by_hand.filter(|(task, _)| !task.is_undo() && !state.order.contains(task)));
-    if touched.is_empty() {
-        return Vec::new();
-    }
-    let told = alike(state, &touched);
-    let column = told.iter().map(|told| told.name().chars().count()).max().unwrap_or(0) + 6;
-    let mut lines = vec![heading("What was changed")];
-    for told in told {
-        let text = told.text();
-        let clean = visible::line(&text);
-        let mut texts = wrap(&clean, width.saturating_sub(column)).into_iter();
-        let head = Line::plain("  ").with(told.ink, told.mark).with(Ink::Plain, format!(" {}", told.name()));
-        lines.push(head.pad_to(column).with(Ink::Plain, texts.next().unwrap_or_default()));
-        lines.extend(texts.map(|text| Line::new().pad_to(column).with(Ink::Plain, text)));
-    }
-    lines.push(Line::new());
-    lines
-}
-
-/// What was done in one or, of a `for_each`, for several items, of which the same is to be said.
-struct Told<'a> {
-    tasks: Vec<&'a Task>,
-    mark: &'static str,
-    ink: Ink,
-    text: String,
-    /// Whether its items are told below, and only counted here.
-    counted: bool,
-}
-
-impl Told<'_> {
-    fn name(&self) -> String {
-        match self.tasks.as_slice() {
-            // Which they are is told of each item below.
-            [first, ..] if self.counted => first.step.to_string(),
-            tasks => tasks.iter().map(|task| task.to_string()).collect(),
-        }
-    }
-
-    fn text(&self) -> String {
-        let count = match (self.counted, self.tasks.len()) {
-            (true, 1) => "for 1 item",
-            (true, many) => &format!("for {many} items"),
-            (false, _) => "",
-        };
-        [count, &self.text].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ")
-    }
-}
-
-/// Of a step with many items those that stand the same way are counted in one line: what became of each is told below.
-fn alike<'a>(state: &RunState, touched: &[(&'a Task, &TaskState)]) -> Vec<Told<'a>> {
-    let mut list: Vec<Told<'a>> = Vec::new();
-    let mut known: BTreeMap<(&StepId, &str), usize> = BTreeMap::new();
-    for (task, doing) in touched {
-        let (mark, ink, word) = standing(state, task, doing);
-        if task.item.is_some() && items::tells(state, &task.step) {
-            let place = *known.entry((&task.step, word)).or_insert_with(|| {
-                list.push(Told { tasks: Vec::new(), mark, ink, text: word.to_owned(), counted: true });
-                list.len() - 1
-            });
-            if let Some(told) = list.get_mut(place) {
-                told.tasks.push(task);
-            }
-            continue;
-        }
-        let message = if state.is_undone(task) { "" } else { doing.message() };
-        let text = [word, message].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
-        list.push(Told { tasks: vec![task], mark, ink, text, counted: false });
-    }
-    list
-}
-
-/// Whether what a step did stands: a mark and words.
-pub fn standing(state: &RunState, task: &Task, doing: &TaskState) -> (&'static str, Ink, &'static str) {
-    let parts = state.playbook().step(&task.step).map_or(0, RunState::undo_parts);
-    let mut undos = (0..parts).filter_map(|part| state.tasks.get(&task.undo(part)));
-    let undo_failed = undos.any(|undo| matches!(undo.status, Status::Failed { .. } | Status::Doubtful));
-    match doing.status {
-        _ if state.is_undone(task) && state.needs_no_undo(task).is_some() => {
-            ("✓", Ink::Warn, "stands: a person said that it needs no undo")
-        }
-        _ if state.is_undone(task) => ("↩", Ink::Dim, "undone"),
-        _ if undo_failed => ("✗", Ink::Bad, "its undo failed"),
-        Status::Done if doing.verified == Some(false) => ("✗", Ink::Bad, "done, but what must hold after it does not"),
-        Status::Done => ("✓", Ink::Good, ""),
-        Status::Unknown | Status::Doubtful => ("?", Ink::Warn, "not known whether it took effect"),
-        Status::InFlight => ("?", Ink::Warn, "under way"),
-        Status::Failed { .. } => ("✗", Ink::Bad, "failed; part of it may have happened"),
-        Status::Ready | Status::NoEffect { .. } => ("?", Ink::Warn, "an earlier try may have changed something"),
-    }
 }
 
 fn question(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usize) -> Vec<Line> {

@@ -237,7 +237,7 @@ fn stands(state: &RunState, group: &Group, item: &ItemId, word: &str) -> String 
     for step in steps_of(state, group).filter(|step| step.effect.changes()) {
         let task = Task::at(&step.id, Some(item));
         let Some(doing) = state.tasks.get(&task).filter(|doing| doing.may_have_effect()) else { continue };
-        let (_, _, word) = super::end::standing(state, &task, doing);
+        let (_, _, word) = super::changed::standing(state, &task, doing);
         let word = if word.is_empty() { "done" } else { word };
         changed.push(format!("{} ({word})", step.id.local()));
     }

@@ -7,6 +7,7 @@ pub mod approval;
 pub mod asked;
 pub mod branches;
 pub mod by_hand;
+pub mod changed;
 pub mod checks;
 pub mod command;
 pub mod diff;

@@ -7,6 +7,7 @@ use crate::ids::{RunId, StepId};
 use crate::plan::{Excluded, Plan};
 use crate::run::RunState;
 use crate::timeline::narrowed_words;
+use crate::value::ranges;
 
 use super::paragraph;
 
@@ -58,8 +59,15 @@ pub fn retried(by: &[RunId]) -> Option<Line> {
 fn left_out<'a>(groups: impl Iterator<Item = (&'a StepId, &'a [Excluded])>, indent: usize, width: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     for (group, excluded) in groups.filter(|(_, excluded)| !excluded.is_empty()) {
-        let names: Vec<String> = excluded.iter().map(|one| format!("{} ({})", one.id, one.why)).collect();
-        let text = format!("not done, left out of {group}: {}", names.join(", "));
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        for one in excluded {
+            match reasons.iter_mut().find(|(why, _)| *why == one.why) {
+                Some((_, names)) => names.push(one.id.as_str()),
+                None => reasons.push((&one.why, vec![one.id.as_str()])),
+            }
+        }
+        let names = reasons.into_iter().map(|(why, names)| format!("{} ({why})", ranges::fold(names)));
+        let text = format!("not done, left out of {group}: {}", names.collect::<Vec<_>>().join(", "));
         lines.extend(paragraph(&text, indent, width, Ink::Warn));
     }
     lines

@@ -319,7 +319,8 @@ impl Journal for SqliteJournal {
             rows::put_lease(transaction, &lease, holder, &boot)?;
             Ok((lease, batch.records))
         })?;
-        self.verified = verified.and_then(|verified| verified.with(&records));
+        let changes = self.connection.total_changes();
+        self.verified = verified.and_then(|verified| verified.with(&records, changes));
         Ok((lease, records))
     }
 

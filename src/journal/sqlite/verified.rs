@@ -7,12 +7,21 @@ use super::{SqliteJournal, verify};
 use crate::ids::RunId;
 use crate::run::Record;
 
+/// A state of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    /// Moves with what others write.
+    pub(super) theirs: i64,
+    /// Moves with what is written here.
+    pub(super) ours: u64,
+}
+
 /// A run whose records fit: as long as nobody has written, they need not be read and reckoned again.
 #[derive(Debug)]
 pub(super) struct Verified {
     run: RunId,
     /// The state of the file in which it was verified.
-    version: i64,
+    version: Version,
     /// What was found; nothing where its newest records were written here since.
     verification: Option<Verification>,
     pub(super) records: Vec<Record>,
@@ -20,25 +29,31 @@ pub(super) struct Verified {
 
 impl Verified {
     /// The same run with what was written behind it, where that follows on it.
-    pub(super) fn with(mut self, more: &[Record]) -> Option<Self> {
+    pub(super) fn with(mut self, more: &[Record], changes: u64) -> Option<Self> {
         let follows = self.records.last().zip(more.first()).is_some_and(|(last, next)| next.previous == last.hash);
         self.records.extend_from_slice(more);
         self.verification = None;
+        // What others wrote meanwhile is still seen.
+        self.version.ours = changes;
         follows.then_some(self)
     }
 }
 
 impl SqliteJournal {
+    fn written(&self) -> Result<Version, JournalError> {
+        Ok(Version { theirs: self.version()?, ours: self.connection.total_changes() })
+    }
+
     /// The run that was verified last, where it is this one and nobody has written since.
     pub(super) fn still_verified(&self, run: &RunId) -> Result<Option<&Verified>, JournalError> {
         let Some(verified) = self.verified.as_ref().filter(|verified| &verified.run == run) else { return Ok(None) };
-        Ok((verified.version == self.version()?).then_some(verified))
+        Ok((verified.version == self.written()?).then_some(verified))
     }
 
     /// Verifies a run, or says again what was found where nobody has written since.
     pub(super) fn verify_run(&mut self, run: &RunId) -> Result<Verification, JournalError> {
         // Read before the records: what is written in between is found the next time.
-        let version = self.version()?;
+        let version = self.written()?;
         if let Some(Verified { verification: Some(verification), .. }) = self.still_verified(run)? {
             return Ok(verification.clone());
         }
