@@ -4,10 +4,9 @@
 use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::runs::Doing;
-use crate::cli::text::{Ink, Line, wrap};
-use crate::cli::visible;
+use crate::cli::text::{Ink, Line};
 use crate::engine::{Ending, EndingKind};
-use crate::run::{QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict};
+use crate::run::{QuestionKind, RunState, StopKind, Task, Time, Verdict};
 use crate::timeline::verdict_words;
 use crate::value::{format_seconds, ranges};
 

@@ -244,7 +244,7 @@ async fn after_a_reboot_nobody_says_that_a_command_never_started() {
     assert_eq!(recall(&context, &command, "kept", LONG).await, Recalled::Ended(ended));
     std::fs::write(folder.path().join("kept/status"), "{\"ended\":{\"exit").unwrap();
     let lost = recall(&context, &command, "kept", LONG).await;
-    assert!(matches!(&lost, Recalled::Lost(why) if why.contains("rebooted")), "{lost:?}");
+    assert!(matches!(&lost, Recalled::Lost(_)), "{lost:?}");
     // What a runner begins after the reboot is known again, and what was lost stays lost.
     change(&context, &command, "new", LONG, false).await.unwrap();
     assert!(matches!(recall(&context, &command, "gone", LONG).await, Recalled::Lost(_)));

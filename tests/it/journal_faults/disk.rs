@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// What ends a file system as a power cut does: what it has not written by then is lost. The number is the kernel's
 /// `EXT4_IOC_SHUTDOWN`, and 2 means that not even its own log is written out.
@@ -93,7 +94,11 @@ impl Disk {
 
     /// The power is back: only what was on the disk is there.
     pub fn restart(&self) {
-        assert!(works(Command::new("umount").arg(self.root())), "it is still in use");
+        // A process that another test starts at this moment has our files open until it runs its program.
+        let until = Instant::now() + Duration::from_secs(10);
+        while !works(Command::new("umount").arg(self.root())) {
+            assert!(Instant::now() < until, "it is still in use");
+        }
         assert!(self.mount(), "it cannot be mounted again");
     }
 
