@@ -51,12 +51,13 @@ pub(super) fn item_owes(run: &RunState, group: &Group, item: &ItemId) -> bool {
 }
 
 /// Where the tasks of an item stand in the order of intents, the last one first; but for those that a point of no return
-/// keeps.
+/// keeps. What is being undone already when another item crosses it is brought to its end.
 fn places_of_item(run: &RunState, group: &Group, item: &ItemId) -> Vec<usize> {
     let kept = run.kept(None);
     let steps = run.playbook().steps.get(group.range()).unwrap_or_default();
     let places = steps.iter().filter_map(|step| run.place_in_order(&Task::at(&step.id, Some(item))));
-    let mut places: Vec<usize> = places.filter(|place| *place >= kept).collect();
+    let is_begun = |place: usize| run.order.get(place).is_some_and(|task| run.tasks.contains_key(&task.undo(0)));
+    let mut places: Vec<usize> = places.filter(|place| *place >= kept || is_begun(*place)).collect();
     places.sort_unstable_by(|one, other| other.cmp(one));
     places
 }

@@ -125,6 +125,7 @@ fn a_nested_playbook_runs_for_each_item_and_locks_what_each_needs() {
     let each = r#"
   - id: all
     for_each: [east, west]
+    on_item_failure: rollback
     steps:
       - id: switch
         uses: playbook

@@ -64,13 +64,21 @@ pub(super) async fn everywhere(stand: &Stand, story: &Story, proof: &mut Proof) 
     }
 }
 
-/// What began although everything was halted.
+/// What began although everything was halted. Intents of what begins side by side are one write, and whoever hears of the
+/// first of them comes behind all.
 fn begun_after(journal: &MemoryJournal, seq: u64) -> Vec<String> {
+    let records = records_of(journal);
+    let is_intent = |record: &Record| matches!(record.event, Event::Intent { .. });
+    let together =
+        |pair: &&[Record]| matches!(pair, [one, next] if is_intent(one) && is_intent(next) && one.time == next.time);
+    let written =
+        records.windows(2).skip_while(|pair| pair.first().is_none_or(|one| one.seq < seq)).take_while(together);
+    let last = seq.saturating_add(u64::try_from(written.count()).unwrap_or(u64::MAX));
     let begun = |record: &Record| match &record.event {
-        Event::Intent { task, .. } if record.seq > seq => {
+        Event::Intent { task, .. } if record.seq > last => {
             Some(format!("record {} begins {task} while everything is halted", record.seq))
         }
         _ => None,
     };
-    records_of(journal).iter().filter_map(begun).collect()
+    records.iter().filter_map(begun).collect()
 }

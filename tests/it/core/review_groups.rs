@@ -293,3 +293,20 @@ fn what_was_passed_over_before_a_point_of_no_return_is_not_run_again_behind_it()
     assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions));
     assert_eq!(simulation.world.applied(), ["n0_0@i1", "n0_0@i2", "n1", "n2"]);
 }
+
+/// One item is being undone while the other one of its batch crosses the point of no return: what is begun comes to its end
+/// before anything else begins.
+#[test]
+fn an_undo_in_hand_comes_to_its_end_when_another_item_crosses_the_point_of_no_return() {
+    let block = vec!["sim.idempotent", "sim.idempotent", "sim.final"];
+    let nodes = [Node::Each { items: 2, size: 2, max_failures: 0, block }, Node::One("sim.idempotent")];
+    for failed in ["i1", "i2"] {
+        let case = Case { simulation: Simulation::new(), tasks: doings(&nodes) };
+        case.simulation.world.fail(&format!("n0_1@{failed}"), 1, Fault::NoEffect);
+        let book = book_of(&nodes, &[0, 3, 0, 0, 1], 1);
+        let ending = case.simulation.start(&book, None).ending();
+        assert_eq!(ending.kind, EndingKind::Finished(Verdict::SucceededWithExceptions), "{failed}");
+        let world = case.simulation.world.values();
+        assert_eq!(world.get(&format!("n0_0_{failed}")), None, "{failed}: {world:?}");
+    }
+}

@@ -112,9 +112,7 @@ fn a_plan_names_each_of_a_thousand() {
     let book = lists(&place, "");
     let given = format!("hosts={}", names.join(","));
     let said = place.expect(0, &["plan", &book, "-i", &given]);
-    let words: std::collections::BTreeSet<&str> =
-        said.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| word.starts_with("web")).collect();
-    assert_eq!(words.len(), 1000, "{}", &said[..said.len().min(3000)]);
+    assert!(said.contains("web[0000-0999]"), "{}", &said[..said.len().min(3000)]);
     // As targets of the inventory they are named once, there.
     let hosts: String = names.iter().map(|name| format!("  {name}: {{ address: 127.0.0.1, port: 1 }}\n")).collect();
     let file = place.path("thousand.yaml");
@@ -123,5 +121,5 @@ fn a_plan_names_each_of_a_thousand() {
     let book = place.book_with("hosts", "inputs: { hosts: { type: list, items: host } }", steps);
     let output = place.run(&["plan", &book, "-i", &given, "--inventory", file.to_str().unwrap()]);
     let said = crate::processes::said(&output);
-    assert!(names.iter().all(|name| said.contains(name.as_str())), "{}", &said[..said.len().min(3000)]);
+    assert!(said.contains("web[0000-0999]"), "{}", &said[..said.len().min(3000)]);
 }
