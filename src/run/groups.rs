@@ -183,7 +183,9 @@ impl RunState {
     /// Whether two tasks may be under way at the same time: steps of one `parallel`, or items of one batch of a `for_each`.
     pub(super) fn may_meet(&self, one: &Task, other: &Task) -> bool {
         look();
-        if one.is_undo() || other.is_undo() {
+        // An item that failed is put back beside whatever its own steps may run beside.
+        let goes_on = |task: &Task| !task.is_undo() || self.is_put_back(task);
+        if (one.is_undo() || other.is_undo()) && !(self.rollback.is_none() && goes_on(one) && goes_on(other)) {
             return self.may_meet_going_back(one, other);
         }
         let book = self.playbook();

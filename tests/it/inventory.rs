@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+#[cfg(feature = "ssh")]
 use crate::command::sshd::Sshd;
 
 const INI: &str = "\
@@ -139,6 +140,7 @@ fn a_check_of_the_files_alone_finds_what_speaks_against_a_host() {
     assert_eq!(code(&missing), 66, "{}", err(&missing));
 }
 
+#[cfg(feature = "ssh")]
 #[test]
 fn hosts_of_every_kind_of_inventory_are_reached() {
     let sshd = Sshd::start();
@@ -184,6 +186,7 @@ fn hosts_of_every_kind_of_inventory_are_reached() {
     assert!(none["found"][0]["why"].as_str().unwrap().contains("its key is not the one"), "{none}");
 }
 
+#[cfg(feature = "ssh")]
 #[test]
 fn a_run_wants_to_know_its_environment_and_goes_over_hosts_of_ansible() {
     let sshd = Sshd::start();
@@ -205,6 +208,7 @@ fn a_run_wants_to_know_its_environment_and_goes_over_hosts_of_ansible() {
     assert_eq!(code(&named), 0, "{}", err(&named));
 }
 
+#[cfg(feature = "ssh")]
 #[test]
 fn a_host_that_must_not_be_connected_to_is_not() {
     let sshd = Sshd::start();

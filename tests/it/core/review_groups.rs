@@ -310,3 +310,16 @@ fn an_undo_in_hand_comes_to_its_end_when_another_item_crosses_the_point_of_no_re
         assert_eq!(world.get(&format!("n0_0_{failed}")), None, "{failed}: {world:?}");
     }
 }
+
+/// A list stands in one branch of a `parallel`: what failed of it is put back while the other branch is still at work.
+#[test]
+fn an_item_is_put_back_beside_the_other_branch_of_a_parallel() {
+    let nodes = [Node::Chains(vec!["sim.idempotent"])];
+    let case = Case { simulation: Simulation::new(), tasks: doings(&nodes) };
+    case.simulation.world.fail("n0_beside", 1, Fault::KilledBefore);
+    case.simulation.world.fail("n0_e_0@i1", 1, Fault::FailedBefore);
+    let life = case.simulation.start(&book_of(&nodes, &[3], 1), None);
+    assert!(!matches!(life, Life::Failed(_)), "{life:?}");
+    let ending = case.simulation.resume(None).ending();
+    assert!(matches!(ending.kind, EndingKind::Finished(Verdict::RolledBack)), "{:?}", ending.kind);
+}
