@@ -245,6 +245,11 @@ impl Drive<'_> {
         if events.is_empty() && answers.is_empty() {
             return Ok(());
         }
+        // The fold refuses what may not run side by side, and then it must not be durable: nobody could read the run any more.
+        self.state().may_begin_together(events.iter().filter_map(|event| match event {
+            Event::Intent { task, .. } => Some(task),
+            _ => None,
+        }))?;
         self.writes.set(self.writes.get() + 1);
         // What cannot be written down is all that is known of it: whoever is there must be told.
         let told = events.clone();

@@ -309,9 +309,7 @@ impl RunState {
         if let Some(why) = self.taken_out(task) {
             return Err(why);
         }
-        if let Some(other) = self.names_under_way().find(|other| !self.may_meet(task, other)) {
-            return Err(format!("{other} is still under way"));
-        }
+        self.may_begin_beside(task, self.names_under_way())?;
         let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(record.time));
         if *attempt != state.attempt + 1 {
             return Err(format!("attempt {attempt} of {task} does not follow on attempt {}", state.attempt));

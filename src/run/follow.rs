@@ -3,7 +3,7 @@
 //! and behind ten thousand.
 
 use super::task_state::Status;
-use super::{Event, RunState, Task, TaskState, Time};
+use super::{Event, IllegalEvent, RunState, Task, TaskState, Time};
 
 impl RunState {
     /// Whether the record of an event may come next, written at this moment in this name.
@@ -39,6 +39,33 @@ impl RunState {
             }
             Event::SkippedByPerson { task, how, outputs, .. } => self.may_skip(task, *how, outputs),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether tasks may begin in one write: beside what is under way, and beside one another.
+    ///
+    /// # Errors
+    /// When the fold would refuse one of them.
+    pub fn may_begin_together<'t>(&'t self, tasks: impl Iterator<Item = &'t Task>) -> Result<(), IllegalEvent> {
+        let mut earlier: Vec<&Task> = Vec::new();
+        for task in tasks {
+            let seq = self.seq.saturating_add(1);
+            self.may_begin_beside(task, self.names_under_way().chain(earlier.iter().copied()))
+                .map_err(|why| IllegalEvent { seq, why })?;
+            earlier.push(task);
+        }
+        Ok(())
+    }
+
+    /// Whether a task may begin while others are under way.
+    pub(super) fn may_begin_beside<'t>(
+        &self,
+        task: &Task,
+        mut others: impl Iterator<Item = &'t Task>,
+    ) -> Result<(), String> {
+        match others.find(|other| !self.may_meet(task, other)) {
+            Some(other) => Err(format!("{task} cannot begin: {other} is still under way")),
+            None => Ok(()),
         }
     }
 

@@ -323,3 +323,31 @@ fn an_item_is_put_back_beside_the_other_branch_of_a_parallel() {
     let ending = case.simulation.resume(None).ending();
     assert!(matches!(ending.kind, EndingKind::Finished(Verdict::RolledBack)), "{:?}", ending.kind);
 }
+
+/// What the fold would refuse is refused before it is durable, also where one write begins several.
+#[test]
+fn what_may_not_run_side_by_side_is_refused_before_it_is_written() {
+    let nodes = [Node::One("sim.once"), Node::One("sim.once"), Node::Chains(vec!["sim.idempotent"])];
+    let case = Case { simulation: Simulation::new(), tasks: doings(&nodes) };
+    case.simulation.world.fail("n0", 1, Fault::KilledBefore);
+    let book = book_of(&nodes, &[8], 1);
+    assert!(!matches!(case.simulation.start(&book, None), Life::Ended(_)));
+    let state = case.simulation.state();
+    let may = |names: &[&str]| {
+        let tasks: Vec<Task> = names.iter().map(|name| name.parse().unwrap()).collect();
+        state.may_begin_together(tasks.iter()).is_ok()
+    };
+    assert!(state.in_flight().any(|(task, _)| task.to_string() == "n0"));
+    assert!(!may(&["n1"]), "the step before is still under way");
+    let other = Case { simulation: Simulation::new(), tasks: doings(&nodes) };
+    other.simulation.world.fail("n0", 1, Fault::FailedBefore);
+    drop(other.simulation.start(&book, None));
+    let state = other.simulation.state();
+    assert_eq!(state.in_flight().count(), 0);
+    let may = |names: &[&str]| {
+        let tasks: Vec<Task> = names.iter().map(|name| name.parse().unwrap()).collect();
+        state.may_begin_together(tasks.iter()).is_ok()
+    };
+    assert!(may(&["n1"]) && may(&["n2_beside", "n2_e_0@i1"]), "alone, and in the branches of a parallel");
+    assert!(!may(&["n0", "n1"]), "two steps that follow on one another, in one write");
+}
