@@ -13,6 +13,7 @@ mod forks;
 mod inventory;
 mod people;
 mod records;
+mod starting;
 
 pub use again::Retry;
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
@@ -21,6 +22,7 @@ pub use forks::Forks;
 pub use inventory::{Inventory, InventoryCheck, InventoryGraph, InventoryList, InventoryShow, InventoryVerb};
 pub use people::{Approve, Ask, Reject, Resolve, Resume, Rollback, Skip};
 pub use records::{Timeline, Verify};
+pub use starting::Starting;
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
 #[derive(Debug, Parser)]
@@ -203,9 +205,6 @@ pub struct Run {
     /// Which playbook.
     #[command(flatten)]
     pub subject: Subject,
-    /// Look at the targets, read-only, show what would happen, and end
-    #[arg(short = 'C', long = "dry-run", visible_alias = "check")]
-    pub dry_run: bool,
     /// Hold the run to a plan (of `playbook plan -o`): it stops with 14 where the world drifted from it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["inputs_file"])]
     pub plan: Option<PathBuf>,
@@ -215,45 +214,15 @@ pub struct Run {
     /// How old that plan may be, such as 2h [default: what the plan and the configuration say]
     #[arg(long, value_name = "TIME", requires = "plan")]
     pub max_plan_age: Option<String>,
-    /// How much at once.
-    #[command(flatten)]
-    pub forks: Forks,
-    /// The incident that this belongs to
-    #[arg(long, value_name = "ID")]
-    pub incident: Option<String>,
-    /// Start without asking
-    #[arg(short, long)]
-    pub yes: bool,
-    /// What a production inventory wants instead of -y: the playbook's name once more
-    #[arg(long, value_name = "NAME")]
-    pub confirm: Option<String>,
-    /// How results are given
-    #[arg(long, value_enum, default_value_t = Output::Human)]
-    pub output: Output,
-    /// Do not stay while a person is awaited
-    #[arg(long)]
-    pub no_wait: bool,
-    /// Where another run holds a lock: wait for it, at most so long, such as 2m
-    #[arg(long, value_name = "TIME")]
-    pub wait: Option<String>,
     /// Take the place of a run that is dead, stuck or waits: it ends, this one has its locks; needs --reason
     #[arg(long, value_name = "RUN", requires = "reason", conflicts_with = "continues")]
     pub take_over: Option<String>,
     /// Go on from what a run has done, with a mended playbook; needs --reason
     #[arg(long = "continue", value_name = "RUN", requires = "reason", conflicts_with = "plan")]
     pub continues: Option<String>,
-    /// Pass a brake; needs --reason
-    #[arg(long = "override", value_name = "BRAKE", requires = "reason")]
-    pub overrides: Vec<String>,
-    /// Approve a step ahead, in your own name; may be given again
-    #[arg(long, value_name = "STEP")]
-    pub approve: Vec<String>,
-    /// Go on without the approvals that the steps want, where your role allows it; needs --reason
-    #[arg(long, requires = "reason")]
-    pub break_glass: bool,
-    /// Why; it is written into the timeline with your name
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
+    /// How it is started.
+    #[command(flatten)]
+    pub starting: Starting,
 }
 
 /// `plan`.

@@ -148,11 +148,11 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
 /// Whether a program reads what is printed, so that a failure is to be JSON as well.
 fn wants_json(verb: &Verb) -> bool {
     match verb {
-        Verb::Run(args) => args.output != Output::Human,
+        Verb::Run(args) => args.starting.output != Output::Human,
         Verb::Watch(args) => args.output != Output::Human,
         Verb::Rehearse(args) => args.output != Output::Human,
         Verb::Resume(args) => args.output != Output::Human,
-        Verb::Retry(args) => args.output != Output::Human,
+        Verb::Retry(args) => args.starting.output != Output::Human,
         Verb::Rollback(args) => args.ask.output != Output::Human,
         Verb::Cancel(args) | Verb::Abort(args) | Verb::Pause(args) => args.output != Output::Human,
         Verb::Resolve(args) => args.output != Output::Human,

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Forks, Output};
+use super::Starting;
 
 /// `retry`.
 #[derive(Debug, Args)]
@@ -17,40 +17,7 @@ pub struct Retry {
     /// Over all items that are not done: those that failed, were left out, were undone, or never began
     #[arg(long)]
     pub remaining: bool,
-    /// Look at the targets, read-only, show what would happen, and end
-    #[arg(short = 'C', long = "dry-run", visible_alias = "check")]
-    pub dry_run: bool,
-    /// How many hosts are worked on at once
+    /// How it is started; the incident is that of the run where none is named.
     #[command(flatten)]
-    pub forks: Forks,
-    /// Start without asking
-    #[arg(short, long)]
-    pub yes: bool,
-    /// What a production inventory wants instead of -y: the playbook's name once more
-    #[arg(long, value_name = "NAME")]
-    pub confirm: Option<String>,
-    /// The incident that this belongs to [default: that of the run]
-    #[arg(long, value_name = "ID")]
-    pub incident: Option<String>,
-    /// How results are given
-    #[arg(long, value_enum, default_value_t = Output::Human)]
-    pub output: Output,
-    /// Do not stay while a person is awaited
-    #[arg(long)]
-    pub no_wait: bool,
-    /// Where another run holds a lock: wait for it, at most so long, such as 2m
-    #[arg(long, value_name = "TIME")]
-    pub wait: Option<String>,
-    /// Pass a brake; needs --reason
-    #[arg(long = "override", value_name = "BRAKE", requires = "reason")]
-    pub overrides: Vec<String>,
-    /// Approve a step ahead, in your own name; may be given again
-    #[arg(long, value_name = "STEP")]
-    pub approve: Vec<String>,
-    /// Go on without the approvals that the steps want, where your role allows it; needs --reason
-    #[arg(long, requires = "reason")]
-    pub break_glass: bool,
-    /// Why; it is written into the timeline with your name
-    #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
+    pub starting: Starting,
 }

@@ -16,11 +16,11 @@ impl Verb {
     /// How many were asked for, where the verb takes that and somebody said it.
     pub fn forks(&self) -> Option<usize> {
         let said = match self {
-            Self::Run(args) => &args.forks,
+            Self::Run(args) => &args.starting.forks,
             Self::Plan(args) => &args.forks,
             Self::Resume(args) => &args.forks,
             Self::Rollback(args) => &args.forks,
-            Self::Retry(args) => &args.forks,
+            Self::Retry(args) => &args.starting.forks,
             Self::Inventory(Inventory { what: InventoryVerb::Check(args) }) => &args.forks,
             _ => return None,
         };

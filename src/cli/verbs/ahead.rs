@@ -19,7 +19,7 @@ use crate::run::{BREAK_GLASS, has_a_role, may_break_glass};
 pub(super) fn approved(setup: &Setup, args: &Run, book: &Playbook) -> Result<Vec<StepId>, Failure> {
     let user = this_process().user;
     let roles = SystemPeople::of(&setup.config.roles).roles_of(&user);
-    args.approve.iter().map(|name| one(book, name, &user, &roles)).collect()
+    args.starting.approve.iter().map(|name| one(book, name, &user, &roles)).collect()
 }
 
 fn one(book: &Playbook, name: &str, user: &str, roles: &[String]) -> Result<StepId, Failure> {
@@ -47,10 +47,10 @@ fn one(book: &Playbook, name: &str, user: &str, roles: &[String]) -> Result<Step
 /// # Errors
 /// When this person may not.
 pub(super) fn break_glass(setup: &Setup, args: &Run, book: &Playbook) -> Result<Option<(String, String)>, Failure> {
-    if !args.break_glass || approvals(book).next().is_none() {
+    if !args.starting.break_glass || approvals(book).next().is_none() {
         return Ok(None);
     }
-    let reason = args.reason.clone().unwrap_or_default();
+    let reason = args.starting.reason.clone().unwrap_or_default();
     if reason.trim().is_empty() {
         return Err(Failure::new(Exit::Usage, "the glass is broken with a reason: --reason TEXT"));
     }

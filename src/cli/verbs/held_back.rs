@@ -53,7 +53,7 @@ pub fn hold(
     if !book.steps.iter().any(|step| step.effect.changes()) {
         return Ok(Ask::Nothing);
     }
-    if let Some(name) = args.confirm.as_ref().filter(|name| **name != book.name) {
+    if let Some(name) = args.starting.confirm.as_ref().filter(|name| **name != book.name) {
         let what = format!("--confirm says `{name}`, but the playbook is `{}`", book.name);
         return Err(Failure::new(Exit::NotAllowed, what).meaning("nothing was started or changed"));
     }
@@ -68,12 +68,12 @@ pub fn hold(
         }
     });
     let production = inventory.environment == PRODUCTION;
-    let can_ask = setup.screen.asks && args.output == Output::Human;
-    let unconfirmed = production && args.confirm.is_none() && !can_ask;
+    let can_ask = setup.screen.asks && args.starting.output == Output::Human;
+    let unconfirmed = production && args.starting.confirm.is_none() && !can_ask;
     if !bars.is_empty() || unconfirmed {
         return Err(refusal(book, inventory, &bars, unconfirmed, &not_yours, passes));
     }
-    match (args.confirm.is_some(), production, args.yes, can_ask) {
+    match (args.starting.confirm.is_some(), production, args.starting.yes, can_ask) {
         (true, ..) => Ok(Ask::Nothing),
         (_, true, ..) => Ok(Ask::Name),
         (_, _, true, _) => Ok(Ask::Nothing),

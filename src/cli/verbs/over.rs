@@ -37,7 +37,7 @@ impl Over {
             (None, Some(word)) => (word, InheritMode::Continue),
             (None, None) => return Ok(None),
         };
-        let reason = args.reason.clone().unwrap_or_default();
+        let reason = args.starting.reason.clone().unwrap_or_default();
         if reason.trim().is_empty() {
             return Err(Failure::new(
                 Exit::Usage,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::args::{Output, Retry, Run, Subject};
+use crate::cli::args::{Output, Retry, Run, Starting, Subject};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::paste::quote;
@@ -36,7 +36,7 @@ pub fn retry(setup: &Setup, args: &Retry) -> Result<Exit, Failure> {
     }
     let inventory = runs::inventory(setup, &state)?;
     let playbook = same_playbook(setup, &state, &again)?;
-    if args.output == Output::Human {
+    if args.starting.output == Output::Human {
         setup.screen.say(&told(&state, &again));
     }
     let narrowing = Narrowing { limit: state.plan.narrowing.limit.clone(), again: Some(again) };
@@ -142,6 +142,7 @@ fn told(state: &RunState, again: &Again) -> Vec<Line> {
 
 /// The same as if it had been typed as a run.
 fn as_run(args: &Retry, state: &RunState) -> Run {
+    let incident = args.starting.incident.clone().or_else(|| state.incident.clone());
     Run {
         subject: Subject {
             name: Some(state.playbook().name.clone()),
@@ -150,22 +151,11 @@ fn as_run(args: &Retry, state: &RunState) -> Run {
             min_fidelity: None,
             detailed_exitcode: false,
         },
-        dry_run: args.dry_run,
         plan: None,
         limit: None,
-        forks: args.forks.clone(),
         max_plan_age: None,
-        incident: args.incident.clone().or_else(|| state.incident.clone()),
-        yes: args.yes,
-        confirm: args.confirm.clone(),
-        output: args.output,
-        no_wait: args.no_wait,
-        wait: args.wait.clone(),
         take_over: None,
         continues: None,
-        overrides: args.overrides.clone(),
-        approve: args.approve.clone(),
-        break_glass: args.break_glass,
-        reason: args.reason.clone(),
+        starting: Starting { incident, ..args.starting.clone() },
     }
 }

@@ -36,7 +36,7 @@ const MOST_BROKEN: usize = 8;
 /// When it cannot or must not be run.
 pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
     // What was typed wrong is said before anything is read.
-    Passes::of(&args.overrides, args.reason.as_deref())?;
+    Passes::of(&args.starting.overrides, args.starting.reason.as_deref())?;
     let what = chosen(setup, args)?;
     run_chosen(setup, args, what)
 }
@@ -50,15 +50,15 @@ pub fn run_chosen(
     args: &Run,
     (mut chosen, held, inventory): (Chosen, Option<Held>, Arc<Inventory>),
 ) -> Result<Exit, Failure> {
-    let mut passes = Passes::of(&args.overrides, args.reason.as_deref())?;
+    let mut passes = Passes::of(&args.starting.overrides, args.starting.reason.as_deref())?;
     passes.pass_own(&setup.config, &mut chosen.playbook)?;
     let over = Over::of(setup, args)?;
-    if args.dry_run {
-        let made = super::plan::make_over(setup, chosen, inventory, args.output, over.as_ref())?;
+    if args.starting.dry_run {
+        let made = super::plan::make_over(setup, chosen, inventory, args.starting.output, over.as_ref())?;
         if let Some(exit) = held.and_then(|then| drifted(setup, args, &then.plan, &made.plan)) {
             return Ok(exit);
         }
-        return Ok(super::plan::show(setup, &made, &args.subject, args.output));
+        return Ok(super::plan::show(setup, &made, &args.subject, args.starting.output));
     }
     // Opened once: each time costs as much as several steps.
     let mut existing = setup.existing_journal()?;
@@ -72,7 +72,7 @@ pub fn run_chosen(
         Some(journal) => journal,
         None => setup.journal()?,
     };
-    let mut drive = Drive::new(setup, args.output, inventory, Box::new(journal), !args.no_wait)?;
+    let mut drive = Drive::new(setup, args.starting.output, inventory, Box::new(journal), !args.starting.no_wait)?;
     say_state(setup);
     let result = go(setup, args, &mut drive, (chosen, held), (ask, passes), over.as_ref());
     drive.end();
@@ -102,7 +102,7 @@ fn drifted(setup: &Setup, args: &Run, then: &Plan, now: &Plan) -> Option<Exit> {
         setup.screen.say(&[Line::new().with(Ink::Good, "✓ ").with(Ink::Plain, text)]);
         return None;
     }
-    plan_file::show_drift(setup, then, &list, args.output);
+    plan_file::show_drift(setup, then, &list, args.starting.output);
     Some(Exit::Drift)
 }
 
@@ -163,7 +163,7 @@ fn begin(
         screen.warn(&view::plan::verdict_lines(&plan, width));
         screen.warn(&told(inherited.as_ref(), width));
         confirm(drive, &plan, ask)?;
-    } else if args.output == Output::Human {
+    } else if args.starting.output == Output::Human {
         screen.say(&brief(&plan));
         screen.say(&held_back::of_invariants(&plan, passes));
         screen.say(&told(inherited.as_ref(), screen.text_width()));
@@ -172,7 +172,7 @@ fn begin(
     let mut overrides = passes.passed();
     overrides.extend(ahead::break_glass(setup, args, &plan.playbook)?);
     ahead::warn(setup, &plan.playbook);
-    let beginning = Beginning::by_person(overrides, approved).of_incident(args.incident.clone());
+    let beginning = Beginning::by_person(overrides, approved).of_incident(args.starting.incident.clone());
     match inherited {
         Some((former, inheritance)) => drive.start_over(plan, beginning, &former, inheritance),
         None => drive.start(plan, beginning),
@@ -199,7 +199,7 @@ fn told(inherited: Option<&(Former, Inheritance)>, width: usize) -> Vec<Line> {
 
 /// How long a lock is waited for.
 fn longest_wait(args: &Run) -> Result<Option<Duration>, Failure> {
-    let Some(text) = &args.wait else { return Ok(None) };
+    let Some(text) = &args.starting.wait else { return Ok(None) };
     let seconds = parse_duration(text).filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
     let seconds = seconds.ok_or_else(|| {
         Failure::new(Exit::Usage, format!("`--wait {text}` is no time: such as 30s, 2m or 1h, at most a day"))
