@@ -60,6 +60,8 @@ impl Drive<'_> {
         let settled = report.outcome != Outcome::Unknown;
         self.bring(Event::Outcome { task: task.clone(), attempt, report }).await?;
         if settled && mask.knows_secrets() {
+            // What it printed is given up only once its outcome is on the disk.
+            self.flush()?;
             recorder::forget_output(&context.spool, &call.attempt);
         }
         Ok(())

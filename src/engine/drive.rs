@@ -14,11 +14,12 @@ use super::alarm::Alarms;
 use super::secrets::{self, Memory};
 use super::whom::Touched;
 use super::works::{Brought, Turn, Works};
+use super::write::Untold;
 use super::{Ending, EndingKind, EngineError, Tools, forks, halt};
 use crate::actions::{Context, recorder};
 use crate::inventory::Inventory;
-use crate::journal::{Journal, JournalError, Lease};
-use crate::run::{Decision, Event, Moment, RunState, StopKind, Task, Time, decide};
+use crate::journal::{Journal, Lease};
+use crate::run::{Decision, Event, Moment, RunState, StopKind, Task, decide};
 
 /// How often requests are looked for and the screen may move on, in milliseconds. Requests are promised within 250.
 pub(super) const TICK: Duration = Duration::from_millis(100);
@@ -74,6 +75,8 @@ pub(super) struct Drive<'e> {
     pub(super) brought: RefCell<Vec<Brought>>,
     /// How often something was written down.
     pub(super) writes: Cell<u64>,
+    /// What nobody who watches is told before the outcome in front of it is on the disk.
+    pub(super) untold: RefCell<Vec<Untold>>,
     /// Whom the run has touched, where somebody counts.
     pub(super) touched: RefCell<Option<Touched>>,
 }
@@ -81,7 +84,10 @@ pub(super) struct Drive<'e> {
 impl Drive<'_> {
     /// Drives the run until it ends, waits for a person or is stopped.
     pub(super) async fn go(self) -> Result<Ending, EngineError> {
-        let kind = match self.turn().await {
+        let turned = self.turn().await;
+        // Whatever ended it: what is known of the run is written down.
+        let flushed = self.flush();
+        let kind = match turned.and_then(|kind| flushed.map(|()| kind)) {
             Ok(kind) => kind,
             Err(error) => {
                 self.tools.observer.gave_up(&self.state());
@@ -111,6 +117,9 @@ impl Drive<'_> {
             }
             let decision = decide(&self.state(), self.tools.clock.now());
             tracing::debug!(run = %self.lease.run, decision = decision.word(), "decided");
+            if decision.task().is_none() && !matches!(decision, Decision::Record(_) | Decision::Together(_)) {
+                self.flush()?;
+            }
             let mut wanted = match decision {
                 Decision::Record(event) => {
                     self.write(*event)?;
@@ -154,7 +163,7 @@ impl Drive<'_> {
                     && self.has_waited(&decision)
                 {
                     places.take(&of.0);
-                    self.tools.observer.decision(&decision, &self.state());
+                    self.tell_decision(&decision);
                     works.begin(of, self.work(decision));
                 }
             }
@@ -166,6 +175,7 @@ impl Drive<'_> {
     async fn attend(&self, works: &mut Works<'_>) -> Result<(), EngineError> {
         self.write_intents()?;
         if works.is_empty() {
+            self.flush()?;
             self.idle(TICK).await;
             return Ok(());
         }
@@ -180,7 +190,7 @@ impl Drive<'_> {
         };
         let done = tokio::select! {
             biased;
-            done = works.round(turn) => done,
+            done = works.round(turn, || self.flush()) => done,
             () = tokio::time::sleep(TICK) => Ok(()),
             Ok(()) = interrupts.changed() => Ok(()),
         };
@@ -240,38 +250,6 @@ impl Drive<'_> {
         self.put(actor, now, events, answers)
     }
 
-    /// Makes events durable that may stand in the journal now, folds them in and tells who watches.
-    pub(super) fn put(&self, actor: &str, now: Time, events: Vec<Event>, answers: &[i64]) -> Result<(), EngineError> {
-        if events.is_empty() && answers.is_empty() {
-            return Ok(());
-        }
-        // The fold refuses what may not run side by side, and then it must not be durable: nobody could read the run any more.
-        self.state().may_begin_together(events.iter().filter_map(|event| match event {
-            Event::Intent { task, .. } => Some(task),
-            _ => None,
-        }))?;
-        self.writes.set(self.writes.get() + 1);
-        // What cannot be written down is all that is known of it: whoever is there must be told.
-        let told = events.clone();
-        let appended = self.journal.borrow_mut().append(&self.lease, actor, now, events, answers);
-        let records = appended.inspect_err(|error| {
-            // What a halt came before has not happened.
-            if !matches!(error, JournalError::Halted(_)) {
-                self.tools.observer.unwritten(&told);
-            }
-        })?;
-        for record in &records {
-            self.state.borrow_mut().apply(record)?;
-            self.count_touched(&record.event);
-            self.tools.observer.record(record, &self.state());
-            if matches!(record.event, Event::ApprovalAsked { .. }) {
-                self.paged.set(None);
-            }
-            self.alarm(&record.event, actor);
-        }
-        Ok(())
-    }
-
     /// The lease is renewed from time to time.
     pub(super) fn keep_lease(&self) -> Result<(), EngineError> {
         if self.renewed.get().elapsed() >= RENEW {
@@ -328,7 +306,7 @@ impl Drive<'_> {
         let wait = Duration::try_from_secs_f64(wait).unwrap_or(longest).min(longest);
         let mut waiting = self.waiting.borrow_mut();
         let until = *waiting.entry((task.clone(), attempt, probe)).or_insert_with(|| {
-            self.tools.observer.decision(decision, &self.state());
+            self.tell_decision(decision);
             Instant::now() + wait
         });
         let over = Instant::now() >= until;

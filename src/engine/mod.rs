@@ -30,6 +30,7 @@ mod start;
 mod verify;
 mod whom;
 mod works;
+mod write;
 
 pub use beginning::Beginning;
 pub use clock::{Clock, WallClock};

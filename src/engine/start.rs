@@ -186,6 +186,7 @@ impl Engine {
             side_by_side: Cell::new(false),
             brought: RefCell::default(),
             writes: Cell::new(0),
+            untold: RefCell::default(),
             touched: RefCell::new(None),
         })
     }

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use super::EngineError;
 use super::drive::{Drive, Kind};
 use crate::journal::JournalError;
+use crate::outcome::Outcome;
 use crate::run::{Event, Task};
 
 /// So many records go into one transaction at most: what is set aside for the log on a disk that is full has to hold it.
@@ -85,9 +86,17 @@ impl<'d> Works<'d> {
     }
 
     /// Lets each that was woken go on once; ends when one is done, or `must_end` after one has gone on. Who is not polled then
-    /// stays woken.
-    pub(super) async fn round(&mut self, must_end: impl Fn() -> Turn) -> Result<(), EngineError> {
-        std::future::poll_fn(|context| self.poll(context, &must_end)).await
+    /// stays woken. Before it waits, `flush` is called.
+    pub(super) async fn round(
+        &mut self,
+        must_end: impl Fn() -> Turn,
+        flush: impl Fn() -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        std::future::poll_fn(|context| match self.poll(context, &must_end) {
+            Poll::Pending => flush().map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending),
+            ready => ready,
+        })
+        .await
     }
 
     fn poll(&mut self, context: &mut Context<'_>, must_end: &impl Fn() -> Turn) -> Poll<Result<(), EngineError>> {
@@ -158,11 +167,17 @@ impl Brought {
     }
 }
 
+/// An outcome on which the next step follows.
+fn is_done(event: &Event) -> bool {
+    matches!(event, Event::Outcome { report, .. } if report.outcome == Outcome::Done)
+}
+
 impl Drive<'_> {
     /// Writes an intent or an outcome down, together with what others bring in the same round.
     pub(super) async fn bring(&self, event: Event) -> Result<(), EngineError> {
         if !self.side_by_side.get() {
-            return self.append(vec![event]);
+            // What comes next is decided at once: its intent is written together with this.
+            return if is_done(&event) { self.append_with_next(event) } else { self.append(vec![event]) };
         }
         let waits = Rc::new(RefCell::new(Waits::default()));
         self.brought.borrow_mut().push(Brought { event, by: Rc::downgrade(&waits) });

@@ -101,7 +101,7 @@ pub trait Journal: Send {
     ///
     /// # Errors
     /// `LeaseLost` when another process has taken the run, `Halted` when an attempt would begin while a halt is in force;
-    /// then nothing was written.
+    /// then nothing of it was written.
     fn append(
         &mut self,
         lease: &Lease,
@@ -110,6 +110,30 @@ pub trait Journal: Send {
         events: Vec<Event>,
         answers: &[i64],
     ) -> Result<Vec<Record>, JournalError>;
+
+    /// The same for what a step came to, where the next write follows at once: it may be brought to the disk together with
+    /// that. Whoever calls this sees to it that nothing is waited for and nothing is done before the next write or `flush`.
+    /// A process that is killed in between leaves the run as if it had been killed before the call.
+    ///
+    /// # Errors
+    /// As `append`.
+    fn append_with_next(
+        &mut self,
+        lease: &Lease,
+        actor: &str,
+        at: Time,
+        event: Event,
+    ) -> Result<Vec<Record>, JournalError> {
+        self.append(lease, actor, at, vec![event], &[])
+    }
+
+    /// Brings to the disk what waits for the next write.
+    ///
+    /// # Errors
+    /// As `append`.
+    fn flush(&mut self) -> Result<(), JournalError> {
+        Ok(())
+    }
 
     /// Holds on to a lease for another while. Its clock is the boot clock.
     ///

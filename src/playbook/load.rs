@@ -10,6 +10,7 @@ use crate::spec::Specs;
 use super::faults::Faults;
 use super::inputs::read_inputs_section;
 use super::level::{Level, count, read_level};
+use super::places::Places;
 use super::reader::Reader;
 use super::step::{Defaults, read_retry};
 use super::words::{self, check_keys};
@@ -82,6 +83,7 @@ fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> 
     let places: Vec<Span> = level.drafts.iter().map(|draft| draft.id).collect();
     let title = text(reader, "title").unwrap_or_else(|| name.clone());
     let playbook = Playbook {
+        places: Places::default(),
         title,
         name,
         version,

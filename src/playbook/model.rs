@@ -8,6 +8,7 @@ use crate::ids::{Digest, StepId};
 use crate::spec::Effect;
 use crate::value::{Type, Value};
 
+use super::places::Places;
 use super::{Approval, Budget, Check, Group, Recovers};
 
 /// A playbook that has passed lint.
@@ -58,6 +59,9 @@ pub struct Playbook {
     pub groups: Vec<Group>,
     /// The digest of the text it was read from, and of the playbooks that are nested in it.
     pub digest: Digest,
+    /// Where each step stands.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// One input of a playbook.
@@ -306,7 +310,7 @@ pub enum OutputSource {
 impl Playbook {
     /// A step by its id.
     pub fn step(&self, id: &StepId) -> Option<&Step> {
-        self.steps.iter().find(|step| &step.id == id)
+        self.places.of(&self.steps, id)
     }
 
     /// A step, or the look of a check, by its id.

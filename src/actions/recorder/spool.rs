@@ -1,5 +1,9 @@
 //! The folder that a recorder keeps: its lock, the marks `void` and `started`, the status, and the latest output. Files
-//! are readable by their owner alone. Nothing is forced to the disk (`boots.rs` says why that is enough). It never removes a folder: that is the business of whoever owns the spool.
+//! are readable by their owner alone. Nothing is forced to the disk (`boots.rs` says why that is enough). It never removes a
+//! folder: that is the business of whoever owns the spool.
+//!
+//! A command that prints nothing leaves the folder and one file: some file systems take longer to find a place for a new
+//! file the more were removed just now. So the lock is taken on the folder, and `started` becomes `status`.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Error, ErrorKind, Read as _, Result, Seek as _, Write as _};
@@ -14,6 +18,8 @@ use crate::actions::command::Ended;
 const KEPT: u64 = 256 * 1024;
 /// How much of the disk `started` takes, so that the command's end can be noted on a full one.
 const RESERVE: usize = 4096;
+/// How much of that, at its beginning, is left for the command's own process.
+const PROCESS: usize = 64;
 
 /// How a recorded command ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,9 +78,9 @@ impl Spool {
         }
     }
 
-    /// The file that the lock is taken on. It is made by whoever comes first.
+    /// What the lock is taken on: the folder.
     pub(crate) fn lock_file(&self) -> Result<File> {
-        OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(self.folder.join("lock"))
+        File::open(&self.folder)
     }
 
     /// Whether somebody was told that this command was never started.
@@ -90,7 +96,8 @@ impl Spool {
 
     /// Whether the command was, or may have been, started.
     pub(crate) fn has_started(&self) -> bool {
-        self.folder.join("started").try_exists().unwrap_or(true)
+        // In this order: the one becomes the other.
+        ["started", "status"].iter().any(|name| self.folder.join(name).try_exists().unwrap_or(true))
     }
 
     /// Says that the command is about to start. Called with the lock held. It is as long as what may have to be written over
@@ -98,34 +105,40 @@ impl Spool {
     pub(crate) fn write_started(&self, who: &Started) -> Result<()> {
         let text = serde_json::to_vec(who)?;
         let mut whole = vec![b' '; RESERVE.saturating_sub(text.len())];
+        if let Some(end) = whole.get_mut(PROCESS - 1) {
+            *end = b'\n';
+        }
         whole.extend(text);
         self.write_whole("started", &whole)
     }
 
     /// Who started it, as far as that can be read.
     pub(crate) fn started(&self) -> Option<Started> {
-        serde_json::from_slice(&std::fs::read(self.folder.join("started")).ok()?).ok()
+        let text = std::fs::read(self.folder.join("started")).ok()?;
+        serde_json::from_slice(text.get(PROCESS..)?).ok()
     }
 
     /// Keeps how it ended, atomically. A command may have filled the disk: how it ended is worth more than what it printed,
     /// so that is given up first.
     pub(crate) fn write_status(&self, status: &Status) -> Result<()> {
         let text = serde_json::to_vec(status)?;
-        let written = match self.write_whole("status.new", &text) {
-            Ok(()) => "status.new",
-            Err(_) => self.write_over_start(&serde_json::to_vec(&without_text(status))?)?,
+        let written = if self.folder.join("started").try_exists()? {
+            let short = || self.write_over_start(&serde_json::to_vec(&without_text(status))?);
+            self.write_over_start(&text).or_else(|_| short())?;
+            "started"
+        } else {
+            self.write_whole("status.new", &text)?;
+            "status.new"
         };
         std::fs::rename(self.folder.join(written), self.folder.join("status"))
     }
 
-    /// Writes over `started`, which takes no room on the disk. It says by being there that the command was started; from the
+    /// Writes over `started`, whose room on the disk is there. It says by being there that the command was started; from the
     /// moment in which it is moved, how that ended says it as well.
-    fn write_over_start(&self, text: &[u8]) -> Result<&'static str> {
-        let _ = std::fs::remove_file(self.folder.join("status.new"));
+    fn write_over_start(&self, text: &[u8]) -> Result<()> {
         let mut file = OpenOptions::new().write(true).open(self.folder.join("started"))?;
         file.write_all(text)?;
-        file.set_len(text.len() as u64)?;
-        Ok("started")
+        file.set_len(text.len() as u64)
     }
 
     /// Gives up what it printed, which may hold secrets; how it ended stays known. Called once that is written down elsewhere.
@@ -160,17 +173,18 @@ impl Spool {
     pub(crate) fn note_process(&self, pid: Option<u32>) {
         if let Some(pid) = pid {
             // Only evidence for a person: not worth failing for.
-            let text = format!("{pid} {}", start_ticks(pid).unwrap_or_default());
-            let _ = self.create_file(&self.folder.join("process")).and_then(|mut file| file.write_all(text.as_bytes()));
+            let text = format!("{pid} {} ", start_ticks(pid).unwrap_or_default());
+            let started = OpenOptions::new().write(true).open(self.folder.join("started"));
+            let _ = started.and_then(|mut file| file.write_all(text.as_bytes()));
         }
     }
 
     /// The command's own process, if it still runs.
     pub(crate) fn living_process(&self) -> Option<u32> {
-        let text = std::fs::read_to_string(self.folder.join("process")).ok()?;
-        let (pid, ticks) = text.split_once(' ')?;
-        let pid = pid.parse().ok()?;
-        (start_ticks(pid)? == ticks.parse::<u64>().ok()?).then_some(pid)
+        let text = std::fs::read(self.folder.join("started")).ok()?;
+        let mut words = std::str::from_utf8(text.get(..PROCESS)?).ok()?.split_whitespace();
+        let (pid, ticks) = (words.next()?.parse().ok()?, words.next()?.parse::<u64>().ok()?);
+        (start_ticks(pid)? == ticks).then_some(pid)
     }
 
     /// The files that hold the latest output.
@@ -297,21 +311,37 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_noted_where_there_is_no_room_for_what_was_printed() {
+    fn an_end_is_noted_in_the_room_that_the_start_took() {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::at(folder.path().to_owned());
-        spool.write_started(&Started::by_this_process()).unwrap();
-        // As on a full disk: no new file can be written.
-        std::fs::create_dir(folder.path().join("status.new")).unwrap();
         let stream = Stream { text: "x".repeat(60_000), bytes: 60_000, sha256: "abc".to_owned(), truncated: false };
         let output = CommandOutput { stdout: stream, stderr: Stream::default() };
-        spool
-            .write_status(&Status::Ended(Ended { exit_code: Some(3), signal: None, timed_out: false, output }))
-            .unwrap();
+        let status = Status::Ended(Ended { exit_code: Some(3), signal: None, timed_out: false, output });
+        // What is left of it on a full disk fits in there whatever was printed.
+        assert!(serde_json::to_vec(&without_text(&status)).unwrap().len() < RESERVE);
+        spool.write_started(&Started::by_this_process()).unwrap();
+        assert!(spool.has_started() && spool.status().unwrap().is_none());
+        spool.write_status(&status).unwrap();
+        assert_eq!(spool.status().unwrap(), Some(status));
+        assert!(spool.has_started(), "it was started, also once its end is known");
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        assert_eq!(files.map(|file| file.unwrap().file_name()).collect::<Vec<_>>(), ["status"]);
+        spool.forget_output().unwrap();
         let Some(Status::Ended(ended)) = spool.status().unwrap() else { panic!("no status") };
         let printed = &ended.output.stdout;
         assert_eq!((ended.exit_code, printed.bytes, printed.truncated), (Some(3), 60_000, true));
-        assert!(printed.text.is_empty() && !ended.output.stderr.truncated);
+        assert!(printed.text.is_empty() && printed.sha256.is_empty() && !ended.output.stderr.truncated);
+    }
+
+    #[test]
+    fn the_process_of_a_command_stands_beside_who_started_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::at(folder.path().to_owned());
+        spool.write_started(&Started::by_this_process()).unwrap();
+        assert_eq!(spool.living_process(), None);
+        spool.note_process(Some(std::process::id()));
+        assert_eq!(spool.living_process(), Some(std::process::id()));
+        assert_eq!(spool.started(), Some(Started::by_this_process()));
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub fn playbook() -> Playbook {
     repoint.service = Some(Service::Up);
     repoint.checkpoint = Some("traffic_on_new_primary".to_owned());
     Playbook {
+        places: Default::default(),
         checks: Vec::new(),
         budgets: Vec::new(),
         max_targets: None,

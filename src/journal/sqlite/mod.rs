@@ -11,10 +11,11 @@ mod rows;
 mod trouble;
 mod verified;
 mod verify;
+mod writing;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Row, params};
 
 use super::chain::{self, Stored, Writer};
 use super::{
@@ -26,8 +27,9 @@ use crate::ids::RunId;
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
 use begin::Beginner;
 use open::Promise;
-use trouble::{Trouble, explain, is_busy};
+use trouble::{Trouble, explain};
 use verified::Verified;
+use writing::Postponed;
 
 /// The journal in a state folder.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub struct SqliteJournal {
     seen_halt: Option<(Option<Halt>, i64)>,
     /// What was verified last.
     verified: Option<Verified>,
+    /// What waits for the next write.
+    postponed: Option<Postponed>,
     boot: String,
 }
 
@@ -99,40 +103,8 @@ impl SqliteJournal {
             quiet: None,
             seen_halt: None,
             verified: None,
+            postponed: None,
             boot: boot::boot_id(),
-        }
-    }
-
-    fn writable(&self) -> Result<(), JournalError> {
-        let stop = |cause: String| Err(JournalError::Store { doing: "written", cause });
-        match &self.poisoned {
-            _ if self.read_only => stop("it was opened for reading only".to_owned()),
-            Some(why) => stop(format!("an earlier write failed, and nothing is written after that: {why}")),
-            None => Ok(()),
-        }
-    }
-
-    /// One transaction that writes. When it returns, everything is on the disk, or nothing is.
-    fn write<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Trouble>) -> Result<T, JournalError> {
-        self.writable()?;
-        self.verified = None;
-        let done = match self.connection.transaction_with_behavior(TransactionBehavior::Immediate) {
-            Ok(transaction) => work(&transaction).and_then(|value| {
-                transaction.commit()?;
-                Ok(value)
-            }),
-            // Somebody else writes for long: nothing was begun, so nothing is in doubt.
-            Err(error) if is_busy(&error) => return Err(explain("written", &error)),
-            Err(error) => Err(error.into()),
-        };
-        match done {
-            Ok(value) => Ok(value),
-            Err(Trouble::Refused(error)) => Err(error),
-            Err(Trouble::Store(error)) => {
-                self.poisoned = Some(error.to_string());
-                Err(explain("written", &error))
-            }
-            Err(Trouble::File(path, error)) => Err(trouble::file("written", &path, &error)),
         }
     }
 
@@ -238,9 +210,12 @@ impl Journal for SqliteJournal {
     ) -> Result<Vec<Record>, JournalError> {
         let run = &lease.run;
         self.make_fit(&mut events);
-        self.write(|transaction| {
+        self.write_behind(|transaction, postponed| {
             rows::held(transaction, lease)?;
-            let before = rows::standing(transaction, run)?;
+            let before = match postponed {
+                Some(postponed) => postponed.add(transaction)?,
+                None => rows::standing(transaction, run)?,
+            };
             if let Some(halt) = halts::in_force(transaction)? {
                 halt::allows(&halt, &before, &events)?;
             }
@@ -256,6 +231,20 @@ impl Journal for SqliteJournal {
             }
             Ok(batch.records)
         })
+    }
+
+    fn append_with_next(
+        &mut self,
+        lease: &Lease,
+        actor: &str,
+        at: Time,
+        event: Event,
+    ) -> Result<Vec<Record>, JournalError> {
+        self.postpone(lease, actor, at, event)
+    }
+
+    fn flush(&mut self) -> Result<(), JournalError> {
+        self.write_postponed()
     }
 
     fn renew(&mut self, lease: &Lease) -> Result<(), JournalError> {

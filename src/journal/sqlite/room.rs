@@ -181,11 +181,16 @@ impl SqliteJournal {
     /// What is too large for what was set aside gets room of its own; where there is none, what commands printed is left
     /// out.
     pub(super) fn make_fit(&mut self, events: &mut [Event]) {
-        let size = size(events);
-        if size > LARGE && self.set_aside(size as u64 / 2048, size as u64).is_err() {
+        let size = size(events) as u64;
+        if is_large(events) && self.set_aside(size / 2048, size).is_err() {
             give_up_output(events);
         }
     }
+}
+
+/// Whether what was set aside may not hold them beside others.
+pub(super) fn is_large(events: &[Event]) -> bool {
+    size(events) > LARGE
 }
 
 fn free_pages(connection: &Connection) -> rusqlite::Result<u64> {

@@ -166,6 +166,7 @@ pub fn three(actions: [&str; 3]) -> Playbook {
 
 pub fn book(steps: Vec<Step>) -> Playbook {
     Playbook {
+        places: Default::default(),
         checks: Vec::new(),
         budgets: Vec::new(),
         max_targets: None,

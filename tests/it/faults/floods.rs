@@ -1,7 +1,6 @@
 //! Steps that print very much, and one very long line: the memory of the runner and of the recorder stays bounded, and the
 //! byte count and hash that are told are those of all that was printed.
 
-use serde_json::Value;
 
 use crate::processes::Place;
 
@@ -28,8 +27,7 @@ fn recorder(place: &Place, step: &str) -> u32 {
     let run = std::fs::read_dir(place.path("state/spool")).unwrap().next().unwrap().unwrap().path();
     let folders = std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path());
     let folder = folders.into_iter().find(|path| path.to_string_lossy().contains(&format!("-{step}-"))).unwrap();
-    let started: Value = serde_json::from_slice(&std::fs::read(folder.join("started")).unwrap()).unwrap();
-    u32::try_from(started["pid"].as_u64().unwrap()).unwrap()
+    crate::processes::recorder_in(&folder).unwrap().try_into().unwrap()
 }
 
 /// What `sha256sum` says of what a command prints.

@@ -143,16 +143,25 @@ impl Place {
         }
         let middle = format!("-{step}-");
         let folder = recorded.iter().find(|path| path.to_string_lossy().contains(&middle)).expect("the step's spool");
-        let command = until("the command's process", || {
-            let text = std::fs::read_to_string(folder.join("process")).ok()?;
-            text.split_once(' ')?.0.parse::<i32>().ok()
-        });
-        let started: Value = serde_json::from_slice(&std::fs::read(folder.join("started")).unwrap()).unwrap();
-        let recorder = Pid::from_raw(started["pid"].as_i64().unwrap().try_into().unwrap());
+        let command = until("the command's process", || command_in(folder));
+        let recorder = Pid::from_raw(recorder_in(folder).unwrap());
         kill(recorder, Signal::SIGKILL).unwrap();
         killpg(Pid::from_raw(command), Signal::SIGKILL).unwrap();
         until("the end of the recorder and its command", || (!runs(recorder.as_raw()) && !runs(command)).then_some(()));
     }
+}
+
+/// Who started the command with this spool: its recorder.
+pub fn recorder_in(spool: &Path) -> Option<i32> {
+    let started = std::fs::read(spool.join("started")).ok()?;
+    let started: Value = serde_json::from_slice(started.get(64..)?).ok()?;
+    started["pid"].as_i64()?.try_into().ok()
+}
+
+/// The command's own process, once its recorder has noted it.
+pub fn command_in(spool: &Path) -> Option<i32> {
+    let started = std::fs::read(spool.join("started")).ok()?;
+    std::str::from_utf8(started.get(..64)?).ok()?.split_once(' ')?.0.parse().ok()
 }
 
 pub fn said(output: &Output) -> String {

@@ -133,19 +133,14 @@ fn a_command_that_outlived_its_recorder_is_named() {
     let spool = std::fs::read_dir(place.path("state/spool")).unwrap().next().unwrap().unwrap().path();
     let folder = std::fs::read_dir(spool).unwrap().map(|entry| entry.unwrap().path());
     let folder = folder.into_iter().find(|path| path.to_string_lossy().contains("-send-")).unwrap();
-    let started: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("started")).unwrap()).unwrap();
-    let recorder = i32::try_from(started["pid"].as_i64().unwrap()).unwrap();
+    let recorder = super::recorder_in(&folder).unwrap();
     // The command may be at its gate before its recorder has noted which process it is.
-    super::until("the process", || {
-        std::fs::read_to_string(folder.join("process")).ok().filter(|text| text.contains(' '))
-    });
+    let pid = super::until("the process", || super::command_in(&folder)).to_string();
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(recorder), nix::sys::signal::Signal::SIGKILL).unwrap();
     super::until("the recorder's end", || (!super::runs(recorder)).then_some(()));
     place.expect(12, &["resume", "latest"]);
-    let process = std::fs::read_to_string(folder.join("process")).unwrap();
-    let pid = process.split_once(' ').unwrap().0;
     let status = place.expect(0, &["status", "latest"]);
-    assert!(status.contains(pid), "the process {pid} that still runs is not named in\n{status}");
+    assert!(status.contains(&pid), "the process {pid} that still runs is not named in\n{status}");
     place.open("send");
 }
 

@@ -1,0 +1,113 @@
+//! Where the driver writes: an event is durable, then folded in, then told to whoever watches. The outcome of a step that is
+//! done may wait for what follows on it at once, the next intent, so that both reach the disk together: nothing outside of
+//! this process is touched, waited for or told in between. An intent must never be acted on before it is durable.
+
+use super::EngineError;
+use super::drive::Drive;
+use crate::journal::JournalError;
+use crate::run::{Decision, Event, Record, Time};
+
+/// What nobody who watches is told before the outcome in front of it is on the disk.
+pub(super) enum Untold {
+    Record { record: Record, actor: String },
+    Decision(Decision),
+}
+
+impl Drive<'_> {
+    /// Makes events durable that may stand in the journal now, folds them in and tells who watches.
+    pub(super) fn put(&self, actor: &str, now: Time, events: Vec<Event>, answers: &[i64]) -> Result<(), EngineError> {
+        if events.is_empty() && answers.is_empty() {
+            return Ok(());
+        }
+        // The fold refuses what may not run side by side, and then it must not be durable: nobody could read the run any more.
+        self.state().may_begin_together(events.iter().filter_map(|event| match event {
+            Event::Intent { task, .. } => Some(task),
+            _ => None,
+        }))?;
+        self.writes.set(self.writes.get() + 1);
+        // What cannot be written down is all that is known of it: whoever is there must be told.
+        let told = events.clone();
+        let appended = self.journal.borrow_mut().append(&self.lease, actor, now, events, answers);
+        let records = match appended {
+            Ok(records) => records,
+            // What a halt came before has not happened. What was before that is written.
+            Err(error @ JournalError::Halted(_)) => {
+                self.tell();
+                return Err(error.into());
+            }
+            Err(error) => {
+                self.tell_unwritten(&told);
+                return Err(error.into());
+            }
+        };
+        self.tell();
+        for record in records {
+            self.state.borrow_mut().apply(&record)?;
+            self.count_touched(&record.event);
+            self.tell_record(&record, actor);
+        }
+        Ok(())
+    }
+
+    /// Folds an outcome in that reaches the disk with the next write, or with `flush`.
+    pub(super) fn append_with_next(&self, event: Event) -> Result<(), EngineError> {
+        let now = self.tools.clock.now();
+        self.state().may_follow(&event, &self.actor, now).map_err(EngineError::NotNow)?;
+        self.writes.set(self.writes.get() + 1);
+        let told = event.clone();
+        let appended = self.journal.borrow_mut().append_with_next(&self.lease, &self.actor, now, event);
+        for record in appended.inspect_err(|_| self.tell_unwritten(&[told]))? {
+            self.state.borrow_mut().apply(&record)?;
+            self.untold.borrow_mut().push(Untold::Record { record, actor: self.actor.clone() });
+        }
+        Ok(())
+    }
+
+    /// Brings to the disk what waits for the next write, and tells of it.
+    pub(super) fn flush(&self) -> Result<(), EngineError> {
+        if self.untold.borrow().is_empty() {
+            return Ok(());
+        }
+        let flushed = self.journal.borrow_mut().flush();
+        flushed.inspect_err(|_| self.tell_unwritten(&[]))?;
+        self.tell();
+        Ok(())
+    }
+
+    /// Tells what is about to be done, behind all that is told before it.
+    pub(super) fn tell_decision(&self, decision: &Decision) {
+        let mut untold = self.untold.borrow_mut();
+        if untold.is_empty() {
+            self.tools.observer.decision(decision, &self.state());
+        } else {
+            untold.push(Untold::Decision(decision.clone()));
+        }
+    }
+
+    /// Tells all that was not told, now that it is on the disk.
+    fn tell(&self) {
+        for untold in self.untold.take() {
+            match untold {
+                Untold::Record { record, actor } => self.tell_record(&record, &actor),
+                Untold::Decision(decision) => self.tools.observer.decision(&decision, &self.state()),
+            }
+        }
+    }
+
+    fn tell_record(&self, record: &Record, actor: &str) {
+        self.tools.observer.record(record, &self.state());
+        if matches!(record.event, Event::ApprovalAsked { .. }) {
+            self.paged.set(None);
+        }
+        self.alarm(&record.event, actor);
+    }
+
+    /// Tells what could not be written, with what waited for it.
+    fn tell_unwritten(&self, events: &[Event]) {
+        let waited = self.untold.take().into_iter().filter_map(|untold| match untold {
+            Untold::Record { record, .. } => Some(record.event),
+            Untold::Decision(_) => None,
+        });
+        self.tools.observer.unwritten(&waited.chain(events.iter().cloned()).collect::<Vec<_>>());
+    }
+}
