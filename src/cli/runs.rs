@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::holder::{self, Liveness};
 use crate::ids::RunId;
 use crate::inventory::Inventory;
-use crate::journal::{Journal, LeaseInfo, RunRow, SqliteJournal};
+use crate::journal::{Journal, LeaseInfo, RunRow, SqliteJournal, Stored};
 use crate::run::{IllegalEvent, QuestionKind, Record, RunState};
 
 use super::exit::Exit;
@@ -21,7 +21,7 @@ const FOREIGN_LEASE_SECONDS: u64 = 30;
 const LATEST: &str = "latest";
 
 /// How many records are read at a time: with all that they hold they may be large.
-const PAGE: usize = 200;
+const PAGE: usize = 32;
 
 /// How many runs are listed where a word fits several.
 const SHOWN: usize = 5;
@@ -283,14 +283,25 @@ pub fn each(
     run: &RunId,
     mut take: impl FnMut(Record) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
+    each_stored(journal, run, |stored| take(stored.read(run)?))
+}
+
+/// The same with each record as it is stored.
+///
+/// # Errors
+/// As `each`.
+pub fn each_stored(
+    journal: &mut dyn Journal,
+    run: &RunId,
+    mut take: impl FnMut(Stored) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
     let mut after = 0;
     loop {
         let page = journal.stored_after(run, after, PAGE).map_err(|error| Failure::from(error).naming(run))?;
         let last = page.len() < PAGE;
         for stored in page {
             after = stored.seq;
-            let record = stored.read(run).map_err(|error| Failure::from(error).naming(run))?;
-            if !take(record).map_err(|failure| failure.naming(run))? {
+            if !take(stored).map_err(|failure| failure.naming(run))? {
                 return Ok(());
             }
         }
