@@ -130,14 +130,14 @@ impl Digest {
     /// The digest of bytes that come in parts: the same as if they stood in one piece.
     pub fn of_parts<'b>(parts: impl IntoIterator<Item = &'b [u8]>) -> Self {
         use sha2::Digest as _;
-        use std::fmt::Write as _;
         let mut sum = sha2::Sha256::new();
         parts.into_iter().for_each(|part| sum.update(part));
         let mut text = String::with_capacity(71);
         text.push_str("sha256:");
+        let digit = |half: u8| char::from(if half < 10 { b'0' + half } else { b'a' + half - 10 });
         for byte in sum.finalize() {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
+            text.push(digit(byte >> 4));
+            text.push(digit(byte & 15));
         }
         Self(text)
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::engine::holder::{self, Liveness};
 use crate::ids::RunId;
 use crate::inventory::Inventory;
-use crate::journal::{Journal, LeaseInfo, RunRow, SqliteJournal};
-use crate::run::{QuestionKind, Record, RunState};
+use crate::journal::{Journal, LeaseInfo, RunRow, SqliteJournal, Stored};
+use crate::run::{IllegalEvent, QuestionKind, Record, RunState};
 
 use super::exit::Exit;
 use super::failure::Failure;
@@ -21,7 +21,7 @@ const FOREIGN_LEASE_SECONDS: u64 = 30;
 const LATEST: &str = "latest";
 
 /// How many records are read at a time: with all that they hold they may be large.
-const PAGE: usize = 200;
+const PAGE: usize = 32;
 
 /// How many runs are listed where a word fits several.
 const SHOWN: usize = 5;
@@ -104,7 +104,7 @@ pub fn is_held(lease: &LeaseInfo) -> bool {
 /// When the journal cannot be read.
 pub fn rows(journal: &mut dyn Journal) -> Result<Vec<RunRow>, Failure> {
     let mut rows = journal.runs()?;
-    for row in rows.iter_mut().filter(|row| row.verdict.is_none() && row.damaged.is_none()) {
+    for row in rows.iter_mut().filter(|row| is_open(row)) {
         row.damaged = state(journal, &row.run).err().map(|failure| failure.what);
     }
     Ok(rows)
@@ -115,24 +115,66 @@ pub fn rows(journal: &mut dyn Journal) -> Result<Vec<RunRow>, Failure> {
 /// # Errors
 /// When there is none, or the word fits several.
 pub fn find(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId), Failure> {
+    seek(setup, word).map(|(journal, run, _)| (journal, run))
+}
+
+/// The same, and what is known of the run: thousands of records are read once.
+///
+/// # Errors
+/// As `find`, and when its records are damaged, were changed, or make no sense.
+pub fn open(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunState), Failure> {
+    let (mut journal, run, known) = seek(setup, word)?;
+    let state = match known {
+        Some(state) => state,
+        None => state(&mut journal, &run)?,
+    };
+    Ok((journal, state))
+}
+
+/// The journal, the run that a word means, and what is known of it where it had to be looked at.
+fn seek(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId, Option<RunState>), Failure> {
     let none = || {
         Failure::new(Exit::NotFound, format!("there are no runs in {}", setup.kept_in()))
             .next("playbook list     (playbooks that can be run)")
             .next("--state DIR or $PLAYBOOK_STATE names another folder for the state")
     };
     let mut journal = setup.existing_journal()?.ok_or_else(none)?;
-    let rows = rows(&mut journal)?;
-    let run = choose(&rows, word).map_err(|failure| failure.unwrap_or_else(none))?;
-    if let (Some(row), LATEST) = (rows.iter().find(|row| row.run == run), word) {
+    let mut rows = journal.runs()?;
+    if word != LATEST {
+        let run = choose(&rows, word).map_err(|failure| failure.unwrap_or_else(none))?;
+        return Ok((journal, run, None));
+    }
+    // A run whose records break the fold is passed over. Only those that may be meant are looked at: a state may hold many.
+    let mut known = None;
+    let run = loop {
+        let run = choose(&rows, word).map_err(|failure| failure.unwrap_or_else(none))?;
+        let Some(row) = rows.iter_mut().find(|row| row.run == run && is_open(row)) else { break run };
+        match state(&mut journal, &run) {
+            Ok(state) => {
+                known = Some(state);
+                break run;
+            }
+            Err(failure) => row.damaged = Some(failure.what),
+        }
+    };
+    if let Some(row) = rows.first_mut().filter(|row| row.run != run && is_open(row)) {
+        row.damaged = state(&mut journal, &row.run).err().map(|failure| failure.what);
+    }
+    if let Some(row) = rows.iter().find(|row| row.run == run) {
         setup.screen.say(&[Line::new().with(Ink::Dim, taken(row, &rows))]);
     }
-    Ok((journal, run))
+    Ok((journal, run, known))
+}
+
+/// Whether a run has not ended, as far as its row says.
+fn is_open(row: &RunRow) -> bool {
+    row.verdict.is_none() && row.damaged.is_none()
 }
 
 /// The run that `latest` means: one that somebody drives, else one that has not ended, else the newest. Somebody who stops
 /// or watches "the" run must not miss the one under way for a newer one that is over.
 fn latest(rows: &[RunRow]) -> Option<&RunRow> {
-    let open = |row: &&RunRow| row.verdict.is_none() && row.damaged.is_none();
+    let open = |row: &&RunRow| is_open(row);
     let held = rows.iter().filter(open).find(|row| is_held(&row.lease));
     let sound = || rows.iter().find(|row| row.damaged.is_none());
     held.or_else(|| rows.iter().find(open)).or_else(sound).or_else(|| rows.first())
@@ -214,20 +256,21 @@ pub fn broken(run: &RunId, seq: u64, why: &str) -> Failure {
 /// # Errors
 /// When its records are damaged, were changed, or make no sense.
 pub fn state(journal: &mut dyn Journal, run: &RunId) -> Result<RunState, Failure> {
-    if let Some((seq, why)) = journal.verify(run)?.broken {
+    let mut state: Result<Option<RunState>, IllegalEvent> = Ok(None);
+    let verification = journal.go_over(run, &mut |record| match &mut state {
+        Ok(None) => state = RunState::begin(run, &record).map(Some),
+        Ok(Some(known)) => {
+            if let Err(fault) = known.apply(&record) {
+                state = Err(fault);
+            }
+        }
+        Err(_) => {}
+    })?;
+    // What does not fit says more than what could not be made of it.
+    if let Some((seq, why)) = verification.broken {
         return Err(broken(run, seq, &why));
     }
-    let mut state: Option<RunState> = None;
-    each(journal, run, |record| {
-        state = Some(match state.take() {
-            None => RunState::begin(run, &record)?,
-            Some(mut state) => {
-                state.apply(&record)?;
-                state
-            }
-        });
-        Ok(true)
-    })?;
+    let state = state.map_err(|fault| Failure::from(fault).naming(run))?;
     state.ok_or_else(|| broken(run, 0, "it has no records"))
 }
 
@@ -240,14 +283,25 @@ pub fn each(
     run: &RunId,
     mut take: impl FnMut(Record) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
+    each_stored(journal, run, |stored| take(stored.read(run)?))
+}
+
+/// The same with each record as it is stored.
+///
+/// # Errors
+/// As `each`.
+pub fn each_stored(
+    journal: &mut dyn Journal,
+    run: &RunId,
+    mut take: impl FnMut(Stored) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
     let mut after = 0;
     loop {
         let page = journal.stored_after(run, after, PAGE).map_err(|error| Failure::from(error).naming(run))?;
         let last = page.len() < PAGE;
         for stored in page {
             after = stored.seq;
-            let record = stored.read(run).map_err(|error| Failure::from(error).naming(run))?;
-            if !take(record).map_err(|failure| failure.naming(run))? {
+            if !take(stored).map_err(|failure| failure.naming(run))? {
                 return Ok(());
             }
         }

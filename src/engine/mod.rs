@@ -179,12 +179,14 @@ pub enum EngineError {
 /// Makes plans and drives runs.
 pub struct Engine {
     parts: Parts,
+    /// What is known of a run already.
+    known: Option<RunState>,
 }
 
 impl Engine {
     /// An engine of these parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts }
+        Self { parts, known: None }
     }
 
     /// The journal, for whoever reads it.
@@ -197,8 +199,21 @@ impl Engine {
     /// # Errors
     /// When there is no such run, or its records are damaged.
     pub fn state(&mut self, run: &RunId) -> Result<RunState, EngineError> {
+        if let Some(mut known) = self.known.take_if(|known| &known.run == run) {
+            let newer = self.parts.journal.records(run, known.seq)?;
+            // Each says which one it follows on: where that is another one, what is known is of other records.
+            if newer.iter().try_for_each(|record| known.apply(record)).is_ok() {
+                return Ok(known);
+            }
+        }
         let records = self.parts.journal.records(run, 0)?;
         Ok(RunState::replay(run, &records)?)
+    }
+
+    /// Tells what is known of a run from its records, so that thousands of them are not read once more. What was written behind
+    /// them is read, and nobody takes the run without all of it being verified.
+    pub fn know(&mut self, state: RunState) {
+        self.known = Some(state);
     }
 }
 

@@ -2,6 +2,7 @@
 //! and what of it is still under way; what becomes of both is one transaction of the journal. It must never take a run from
 //! a process that drives it, nor act beside a command that still runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::holder::{Liveness, is_alive, this_process};
@@ -105,7 +106,7 @@ impl Engine {
         };
         let started = Event::RunStarted {
             locks: plan.locks.clone(),
-            plan: Box::new(plan),
+            plan: Arc::new(plan),
             incident,
             format: FORMAT,
             tool: env!("CARGO_PKG_VERSION").to_owned(),

@@ -30,7 +30,7 @@ impl Engine {
         let limits = self.limits_for(&overrides);
         let started = Event::RunStarted {
             locks: plan.locks.clone(),
-            plan: Box::new(plan),
+            plan: Arc::new(plan),
             incident,
             format: FORMAT,
             tool: env!("CARGO_PKG_VERSION").to_owned(),
@@ -90,6 +90,7 @@ impl Engine {
         let by = this_process().user;
         check(&state, &request)?;
         self.check_approval(&state, &request, &by)?;
+        self.know(state);
         let id = self.parts.journal.ask(run, &request, &by, reason, self.parts.clock.now())?;
         loop {
             if self.wait_for_holder(run, id).await? {

@@ -20,8 +20,6 @@ pub(super) struct Audit {
     holder: Option<Holder>,
     locks: Vec<Resource>,
     broken: Option<(u64, String)>,
-    /// The records as they were read, where somebody wants them.
-    kept: Option<Vec<Record>>,
 }
 
 /// A record of which all is reckoned that needs none of the others: that is most of the work, and may be done side by side.
@@ -77,32 +75,27 @@ impl Audit {
             holder: None,
             locks: Vec::new(),
             broken: None,
-            kept: None,
         }
     }
 
-    /// The same, keeping the records: they are read once for both.
-    pub fn keeping(run: &RunId) -> Self {
-        Self { kept: Some(Vec::new()), ..Self::new(run) }
-    }
-
-    /// The records, where they were kept and all of them fit.
-    pub fn take_kept(&mut self) -> Option<Vec<Record>> {
-        self.kept.take().filter(|_| self.broken.is_none())
-    }
-
-    /// Looks at the next record: what the store has under this number, or why that is not even a record.
-    pub fn record(&mut self, seq: i64, looked: Result<Looked, String>) {
+    /// Looks at the next record: what the store has under this number, or why that is not even a record. The record, where it
+    /// fits: who goes on from records reads them here, and not a second time.
+    pub fn record(&mut self, seq: i64, looked: Result<Looked, String>) -> Option<Record> {
         self.records += 1;
         // Behind the first break nothing can be said: every later record rests on it.
-        if self.broken.is_none()
-            && let Err(wrong) = looked.and_then(|looked| self.fits(looked))
-        {
-            self.broken = Some((u64::try_from(seq).unwrap_or(0), wrong));
+        if self.broken.is_some() {
+            return None;
+        }
+        match looked.and_then(|looked| self.fits(looked)) {
+            Ok(record) => Some(record),
+            Err(wrong) => {
+                self.broken = Some((u64::try_from(seq).unwrap_or(0), wrong));
+                None
+            }
         }
     }
 
-    fn fits(&mut self, looked: Looked) -> Result<(), String> {
+    fn fits(&mut self, looked: Looked) -> Result<Record, String> {
         let Looked { seq, epoch, previous, hash, expected, record } = looked;
         if seq != self.head.seq + 1 {
             return Err(format!("record {} is missing before it", self.head.seq + 1));
@@ -139,10 +132,7 @@ impl Audit {
             Event::LeaseTaken { holder, .. } => self.holder = Some(holder.clone()),
             _ => {}
         }
-        if let Some(kept) = &mut self.kept {
-            kept.push(record);
-        }
-        Ok(())
+        Ok(record)
     }
 
     /// Says what was found of the records alone.

@@ -257,6 +257,19 @@ pub trait Journal: Send {
     /// # Errors
     /// `NoSuchRun`, or when the store cannot be read. A broken chain is a result, not an error.
     fn verify(&mut self, run: &RunId) -> Result<Verification, JournalError>;
+
+    /// The same, handing on each record as it is read, in order: who goes on from a run's records reads them once for both.
+    /// What was handed on counts only if all of it fits in the end; behind the first record that does not, none is.
+    ///
+    /// # Errors
+    /// As `verify`.
+    fn go_over(&mut self, run: &RunId, take: &mut dyn FnMut(Record)) -> Result<Verification, JournalError> {
+        let verification = self.verify(run)?;
+        if verification.broken.is_none() {
+            self.records(run, 0)?.into_iter().for_each(take);
+        }
+        Ok(verification)
+    }
 }
 
 /// The right to write a run's records: lost as soon as somebody else takes the run.

@@ -7,6 +7,7 @@ use crate::ids::{Digest, ItemId, Resource, StepId};
 use crate::playbook::{CheckKind, Playbook, Step};
 use crate::spec::{Fidelity, Prediction};
 use crate::value::Value;
+use crate::value::tagged::tagged;
 
 /// What a run executes, and what was foreseen of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -135,7 +136,7 @@ impl Plan {
 
 /// A condition, as far as it can be decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(remote = "Self", rename_all = "snake_case")]
 pub enum Decided {
     /// It holds.
     Yes,
@@ -150,6 +151,8 @@ pub enum Decided {
         why: String,
     },
 }
+
+tagged!(Decided, "is");
 
 /// A requirement of a step and how it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

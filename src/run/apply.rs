@@ -34,7 +34,7 @@ impl RunState {
         }
         Ok(Self {
             run: run.clone(),
-            plan: Arc::new((**plan).clone()),
+            plan: Arc::clone(plan),
             locks: locks.clone(),
             incident: incident.clone(),
             started: record.time,

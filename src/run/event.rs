@@ -14,12 +14,13 @@ pub const FORMAT: u32 = 3;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(remote = "Self", rename_all = "snake_case")]
 pub enum Event {
     /// A run began with this plan. Always the first record.
     RunStarted {
         /// What it executes.
-        plan: Box<Plan>,
+        #[serde(with = "crate::value::shared")]
+        plan: std::sync::Arc<Plan>,
         /// What it holds.
         locks: Vec<Resource>,
         /// The incident that it belongs to.
@@ -385,7 +386,7 @@ pub enum SkipReason {
 
 /// What was found out about an attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "found", rename_all = "snake_case")]
+#[serde(remote = "Self", rename_all = "snake_case")]
 pub enum Settlement {
     /// Its own end was found.
     Ended {

@@ -1,6 +1,8 @@
 //! A decision and a record cost the same in a list of ten and of ten thousand: the tasks and items that are looked at for
 //! each are counted, as time says nothing on a busy machine.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::order::LOOKS;
@@ -71,7 +73,7 @@ impl Pure {
     fn new(plan: Plan) -> Self {
         let run: RunId = "20261123-080000-abcd".parse().unwrap();
         let event = Event::RunStarted {
-            plan: Box::new(plan),
+            plan: Arc::new(plan),
             locks: Vec::new(),
             incident: None,
             format: FORMAT,

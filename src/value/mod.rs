@@ -6,6 +6,8 @@ mod hidden;
 mod kind;
 pub mod ranges;
 mod reference;
+pub(crate) mod shared;
+pub(crate) mod tagged;
 mod units;
 mod unknown;
 

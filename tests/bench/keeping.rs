@@ -20,7 +20,7 @@ pub fn run() -> RunId {
 
 fn started(steps: usize) -> Event {
     Event::RunStarted {
-        plan: Box::new(plan(read(commands(steps)))),
+        plan: std::sync::Arc::new(plan(read(commands(steps)))),
         locks: Vec::new(),
         incident: None,
         format: 1,

@@ -249,6 +249,11 @@ impl<'a> Drive<'a> {
         Ok(told.is_some())
     }
 
+    /// Tells what is known of a run that is gone on with: its records are not read a second time.
+    pub fn know(&mut self, state: RunState) {
+        self.engine.know(state);
+    }
+
     /// Goes on with a run and shows how it came out.
     ///
     /// # Errors

@@ -51,8 +51,8 @@ fn answer(
 ) -> Result<Exit, Failure> {
     let task: Task =
         step.parse().map_err(|error: crate::ids::InvalidName| Failure::new(Exit::Usage, error.to_string()))?;
-    let (mut journal, run) = runs::find(setup, run)?;
-    let state = runs::state(&mut journal, &run)?;
+    let (journal, state) = runs::open(setup, run)?;
+    let run = state.run.clone();
     runs::newest(setup, &state)?;
     let question = asked(&state, &task)?;
     setup.screen.say(&approval::lines(&state, question, setup.screen.text_width()));
@@ -64,6 +64,7 @@ fn answer(
     let more = state.brakes.approvals.get(&task).is_some_and(|approving| approving.missing() > 1);
     let last = !more || !matches!(kind, RequestKind::Approve { break_glass: false, .. });
     let mut drive = Drive::new(setup, output, runs::inventory(setup, &state)?, Box::new(journal), last)?;
+    drive.know(state);
     say_state(setup);
     let result = drive.request(&run, kind, reason);
     drive.end();

@@ -20,9 +20,9 @@ use crate::run::{RequestKind, RunState, Verdict};
 /// # Errors
 /// When there is no such run or checkpoint, or it cannot be rolled back now.
 pub fn rollback(setup: &Setup, args: &Rollback) -> Result<Exit, Failure> {
-    let (mut journal, run) = runs::find(setup, &args.ask.run)?;
+    let (mut journal, state) = runs::open(setup, &args.ask.run)?;
     if let Some(name) = &args.to {
-        known_checkpoint(&runs::state(&mut journal, &run)?, name)?;
+        known_checkpoint(&state, name)?;
     }
     if args.despite_halt && args.ask.reason.as_deref().unwrap_or("").trim().is_empty() {
         return Err(Failure::new(Exit::Usage, "what a halt holds is undone with a reason: --reason TEXT"));
@@ -32,7 +32,7 @@ pub fn rollback(setup: &Setup, args: &Rollback) -> Result<Exit, Failure> {
     if despite_halt && let Err(why) = brakes::may_pass(&setup.config, brakes::HALT) {
         return Err(Failure::new(Exit::NotAllowed, why).meaning("nothing was done; the halt holds this run as well"));
     }
-    ask(setup, &args.ask, journal, &run, RequestKind::Rollback { to: args.to.clone(), despite_halt })
+    ask(setup, &args.ask, (journal, state), RequestKind::Rollback { to: args.to.clone(), despite_halt })
 }
 
 /// `cancel`.
@@ -40,8 +40,7 @@ pub fn rollback(setup: &Setup, args: &Rollback) -> Result<Exit, Failure> {
 /// # Errors
 /// When there is no such run, or it has ended.
 pub fn cancel(setup: &Setup, args: &Ask) -> Result<Exit, Failure> {
-    let (journal, run) = runs::find(setup, &args.run)?;
-    ask(setup, args, journal, &run, RequestKind::Cancel)
+    ask(setup, args, runs::open(setup, &args.run)?, RequestKind::Cancel)
 }
 
 /// `abort`.
@@ -49,8 +48,7 @@ pub fn cancel(setup: &Setup, args: &Ask) -> Result<Exit, Failure> {
 /// # Errors
 /// When there is no such run, or it has ended.
 pub fn abort(setup: &Setup, args: &Ask) -> Result<Exit, Failure> {
-    let (journal, run) = runs::find(setup, &args.run)?;
-    ask(setup, args, journal, &run, RequestKind::Abort)
+    ask(setup, args, runs::open(setup, &args.run)?, RequestKind::Abort)
 }
 
 /// `pause`.
@@ -58,8 +56,7 @@ pub fn abort(setup: &Setup, args: &Ask) -> Result<Exit, Failure> {
 /// # Errors
 /// When there is no such run, or it has ended.
 pub fn pause(setup: &Setup, args: &Ask) -> Result<Exit, Failure> {
-    let (journal, run) = runs::find(setup, &args.run)?;
-    ask(setup, args, journal, &run, RequestKind::Pause)
+    ask(setup, args, runs::open(setup, &args.run)?, RequestKind::Pause)
 }
 
 fn known_checkpoint(state: &RunState, name: &str) -> Result<(), Failure> {
@@ -78,8 +75,13 @@ fn known_checkpoint(state: &RunState, name: &str) -> Result<(), Failure> {
         .fold(failure, |failure, name| failure.next(format!("playbook rollback {} --to {name}", state.run))))
 }
 
-fn ask(setup: &Setup, args: &Ask, mut journal: SqliteJournal, run: &RunId, kind: RequestKind) -> Result<Exit, Failure> {
-    let state = runs::state(&mut journal, run)?;
+fn ask(
+    setup: &Setup,
+    args: &Ask,
+    (journal, state): (SqliteJournal, RunState),
+    kind: RequestKind,
+) -> Result<Exit, Failure> {
+    let run = &state.run.clone();
     runs::newest(setup, &state)?;
     if let Some((verdict, ..)) = state.ended {
         let words = crate::timeline::verdict_words(verdict);
@@ -91,6 +93,7 @@ fn ask(setup: &Setup, args: &Ask, mut journal: SqliteJournal, run: &RunId, kind:
         .next(format!("playbook status {run}")));
     }
     let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), true)?;
+    drive.know(state);
     say_state(setup);
     let result = drive.request(run, kind.clone(), args.reason.as_deref().unwrap_or(""));
     drive.end();

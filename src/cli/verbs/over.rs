@@ -44,8 +44,8 @@ impl Over {
                 "taking another run's place is written down with its reason: --reason TEXT",
             ));
         }
-        let (mut journal, run) = runs::find(setup, word)?;
-        let state = runs::state(&mut journal, &run)?;
+        let (_, state) = runs::open(setup, word)?;
+        let run = state.run.clone();
         runs::newest(setup, &state)?;
         runs::inventory(setup, &state)?;
         Ok(Some(Self { run, mode, reason }))

@@ -22,13 +22,14 @@ pub fn resolve(setup: &Setup, args: &Resolve) -> Result<Exit, Failure> {
     }
     let task: Task =
         args.step.parse().map_err(|error: crate::ids::InvalidName| Failure::new(Exit::Usage, error.to_string()))?;
-    let (mut journal, run) = runs::find(setup, &args.run)?;
-    let state = runs::state(&mut journal, &run)?;
+    let (journal, state) = runs::open(setup, &args.run)?;
+    let run = state.run.clone();
     runs::newest(setup, &state)?;
     let task = asked_about(&state, task)?;
     let (flag, answer) = answer(args);
     allowed(&state, flag)?;
     let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), true)?;
+    drive.know(state);
     say_state(setup);
     let result = drive.request(&run, RequestKind::Resolve { task, answer }, &args.reason);
     drive.end();

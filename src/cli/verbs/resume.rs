@@ -16,8 +16,8 @@ pub fn resume(setup: &Setup, args: &Resume) -> Result<Exit, Failure> {
     if args.take_over && args.reason.as_deref().unwrap_or("").trim().is_empty() {
         return Err(Failure::new(Exit::Usage, "a take-over is written down with its reason: --reason TEXT"));
     }
-    let (mut journal, run) = runs::find(setup, &args.run)?;
-    let state = runs::state(&mut journal, &run)?;
+    let (journal, state) = runs::open(setup, &args.run)?;
+    let run = state.run.clone();
     runs::newest(setup, &state)?;
     if let Some((verdict, ..)) = state.ended {
         setup.screen.say(&[Line::plain(format!("run {run} has ended; there is nothing to go on with"))]);
@@ -26,6 +26,7 @@ pub fn resume(setup: &Setup, args: &Resume) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), !args.no_wait)?;
+    drive.know(state);
     say_state(setup);
     let result = drive.resume(&run, args.reason.as_deref().unwrap_or(""), args.take_over);
     drive.end();

@@ -21,8 +21,8 @@ use crate::run::RunState;
 /// # Errors
 /// When that run is not over, nothing is left, or its playbook is another one by now.
 pub fn retry(setup: &Setup, args: &Retry) -> Result<Exit, Failure> {
-    let (mut journal, run) = runs::find(setup, &args.run)?;
-    let state = runs::state(&mut journal, &run)?;
+    let (mut journal, state) = runs::open(setup, &args.run)?;
+    let run = state.run.clone();
     runs::newest(setup, &state)?;
     let doing = Doing::of_state(&state, &journal.lease(&run)?);
     drop(journal);

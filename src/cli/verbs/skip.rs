@@ -24,8 +24,8 @@ pub fn skip(setup: &Setup, args: &Skip) -> Result<Exit, Failure> {
     let task: Task =
         args.step.parse().map_err(|error: crate::ids::InvalidName| Failure::new(Exit::Usage, error.to_string()))?;
     let how = if args.done_by_hand { SkipHow::DoneByHand } else { SkipHow::NotNeeded };
-    let (mut journal, run) = runs::find(setup, &args.run)?;
-    let state = runs::state(&mut journal, &run)?;
+    let (journal, state) = runs::open(setup, &args.run)?;
+    let run = state.run.clone();
     runs::newest(setup, &state)?;
     let task = meant(&state, task)?;
     let outputs = outputs(setup, &state, &task, &args.with_output)?;
@@ -33,6 +33,7 @@ pub fn skip(setup: &Setup, args: &Skip) -> Result<Exit, Failure> {
     let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), true)?;
     say_state(setup);
     setup.screen.say(&consequences(&state, &task, how));
+    drive.know(state);
     let result = drive.request(&run, RequestKind::Skip { task: task.clone(), how, outputs }, &args.reason);
     drive.end();
     match result? {

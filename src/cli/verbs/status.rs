@@ -23,7 +23,7 @@ const ROOM: usize = 9;
 /// # Errors
 /// When there is no such run, or its records are damaged.
 pub fn status(setup: &Setup, args: &Status) -> Result<Exit, Failure> {
-    let (mut journal, run) = match runs::find(setup, &args.run) {
+    let (mut journal, mut state) = match runs::open(setup, &args.run) {
         Ok(found) => found,
         Err(failure) => {
             let halt = setup.existing_journal()?.map(|mut journal| journal.halted()).transpose()?.flatten();
@@ -33,11 +33,10 @@ pub fn status(setup: &Setup, args: &Status) -> Result<Exit, Failure> {
             return Err(failure);
         }
     };
-    let mut state = runs::state(&mut journal, &run)?;
     let halt = journal.halted()?;
     // A run that nobody drives has not seen the halt, or its end.
     state.halted = halt.as_ref().filter(|_| state.ended.is_none()).map(halted::seen);
-    let lease = journal.lease(&run)?;
+    let lease = journal.lease(&state.run)?;
     let doing = Doing::of_state(&state, &lease);
     let retried = runs::retried(&mut journal, &state)?;
     if args.output == Format::Json {

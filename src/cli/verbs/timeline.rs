@@ -12,9 +12,9 @@ use crate::cli::setup::Setup;
 use crate::cli::text::Line;
 use crate::cli::view::timeline_fold::is_about;
 use crate::cli::view::{run_json, timeline as view};
+use crate::cli::visible;
 use crate::ids::RunId;
-use crate::journal::{Checkpoint, Journal, JournalError, Key, SqliteJournal, Stored};
-use crate::run::Record;
+use crate::journal::{Checkpoint, Journal, Key, SqliteJournal, Stored};
 use crate::timeline::{Entry, Timeline, entry};
 
 /// Shows a timeline.
@@ -40,15 +40,39 @@ fn checkpoint(setup: &Setup, journal: &mut SqliteJournal, run: &RunId, file: &Pa
     Ok(stored.last().map_or(0, |last| last.seq))
 }
 
-/// All of it for programs, with what it takes to verify it.
+/// All of it for programs, with what it takes to verify it. It is gone over twice, so that no more than some records are in
+/// memory: nothing is printed of what cannot be read, and what is broken is told first.
 fn whole(setup: &Setup, journal: &mut SqliteJournal, run: &RunId, until: Option<u64>) -> Result<Exit, Failure> {
-    let mut stored = journal.stored(run)?;
-    // What is exported is what is signed.
-    stored.retain(|stored| until.is_none_or(|until| stored.seq <= until));
-    let records = stored.iter().cloned().map(|stored| stored.read(run)).collect::<Result<Vec<Record>, JournalError>>();
-    let records = records.map_err(|error| Failure::from(error).naming(run))?;
-    let timeline = Timeline::of(run, &records);
-    setup.screen.json(&view::json(run, &timeline, &stored));
+    let mut timeline = Timeline::default();
+    let mut last = 0;
+    runs::each(journal, run, |record| {
+        // What is exported is what is signed.
+        let wanted = until.is_none_or(|until| record.seq <= until);
+        let goes_on = wanted && timeline.take(run, &record, entry);
+        timeline.entries.clear();
+        last = if goes_on { record.seq } else { last };
+        Ok(goes_on)
+    })?;
+    let screen = &setup.screen;
+    let head = visible::json(&view::head(run, &timeline));
+    screen.data(head.strip_suffix("]}").unwrap_or(&head));
+    let (mut again, mut started) = (Timeline::default(), None);
+    // What was written meanwhile is left for the next time.
+    runs::each_stored(journal, run, |stored| {
+        if stored.seq > last {
+            return Ok(false);
+        }
+        let record = stored.clone().read(run)?;
+        let first = started.is_none();
+        let started = *started.get_or_insert(record.time);
+        again.take(run, &record, entry);
+        for entry in again.entries.drain(..) {
+            let text = visible::json(&view::record(run, &entry, &stored, started));
+            screen.data(&if first { text } else { format!(",{text}") });
+        }
+        Ok(true)
+    })?;
+    screen.data("]}\n");
     match timeline.broken {
         Some(fault) => Err(fault.into()),
         None => Ok(Exit::Success),

@@ -11,6 +11,8 @@ pub use braked::braked_plan;
 pub use crowd::{crowd_plan, crowded, hosts, printed};
 pub use grouped::grouped_plan;
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::diagnostic::Span;
@@ -186,7 +188,7 @@ impl Story {
     pub fn with_plan(plan: Plan) -> Self {
         let event = Event::RunStarted {
             locks: plan.locks.clone(),
-            plan: Box::new(plan),
+            plan: Arc::new(plan),
             incident: Some("INC-7".to_owned()),
             format: 1,
             tool: "0.1.0".to_owned(),

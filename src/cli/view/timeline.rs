@@ -132,19 +132,29 @@ fn stream_lines(mark: &str, stream: &Stream, column: usize, most: usize) -> Vec<
 /// A timeline for programs, with all that it takes to verify it without the journal.
 pub fn json(run: &RunId, timeline: &Timeline, stored: &[Stored]) -> Value {
     let started = timeline.entries.first().map_or(Time(0), |entry| entry.time);
-    let record = |(entry, stored): (&Entry, &Stored)| {
-        let mut record = run_json::entry(run, entry, started);
-        if let Value::Object(fields) = &mut record {
-            fields.insert("chain".to_owned(), chain(stored));
-        }
-        record
-    };
+    let records = timeline.entries.iter().zip(stored).map(|(entry, stored)| record(run, entry, stored, started));
+    let mut whole = head(run, timeline);
+    whole["records"] = records.collect();
+    whole
+}
+
+/// One record of it.
+pub fn record(run: &RunId, entry: &Entry, stored: &Stored, started: Time) -> Value {
+    let mut record = run_json::entry(run, entry, started);
+    if let Value::Object(fields) = &mut record {
+        fields.insert("chain".to_owned(), chain(stored));
+    }
+    record
+}
+
+/// It without its records, which stand at its end: they may be more than fits into memory.
+pub fn head(run: &RunId, timeline: &Timeline) -> Value {
     json!({
         "v": 1, "type": "timeline", "run": run, "tool": env!("CARGO_PKG_VERSION"),
         "playbook_digest": timeline.state.as_ref().map(|state| &state.playbook().digest),
         "digest": timeline.state.as_ref().map(|state| &state.plan.digest),
         "broken": timeline.broken.as_ref().map(|fault| json!({ "seq": fault.seq, "why": fault.why })),
-        "records": timeline.entries.iter().zip(stored).map(record).collect::<Vec<_>>(),
+        "records": [],
     })
 }
 

@@ -31,7 +31,7 @@ impl SqliteJournal {
         if let Event::RunStarted { plan, .. } = &started {
             let inherited = over.map(|over| rows::to_json(&over.inherited)).transpose()?.map_or(0, |text| text.len());
             let length = rows::to_json(&started)?.len() + inherited;
-            self.set_aside(room::pages(plan, length), length as u64)?;
+            self.set_aside(room::pages(plan, length).all, length as u64)?;
         }
         let boot = self.boot.clone();
         self.write(|transaction| {

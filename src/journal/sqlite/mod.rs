@@ -13,6 +13,7 @@ mod verified;
 mod verify;
 mod writing;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row, params};
@@ -50,6 +51,8 @@ pub struct SqliteJournal {
     verified: Option<Verified>,
     /// What waits for the next write.
     postponed: Option<Postponed>,
+    /// What the runs need whose first records were read: those never change, and may be megabytes.
+    needs: BTreeMap<RunId, room::Need>,
     boot: String,
 }
 
@@ -104,6 +107,7 @@ impl SqliteJournal {
             seen_halt: None,
             verified: None,
             postponed: None,
+            needs: BTreeMap::new(),
             boot: boot::boot_id(),
         }
     }
@@ -136,9 +140,9 @@ impl SqliteJournal {
             let (seq, stored) = rows::record(row);
             stored.map_err(|wrong| format!("record {seq}: {wrong}"))
         };
-        let query = "SELECT * FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+        let query = format!("SELECT {} FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3", rows::RECORD);
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        self.list(query, &format!("run {run}"), read, params![run.as_str(), rows::signed(after), most])
+        self.list(&query, &format!("run {run}"), read, params![run.as_str(), rows::signed(after), most])
     }
 
     /// A number that changes when another connection has written.
@@ -149,10 +153,13 @@ impl SqliteJournal {
     }
 }
 
+#[cfg(test)]
+pub(super) use rows::READ;
+
 /// How many pages a run of a plan is reckoned to need.
 #[cfg(test)]
 pub(super) fn pages_for(plan: &crate::plan::Plan) -> u64 {
-    room::pages(plan, 0)
+    room::pages(plan, 0).all
 }
 
 fn exists(connection: &Connection, run: &RunId) -> rusqlite::Result<bool> {
@@ -290,12 +297,11 @@ impl Journal for SqliteJournal {
         at: Time,
     ) -> Result<(Lease, Vec<Record>), JournalError> {
         self.verify(run)?.sound(run)?;
-        let verified = self.verified.take();
         // A run that is under way goes on with what is there: to refuse it helps nobody. This also brings the log into the
         // file, and with it what a write that failed before may have left in memory alone.
         let _ = self.set_aside(0, 0);
         let boot = self.boot.clone();
-        let (lease, records) = self.write(|transaction| {
+        self.write(|transaction| {
             let (held, _) = rows::epoch(transaction, run)?;
             if held != expected {
                 return Err(JournalError::LeaseLost { run: run.clone(), ours: expected, held }.into());
@@ -307,10 +313,7 @@ impl Journal for SqliteJournal {
             rows::add(transaction, run, &batch)?;
             rows::put_lease(transaction, &lease, holder, &boot)?;
             Ok((lease, batch.records))
-        })?;
-        let changes = self.connection.total_changes();
-        self.verified = verified.and_then(|verified| verified.with(&records, changes));
-        Ok((lease, records))
+        })
     }
 
     fn lease(&mut self, run: &RunId) -> Result<LeaseInfo, JournalError> {
@@ -327,11 +330,6 @@ impl Journal for SqliteJournal {
     }
 
     fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError> {
-        if after == 0
-            && let Some(verified) = self.still_verified(run)?
-        {
-            return Ok(verified.records.clone());
-        }
         self.some_stored(run, after, usize::MAX)?.into_iter().map(|stored| stored.read(run)).collect()
     }
 
@@ -427,6 +425,13 @@ impl Journal for SqliteJournal {
     }
 
     fn verify(&mut self, run: &RunId) -> Result<Verification, JournalError> {
-        self.verify_run(run)
+        match self.still_verified(run)? {
+            Some(verification) => Ok(verification),
+            None => self.verify_run(run, &mut |_| {}),
+        }
+    }
+
+    fn go_over(&mut self, run: &RunId, take: &mut dyn FnMut(Record)) -> Result<Verification, JournalError> {
+        self.verify_run(run, take)
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! It must never fail a run that is under way: it is asked before the first change, and afterwards only for what is large.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -16,11 +17,12 @@ use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statvfs::statvfs;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::JournalError;
 use super::trouble::{Trouble, explain, is_busy};
 use super::{SqliteJournal, rows};
+use crate::ids::RunId;
 use crate::outcome::{CommandOutput, Report, Stream};
 use crate::plan::Plan;
 use crate::playbook::Step;
@@ -75,8 +77,31 @@ impl<T: Into<Trouble>> From<T> for NoRoom {
     }
 }
 
+/// How many pages a run needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Need {
+    /// For all of its records and its undo.
+    pub all: u64,
+    /// For the first record, which is there as soon as the run is.
+    first: u64,
+    /// For its undo and its end: however much it has written, this is still to come.
+    least: u64,
+}
+
+impl Need {
+    /// What is still needed behind so many records. To reckon anew what has been written would have whoever resumes a long run
+    /// write it a second time, as room, before anything else.
+    fn left(self, written: u64) -> u64 {
+        if written == 0 {
+            return self.all;
+        }
+        let taken = self.first + written.saturating_sub(1) * PAGES_A_RECORD;
+        self.all.saturating_sub(taken).max(self.least)
+    }
+}
+
 /// How many pages a run's records and its undo may need, `length` being that of its first record.
-pub(super) fn pages(plan: &Plan, length: usize) -> u64 {
+pub(super) fn pages(plan: &Plan, length: usize) -> Need {
     let book = &plan.playbook;
     // Each change is looked at once by all checks together; what they find is as long as there are checks.
     let look = if book.checks.is_empty() { 0 } else { 1 + book.checks.len() as u64 / CHECKS_A_RECORD };
@@ -87,7 +112,11 @@ pub(super) fn pages(plan: &Plan, length: usize) -> u64 {
     // The question names all targets; it may be asked twice, and each time as many people answer.
     let named = plan.targets.iter().map(String::len).sum::<usize>() as u64 / PAGE;
     let asked: u64 = approvals.map(|approval| 2 * (1 + named + u64::from(approval.min))).sum();
-    2 + length as u64 / PAGE + (RECORDS_A_RUN + look + steps + asked + book.budgets.len() as u64) * PAGES_A_RECORD
+    let undo = |step: &Step| 2 * u64::from(RunState::undo_parts(step)) + if step.effect.changes() { look } else { 0 };
+    let undone: u64 = book.steps.iter().map(|step| undo(step) * rounds(plan, step)).sum();
+    let first = 2 + length as u64 / PAGE;
+    let all = first + (RECORDS_A_RUN + look + steps + asked + book.budgets.len() as u64) * PAGES_A_RECORD;
+    Need { all, first, least: (RECORDS_A_RUN + look + undone) * PAGES_A_RECORD }
 }
 
 /// How often a step may run: once, or for each item; where the list of its `for_each` is not known yet, for as many as it
@@ -111,16 +140,28 @@ fn records_of(step: &Step) -> u64 {
 }
 
 /// How many pages all runs need that have not ended: those of a run that cannot be read are reckoned as if it were small.
-pub(super) fn pages_of_open_runs(connection: &Connection) -> Result<u64, Trouble> {
-    let mut statement = connection.prepare_cached(
-        "SELECT records.run AS run, event FROM records JOIN runs USING (run) WHERE seq = 1 AND verdict IS NULL",
-    )?;
-    let mut found = statement.query([])?;
+/// What was reckoned before is in `needs`: a first record never changes.
+pub(super) fn pages_of_open_runs(connection: &Connection, needs: &mut BTreeMap<RunId, Need>) -> Result<u64, Trouble> {
+    let mut open = connection.prepare_cached("SELECT run, head_seq FROM runs WHERE verdict IS NULL")?;
+    let mut first = connection.prepare_cached("SELECT event FROM records WHERE run = ?1 AND seq = 1")?;
+    let mut found = open.query([])?;
     let mut sum = 0;
     while let Some(row) = found.next()? {
-        let text: String = row.get("event").unwrap_or_default();
+        let run = rows::run_id(row).ok();
+        let written = row.get(1).map_or(0, |number: i64| u64::try_from(number).unwrap_or(0));
+        if let Some(need) = run.as_ref().and_then(|run| needs.get(run)) {
+            sum += need.left(written);
+            continue;
+        }
+        let name: rusqlite::types::Value = row.get(0)?;
+        let text: Option<String> = first.query_row([name], |row| row.get(0)).optional().unwrap_or_default();
+        let text = text.unwrap_or_default();
         sum += match serde_json::from_str(&text) {
-            Ok(Event::RunStarted { plan, .. }) => pages(&plan, text.len()),
+            Ok(Event::RunStarted { plan, .. }) => {
+                let need = pages(&plan, text.len());
+                needs.extend(run.map(|run| (run, need)));
+                need.left(written)
+            }
             _ => RECORDS_A_RUN * PAGES_A_RECORD,
         };
     }
@@ -156,7 +197,7 @@ impl SqliteJournal {
     /// Sets aside what the runs that have not ended may still need, `pages` more than that, and `more` bytes in the log.
     pub(super) fn set_aside(&mut self, pages: u64, more: u64) -> Result<(), JournalError> {
         self.writable()?;
-        let open = pages_of_open_runs(&self.connection).map_err(Trouble::read)?;
+        let open = pages_of_open_runs(&self.connection, &mut self.needs).map_err(Trouble::read)?;
         match set_aside(&self.connection, &self.path, open + pages, more) {
             Ok(()) => Ok(()),
             Err(NoRoom::Short(shortage)) => Err(self.too_little(&shortage)),

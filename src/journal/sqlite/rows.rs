@@ -12,22 +12,14 @@ use super::super::chain::{Batch, Head, Stored};
 use super::super::projection::Projection;
 use super::super::{Earlier, JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow, boot};
 use super::trouble::Trouble;
-use crate::ids::{Resource, RunId};
+use crate::ids::{Digest, Resource, RunId};
 use crate::run::{Holder, Time};
 
 /// What a row holds, or what is wrong with it.
 pub(super) type Read<T> = Result<T, String>;
 
 pub(super) fn optional_text(row: &Row<'_>, column: &str) -> Read<Option<String>> {
-    match row.get_ref(column) {
-        Ok(ValueRef::Null) => Ok(None),
-        Ok(ValueRef::Text(bytes)) => match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Some(text.to_owned())),
-            Err(_) => Err(format!("its `{column}` has bytes that are no text")),
-        },
-        Ok(_) => Err(format!("its `{column}` is no text")),
-        Err(error) => Err(format!("its `{column}` cannot be read: {error}")),
-    }
+    Ok(text_of(row.get_ref(column), column)?.map(str::to_owned))
 }
 
 pub(super) fn text(row: &Row<'_>, column: &str) -> Read<String> {
@@ -40,7 +32,7 @@ pub(super) fn integer(row: &Row<'_>, column: &str) -> Read<i64> {
 
 fn count(row: &Row<'_>, column: &str) -> Read<u64> {
     let number = integer(row, column)?;
-    u64::try_from(number).map_err(|_| format!("its `{column}` is negative: {number}"))
+    u64::try_from(number).map_err(|_| negative(column, number))
 }
 
 fn flag(row: &Row<'_>, column: &str) -> Read<bool> {
@@ -53,7 +45,7 @@ fn flag(row: &Row<'_>, column: &str) -> Read<bool> {
 
 fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> Read<T> {
     let text = text(row, column)?;
-    text.parse().map_err(|_| format!("its `{column}` cannot be understood: {text:?}"))
+    text.parse().map_err(|_| not_understood(column, &text))
 }
 
 fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Read<T> {
@@ -84,20 +76,66 @@ pub(super) fn run_id(row: &Row<'_>) -> Read<RunId> {
     parsed(row, "run")
 }
 
-/// A row of `records`: its number as it is, and what it holds.
+#[cfg(test)]
+thread_local! {
+    /// How many records this thread has read from files.
+    pub(in super::super) static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// The columns of a record, in the order in which `record` takes them: to look for each by its name costs more than to read it.
+pub(super) const RECORD: &str = "seq, time, epoch, actor, previous, hash, event";
+
+/// A row with the columns of `RECORD` first: its number as it is, and what it holds.
 pub(super) fn record(row: &Row<'_>) -> (i64, Read<Stored>) {
+    #[cfg(test)]
+    READ.with(|read| read.set(read.get() + 1));
     let read = || {
+        let seq = number_at(row, 0, "seq")?;
+        let time = Time(number_at(row, 1, "time")?);
+        let epoch = number_at(row, 2, "epoch")?;
+        let name = |place, column| -> Read<Digest> {
+            let text = text_at(row, place, column)?;
+            text.parse().map_err(|_| not_understood(column, text))
+        };
         Ok(Stored {
-            seq: count(row, "seq")?,
-            time: Time(integer(row, "time")?),
-            epoch: count(row, "epoch")?,
-            actor: text(row, "actor")?,
-            previous: parsed(row, "previous")?,
-            hash: parsed(row, "hash")?,
-            event: text(row, "event")?,
+            seq: u64::try_from(seq).map_err(|_| negative("seq", seq))?,
+            time,
+            epoch: u64::try_from(epoch).map_err(|_| negative("epoch", epoch))?,
+            actor: text_at(row, 3, "actor")?.to_owned(),
+            previous: name(4, "previous")?,
+            hash: name(5, "hash")?,
+            event: text_at(row, 6, "event")?.to_owned(),
         })
     };
-    (integer(row, "seq").unwrap_or(0), read())
+    (row.get(0).unwrap_or(0), read())
+}
+
+fn number_at(row: &Row<'_>, place: usize, column: &str) -> Read<i64> {
+    row.get(place).map_err(|_| format!("its `{column}` is no number"))
+}
+
+fn text_at<'r>(row: &'r Row<'_>, place: usize, column: &str) -> Read<&'r str> {
+    text_of(row.get_ref(place), column)?.ok_or_else(|| format!("its `{column}` is missing"))
+}
+
+fn text_of<'r>(value: rusqlite::Result<ValueRef<'r>>, column: &str) -> Read<Option<&'r str>> {
+    match value {
+        Ok(ValueRef::Null) => Ok(None),
+        Ok(ValueRef::Text(bytes)) => match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(format!("its `{column}` has bytes that are no text")),
+        },
+        Ok(_) => Err(format!("its `{column}` is no text")),
+        Err(error) => Err(format!("its `{column}` cannot be read: {error}")),
+    }
+}
+
+fn negative(column: &str, number: i64) -> String {
+    format!("its `{column}` is negative: {number}")
+}
+
+fn not_understood(column: &str, text: &str) -> String {
+    format!("its `{column}` cannot be understood: {text:?}")
 }
 
 /// A row of `runs`.
@@ -213,8 +251,9 @@ pub(super) fn held(connection: &Connection, lease: &Lease) -> Result<(), Trouble
 /// The runs which change something that began since then. One whose start cannot be read is not counted: it must not stop
 /// the others.
 pub(super) fn earlier(connection: &Connection, since: Time) -> Result<Vec<Earlier>, Trouble> {
-    let mut statement = connection
-        .prepare_cached("SELECT records.* FROM runs JOIN records USING (run) WHERE runs.started >= ?1 AND seq = 1")?;
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {RECORD}, run FROM runs JOIN records USING (run) WHERE runs.started >= ?1 AND seq = 1"
+    ))?;
     let mut found = statement.query([since.0])?;
     let mut list = Vec::new();
     while let Some(row) = found.next()? {

@@ -1,42 +1,31 @@
-//! What was verified last, so that whoever takes a run up does not read and reckon all of its records four times. It counts
-//! only as long as nobody has written to the file since: SQLite says so.
+//! What was verified last, so that whoever takes a run up does not read and reckon all of its records several times. It counts
+//! only as long as nobody has written to the file since: SQLite says so. It must never keep records: they may be large.
+
+use std::sync::Arc;
 
 use super::super::{JournalError, Verification};
 use super::trouble::explain;
-use super::{SqliteJournal, verify};
+use super::{SqliteJournal, room, verify};
 use crate::ids::RunId;
-use crate::run::Record;
+use crate::run::{Event, Record};
 
 /// A state of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Version {
+struct Version {
     /// Moves with what others write.
-    pub(super) theirs: i64,
+    theirs: i64,
     /// Moves with what is written here.
-    pub(super) ours: u64,
+    ours: u64,
 }
 
-/// A run whose records fit: as long as nobody has written, they need not be read and reckoned again.
+/// A run that was verified.
 #[derive(Debug)]
 pub(super) struct Verified {
     run: RunId,
-    /// The state of the file in which it was verified.
+    /// The state of the file in which it was.
     version: Version,
-    /// What was found; nothing where its newest records were written here since.
-    verification: Option<Verification>,
-    pub(super) records: Vec<Record>,
-}
-
-impl Verified {
-    /// The same run with what was written behind it, where that follows on it.
-    pub(super) fn with(mut self, more: &[Record], changes: u64) -> Option<Self> {
-        let follows = self.records.last().zip(more.first()).is_some_and(|(last, next)| next.previous == last.hash);
-        self.records.extend_from_slice(more);
-        self.verification = None;
-        // What others wrote meanwhile is still seen.
-        self.version.ours = changes;
-        follows.then_some(self)
-    }
+    /// What was found.
+    verification: Verification,
 }
 
 impl SqliteJournal {
@@ -44,25 +33,37 @@ impl SqliteJournal {
         Ok(Version { theirs: self.version()?, ours: self.connection.total_changes() })
     }
 
-    /// The run that was verified last, where it is this one and nobody has written since.
-    pub(super) fn still_verified(&self, run: &RunId) -> Result<Option<&Verified>, JournalError> {
+    /// What was found when this run was verified last, where nobody has written since.
+    pub(super) fn still_verified(&self, run: &RunId) -> Result<Option<Verification>, JournalError> {
         let Some(verified) = self.verified.as_ref().filter(|verified| &verified.run == run) else { return Ok(None) };
-        Ok((verified.version == self.written()?).then_some(verified))
+        Ok((verified.version == self.written()?).then(|| verified.verification.clone()))
     }
 
-    /// Verifies a run, or says again what was found where nobody has written since.
-    pub(super) fn verify_run(&mut self, run: &RunId) -> Result<Verification, JournalError> {
+    /// Verifies a run and hands on its records.
+    pub(super) fn verify_run(
+        &mut self,
+        run: &RunId,
+        take: &mut dyn FnMut(Record),
+    ) -> Result<Verification, JournalError> {
         // Read before the records: what is written in between is found the next time.
         let version = self.written()?;
-        if let Some(Verified { verification: Some(verification), .. }) = self.still_verified(run)? {
-            return Ok(verification.clone());
-        }
-        let (verification, records) = verify::look(&mut self.connection, run, &self.boot)
+        let mut plan = None;
+        let mut first = 0;
+        let verification = verify::look(&mut self.connection, run, &self.boot, &mut |record, length| {
+            if let Event::RunStarted { plan: started, .. } = &record.event {
+                (plan, first) = (Some(Arc::clone(started)), length);
+            }
+            take(record);
+        });
+        let verification = verification
             .map_err(|error| explain("read", &error))?
             .ok_or_else(|| JournalError::NoSuchRun(run.clone()))?;
-        let verified =
-            |records| Verified { run: run.clone(), version, verification: Some(verification.clone()), records };
-        self.verified = records.map(verified);
+        self.verified = None;
+        // What does not fit is looked at anew each time.
+        if verification.broken.is_none() {
+            self.needs.extend(plan.map(|plan| (run.clone(), room::pages(&plan, first))));
+            self.verified = Some(Verified { run: run.clone(), version, verification: verification.clone() });
+        }
         Ok(verification)
     }
 }

@@ -1,6 +1,11 @@
-//! What verifying reads of the file: a run's records, and what is kept beside them.
+//! What verifying reads of the file: a run's records, and what is kept beside them. Records are read, reckoned and handed on
+//! some at a time: it must never hold all that a thousand hosts printed.
 
-use rusqlite::{Connection, OptionalExtension as _};
+use std::collections::BTreeMap;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::{Connection, OptionalExtension as _, Rows};
 
 use super::super::audit::{Audit, Kept, Looked};
 use super::super::chain::Stored;
@@ -10,68 +15,150 @@ use super::{exists, rows};
 use crate::ids::RunId;
 use crate::run::Record;
 
-/// So many records are in memory as text at the same time.
-const AT_ONCE: usize = 8192;
-/// Fewer than these are not worth a thread.
-const FEW: usize = 256;
+/// So many records, or so much text of them, are one piece of work.
+const PIECE_ROWS: usize = 256;
+const PIECE_BYTES: usize = 256 * 1024;
+/// So many pieces are in memory at the same time.
+const PIECES: usize = 24;
 const MOST_THREADS: usize = 4;
 
-/// Goes through a run's records; nothing where there is no trace of it. The records too, where all of them fit.
+/// A record as it was read, or why it is none.
+type Row = (i64, Read<Stored>);
+/// The same with what is reckoned of it, and how long its event is.
+type Seen = (i64, usize, Read<Looked>);
+
+/// Goes through a run's records and hands on those that fit, each with the length of its text; nothing where there is no trace
+/// of the run.
 pub(super) fn look(
     connection: &mut Connection,
     run: &RunId,
     boot: &str,
-) -> rusqlite::Result<Option<(Verification, Option<Vec<Record>>)>> {
+    take: &mut dyn FnMut(Record, usize),
+) -> rusqlite::Result<Option<Verification>> {
     // One snapshot: a runner may be writing.
     let transaction = connection.savepoint()?;
     let known = exists(&transaction, run)?;
-    let mut audit = Audit::keeping(run);
+    let mut audit = Audit::new(run);
     let mut found = known;
     {
-        let mut statement = transaction.prepare_cached("SELECT * FROM records WHERE run = ?1 ORDER BY seq")?;
+        let query = format!("SELECT {} FROM records WHERE run = ?1 ORDER BY seq", rows::RECORD);
+        let mut statement = transaction.prepare_cached(&query)?;
         let mut records = statement.query([run.as_str()])?;
-        loop {
-            let mut some = Vec::new();
-            while some.len() < AT_ONCE
-                && let Some(row) = records.next()?
-            {
-                some.push(rows::record(row));
-            }
-            if some.is_empty() {
-                break;
-            }
+        let mut see = |(seq, length, looked): Seen| {
             found = true;
-            look_at(run, some).into_iter().for_each(|(seq, looked)| audit.record(seq, looked));
+            if let Some(record) = audit.record(seq, looked) {
+                take(record, length);
+            }
+        };
+        let (first, more) = piece(&mut records)?;
+        if more {
+            side_by_side(run, first, &mut records, &mut see)?;
+        } else {
+            first.into_iter().map(|row| look_at(run, row)).for_each(see);
         }
     }
     let kept = kept(&transaction, run, boot)?;
-    let records = audit.take_kept();
-    let verification = audit.finish(kept);
-    let records = records.filter(|_| verification.broken.is_none());
-    Ok(found.then_some((verification, records)))
+    Ok(found.then(|| audit.finish(kept)))
 }
 
-/// Reckons hashes and reads events, on as many processors as there are: who resumes a long run waits for this.
-fn look_at(run: &RunId, some: Vec<(i64, Read<Stored>)>) -> Vec<(i64, Read<Looked>)> {
-    let look = |(seq, stored): (i64, Read<Stored>)| (seq, stored.map(|stored| Looked::at(run, stored)));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-    if some.len() < FEW || threads == 1 {
-        return some.into_iter().map(look).collect();
+/// The next records, and whether there may be more of them.
+fn piece(records: &mut Rows<'_>) -> rusqlite::Result<(Vec<Row>, bool)> {
+    let (mut some, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = records.next()? {
+        let row = rows::record(row);
+        bytes += row.1.as_ref().map_or(0, |stored| stored.event.len());
+        some.push(row);
+        if some.len() >= PIECE_ROWS || bytes >= PIECE_BYTES {
+            return Ok((some, true));
+        }
     }
-    let share = some.len().div_ceil(threads);
-    let mut rest = some.into_iter();
-    let shares: Vec<Vec<_>> = (0..threads).map(|_| rest.by_ref().take(share).collect()).collect();
+    Ok((some, false))
+}
+
+/// Reckons a record's hash and reads its event.
+fn look_at(run: &RunId, (seq, stored): Row) -> Seen {
+    let length = stored.as_ref().map_or(0, |stored| stored.event.len());
+    (seq, length, stored.map(|stored| Looked::at(run, stored)))
+}
+
+/// Reckons on as many processors as there are while this one reads and hands on: who resumes a long run waits for it.
+fn side_by_side(
+    run: &RunId,
+    first: Vec<Row>,
+    records: &mut Rows<'_>,
+    see: &mut dyn FnMut(Seen),
+) -> rusqlite::Result<()> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    let (work, queue) = mpsc::channel::<(usize, Vec<Row>)>();
+    let (done, looked) = mpsc::channel::<(usize, Vec<Seen>)>();
+    let queue = Mutex::new(queue);
     std::thread::scope(|scope| {
-        let all: Vec<_> = shares
-            .into_iter()
-            .map(|share| {
-                let seqs: Vec<i64> = share.iter().map(|(seq, _)| *seq).collect();
-                (seqs, scope.spawn(move || share.into_iter().map(look).collect::<Vec<_>>()))
+        let helpers: Vec<_> = (0..threads)
+            .map(|_| {
+                let (queue, done) = (&queue, done.clone());
+                scope.spawn(move || help(run, queue, &done))
             })
             .collect();
-        let failed = |seqs: Vec<i64>| seqs.into_iter().map(|seq| (seq, Err("it could not be looked at".to_owned())));
-        all.into_iter().flat_map(|(seqs, thread)| thread.join().unwrap_or_else(|_| failed(seqs).collect())).collect()
+        drop(done);
+        let read = hand_on(first, records, work, &looked, see);
+        // One that failed has left its piece out, and that shows as records that are missing.
+        helpers.into_iter().for_each(|helper| drop(helper.join()));
+        read
     })
+}
+
+/// Takes pieces as long as there are some.
+fn help(run: &RunId, queue: &Mutex<Receiver<(usize, Vec<Row>)>>, done: &Sender<(usize, Vec<Seen>)>) {
+    loop {
+        let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok((number, rows)) = next else { return };
+        if done.send((number, rows.into_iter().map(|row| look_at(run, row)).collect())).is_err() {
+            return;
+        }
+    }
+}
+
+/// Reads pieces ahead of what is reckoned, and hands them on in their order.
+fn hand_on(
+    first: Vec<Row>,
+    records: &mut Rows<'_>,
+    work: Sender<(usize, Vec<Row>)>,
+    looked: &Receiver<(usize, Vec<Seen>)>,
+    see: &mut dyn FnMut(Seen),
+) -> rusqlite::Result<()> {
+    let (mut sent, mut seen, mut next) = (0, 0, Some(first));
+    let mut work = Some(work);
+    let mut ahead: BTreeMap<usize, Vec<Seen>> = BTreeMap::new();
+    loop {
+        match next.take() {
+            Some(piece) => {
+                // Nobody takes it only where all helpers have failed: then it is missing below.
+                let _ = work.as_ref().map(|work| work.send((sent, piece)));
+                sent += 1;
+            }
+            None => work = None,
+        }
+        // Whatever is there now; and where nothing more can be read ahead, it is waited for.
+        while seen < sent {
+            let waits = work.is_none() || sent - seen >= PIECES;
+            let got = if waits { looked.recv().ok() } else { looked.try_recv().ok() };
+            match got {
+                Some((number, piece)) => ahead.insert(number, piece),
+                None => break,
+            };
+            while let Some(piece) = ahead.remove(&seen) {
+                piece.into_iter().for_each(&mut *see);
+                seen += 1;
+            }
+        }
+        if work.is_none() {
+            // What a helper has left out comes before what was kept back for it.
+            ahead.into_values().flatten().for_each(see);
+            return Ok(());
+        }
+        let (piece, more) = piece(records)?;
+        next = (more || !piece.is_empty()).then_some(piece);
+    }
 }
 
 fn kept(connection: &Connection, run: &RunId, boot: &str) -> rusqlite::Result<Kept> {

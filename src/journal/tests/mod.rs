@@ -7,6 +7,7 @@ mod halt;
 mod kill;
 mod power;
 mod random;
+mod reading;
 mod room;
 mod sqlite;
 mod tamper;
@@ -46,7 +47,7 @@ fn started(locks: &[&str]) -> Event {
         "steps": [], "digest": digest, "facts_digest": digest,
     });
     Event::RunStarted {
-        plan: Box::new(serde_json::from_value(plan).unwrap()),
+        plan: std::sync::Arc::new(serde_json::from_value(plan).unwrap()),
         locks: locks.iter().map(|lock| lock.parse().unwrap()).collect(),
         incident: Some("INC-7".to_owned()),
         format: 1,

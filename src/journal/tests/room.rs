@@ -22,7 +22,7 @@ fn of_steps(number: usize) -> Event {
     let Event::RunStarted { mut plan, locks, incident, format, tool, overrides, approved } = started(&["db/a"]) else {
         unreachable!()
     };
-    plan.playbook = playbook;
+    std::sync::Arc::make_mut(&mut plan).playbook = playbook;
     Event::RunStarted { plan, locks, incident, format, tool, overrides, approved }
 }
 
@@ -107,6 +107,27 @@ fn a_process_that_takes_over_on_a_full_disk_finds_the_room() {
 }
 
 #[test]
+fn who_takes_a_long_run_sets_nothing_aside_for_what_it_has_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = SqliteJournal::open(folder.path()).unwrap();
+    let lease = begin_steps(&mut journal, "r1", 60).unwrap();
+    for step in 0..60 {
+        let task = Task::of(&format!("step{step}").parse().unwrap());
+        append(&mut journal, &lease, intent(&task)).unwrap();
+        append(&mut journal, &lease, outcome(&task, 100)).unwrap();
+    }
+    let mut journal = SqliteJournal::open(folder.path()).unwrap();
+    let free = |journal: &SqliteJournal| -> i64 {
+        journal.connection.query_row("PRAGMA freelist_count", [], |row| row.get(0)).unwrap()
+    };
+    let before = free(&journal);
+    journal.take(&run("r1"), 1, &holder(2), LeaseReason::Resume, "bob", Time(3)).unwrap();
+    assert!(free(&journal) <= before, "{} pages were free, and now {}", before, free(&journal));
+    // What its undo needs is there: two records a step, of two pages each.
+    assert!(free(&journal) >= 60 * 4, "{}", free(&journal));
+}
+
+#[test]
 fn without_it_a_full_disk_stops_the_run() {
     let Some(disk) = Disk::in_memory(32 * 1024) else { return };
     let mut journal = SqliteJournal::open(&disk.path("state")).unwrap();
@@ -161,7 +182,7 @@ fn several_runs_have_room_for_each() {
 fn looks_and_approvals_have_room_as_well() {
     let Event::RunStarted { plan, .. } = of_steps(10) else { unreachable!() };
     let plain = super::super::sqlite::pages_for(&plan);
-    let mut braked = *plan;
+    let mut braked = std::sync::Arc::unwrap_or_clone(plan);
     let step = braked.playbook.steps[0].clone();
     let expression = crate::playbook::Expression { source: "true".to_owned(), span: step.span };
     let kind = crate::playbook::CheckKind::Always;
