@@ -66,16 +66,16 @@ async fn whoever_a_look_leaves_behind_is_not_heard_in_the_next() {
     let sshd = sshd();
     let (context, _) = context(sshd.folder.path(), sshd.inventory());
     let (go, ended) = (sshd.at("go"), sshd.at("ended"));
-    let waits = format!("(until [ -e {} ]; do sleep 0.01; done; echo late) &", go.display());
+    let waits = format!("(until [ -e {} ]; do sleep 0.01; done) &", go.display());
     let text = format!("{waits} echo $PPID >{0}.new; mv {0}.new {0}; echo now", ended.display());
     let heard = std::thread::spawn(move || {
         let limit: u32 = until("its end", || std::fs::read_to_string(&ended).ok()).trim().parse().unwrap();
         until("its end", || (!super::runs(limit)).then_some(()));
         std::fs::write(go, "").unwrap();
     });
-    // As long as somebody may write there it has not ended.
+    // As long as somebody may write there it has not ended, and its shell gets nothing more to do.
     let first = look(&context, &script(Some("db1"), &text), LONG).await.unwrap();
-    assert_eq!(first.output.stdout.text, "now\nlate\n");
+    assert_eq!(first.output.stdout.text, "now\n");
     heard.join().unwrap();
     let next = look(&context, &script(Some("db1"), "echo next"), LONG).await.unwrap();
     assert_eq!(next.output.stdout.text, "next\n");
