@@ -7,6 +7,8 @@ mod local;
 #[cfg(feature = "ssh")]
 mod remote;
 #[cfg(feature = "ssh")]
+mod shells;
+#[cfg(feature = "ssh")]
 pub mod sshd;
 
 use std::path::Path;

@@ -83,6 +83,8 @@ pub(super) struct Connection {
     pub(super) session: Session,
     socket: OwnedFd,
     alive: bool,
+    /// A shell on the host that waits for its next program.
+    pub(super) shell: Option<Channel>,
 }
 
 impl Connection {
@@ -141,7 +143,7 @@ impl Connection {
         let file = host.known_hosts.clone().unwrap_or_else(|| PathBuf::from("~/.ssh/known_hosts"));
         let pinned = known_hosts::pinned(&session, &at_home(&file), &host.address, host.port).map_err(failed)?;
         pinned.prefer(&session).map_err(|error| failed(error.to_string()))?;
-        let mut connection = Self { session, socket, alive: false };
+        let mut connection = Self { session, socket, alive: false, shell: None };
         connection.shake_hands(patience)?;
         pinned.check(&connection.session).map_err(failed)?;
         connection.log_in(host, password, patience)?;

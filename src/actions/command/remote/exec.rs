@@ -1,4 +1,6 @@
-//! One program on one host: sent whole, its output read as it comes.
+//! One program on one host: sent whole, its output read as it comes. A shell that only looked is kept with its connection, as
+//! starting one costs its host more than most looks do; the next program is called only once that shell has said that it is
+//! there and has read all of it, so that a connection which died meanwhile has certainly started nothing.
 
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
@@ -8,8 +10,10 @@ use std::time::{Duration, Instant};
 use ssh2::Channel;
 
 use super::connection::{Connection, Interrupted, Patience, again};
+use super::ends::Ends;
 use super::passwords::Reach;
-use super::{patience, pool, programs};
+use super::programs::{CALL, Program};
+use super::{patience, pool};
 
 /// How long a host may take to take a program, and to say goodbye.
 const BRIEF: Duration = Duration::from_secs(10);
@@ -44,7 +48,7 @@ type Sink<'a> = &'a mut dyn FnMut(bool, &[u8]);
 pub(super) fn run(
     reach: &Reach,
     host: &str,
-    program: &str,
+    program: &Program,
     behind: Behind,
     limit: Duration,
     given_up: &Arc<AtomicBool>,
@@ -52,8 +56,9 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let (mut connection, channel) = sent(reach, host, program, given_up)?;
     let patience = patience(limit, given_up);
-    match finish(&mut connection, channel, behind, &patience, sink) {
-        Ok(()) => {
+    match finish(&mut connection, channel, program, behind, &patience, sink) {
+        Ok(shell) => {
+            connection.shell = shell;
             pool::give_back(&reach.inventory, host, connection);
             Ok(())
         }
@@ -71,7 +76,7 @@ pub(super) fn run(
 fn sent(
     reach: &Reach,
     host: &str,
-    program: &str,
+    program: &Program,
     given_up: &Arc<AtomicBool>,
 ) -> Result<(Connection, Channel), Failure> {
     while let Some(mut kept) = pool::take(&reach.inventory, host) {
@@ -109,33 +114,72 @@ impl From<Interrupted> for Unsent {
     }
 }
 
-/// Opens a channel and sends a program, whole.
-fn send(connection: &mut Connection, program: &str, patience: &Patience) -> Result<Channel, Unsent> {
+/// Sends a program, whole: to the shell that was kept, or to a new one.
+fn send(connection: &mut Connection, program: &Program, patience: &Patience) -> Result<Channel, Unsent> {
+    if let Some(mut shell) = connection.shell.take() {
+        match wake(connection, &mut shell, program, patience) {
+            Ok(()) => {
+                write(connection, &mut shell, CALL, patience)?;
+                return Ok(shell);
+            }
+            // It has ended, and the connection may be as good as ever.
+            Err(Interrupted::Failed(why)) => tracing::debug!(why, "the shell that was kept is gone"),
+            Err(interrupted) => return Err(interrupted.into()),
+        }
+    }
     let mut channel = connection.channel(patience)?;
     connection.patiently(patience, |_| channel.exec("/bin/sh -s"))?;
-    let mut left = program.as_bytes();
+    write(connection, &mut channel, &program.text, patience)?;
+    Ok(channel)
+}
+
+/// Sends all but the call to a shell that was kept, and waits until it says that it has read that.
+fn wake(
+    connection: &mut Connection,
+    shell: &mut Channel,
+    program: &Program,
+    patience: &Patience,
+) -> Result<(), Interrupted> {
+    let (asked, answer) = program.awake();
+    let text = format!("{}{asked}", program.body());
+    write(connection, shell, &text, patience).map_err(|unsent| unsent.why)?;
+    let mut said = Vec::new();
+    let mut buffer = [0; 1024];
+    // Whatever stands before it is of nobody who is still heard.
+    while !said.ends_with(answer.as_bytes()) {
+        match again(shell.read(&mut buffer)).map_err(|error| Interrupted::Failed(error.to_string()))? {
+            Some(length) if length > 0 => said.extend_from_slice(buffer.get(..length).unwrap_or_default()),
+            _ if shell.eof() => return Err(Interrupted::Failed("it has ended".to_owned())),
+            _ => connection.wait(patience)?,
+        }
+    }
+    Ok(())
+}
+
+/// Sends a text that ends with the call, or stands before it.
+fn write(connection: &Connection, channel: &mut Channel, text: &str, patience: &Patience) -> Result<(), Unsent> {
+    let mut left = text.as_bytes();
     while !left.is_empty() {
-        let may_run = left.len() < programs::CALL.len();
+        let may_run = text.ends_with(CALL) && left.len() < CALL.len();
         match again(channel.write(left)) {
             Ok(Some(length)) => left = left.get(length..).unwrap_or_default(),
             Ok(None) => connection.wait(patience).map_err(|why| Unsent { why, may_run })?,
             Err(error) => return Err(Unsent { why: Interrupted::Failed(error.to_string()), may_run }),
         }
     }
-    Ok(channel)
+    Ok(())
 }
 
-/// Reads until the end.
+/// Reads until the end: of the program, where its shell waits for the next one, and is given back; else of that shell.
 fn finish(
     connection: &mut Connection,
     mut channel: Channel,
+    program: &Program,
     behind: Behind,
     patience: &Patience,
     sink: Sink<'_>,
-) -> Result<(), Interrupted> {
-    if behind == Behind::Nothing {
-        connection.patiently(patience, |_| channel.send_eof())?;
-    }
+) -> Result<Option<Channel>, Interrupted> {
+    let mut ends = Ends::of(&program.end());
     let mut told = Instant::now();
     let mut buffer = vec![0; 16 * 1024];
     loop {
@@ -144,8 +188,11 @@ fn finish(
             let read = again(channel.stream(i32::from(is_stderr)).read(&mut buffer));
             if let Some(length) = read.map_err(|error| Interrupted::Failed(error.to_string()))? {
                 moved |= length > 0;
-                sink(is_stderr, buffer.get(..length).unwrap_or_default());
+                ends.push(is_stderr, buffer.get(..length).unwrap_or_default(), sink);
             }
+        }
+        if ends.both_seen() {
+            return Ok(Some(channel));
         }
         if channel.eof() {
             break;
@@ -160,8 +207,10 @@ fn finish(
             let _ = again(channel.write(b"\n"));
         }
     }
+    ends.finish(sink);
     // What the exit code was, the program's own last line says: libssh2 takes one that never came for 0.
     let brief = patience.at_most(BRIEF);
     connection.patiently(&brief, |_| channel.close())?;
-    connection.patiently(&brief, |_| channel.wait_close())
+    connection.patiently(&brief, |_| channel.wait_close())?;
+    Ok(None)
 }

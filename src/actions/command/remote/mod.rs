@@ -4,6 +4,7 @@
 
 mod answer;
 mod connection;
+mod ends;
 mod exec;
 mod key;
 mod known_hosts;
@@ -166,7 +167,7 @@ async fn ask(
     context: &Context,
     host: &str,
     marker: String,
-    program: String,
+    program: programs::Program,
     behind: Behind,
     limit: Duration,
 ) -> Result<Recalled, Failure> {

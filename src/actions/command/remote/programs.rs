@@ -11,22 +11,47 @@ static PRESENT: LazyLock<String> = LazyLock::new(|| bare(include_str!("present.s
 static SPOOL: LazyLock<String> = LazyLock::new(|| bare(include_str!("spool.sh")));
 
 /// The last line of each program, which runs it. What the runner sends behind it is descriptor 3, and nothing of that is
-/// ever taken for a command.
-pub(super) const CALL: &str = "{ playbook_remote 3<&0 </dev/null; exit; }\n";
+/// ever taken for a command. Where the program succeeds its shell says so in both streams, and waits for the next one.
+pub(super) const CALL: &str =
+    "{ playbook_remote 3<&0 </dev/null && echo \"$our_marker.\" && echo \"$our_marker.\" >&2 || exit; }\n";
+
+/// A program for a host's shell.
+pub(super) struct Program {
+    /// All of it; the last line is the call.
+    pub(super) text: String,
+    marker: String,
+}
+
+impl Program {
+    /// All but the call: a shell that gets it runs nothing of it.
+    pub(super) fn body(&self) -> &str {
+        self.text.strip_suffix(CALL).unwrap_or_default()
+    }
+
+    /// What a shell says behind this, and what it says then: that it has read all before it.
+    pub(super) fn awake(&self) -> (String, String) {
+        (format!("echo {}!\n", self.marker), format!("{}!\n", self.marker))
+    }
+
+    /// What stands in both streams behind all that it printed, where its shell waits for the next one.
+    pub(super) fn end(&self) -> String {
+        format!("{}.\n", self.marker)
+    }
+}
 
 /// How much longer ago than it is said a command may have been sent: times are kept in whole seconds there.
 const MARGIN: Duration = Duration::from_secs(2);
 
 /// A program that looks.
-pub(super) fn look(command: &Command, marker: &str, timeout: Duration) -> Result<String, CommandError> {
+pub(super) fn look(command: &Command, marker: &str, timeout: Duration) -> Result<Program, CommandError> {
     // We give up first; the host's own limit is for a connection that is lost.
     let limit = (whole_seconds(timeout) + 1).to_string();
-    assemble(&[("marker", marker), ("limit", &limit)], Some(command), &LOOK)
+    assemble(marker, &[("limit", &limit)], Some(command), &LOOK)
 }
 
 /// A program that looks whether a program is there.
-pub(super) fn present(wanted: &str, marker: &str) -> Result<String, CommandError> {
-    assemble(&[("marker", marker), ("wanted", wanted)], None, &PRESENT)
+pub(super) fn present(wanted: &str, marker: &str) -> Result<Program, CommandError> {
+    assemble(marker, &[("wanted", wanted)], None, &PRESENT)
 }
 
 /// A program that starts a command under the recorder, or attaches to it.
@@ -36,32 +61,36 @@ pub(super) fn change(
     key: &str,
     timeout: Duration,
     kill_on_timeout: bool,
-) -> Result<String, CommandError> {
+) -> Result<Program, CommandError> {
     let limit = if kill_on_timeout { whole_seconds(timeout).to_string() } else { String::new() };
     let wait = (whole_seconds(timeout) + 10).to_string();
-    let values =
-        [("mode", "change"), ("marker", marker), ("key", key), ("limit", &limit), ("wait", &wait), ("age", "")];
-    spool(&values, Some(command))
+    let values = [("mode", "change"), ("key", key), ("limit", &limit), ("wait", &wait), ("age", "")];
+    spool(marker, &values, Some(command))
 }
 
 /// A program that asks what became of a command, which was sent so long ago, where that is known.
-pub(super) fn recall(marker: &str, key: &str, wait: Duration, age: Option<Duration>) -> Result<String, CommandError> {
+pub(super) fn recall(marker: &str, key: &str, wait: Duration, age: Option<Duration>) -> Result<Program, CommandError> {
     let wait = wait.as_secs().to_string();
     let age = age.map(|age| whole_seconds(age + MARGIN).to_string()).unwrap_or_default();
-    let values = [("mode", "recall"), ("marker", marker), ("key", key), ("limit", ""), ("wait", &wait), ("age", &age)];
-    spool(&values, None)
+    let values = [("mode", "recall"), ("key", key), ("limit", ""), ("wait", &wait), ("age", &age)];
+    spool(marker, &values, None)
 }
 
-fn spool(values: &[(&str, &str)], command: Option<&Command>) -> Result<String, CommandError> {
+fn spool(marker: &str, values: &[(&str, &str)], command: Option<&Command>) -> Result<Program, CommandError> {
     // By days, so that old output is looked for once a day, and not with every command.
     let day = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs() / 86_400;
     let day = day.to_string();
     let values: Vec<(&str, &str)> = values.iter().copied().chain([("day", day.as_str())]).collect();
-    assemble(&values, command, &SPOOL)
+    assemble(marker, &values, command, &SPOOL)
 }
 
 /// One function that is called at the very end: a host that gets only a part of it, as the connection broke, runs nothing.
-fn assemble(values: &[(&str, &str)], command: Option<&Command>, text: &str) -> Result<String, CommandError> {
+fn assemble(
+    marker: &str,
+    values: &[(&str, &str)],
+    command: Option<&Command>,
+    text: &str,
+) -> Result<Program, CommandError> {
     let mut whole = String::new();
     let own = match command {
         Some(command) if !is_plain(command) => program(command)?,
@@ -73,13 +102,14 @@ fn assemble(values: &[(&str, &str)], command: Option<&Command>, text: &str) -> R
     };
     whole.push_str("playbook_remote() {\n");
     let become_user = command.and_then(|command| command.become_user.as_deref()).unwrap_or_default();
-    for (name, value) in values.iter().copied().chain([("become", become_user), ("program", own.as_str())]) {
+    let own = [("marker", marker), ("become", become_user), ("program", own.as_str())];
+    for (name, value) in values.iter().copied().chain(own) {
         whole.push_str(&format!("our_{name}={}\n", quote(value)?));
     }
     whole.push_str(text);
     whole.push_str("}\n");
     whole.push_str(CALL);
-    Ok(whole)
+    Ok(Program { text: whole, marker: marker.to_owned() })
 }
 
 /// Whether a command can be begun by the very shell that reads the program, which saves one. Another user's cannot, nor one
@@ -139,15 +169,17 @@ mod tests {
             recall("m", "k", minute, None).unwrap(),
         ];
         for program in programs {
-            let last = program.len() - CALL.len();
+            let (text, last) = (program.text.as_bytes(), program.body().len());
+            assert_eq!(last + CALL.len(), text.len());
             // Each place near the call, and some before it.
-            for length in (0..last).step_by(97).chain(last - 3..program.len() - 2) {
-                assert_eq!(printed(&program.as_bytes()[..length], folder.path()), "", "{:?}", &program[..length]);
+            for length in (0..last).step_by(97).chain(last - 3..text.len() - 2) {
+                assert_eq!(printed(&text[..length], folder.path()), "", "{:?}", &program.text[..length]);
             }
         }
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-        let whole = printed(look(&command(), "m", minute).unwrap().as_bytes(), folder.path());
-        assert_eq!(whole, "m\nit's # no comment\nm 0\n");
+        let look = look(&command(), "m", minute).unwrap();
+        let whole = printed(look.text.as_bytes(), folder.path());
+        assert_eq!(whole, "m\nit's # no comment\nm 0\nm.\n");
     }
 
     #[test]
@@ -155,7 +187,8 @@ mod tests {
         let mut shown = command();
         shown.work = Work::Argv(["printenv", "LINES"].map(str::to_owned).to_vec());
         let program = look(&shown, "m", Duration::from_secs(60)).unwrap();
-        assert_eq!(printed(program.as_bytes(), std::path::Path::new("/")), "m\none\n# two\n  three\nm 0\n");
+        let printed = printed(program.text.as_bytes(), std::path::Path::new("/"));
+        assert_eq!(printed, "m\none\n# two\n  three\nm 0\nm.\n");
         assert!(!LOOK.contains('#') && LOOK.len() < include_str!("look.sh").len());
     }
 }

@@ -2,7 +2,7 @@
 # our_marker, our_mode (change or recall), our_key, our_day, our_become, our_limit, our_wait, our_age, and either our_program,
 # which a shell of its own reads, or `playbook_main`, which becomes the command behind the words that it is given. All names
 # begin with `our_`, as the command must find the variables of its own environment unchanged. Descriptor 3 is what the runner
-# sends.
+# sends. It never succeeds: what a command has changed may decide what a new shell finds, so no program comes after this one.
 # What it answers after the marker: `o N` or `e N` and N bytes that were printed; at the end `=` and the status with the
 # kept output, or `! WORD` and text.
 #
@@ -325,3 +325,4 @@ elif [ -n "$our_folder" ] && [ -d "$our_folder" ]; then
 else
     printf '! refused\nno folder for the recorder can be made, neither %s nor %s' "$our_home/$our_key" "$our_base"
 fi
+return 1
