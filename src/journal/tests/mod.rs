@@ -5,6 +5,7 @@ mod contract;
 mod disk;
 mod halt;
 mod kill;
+mod postponed;
 mod power;
 mod random;
 mod reading;

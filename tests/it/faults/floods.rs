@@ -1,7 +1,6 @@
 //! Steps that print very much, and one very long line: the memory of the runner and of the recorder stays bounded, and the
 //! byte count and hash that are told are those of all that was printed.
 
-
 use crate::processes::Place;
 
 /// How much is printed, and how long the one line is, in MiB: all of it in `make full`.
