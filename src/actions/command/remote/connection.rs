@@ -83,8 +83,8 @@ pub(super) struct Connection {
     pub(super) session: Session,
     socket: OwnedFd,
     alive: bool,
-    /// A shell on the host that waits for its next program.
-    pub(super) shell: Option<Channel>,
+    /// A shell on the host that waits for its next program, and since when.
+    pub(super) shell: Option<(Channel, Instant)>,
 }
 
 impl Connection {

@@ -26,14 +26,13 @@ impl Ends {
         let stream = if is_stderr { err } else { out };
         if stream.held.is_empty() {
             // As a rule nothing of it is held, and nothing copied.
-            let own = piece.len() - latest(piece, &self.line);
-            let (own, held) = piece.split_at(own);
-            sink(is_stderr, own);
+            let (own, held) = piece.split_at(piece.len() - latest(piece, &self.line));
             stream.held.extend_from_slice(held);
+            pass_on(is_stderr, own, sink);
         } else {
             stream.held.extend_from_slice(piece);
             let own = stream.held.len() - latest(&stream.held, &self.line);
-            sink(is_stderr, stream.held.get(..own).unwrap_or_default());
+            pass_on(is_stderr, stream.held.get(..own).unwrap_or_default(), sink);
             stream.held.drain(..own);
         }
         stream.is_seen = stream.held == self.line;
@@ -47,10 +46,16 @@ impl Ends {
     /// Passes on what looked like a beginning of the line and was none, as nothing comes any more.
     pub(super) fn finish(self, sink: &mut dyn FnMut(bool, &[u8])) {
         for (is_stderr, stream) in [false, true].into_iter().zip(self.streams) {
-            if !stream.is_seen && !stream.held.is_empty() {
-                sink(is_stderr, &stream.held);
+            if !stream.is_seen {
+                pass_on(is_stderr, &stream.held, sink);
             }
         }
+    }
+}
+
+fn pass_on(is_stderr: bool, piece: &[u8], sink: &mut dyn FnMut(bool, &[u8])) {
+    if !piece.is_empty() {
+        sink(is_stderr, piece);
     }
 }
 

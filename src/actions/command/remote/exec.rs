@@ -18,6 +18,10 @@ use super::{patience, pool};
 /// How long a host may take to take a program, and to say goodbye.
 const BRIEF: Duration = Duration::from_secs(10);
 
+/// How long a shell may wait for its next program. It knows what its host gave it when it began: behind an approval, say,
+/// somebody may have set there what a new one would find.
+const FRESH: Duration = Duration::from_secs(60);
+
 /// Why a program's end was not seen.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -35,7 +39,7 @@ const WISH: Duration = Duration::from_millis(200);
 /// What the runner sends behind a program.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behind {
-    /// Nothing: its input ends there.
+    /// Nothing.
     Nothing,
     /// From time to time that somebody wants to hear what was printed. When that ends, nobody does any more.
     Wishes,
@@ -54,12 +58,13 @@ pub(super) fn run(
     given_up: &Arc<AtomicBool>,
     sink: Sink<'_>,
 ) -> Result<(), Failure> {
-    let (mut connection, channel) = sent(reach, host, program, given_up)?;
+    let way = pool::way_to(&reach.inventory, host);
+    let (mut connection, channel) = sent(reach, host, &way, program, given_up)?;
     let patience = patience(limit, given_up);
     match finish(&mut connection, channel, program, behind, &patience, sink) {
         Ok(shell) => {
-            connection.shell = shell;
-            pool::give_back(&reach.inventory, host, connection);
+            connection.shell = shell.map(|shell| (shell, Instant::now()));
+            pool::give_back(way, connection);
             Ok(())
         }
         // The connection is dropped with whatever still runs on it.
@@ -76,10 +81,11 @@ pub(super) fn run(
 fn sent(
     reach: &Reach,
     host: &str,
+    way: &str,
     program: &Program,
     given_up: &Arc<AtomicBool>,
 ) -> Result<(Connection, Channel), Failure> {
-    while let Some(mut kept) = pool::take(&reach.inventory, host) {
+    while let Some(mut kept) = pool::take(way) {
         match send(&mut kept, program, &patience(Duration::from_secs(3), given_up)) {
             Ok(channel) => return Ok((kept, channel)),
             Err(Unsent { may_run: true, .. }) => return Err(half_sent(host)),
@@ -116,7 +122,9 @@ impl From<Interrupted> for Unsent {
 
 /// Sends a program, whole: to the shell that was kept, or to a new one.
 fn send(connection: &mut Connection, program: &Program, patience: &Patience) -> Result<Channel, Unsent> {
-    if let Some(mut shell) = connection.shell.take() {
+    if let Some((mut shell, since)) = connection.shell.take()
+        && knows_its_host(since, Instant::now())
+    {
         match wake(connection, &mut shell, program, patience) {
             Ok(()) => {
                 write(connection, &mut shell, CALL, patience)?;
@@ -131,6 +139,11 @@ fn send(connection: &mut Connection, program: &Program, patience: &Patience) -> 
     connection.patiently(patience, |_| channel.exec("/bin/sh -s"))?;
     write(connection, &mut channel, &program.text, patience)?;
     Ok(channel)
+}
+
+/// Whether a shell that has waited since then may still know its host as a new one would.
+fn knows_its_host(since: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(since) < FRESH
 }
 
 /// Sends all but the call to a shell that was kept, and waits until it says that it has read that.
@@ -213,4 +226,16 @@ fn finish(
     connection.patiently(&brief, |_| channel.close())?;
     connection.patiently(&brief, |_| channel.wait_close())?;
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_that_has_waited_long_is_not_used_any_more() {
+        let since = Instant::now();
+        assert!(knows_its_host(since, since + FRESH / 2));
+        assert!(!knows_its_host(since, since + FRESH));
+    }
 }

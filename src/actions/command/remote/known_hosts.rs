@@ -62,13 +62,14 @@ pub(super) fn pinned(session: &Session, file: &Path, address: &str, port: u16) -
 /// The file as it is now; it is read again only where it was changed.
 fn known(file: &Path) -> std::io::Result<Arc<Known>> {
     let stamp = stamp(&std::fs::metadata(file)?);
-    let read = || READ.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = read().get(file).filter(|known| known.stamp == stamp) {
+    // Held while it is read: the fifty that ask at the same time, as a run begins, would each read all of it.
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = read.get(file).filter(|known| known.stamp == stamp) {
         return Ok(Arc::clone(known));
     }
     // What was changed while it was read has another stamp by the next time.
     let known = Arc::new(parse(&std::fs::read_to_string(file)?, stamp));
-    read().insert(file.to_owned(), Arc::clone(&known));
+    read.insert(file.to_owned(), Arc::clone(&known));
     Ok(known)
 }
 
@@ -176,5 +177,26 @@ mod tests {
         assert!(read("db2", 22).keys.is_empty());
         assert!(read("10.0.0.1", 2222).keys.is_empty());
         assert!(pinned(&session, &folder.path().join("none"), "db1", 22).is_err());
+    }
+
+    #[test]
+    fn those_who_ask_at_the_same_time_get_what_one_of_them_has_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("known_hosts");
+        let lines: String = (0..20_000).map(|number| format!("host{number} ssh-ed25519 AAAA\n")).collect();
+        std::fs::write(&file, lines).unwrap();
+        let (file, start) = (file.as_path(), std::sync::Barrier::new(8));
+        let ask = || {
+            start.wait();
+            known(file).unwrap()
+        };
+        let asked: Vec<Arc<Known>> = std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+            asking.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(asked.iter().all(|one| Arc::ptr_eq(one, &asked[0])));
+        // Changed, and read again.
+        std::fs::write(file, "host1 ssh-ed25519 BBBB\n").unwrap();
+        assert!(!Arc::ptr_eq(&known(file).unwrap(), &asked[0]));
     }
 }

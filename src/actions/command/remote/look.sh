@@ -14,7 +14,7 @@ else
     # `timeout` leads a group of its own: the number by which this shell finds out whether it left anybody behind.
     {
         our_group=$(
-            [ $# -eq 0 ] || { read -r our_own our_rest </proc/self/stat && printf '%s' "$our_own"; } 2>/dev/null
+            [ -z "$1" ] || { read -r our_own our_rest </proc/self/stat && printf '%s' "$our_own"; } 2>/dev/null
             exec >&4 3<&- 4>&-
             playbook_main "$@"
         )

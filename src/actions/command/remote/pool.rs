@@ -60,20 +60,20 @@ fn pool() -> MutexGuard<'static, Idle<Connection>> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An idle connection to a host, if there is one.
-pub(super) fn take(inventory: &Inventory, host: &str) -> Option<Connection> {
-    pool().take(&way_to(inventory, host))
+/// An idle connection that goes this way, if there is one.
+pub(super) fn take(way: &str) -> Option<Connection> {
+    pool().take(way)
 }
 
 /// Keeps a connection for the next command.
-pub(super) fn give_back(inventory: &Inventory, host: &str, connection: Connection) {
-    let surplus = pool().keep(way_to(inventory, host), connection);
+pub(super) fn give_back(way: String, connection: Connection) {
+    let surplus = pool().keep(way, connection);
     // Closed here, where nobody waits for the pool.
     drop(surplus);
 }
 
 /// Everything that a connection depends on: another user, key file or way is another connection.
-fn way_to(inventory: &Inventory, host: &str) -> String {
+pub(super) fn way_to(inventory: &Inventory, host: &str) -> String {
     let mut way = String::new();
     let mut next = Some(host);
     // A circle ends here too: connecting refuses it.
