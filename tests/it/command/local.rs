@@ -8,6 +8,8 @@ use nix::sys::signal::Signal;
 use playbook::actions::command::{CommandError, Ended, Recalled, change, look, recall};
 use playbook::inventory::Inventory;
 
+use crate::processes::{command_in, recorder_in};
+
 use super::{context, hostile, kill, lines, runs, script, until};
 
 const LONG: Duration = Duration::from_secs(30);
@@ -18,11 +20,13 @@ fn number(path: &Path) -> Option<u32> {
 
 /// The recorder of a key, once it has started its command.
 fn recorder_of(folder: &Path) -> u32 {
-    let started =
-        until("the start", || std::fs::read_to_string(folder.join("started")).ok().filter(|t| t.ends_with('}')));
-    let value: serde_json::Value = serde_json::from_str(&started).unwrap();
-    until("the command", || number(&folder.join("process")));
-    u32::try_from(value["pid"].as_u64().unwrap()).unwrap()
+    until("the command", || command_in(folder));
+    u32::try_from(until("the start", || recorder_in(folder))).unwrap()
+}
+
+/// The command's own process, once its recorder has noted it.
+fn process_of(folder: &Path) -> Option<u32> {
+    command_in(folder)?.try_into().ok()
 }
 
 #[tokio::test]
@@ -134,7 +138,7 @@ fn late(spool: &Path, name: &str, count: &Path) {
     use std::os::fd::AsFd as _;
     let (socket, theirs) =
         rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
-    let lock = std::fs::File::create(spool.join(name).join("lock")).unwrap();
+    let lock = std::fs::File::open(spool.join(name)).unwrap();
     let job = late_job(&format!("echo ran >>{}", count.display()));
     let rights = [lock.as_fd(), job.as_fd()];
     let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
@@ -206,11 +210,11 @@ async fn a_recorder_that_is_killed_takes_the_ends_of_all_that_it_had_in_hand() {
     let killer = async {
         let mut left = Vec::new();
         for key in ["a", "b"] {
-            let process = folder.path().join(key).join("process");
-            while !std::fs::read_to_string(&process).is_ok_and(|text| text.contains(' ')) {
+            let spool = folder.path().join(key);
+            while process_of(&spool).is_none() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            left.extend(number(&process));
+            left.extend(process_of(&spool));
         }
         let recorders = recorders_of(folder.path());
         assert_eq!(recorders.len(), 1, "both are in the hands of one");
@@ -263,7 +267,7 @@ async fn a_killed_recorder_leaves_an_outcome_that_nobody_knows() {
         kill(recorder, Signal::SIGHUP);
         assert!(runs(recorder), "a recorder survives what a terminal or an operator sends by accident");
         kill(recorder, Signal::SIGKILL);
-        number(&spool.join("process")).unwrap()
+        process_of(&spool).unwrap()
     });
     let lost = change(&context, &command, "k", LONG, false).await;
     let left_over = killer.join().unwrap();

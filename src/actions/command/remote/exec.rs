@@ -161,7 +161,11 @@ fn wake(
     // Whatever stands before it is of nobody who is still heard.
     while !said.ends_with(answer.as_bytes()) {
         match again(shell.read(&mut buffer)).map_err(|error| Interrupted::Failed(error.to_string()))? {
-            Some(length) if length > 0 => said.extend_from_slice(buffer.get(..length).unwrap_or_default()),
+            Some(length) if length > 0 => {
+                said.extend_from_slice(buffer.get(..length).unwrap_or_default());
+                // A host that talks without end must not fill the memory here.
+                said.drain(..said.len().saturating_sub(answer.len()));
+            }
             _ if shell.eof() => return Err(Interrupted::Failed("it has ended".to_owned())),
             _ => connection.wait(patience)?,
         }
