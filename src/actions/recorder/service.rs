@@ -73,9 +73,12 @@ pub(crate) fn give(spool: &Path, name: &str, lock: File) -> Result<Given> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let mut services = services();
-    // Once for each process: this very boot is what it begins commands under.
     if !services.contains_key(spool) {
+        // The first one begins while that is brought to the disk, and is given nothing before. Once for each process: this very
+        // boot is what it begins commands under.
+        let first = begin(spool)?;
         boots::note(spool)?;
+        services.insert(spool.to_owned(), vec![first]);
     }
     let services = services.entry(spool.to_owned()).or_default();
     while let Some(place) = services.iter().position(|service| Arc::strong_count(&service.in_hand) <= MOST) {
