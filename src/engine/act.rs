@@ -43,6 +43,7 @@ impl Drive<'_> {
             }
         };
         // The last look before the first byte leaves. What is left is the time from here to the target.
+        self.flush()?;
         self.journal.borrow_mut().check(&self.lease)?;
         let Ready { context, call, mask } = ready;
         let undo = self.state().is_own_undo(task);

@@ -46,6 +46,8 @@ impl Drive<'_> {
             return Ok(Some(Vec::new()));
         }
         let asking = asking(&state, task, approval, subject, targets, again, now);
+        // Who has which role may be asked far away. Where it cannot be written, the question cannot be either.
+        let _ = self.flush();
         let events = self.answered_ahead(&state, task, &asking);
         let mut all = vec![Event::ApprovalAsked { task: task.clone(), asking: Box::new(asking) }];
         all.extend(events);

@@ -19,6 +19,10 @@ impl Drive<'_> {
             return Ok(());
         }
         let requests = self.journal.borrow_mut().requests(&self.lease.run)?;
+        if !requests.is_empty() {
+            // Who has which role may be asked far away.
+            self.flush()?;
+        }
         for request in requests {
             let event = self.event_of(&request);
             match self.append_by(&request.by, vec![event], &[request.id]) {

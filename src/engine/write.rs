@@ -36,6 +36,10 @@ impl Drive<'_> {
                 return Err(error.into());
             }
             Err(error) => {
+                // What waited for it may be on the disk all the same.
+                if self.journal.borrow_mut().flush().is_ok() {
+                    self.tell();
+                }
                 self.tell_unwritten(&told);
                 return Err(error.into());
             }
@@ -56,7 +60,7 @@ impl Drive<'_> {
         self.writes.set(self.writes.get() + 1);
         let told = event.clone();
         let appended = self.journal.borrow_mut().append_with_next(&self.lease, &self.actor, now, event);
-        for record in appended.inspect_err(|_| self.tell_unwritten(&[told]))? {
+        for record in appended.inspect_err(|_| self.tell_unwritten(std::slice::from_ref(&told)))? {
             self.state.borrow_mut().apply(&record)?;
             self.untold.borrow_mut().push(Untold::Record { record, actor: self.actor.clone() });
         }
@@ -65,9 +69,6 @@ impl Drive<'_> {
 
     /// Brings to the disk what waits for the next write, and tells of it.
     pub(super) fn flush(&self) -> Result<(), EngineError> {
-        if self.untold.borrow().is_empty() {
-            return Ok(());
-        }
         let flushed = self.journal.borrow_mut().flush();
         flushed.inspect_err(|_| self.tell_unwritten(&[]))?;
         self.tell();

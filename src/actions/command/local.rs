@@ -104,7 +104,8 @@ async fn settle(spool: &Spool, wait: Duration) -> std::io::Result<Recalled> {
         return Ok(recalled(status));
     }
     if spool.has_started() {
-        return Ok(Recalled::Lost(lost(spool)));
+        let end = if boots::has_rebooted(run) { None } else { spool.end_without_a_name() };
+        return Ok(end.map_or_else(|| Recalled::Lost(lost(spool)), recalled));
     }
     if boots::has_rebooted(run) {
         return Ok(Recalled::Lost(REBOOTED.to_owned()));
@@ -146,7 +147,7 @@ fn lost(spool: &Spool) -> String {
     let what = match spool.started() {
         Some(started) if started.boot != boot_id() => "this host was rebooted while the command ran".to_owned(),
         Some(started) => format!("its recorder (process {}) was killed while the command ran", started.pid),
-        None => "its recorder ended just as it started the command".to_owned(),
+        None => "its recorder was killed as it began the command, or as it noted its end".to_owned(),
     };
     let alive = spool
         .living_process()

@@ -155,6 +155,8 @@ impl Spool {
             ended.output.stdout.sha256.clear();
             ended.output.stderr.sha256.clear();
         }
+        // Over what is there: a full disk has no room for another file. How it ended is in the journal by now.
+        std::fs::rename(self.folder.join("status"), self.folder.join("started"))?;
         self.write_status(&status)?;
         // What held a secret must not come back with a power cut.
         File::open(&self.folder)?.sync_all()
@@ -167,6 +169,12 @@ impl Spool {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// How it ended, where its recorder was killed between having written that and giving it its name. Called with the lock
+    /// held; what was written in part is no end.
+    pub(crate) fn end_without_a_name(&self) -> Option<Status> {
+        serde_json::from_slice(&std::fs::read(self.folder.join("started")).ok()?).ok()
     }
 
     /// Notes the command's own process, for whoever finds its recorder dead.
@@ -331,6 +339,24 @@ mod tests {
         let printed = &ended.output.stdout;
         assert_eq!((ended.exit_code, printed.bytes, printed.truncated), (Some(3), 60_000, true));
         assert!(printed.text.is_empty() && printed.sha256.is_empty() && !ended.output.stderr.truncated);
+    }
+
+    #[test]
+    fn an_end_that_has_no_name_yet_is_read_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::at(folder.path().to_owned());
+        let status = Status::NotStarted("x".repeat(100));
+        let text = serde_json::to_vec(&status).unwrap();
+        spool.write_started(&Started::by_this_process()).unwrap();
+        let whole = std::fs::read(folder.path().join("started")).unwrap();
+        for length in 0..text.len() {
+            let mut torn = whole.clone();
+            torn[..length].copy_from_slice(&text[..length]);
+            std::fs::write(folder.path().join("started"), torn).unwrap();
+            assert_eq!(spool.end_without_a_name(), None, "{length}");
+        }
+        spool.write_over_start(&text).unwrap();
+        assert_eq!(spool.end_without_a_name(), Some(status));
     }
 
     #[test]

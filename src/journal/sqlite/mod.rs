@@ -216,6 +216,9 @@ impl Journal for SqliteJournal {
         answers: &[i64],
     ) -> Result<Vec<Record>, JournalError> {
         let run = &lease.run;
+        if room::is_large(&events) {
+            self.write_postponed()?;
+        }
         self.make_fit(&mut events);
         self.write_behind(|transaction, postponed| {
             rows::held(transaction, lease)?;
@@ -277,6 +280,10 @@ impl Journal for SqliteJournal {
     }
 
     fn release(&mut self, lease: &Lease) -> Result<(), JournalError> {
+        if let Err(error) = self.write_postponed() {
+            let JournalError::LeaseLost { .. } = error else { return Err(error) };
+            self.postponed = None;
+        }
         self.write(|transaction| {
             rows::epoch(transaction, &lease.run)?;
             // What is not ours any more need not be given back.

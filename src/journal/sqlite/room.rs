@@ -311,7 +311,15 @@ pub(super) fn stay(connection: &Connection) {
 
 /// How large these events are, roughly, and whether there is output among them that could be given up.
 pub(super) fn size(events: &[Event]) -> usize {
-    events.iter().map(|event| report(event).map_or(0, size_of_report)).sum()
+    events.iter().map(size_of).sum()
+}
+
+fn size_of(event: &Event) -> usize {
+    match event {
+        Event::Intent { arguments, before, .. } => arguments.to_string().len() + before.to_string().len(),
+        Event::GroupEntered { .. } => rows::to_json(event).map_or(0, |text| text.len()),
+        event => report(event).map_or(0, size_of_report),
+    }
 }
 
 fn size_of_report(report: &Report) -> usize {

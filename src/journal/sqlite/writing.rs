@@ -59,9 +59,11 @@ impl SqliteJournal {
     ) -> Result<T, JournalError> {
         let postponed = self.postponed.take();
         let written = self.transact(|transaction| work(transaction, postponed.as_ref()));
-        if written.is_err() && self.poisoned.is_none() && postponed.is_some() {
+        if written.is_err() && postponed.is_some() {
             self.postponed = postponed;
-            self.write_postponed()?;
+            if self.poisoned.is_none() {
+                self.write_postponed()?;
+            }
         }
         written
     }
@@ -96,8 +98,8 @@ impl SqliteJournal {
             rows::held(transaction, &postponed.lease)?;
             postponed.add(transaction).map(|_| ())
         });
-        // Where somebody else only held the journal for too long, it is still to be written.
-        if written.as_ref().is_err_and(|error| !matches!(error, JournalError::LeaseLost { .. })) {
+        // Somebody else may only have held the journal for too long; and what is not written must never be told as if it were.
+        if written.is_err() {
             self.postponed = Some(postponed);
         }
         written

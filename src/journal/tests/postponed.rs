@@ -120,6 +120,36 @@ fn who_has_lost_the_run_writes_nothing_of_it() {
 }
 
 #[test]
+fn what_could_not_be_written_is_never_taken_for_written() {
+    let mut place = place();
+    let known = seen_by_others(&place).len();
+    postponed(&mut place, outcome("a", "done"));
+    // As on a full disk.
+    place.journal.connection.pragma_update(None, "max_page_count", 1).unwrap();
+    let more = vec![note(&"x".repeat(400_000))];
+    let failed = place.journal.append(&place.lease, "runner", Time(10), more, &[]);
+    assert!(matches!(failed, Err(JournalError::Store { .. })), "{failed:?}");
+    assert!(place.journal.flush().is_err(), "an outcome that is on no disk was said to be written");
+    assert_eq!(seen_by_others(&place).len(), known);
+}
+
+#[test]
+fn what_is_large_behind_it_does_not_take_it_down() {
+    let mut place = place();
+    let known = seen_by_others(&place).len();
+    postponed(&mut place, outcome("a", "done"));
+    place.journal.connection.pragma_update(None, "max_page_count", 200).unwrap();
+    let Event::Intent { task, attempt, before, key, effect, timeout, reverts_after, .. } = intent("b") else {
+        panic!()
+    };
+    let arguments = json!({ "text": "x".repeat(4_000_000) });
+    let large = Event::Intent { task, attempt, arguments, before, key, effect, timeout, reverts_after };
+    let failed = append(&mut place.journal, &place.lease, large);
+    assert!(matches!(failed, Err(JournalError::Store { .. })), "{failed:?}");
+    assert_eq!(seen_by_others(&place).len(), known + 1);
+}
+
+#[test]
 fn what_is_large_is_written_at_once() {
     let mut place = place();
     let known = seen_by_others(&place).len();
