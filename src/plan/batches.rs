@@ -177,9 +177,10 @@ pub fn spread(each: &Each, items: Vec<Item>) -> Result<Vec<Item>, NoBatches> {
     Ok(order.into_iter().map(|(_, item)| item).collect())
 }
 
-/// What an item says for a label: a field of it.
+/// What an item says for a label: a field of it, or a variable of the host that it is.
 fn value_of<'i>(item: &'i Item, label: &str) -> Option<&'i Value> {
-    item.value.get(label).filter(|value| !value.is_null())
+    let said = |value: &'i Value| value.get(label).filter(|value| !value.is_null());
+    said(&item.value).or_else(|| said(&item.vars))
 }
 
 #[cfg(test)]

@@ -99,6 +99,16 @@ fn items_take_turns_by_their_label_in_the_order_in_which_it_is_seen() {
 }
 
 #[test]
+fn hosts_are_spread_by_a_variable_of_theirs() {
+    let each = Each { spread: Some("zone".to_owned()), ..each(&["2"], None) };
+    let host =
+        |name: &str, zone: &str| Item { id: name.parse().unwrap(), value: json!(name), vars: json!({ "zone": zone }) };
+    let given = vec![host("web1", "a"), host("web2", "a"), host("web3", "b"), host("web4", "b")];
+    let found = spread(&each, given).unwrap();
+    assert_eq!(found.iter().map(|item| item.id.as_str()).collect::<Vec<_>>(), ["web1", "web3", "web2", "web4"]);
+}
+
+#[test]
 fn no_item_is_lost_and_those_of_one_value_keep_their_order() {
     let each = Each { spread: Some("rack".to_owned()), ..each(&["2"], None) };
     let given = racks("abcaabbc-acb-b");
