@@ -4,12 +4,12 @@
 
 use super::EngineError;
 use super::drive::Drive;
-use crate::journal::JournalError;
+use crate::journal::{Appended, JournalError};
 use crate::run::{Decision, Event, Record, Time};
 
 /// What nobody who watches is told before the outcome in front of it is on the disk.
 pub(super) enum Untold {
-    Record { record: Record, actor: String },
+    Record { record: Box<Record>, actor: String },
     Decision(Decision),
 }
 
@@ -60,9 +60,16 @@ impl Drive<'_> {
         self.writes.set(self.writes.get() + 1);
         let told = event.clone();
         let appended = self.journal.borrow_mut().append_with_next(&self.lease, &self.actor, now, event);
-        for record in appended.inspect_err(|_| self.tell_unwritten(std::slice::from_ref(&told)))? {
+        let (records, durable) = match appended.inspect_err(|_| self.tell_unwritten(std::slice::from_ref(&told)))? {
+            Appended::Durable(records) => (records, true),
+            Appended::WithNext(records) => (records, false),
+        };
+        for record in records {
             self.state.borrow_mut().apply(&record)?;
-            self.untold.borrow_mut().push(Untold::Record { record, actor: self.actor.clone() });
+            self.untold.borrow_mut().push(Untold::Record { record: Box::new(record), actor: self.actor.clone() });
+        }
+        if durable {
+            self.tell();
         }
         Ok(())
     }

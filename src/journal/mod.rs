@@ -123,8 +123,8 @@ pub trait Journal: Send {
         actor: &str,
         at: Time,
         event: Event,
-    ) -> Result<Vec<Record>, JournalError> {
-        self.append(lease, actor, at, vec![event], &[])
+    ) -> Result<Appended, JournalError> {
+        self.append(lease, actor, at, vec![event], &[]).map(Appended::Durable)
     }
 
     /// Brings to the disk what waits for the next write.
@@ -270,6 +270,15 @@ pub trait Journal: Send {
         }
         Ok(verification)
     }
+}
+
+/// Records, and whether they are on the disk.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Appended {
+    /// They are.
+    Durable(Vec<Record>),
+    /// They reach it with the next write.
+    WithNext(Vec<Record>),
 }
 
 /// The right to write a run's records: lost as soon as somebody else takes the run.

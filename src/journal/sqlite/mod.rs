@@ -20,8 +20,8 @@ use rusqlite::{Connection, Row, params};
 
 use super::chain::{self, Stored, Writer};
 use super::{
-    Earlier, Halt, Handover, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow,
-    Verification,
+    Appended, Earlier, Halt, Handover, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit,
+    RunRow, Verification,
 };
 use super::{boot, halt};
 use crate::ids::RunId;
@@ -249,7 +249,7 @@ impl Journal for SqliteJournal {
         actor: &str,
         at: Time,
         event: Event,
-    ) -> Result<Vec<Record>, JournalError> {
+    ) -> Result<Appended, JournalError> {
         self.postpone(lease, actor, at, event)
     }
 

@@ -6,10 +6,10 @@ use rusqlite::{Transaction, TransactionBehavior};
 
 use super::super::chain::{self, Batch, Head, Writer};
 use super::super::projection::Projection;
-use super::super::{Journal as _, JournalError, Lease};
+use super::super::{Appended, Journal as _, JournalError, Lease};
 use super::trouble::{self, Trouble, explain, is_busy};
 use super::{SqliteJournal, room, rows};
-use crate::run::{Event, Record, Time};
+use crate::run::{Event, Time};
 
 /// What waits for the next write.
 #[derive(Debug)]
@@ -75,10 +75,10 @@ impl SqliteJournal {
         actor: &str,
         at: Time,
         event: Event,
-    ) -> Result<Vec<Record>, JournalError> {
+    ) -> Result<Appended, JournalError> {
         // What is set aside on a full disk has to hold both.
         if room::is_large(std::slice::from_ref(&event)) {
-            return self.append(lease, actor, at, vec![event], &[]);
+            return self.append(lease, actor, at, vec![event], &[]).map(Appended::Durable);
         }
         self.write_postponed()?;
         self.writable()?;
@@ -88,7 +88,7 @@ impl SqliteJournal {
         let batch = chain::extend(Writer { run, epoch: lease.epoch, actor, at }, &before, vec![event])?;
         let records = batch.records.clone();
         self.postponed = Some(Postponed { lease: lease.clone(), behind: before.head, batch });
-        Ok(records)
+        Ok(Appended::WithNext(records))
     }
 
     /// Writes what was postponed.

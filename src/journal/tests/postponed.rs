@@ -53,7 +53,9 @@ fn place() -> Place {
 }
 
 fn postponed(place: &mut Place, event: Event) -> Vec<Record> {
-    place.journal.append_with_next(&place.lease, "runner", Time(9), event).unwrap()
+    match place.journal.append_with_next(&place.lease, "runner", Time(9), event).unwrap() {
+        Appended::Durable(records) | Appended::WithNext(records) => records,
+    }
 }
 
 fn seen_by_others(place: &Place) -> Vec<Record> {

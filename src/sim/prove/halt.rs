@@ -7,7 +7,6 @@ use super::story::Story;
 use super::{Column, Point, Proof};
 use crate::engine::EndingKind;
 use crate::journal::MemoryJournal;
-use crate::outcome::Outcome;
 use crate::run::{Event, Record};
 
 /// Halts a story everywhere.
@@ -65,17 +64,13 @@ pub(super) async fn everywhere(stand: &Stand, story: &Story, proof: &mut Proof) 
     }
 }
 
-/// What began although everything was halted. Intents of what begins side by side are one write, and so are the outcome of a
-/// step that is done and the intent that follows on it at once: whoever hears of the first of them comes behind all.
+/// What began although everything was halted. Intents of what begins side by side are one write, and whoever hears of the
+/// first of them comes behind all.
 fn begun_after(journal: &MemoryJournal, seq: u64) -> Vec<String> {
     let records = records_of(journal);
     let is_intent = |record: &Record| matches!(record.event, Event::Intent { .. });
-    let is_done =
-        |record: &Record| matches!(&record.event, Event::Outcome { report, .. } if report.outcome == Outcome::Done);
-    let together = |pair: &&[Record]| match pair {
-        [one, next] => is_intent(next) && (is_done(one) || is_intent(one) && one.time == next.time),
-        _ => false,
-    };
+    let together =
+        |pair: &&[Record]| matches!(pair, [one, next] if is_intent(one) && is_intent(next) && one.time == next.time);
     let written =
         records.windows(2).skip_while(|pair| pair.first().is_none_or(|one| one.seq < seq)).take_while(together);
     let last = seq.saturating_add(u64::try_from(written.count()).unwrap_or(u64::MAX));

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use playbook::engine::{Beginning, Clock, EndingKind, Engine, EngineError, Observer, Parts};
 use playbook::journal::{Failure, Journal, JournalError, MemoryJournal};
-use playbook::outcome::Outcome;
 use playbook::playbook::Playbook;
 use playbook::run::{Answer, Decision, Event, Record, RequestKind, RunState, Time, Verdict, decide};
 use playbook::sim::Fault;
@@ -82,12 +81,9 @@ fn after_a_halt_at_every_boundary_the_run_ends_as_without() {
             let simulation = scene(&faults);
             let first = start_halted(&simulation, &book, after, None).kind();
             let begun = records(&simulation);
-            // Intents of steps that begin side by side are one write, and so are an outcome and the intent that follows on it at
-            // once: who is told of the first comes behind all of them.
-            let same_write = |pair: &[Record]| match (&pair[0].event, &pair[1].event) {
-                (Event::Intent { .. }, Event::Intent { .. }) => pair[0].time == pair[1].time,
-                (Event::Outcome { report, .. }, Event::Intent { .. }) => report.outcome == Outcome::Done,
-                _ => false,
+            // Intents of steps that begin side by side are one write: who is told of the first comes behind all of them.
+            let same_write = |pair: &[Record]| {
+                pair.iter().all(|record| matches!(record.event, Event::Intent { .. })) && pair[0].time == pair[1].time
             };
             let behind =
                 begun.windows(2).filter(|pair| pair[0].seq >= after).take_while(|pair| same_write(pair)).count();
@@ -166,7 +162,7 @@ fn killed_at_every_write_while_it_is_halted_it_ends_as_without() {
 fn a_run_that_stays_goes_on_by_itself_when_it_is_lifted() {
     let simulation = Simulation::new();
     let mut lifter = simulation.journal.reopen();
-    let parts = Parts { wait: true, ..parts(&simulation, 2, None) };
+    let parts = Parts { wait: true, ..parts(&simulation, 4, None) };
     let life = live(async {
         let mut engine = Engine::new(parts);
         let plan = engine.plan(three(["sim.idempotent"; 3]), json!({})).await?;
