@@ -75,6 +75,15 @@ name_type! {
 }
 
 name_type! {
+    /// An incident: one of ours is named like `inc-20261122-152030-k3f9`; one of an incident service as that names it, for
+    /// example `INC-7`.
+    IncidentId, "incident id", "incidents are named like inc-20261122-152030-k3f9 or INC-7 (letters, digits, `-`, `_`, `.`; at most 64)",
+    |text| (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+}
+
+name_type! {
     /// A step or a group of steps: `[a-z][a-z0-9_]*`; one that came in with a nested playbook is `parent/child`.
     StepId, "step id",
     "an id is a lower-case letter, then lower-case letters, digits and underscores (at most 64), and not `undo`",

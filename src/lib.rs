@@ -15,6 +15,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod engine;
 pub mod ids;
+pub mod incident;
 pub mod inventory;
 pub mod journal;
 pub mod notify;
@@ -22,9 +23,11 @@ pub mod outcome;
 pub mod plan;
 pub mod playbook;
 pub mod run;
+pub mod server;
 pub mod sim;
 pub mod spec;
 pub mod timeline;
+pub mod trigger;
 pub mod value;
 
 /// How many cases a property test tries: a few in the inner loop, as many as `PLAYBOOK_TEST_FUZZ_CASES` says in a long job.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each room may name after `use crate::`, beside itself.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 22] = [
     ("ids", &[]),
     ("diagnostic", &[]),
     ("value", &[]),
@@ -18,9 +18,11 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("timeline", &["run", "plan", "playbook", "ids", "diagnostic", "value", "outcome", "spec"]),
     ("inventory", LEAVES),
     ("config", LEAVES),
+    ("incident", &["config", "run", "plan", "playbook", "ids", "diagnostic", "value", "outcome", "spec"]),
+    ("trigger", &["config", "incident", "playbook", "ids", "diagnostic", "value", "outcome", "spec"]),
     ("actions", &["inventory", "ids", "diagnostic", "value", "outcome", "spec"]),
-    ("journal", &["run", "plan", "playbook", "ids", "diagnostic", "value", "outcome", "spec"]),
-    ("notify", &["timeline", "config", "ids", "diagnostic", "value", "outcome", "spec"]),
+    ("journal", &["incident", "run", "plan", "playbook", "ids", "diagnostic", "value", "outcome", "spec"]),
+    ("notify", &["timeline", "incident", "run", "config", "ids", "diagnostic", "value", "outcome", "spec"]),
     (
         "engine",
         &[
@@ -28,6 +30,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "config",
             "diagnostic",
             "ids",
+            "incident",
             "inventory",
             "journal",
             "notify",
@@ -37,6 +40,29 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "run",
             "spec",
             "timeline",
+            "value",
+        ],
+    ),
+    (
+        "server",
+        &[
+            "actions",
+            "catalog",
+            "config",
+            "diagnostic",
+            "engine",
+            "ids",
+            "incident",
+            "inventory",
+            "journal",
+            "notify",
+            "outcome",
+            "plan",
+            "playbook",
+            "run",
+            "spec",
+            "timeline",
+            "trigger",
             "value",
         ],
     ),
@@ -67,6 +93,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "document",
             "engine",
             "ids",
+            "incident",
             "inventory",
             "journal",
             "notify",
@@ -74,9 +101,11 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "plan",
             "playbook",
             "run",
+            "server",
             "sim",
             "spec",
             "timeline",
+            "trigger",
             "value",
         ],
     ),
@@ -85,8 +114,20 @@ const ROOMS: [(&str, &[&str]); 19] = [
 const LEAVES: &[&str] = &["ids", "diagnostic", "value", "outcome", "spec"];
 
 /// Rooms that touch no clock, file, network, task or screen.
-const PURE: [&str; 10] =
-    ["ids", "diagnostic", "value", "outcome", "spec", "document", "playbook", "plan", "run", "timeline"];
+const PURE: [&str; 12] = [
+    "ids",
+    "diagnostic",
+    "value",
+    "outcome",
+    "spec",
+    "document",
+    "playbook",
+    "plan",
+    "run",
+    "timeline",
+    "incident",
+    "trigger",
+];
 
 /// What a pure room would need for that.
 const IMPURE: [&str; 14] = [

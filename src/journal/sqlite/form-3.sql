@@ -1,0 +1,1 @@
+-- What form 3 has beyond form 2: incidents, each with a chain of records of its own.

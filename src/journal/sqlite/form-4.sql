@@ -1,0 +1,1 @@
+-- What form 4 has beyond form 3: the outbox, what was told to whom.

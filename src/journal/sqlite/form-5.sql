@@ -1,0 +1,1 @@
+-- What form 5 has beyond form 4: who may call the server, and what was asked of it under which key.

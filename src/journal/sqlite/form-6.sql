@@ -1,0 +1,1 @@
+-- What form 6 has beyond form 5: what alerts came in.
