@@ -1,2 +1,12 @@
 //! `playbook serve`: owns a state where more than one person works with it, and lets others act on it over HTTP, each with
 //! the roles that they have. It never decides what a run does: that is the engine's, as everywhere.
+
+mod caller;
+mod house;
+mod problem;
+mod runner;
+
+pub use caller::{Caller, Role};
+pub use house::House;
+pub use problem::Problem;
+pub use runner::{Asked, Begun, Runner, Wanted};

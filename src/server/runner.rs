@@ -1,0 +1,78 @@
+//! What a caller can have done with runs. The HTTP side asks for it and knows nothing of how it is done.
+
+use serde_json::{Map, Value};
+
+use super::{Caller, Problem};
+use crate::ids::{IncidentId, RunId};
+use crate::plan::Plan;
+use crate::run::RequestKind;
+
+/// A run that is wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Which playbook, by its name in the server's catalog: never a path.
+    pub playbook: String,
+    /// Which version; the newest where absent.
+    pub version: Option<String>,
+    /// Its inputs.
+    pub inputs: Map<String, Value>,
+    /// Of which incident.
+    pub incident: Option<IncidentId>,
+    /// To which hosts it is narrowed.
+    pub limit: Option<String>,
+    /// Brakes that are passed by name, each with its reason. A trigger passes none.
+    pub overrides: Vec<(String, String)>,
+    /// The steps that are approved ahead. A trigger approves none.
+    pub approved: Vec<String>,
+    /// Who wants it.
+    pub by: Caller,
+    /// Whether it was not a person's decision at this moment (an alert, a token of a machine).
+    pub triggered: bool,
+}
+
+/// A run that has begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// Which.
+    pub run: RunId,
+    /// Of which playbook.
+    pub playbook: String,
+    /// And version.
+    pub version: String,
+}
+
+/// What became of what somebody asked of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Whoever drives the run has taken it up.
+    TakenUp,
+    /// Nobody drove the run: the server drives it on with that.
+    DrivenOn,
+}
+
+/// Has runs done. Calls block until what they say is durable, never until a run has ended; they may be made from any thread.
+pub trait Runner: Send + Sync {
+    /// What a run would do: targets are looked at, nothing is changed.
+    ///
+    /// # Errors
+    /// When no plan can be made.
+    fn plan(&self, wanted: &Wanted) -> Result<Plan, Problem>;
+
+    /// Begins a run, which then lives in the server.
+    ///
+    /// # Errors
+    /// When it cannot or must not begin: nothing was changed then.
+    fn start(&self, wanted: Wanted) -> Result<Begun, Problem>;
+
+    /// Goes on with a run that nobody drives.
+    ///
+    /// # Errors
+    /// When it has ended, or somebody drives it.
+    fn resume(&self, run: &RunId, by: &Caller, reason: &str) -> Result<(), Problem>;
+
+    /// Asks for something to happen with a run (approve, reject, resolve, skip, cancel, pause, abort, roll back).
+    ///
+    /// # Errors
+    /// When it makes no sense for the run as it stands, or this caller may not.
+    fn ask(&self, run: &RunId, request: RequestKind, by: &Caller, reason: &str) -> Result<Asked, Problem>;
+}
