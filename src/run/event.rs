@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Asking, Checking, Inheritance, Moment, Question, RequestKind, SkipHow, Task, Time};
+use super::{Answer, Asking, Checking, Holder, Inheritance, LeaseReason, Moment, Question, RequestKind, SkipHow, Task, Time};
 use crate::ids::{ItemId, Resource, StepId};
 use crate::outcome::Report;
 use crate::plan::{Excluded, Item, Plan};
@@ -324,39 +324,6 @@ pub enum Event {
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
 fn is_zero(number: &u32) -> bool {
     *number == 0
-}
-
-/// A process that holds a lease.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// Who started it.
-    pub user: String,
-    /// On which host.
-    pub host: String,
-    /// The kernel's boot id: a rebooted host holds nothing.
-    pub boot: String,
-    /// The process id.
-    pub pid: u32,
-    /// The namespace that the process id counts in: containers of one host have ids of their own.
-    #[serde(default)]
-    pub namespace: String,
-    /// The process' start time in clock ticks since boot, so that a reused process id is told apart.
-    pub started: u64,
-    /// Whether it is a `playbook serve`: what such a process leaves, the next one on the same state takes up by itself.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub serves: bool,
-}
-
-/// Why a lease was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LeaseReason {
-    /// The run begins.
-    Start,
-    /// The holder before is gone.
-    Resume,
-    /// A person said that the holder before is gone.
-    TakeOver,
 }
 
 /// Why a step does not run.

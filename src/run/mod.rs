@@ -12,6 +12,7 @@ mod failed;
 mod follow;
 mod go_on;
 mod groups;
+mod holder;
 mod halt;
 mod inherit;
 mod known;
@@ -41,7 +42,8 @@ pub use brakes::{
 };
 pub use decide::{Decision, decide};
 pub use entered::Entered;
-pub use event::{Condition, Event, FORMAT, Holder, LeaseReason, Settlement, SkipReason, StopKind, Verdict};
+pub use event::{Condition, Event, FORMAT, Settlement, SkipReason, StopKind, Verdict};
+pub use holder::{Holder, LeaseReason};
 pub use go_on::Objections;
 pub use inherit::{InheritMode, Inheritance, InheritedCheckpoint, InheritedStep, Stands, StandsHow};
 pub use questions::{Answer, Question, QuestionKind, RequestKind};
