@@ -14,6 +14,7 @@ mod inventory;
 mod people;
 mod records;
 mod starting;
+mod tokens;
 
 pub use again::Retry;
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
@@ -23,6 +24,7 @@ pub use inventory::{Inventory, InventoryCheck, InventoryGraph, InventoryList, In
 pub use people::{Approve, Ask, Reject, Resolve, Resume, Rollback, Skip};
 pub use records::{Timeline, Verify};
 pub use starting::Starting;
+pub use tokens::{Token, TokenCreate, TokenList, TokenRevoke, TokenRole, TokenVerb};
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
 #[derive(Debug, Parser)]
@@ -132,6 +134,8 @@ pub enum Verb {
     Verify(Verify),
     /// What is acted on: list the hosts, show one, draw the groups, check that they answer
     Inventory(Inventory),
+    /// Who may call the server from elsewhere: make, list, revoke tokens
+    Token(Token),
     /// What would stop a run now
     Doctor(Doctor),
     /// Completions for a shell

@@ -8,6 +8,7 @@ mod approval;
 mod beginning;
 mod check;
 mod clock;
+mod doing;
 mod drive;
 mod enter;
 mod forks;
@@ -34,10 +35,12 @@ mod write;
 
 pub use beginning::Beginning;
 pub use clock::{Clock, WallClock};
+pub use doing::{Doing, is_held};
 pub use forks::FORKS;
 pub use observer::{Observer, Silent};
 pub use over::Former;
 pub use roles::{Everybody, People, SystemPeople};
+pub use start::new_run_id;
 
 use std::path::PathBuf;
 use std::sync::Arc;

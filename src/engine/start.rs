@@ -221,8 +221,11 @@ fn check(state: &RunState, request: &RequestKind) -> Result<(), EngineError> {
     }
 }
 
-/// The second it starts, and four random letters.
-pub(super) fn new_run_id() -> Result<RunId, EngineError> {
+/// A new run's id: the second it starts, and four random letters.
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn new_run_id() -> Result<RunId, EngineError> {
     let mut bytes = [0_u8; 4];
     getrandom::fill(&mut bytes).map_err(|error| EngineError::State(format!("no random numbers: {error}")))?;
     const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";

@@ -3,8 +3,10 @@
 
 mod caller;
 mod house;
+pub mod http;
 mod problem;
 mod runner;
+pub mod tokens;
 
 pub use caller::{Caller, Role};
 pub use house::House;
