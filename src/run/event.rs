@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Asking, Checking, Holder, Inheritance, LeaseReason, Moment, Question, RequestKind, SkipHow, Task, Time};
+use super::{
+    Answer, Asking, Checking, Holder, Inheritance, LeaseReason, Moment, Question, RequestKind, SkipHow, Task, Time,
+};
 use crate::ids::{ItemId, Resource, StepId};
 use crate::outcome::Report;
 use crate::plan::{Excluded, Item, Plan};
