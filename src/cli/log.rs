@@ -7,6 +7,15 @@ use tracing_subscriber::EnvFilter;
 /// The variable that asks for lines.
 pub const VARIABLE: &str = "PLAYBOOK_LOG";
 
+/// Writes lines of what goes wrong, where nobody asked for others: of a server, whose standard error is its log.
+pub fn start_of_a_server() {
+    let asked = std::env::var(VARIABLE).is_ok_and(|filter| !filter.is_empty());
+    if !asked {
+        let lines = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("playbook=warn"));
+        let _ = lines.with_writer(std::io::stderr).with_ansi(false).try_init();
+    }
+}
+
 /// Starts writing lines, if they are asked for; says whether they are.
 pub fn start() -> bool {
     let Some(filter) = std::env::var(VARIABLE).ok().filter(|filter| !filter.is_empty()) else { return false };

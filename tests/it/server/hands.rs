@@ -331,10 +331,10 @@ fn what_waits_for_a_person_without_a_deadline_is_not_taken_up_until_somebody_ans
     let next = server.hands();
     assert!(next.adopt().unwrap().is_empty());
     // Nobody drives it: the answer makes the server do so.
-    assert_eq!(next.ask(&run, RequestKind::Cancel, &caller("bob"), "enough").unwrap(), Asked::DrivenOn);
+    assert_eq!(next.ask(&run, RequestKind::Abort, &caller("bob"), "enough").unwrap(), Asked::DrivenOn);
     server.verdict(&run);
     server.is_out(&next, &run);
-    assert_eq!(next.ask(&run, RequestKind::Cancel, &caller("bob"), "enough").unwrap_err().status, 403);
+    assert_eq!(next.ask(&run, RequestKind::Abort, &caller("bob"), "enough").unwrap_err().status, 403);
 }
 
 #[test]
@@ -347,7 +347,7 @@ fn an_answer_that_the_server_before_could_not_carry_out_is_carried_out_by_the_ne
     server.is_out(&hands, &run);
     // The server was killed between what was asked, which is durable, and its taking the run.
     let at = playbook::run::Time(0);
-    server.journal().ask(&run, &RequestKind::Cancel, "bob", "enough", at).unwrap();
+    server.journal().ask(&run, &RequestKind::Abort, "bob", "enough", at).unwrap();
     let next = server.hands();
     assert_eq!(next.adopt().unwrap(), [run.clone()]);
     server.verdict(&run);

@@ -1,4 +1,5 @@
 //! The server: runs that live in it, and the real binary.
 
 mod hands;
+mod over_http;
 mod serve;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::cli::args::Serve;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Next};
+use crate::cli::log;
 use crate::cli::setup::Setup;
 use crate::cli::signals;
 use crate::cli::text::{Ink, Line};
@@ -37,6 +38,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// When another server owns the state, or it cannot be served.
 pub fn serve(setup: &Setup, args: &Serve) -> Result<Exit, Failure> {
     let patience = patience(&args.patience)?;
+    log::start_of_a_server();
     // Made where there is none: also its folder, in which the lock lies.
     drop(setup.journal()?);
     let owner = Owner::of(&setup.journal_file)?;

@@ -12,7 +12,8 @@ use crate::cli::drive::REPEAT_SECONDS;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::setup::Setup;
-use crate::cli::{inputs, narrow};
+use crate::cli::text::{Ink, Line};
+use crate::cli::{clock, inputs, narrow};
 use crate::config::Config;
 use crate::engine::{Observer, Parts, People, WallClock};
 use crate::inventory::Inventory;
@@ -38,9 +39,28 @@ impl Place {
     }
 }
 
+impl Place {
+    /// A line in the server's log: its standard error, which nothing silences.
+    pub(super) fn log(&self, ink: Ink, text: &str) {
+        let line = Line::new().with(Ink::Dim, format!("{} ", clock::rfc3339(clock::now()))).with(ink, text);
+        self.setup.screen.warn(&[line]);
+    }
+
+    /// The journal cannot be used: what the disk said, and where that is, is for the log alone.
+    pub(super) fn unusable(&self, failure: Failure) -> Problem {
+        if failure.exit != Exit::Journal {
+            return told(failure);
+        }
+        self.log(Ink::Bad, &failure.what);
+        let told = told(Failure::new(Exit::Journal, "the server's journal cannot be read or written"));
+        told.meaning("nothing was started or changed by this; no run begins a further step without it")
+            .next("playbook doctor     (on the server's machine: disk, permissions)")
+    }
+}
+
 impl House for Place {
     fn journal(&self) -> Result<SqliteJournal, Problem> {
-        self.setup.journal().map_err(told)
+        self.setup.journal().map_err(|failure| self.unusable(failure))
     }
 
     fn config(&self) -> &Config {

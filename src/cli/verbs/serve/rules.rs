@@ -10,9 +10,9 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::held::Held;
 use crate::cli::paste::quote;
-use crate::cli::text::{Ink, Line};
+use crate::cli::text::Ink;
 use crate::cli::verbs::{ahead, held_back};
-use crate::cli::{clock, inputs, runs};
+use crate::cli::{inputs, runs};
 use crate::engine::{Beginning, EndingKind, EngineError};
 use crate::ids::RunId;
 use crate::inventory::Inventory;
@@ -77,11 +77,11 @@ impl Rules for Place {
         match refusal {
             Refusal::Engine(EngineError::Journal(JournalError::Locked(row))) => {
                 let held = self.setup.journal().and_then(|mut journal| Ok(Held::of(&mut journal, row)?.failure()));
-                told(held.unwrap_or_else(|failure| failure))
+                self.unusable(held.unwrap_or_else(|failure| failure))
             }
             // The run stands otherwise than whoever asks believes: no matter of what they may.
             Refusal::Engine(error @ EngineError::NotNow(_)) => Problem { status: 409, ..told(error.into()) },
-            Refusal::Engine(error) => told(error.into()),
+            Refusal::Engine(error) => self.unusable(error.into()),
             Refusal::Ends => {
                 let failure = Failure::new(Exit::Journal, refusal.to_string()).meaning(
                     "nothing was started; the runs in hand end their step, and the next start of the server goes on with them",
@@ -107,9 +107,7 @@ impl Rules for Place {
 
     fn happened(&self, what: &Happening<'_>) {
         let (ink, text) = sentence(what);
-        let line = Line::new().with(Ink::Dim, format!("{} ", clock::rfc3339(clock::now()))).with(ink, text);
-        // The server's own screen is not quiet: this is its log.
-        self.setup.screen.warn(&[line]);
+        self.log(ink, &text);
     }
 }
 
