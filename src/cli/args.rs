@@ -13,6 +13,7 @@ mod forks;
 mod inventory;
 mod people;
 mod records;
+mod serve;
 mod starting;
 
 pub use again::Retry;
@@ -22,6 +23,7 @@ pub use forks::Forks;
 pub use inventory::{Inventory, InventoryCheck, InventoryGraph, InventoryList, InventoryShow, InventoryVerb};
 pub use people::{Approve, Ask, Reject, Resolve, Resume, Rollback, Skip};
 pub use records::{Timeline, Verify};
+pub use serve::Serve;
 pub use starting::Starting;
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
@@ -134,6 +136,8 @@ pub enum Verb {
     Inventory(Inventory),
     /// What would stop a run now
     Doctor(Doctor),
+    /// Own a state for several people or a service: runs live here, and others act on it over HTTP
+    Serve(Serve),
     /// Completions for a shell
     Completions(Completions),
 }

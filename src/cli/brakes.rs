@@ -59,9 +59,13 @@ pub fn limits(config: &Config) -> Vec<RunLimit> {
 /// The brakes that a person wants to pass, and those that were really in the way.
 #[derive(Debug)]
 pub struct Passes {
-    wanted: Vec<String>,
+    /// Each with its reason.
+    wanted: Vec<(String, String)>,
+    /// The reason that was given at all.
     reason: String,
     passed: Vec<(String, String)>,
+    /// Who wants to pass them.
+    by: String,
 }
 
 /// What a brake says to somebody who wants to go on.
@@ -82,10 +86,19 @@ impl Passes {
     /// When one does not exist, or there is no reason.
     pub fn of(wanted: &[String], reason: Option<&str>) -> Result<Self, Failure> {
         let reason = reason.unwrap_or_default().to_owned();
-        if !wanted.is_empty() && reason.trim().is_empty() {
+        let wanted: Vec<_> = wanted.iter().map(|name| (name.clone(), reason.clone())).collect();
+        Ok(Self { reason, ..Self::by(&wanted, &holder::this_process().user)? })
+    }
+
+    /// The same for somebody who is named, each brake with a reason of its own.
+    ///
+    /// # Errors
+    /// When one does not exist, or has no reason.
+    pub fn by(wanted: &[(String, String)], by: &str) -> Result<Self, Failure> {
+        if wanted.iter().any(|(_, reason)| reason.trim().is_empty()) {
             return Err(Failure::new(Exit::Usage, "a brake is passed with a reason: --reason TEXT"));
         }
-        for name in wanted {
+        for (name, _) in wanted {
             if !BRAKES.iter().any(|brake| brake.name == name) {
                 let known: Vec<String> =
                     BRAKES.iter().map(|brake| format!("{} ({})", brake.name, brake.what)).collect();
@@ -93,21 +106,19 @@ impl Passes {
                 return Err(Failure::new(Exit::Usage, what).meaning("nothing was started"));
             }
         }
-        Ok(Self { wanted: wanted.to_vec(), reason, passed: Vec::new() })
+        Ok(Self { wanted: wanted.to_vec(), reason: String::new(), passed: Vec::new(), by: by.to_owned() })
     }
 
     /// A brake is in the way: whether it is passed.
     pub fn pass(&mut self, config: &Config, name: &str) -> Answer {
-        match may_pass(config, name) {
-            Err(why) => Answer::NotYours(why),
-            Ok(()) if !self.wanted.iter().any(|wanted| wanted == name) => Answer::Holds,
-            Ok(()) => {
-                if !self.passed.iter().any(|(passed, _)| passed == name) {
-                    self.passed.push((name.to_owned(), self.reason.clone()));
-                }
-                Answer::Passed
-            }
+        if let Err(why) = may_pass(config, &self.by, name) {
+            return Answer::NotYours(why);
         }
+        let Some(wanted) = self.wanted.iter().find(|(wanted, _)| wanted == name) else { return Answer::Holds };
+        if !self.passed.iter().any(|(passed, _)| passed == name) {
+            self.passed.push(wanted.clone());
+        }
+        Answer::Passed
     }
 
     /// Passes those brakes of a playbook itself that were named and that it has.
@@ -116,7 +127,7 @@ impl Passes {
     /// When this person may not.
     pub fn pass_own(&mut self, config: &Config, book: &mut Playbook) -> Result<(), Failure> {
         for (name, there) in own(book) {
-            if !there || !self.wanted.iter().any(|wanted| wanted == name) {
+            if !there || !self.wants(name) {
                 continue;
             }
             if let Answer::NotYours(why) = self.pass(config, name) {
@@ -134,9 +145,19 @@ impl Passes {
         self.passed.clone()
     }
 
+    /// Those that were passed before the plan was made count on.
+    #[must_use]
+    pub fn after(self, passed: Vec<(String, String)>) -> Self {
+        Self { passed, ..self }
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.wanted.iter().any(|(wanted, _)| wanted == name)
+    }
+
     /// What is to be added to a command, so that it passes these.
     pub fn words(&self, names: &[&str]) -> String {
-        let missing = names.iter().filter(|name| !self.wanted.iter().any(|wanted| wanted.as_str() == **name));
+        let missing = names.iter().filter(|name| !self.wants(name));
         let mut words: String = missing.map(|name| format!(" --override {}", quote(name))).collect();
         if !words.is_empty() && self.reason.trim().is_empty() {
             words.push_str(" --reason \"…\"");
@@ -163,14 +184,13 @@ fn unbounded(book: &mut Playbook) {
     }
 }
 
-/// Whether whoever runs this process may pass a brake: anybody by name, unless the configuration says which roles may.
+/// Whether somebody may pass a brake: anybody by name, unless the configuration says which roles may.
 ///
 /// # Errors
 /// A sentence that says who may.
-pub fn may_pass(config: &Config, name: &str) -> Result<(), String> {
+pub fn may_pass(config: &Config, user: &str, name: &str) -> Result<(), String> {
     let Some(roles) = config.overrides.get(name) else { return Ok(()) };
-    let user = holder::this_process().user;
-    let has = SystemPeople::of(&config.roles).roles_of(&user);
+    let has = SystemPeople::of(&config.roles).roles_of(user);
     if roles.iter().any(|role| has.contains(role)) {
         return Ok(());
     }

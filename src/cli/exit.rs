@@ -112,7 +112,7 @@ impl Exit {
             EndingKind::Waiting(question) if question.kind == QuestionKind::UndoFailed => Exit::Stuck,
             EndingKind::Waiting(_) | EndingKind::Stopped(StopKind::Paused) => Exit::Waiting,
             EndingKind::Halted => Exit::NotAllowed,
-            EndingKind::Stopped(StopKind::Interrupted) | EndingKind::Left => Exit::Interrupted,
+            EndingKind::Stopped(StopKind::Interrupted) | EndingKind::Left | EndingKind::GivenBack => Exit::Interrupted,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::value::{REFERENCE_FORMS, Type, Value};
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::setup::{Chosen, read};
+use super::setup::read;
 use super::view::faults;
 
 /// What a variable that gives an input begins with.
@@ -23,6 +23,7 @@ const PREFIX: &str = "PLAYBOOK_INPUT_";
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Origin {
     Typed,
+    Sent,
     File(PathBuf),
     Environment(String),
 }
@@ -31,6 +32,7 @@ impl Origin {
     fn describe(&self) -> String {
         match self {
             Origin::Typed => "given with -i".to_owned(),
+            Origin::Sent => "sent with the request".to_owned(),
             Origin::File(path) => format!("given in {}", path.display()),
             Origin::Environment(variable) => format!("given by the environment variable {variable}"),
         }
@@ -77,6 +79,37 @@ pub fn bind(
     Ok((inputs, warnings))
 }
 
+/// The inputs of a playbook where they are sent, which go before those of the environment of whoever runs it: each is of its
+/// declared type, names what is there, and is never read as a reference to a secret.
+///
+/// # Errors
+/// All inputs that do not fit.
+pub fn bind_sent(
+    playbook: &Playbook,
+    sent: &serde_json::Map<String, Value>,
+    inventory: &Inventory,
+) -> Result<Value, Failure> {
+    let (environment, _) = of_environment(&playbook.inputs, std::env::vars_os(), &playbook.name)?;
+    let mut texts: BTreeMap<String, playbook::Given> =
+        environment.into_iter().map(|(name, (text, _))| (name, playbook::Given::by_person(text))).collect();
+    for (name, value) in sent.iter().filter(|(_, value)| !value.is_null()) {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        texts.insert(name.clone(), playbook::Given::by_trigger(text));
+    }
+    let inputs = playbook::bind_inputs(playbook, &texts).map_err(|errors| {
+        let told = |error: &playbook::InputError| match sent.contains_key(&error.name) {
+            true => format!("{error}; {}", Origin::Sent.describe()),
+            false => format!("{error}{}", there_are(playbook, &error.name, Some(inventory))),
+        };
+        let all: Vec<String> = errors.iter().map(told).collect();
+        Failure::new(Exit::Invalid, format!("the inputs do not fit {}:\n{}", playbook.name, all.join("\n")))
+            .meaning("nothing was started")
+            .next(format!("playbook show {}     (what it takes)", super::paste::quote(&playbook.name)))
+    })?;
+    hold_names(playbook, &inputs, inventory)?;
+    Ok(inputs)
+}
+
 /// What the inventory has of the kind that an input names, as the end of a sentence.
 fn there_are(playbook: &Playbook, input: &str, inventory: Option<&Inventory>) -> String {
     let spec = playbook.inputs.iter().find(|spec| spec.name == input);
@@ -94,10 +127,10 @@ fn there_are(playbook: &Playbook, input: &str, inventory: Option<&Inventory>) ->
 ///
 /// # Errors
 /// All that name nothing.
-pub fn hold_names(chosen: &Chosen, inventory: &Inventory) -> Result<(), Failure> {
+pub fn hold_names(playbook: &Playbook, inputs: &Value, inventory: &Inventory) -> Result<(), Failure> {
     let mut wrong = Vec::new();
-    for spec in &chosen.playbook.inputs {
-        let Some(value) = chosen.inputs.get(&spec.name) else { continue };
+    for spec in &playbook.inputs {
+        let Some(value) = inputs.get(&spec.name) else { continue };
         let kind = match &spec.kind {
             Type::List(item) => item,
             kind => kind,

@@ -141,6 +141,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Verify(args) => verbs::verify::verify(setup, args),
         Verb::Inventory(args) => verbs::inventory::inventory(setup, args),
         Verb::Doctor(args) => doctor::doctor(setup, args),
+        Verb::Serve(args) => verbs::serve::serve(setup, args),
         Verb::Completions(args) => verbs::completions::completions(args, &setup.screen),
     }
 }
@@ -176,6 +177,7 @@ fn wants_json(verb: &Verb) -> bool {
         | Verb::Schema
         | Verb::Show(_)
         | Verb::Verify(_)
+        | Verb::Serve(_)
         | Verb::Completions(_) => false,
     }
 }

@@ -357,6 +357,7 @@ mod tests {
             pid: 1,
             namespace: String::new(),
             started: 1,
+            serves: false,
         };
         RunRow {
             run: run.parse().unwrap(),

@@ -26,6 +26,7 @@ use super::text::{Ink, Line};
 use super::view::faults;
 
 /// What a command works with.
+#[derive(Clone)]
 pub struct Setup {
     /// What we write on.
     pub screen: Screen,
@@ -256,7 +257,7 @@ impl Setup {
         let playbook = self.playbook(name)?;
         let inventory = self.inventory()?;
         let chosen = self.bound(playbook, name, (typed, file), Some(&inventory))?;
-        super::inputs::hold_names(&chosen, &inventory)?;
+        super::inputs::hold_names(&chosen.playbook, &chosen.inputs, &inventory)?;
         Ok((chosen, inventory))
     }
 

@@ -68,6 +68,36 @@ pub fn end_of_watching() -> Result<Receiver<()>, Failure> {
     Ok(receiver)
 }
 
+/// Tells a server each time that it is to end, and that once more where it is to end at once. A closed terminal is none of
+/// that.
+///
+/// # Errors
+/// When the system refuses to tell us about signals.
+pub fn of_a_server() -> Result<Receiver<u32>, Failure> {
+    let fault = |error: std::io::Error| Failure::new(Exit::Fault, format!("signals cannot be received: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(fault)?;
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit(), SignalKind::hangup()];
+    let mut signals = {
+        let _inside = runtime.enter();
+        kinds.into_iter().map(signal).collect::<Result<Vec<_>, _>>().map_err(fault)?
+    };
+    std::thread::spawn(move || {
+        let hangup = signals.len() - 1;
+        loop {
+            let which = std::future::poll_fn(|context| {
+                let came = signals.iter_mut().position(|signal| signal.poll_recv(context).is_ready());
+                came.map_or(Poll::Pending, Poll::Ready)
+            });
+            let which = runtime.block_on(which);
+            if which != hangup && sender.send(1).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(receiver)
+}
+
 /// From here on a limit on the size of files (`ulimit -f`) is an error of the write, which is told as what it is: a journal
 /// that cannot be written. Unheard, the signal would end the process in the middle of a run. It is heard and not ignored, as
 /// commands would inherit that.

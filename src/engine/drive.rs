@@ -277,6 +277,9 @@ impl Drive<'_> {
             return Ok(Some(EndingKind::Left));
         }
         if !busy && !stopped {
+            if self.tools.gives_back {
+                return Ok(Some(EndingKind::GivenBack));
+            }
             let because = format!("interrupted by {}", self.actor);
             self.append(vec![Event::Stopped { kind: StopKind::Interrupted, because }])?;
         }

@@ -31,7 +31,15 @@ pub fn this_process() -> Holder {
         Sight::Running { started } => started,
         Sight::Absent | Sight::Hidden => 0,
     };
-    Holder { user: person::name(), host: host_name(), boot: boot_id(), pid, namespace: namespace(), started }
+    Holder {
+        user: person::name(),
+        host: host_name(),
+        boot: boot_id(),
+        pid,
+        namespace: namespace(),
+        started,
+        serves: false,
+    }
 }
 
 /// Whether a holder still runs, as far as this process can see.

@@ -26,6 +26,7 @@ mod prepare;
 mod recall;
 mod roles;
 mod secrets;
+mod serve;
 mod start;
 mod verify;
 mod whom;
@@ -38,6 +39,8 @@ pub use forks::FORKS;
 pub use observer::{Observer, Silent};
 pub use over::Former;
 pub use roles::{Everybody, People, SystemPeople};
+pub use serve::Taken;
+pub use start::new_run_id;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,6 +94,8 @@ struct Tools<'e> {
     repeat_seconds: f64,
     interrupts: &'e tokio::sync::watch::Receiver<u32>,
     wait: bool,
+    /// Whether an interrupt gives the run back instead of stopping it.
+    gives_back: bool,
     /// How many items are worked on at once.
     forks: usize,
 }
@@ -117,6 +122,9 @@ pub enum EndingKind {
     Halted,
     /// It was told to stop at once (a second Ctrl-C): a step may still be under way under its recorder.
     Left,
+    /// The server that drove it ends: nothing is under way, nobody holds the run any more, and the next start of the server
+    /// goes on with it.
+    GivenBack,
 }
 
 /// What became of a request to a run.
@@ -181,12 +189,18 @@ pub struct Engine {
     parts: Parts,
     /// What is known of a run already.
     known: Option<RunState>,
+    /// In whose name it acts; in that of the person behind this process where nobody was named.
+    by: Option<String>,
+    /// Whether it is part of a server.
+    serves: bool,
+    /// The id that the run is to have which it begins next.
+    next: Option<RunId>,
 }
 
 impl Engine {
     /// An engine of these parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, known: None }
+        Self { parts, known: None, by: None, serves: false, next: None }
     }
 
     /// The journal, for whoever reads it.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::holder::{Liveness, is_alive, this_process};
+use super::holder::{Liveness, is_alive};
 use super::start::new_run_id;
 use super::{Beginning, Ending, Engine, EngineError};
 use crate::ids::RunId;
@@ -93,14 +93,14 @@ impl Engine {
         let Beginning { incident, overrides, approved } = beginning;
         let limits = self.limits_for(&overrides);
         self.look_after(former, &mut inheritance).await?;
-        let (run, holder) = (new_run_id()?, this_process());
+        let (run, holder, by) = (new_run_id()?, self.holder(), self.by());
         plan.locks = Inheritance::locks(&former.state, &plan.locks);
         let incident = incident.or_else(|| former.state.incident.clone());
         let over = Handover {
             from: former.state.run.clone(),
             expected: former.lease.epoch,
             seen: former.state.seq,
-            ended: inheritance.ends(&holder.user, &run),
+            ended: inheritance.ends(&by, &run),
             limits,
             inherited: Event::Inherited { inheritance: Box::new(inheritance) },
         };
@@ -114,7 +114,7 @@ impl Engine {
             approved,
         };
         let now = self.parts.clock.now();
-        let (lease, records) = self.parts.journal.begin_over(&run, started, &over, &holder, &holder.user, now)?;
+        let (lease, records) = self.parts.journal.begin_over(&run, started, &over, &holder, &by, now)?;
         let mut state: Option<RunState> = None;
         for record in &records {
             let known = match state.take() {
@@ -128,7 +128,7 @@ impl Engine {
             state = Some(known);
         }
         let state = state.ok_or_else(|| EngineError::State(format!("run {run} began without records")))?;
-        self.drive(lease, state, holder.user).await
+        self.drive(lease, state, by).await
     }
 
     /// What became of the attempts that the run has left under way: a command that still runs is not acted beside.
@@ -140,7 +140,8 @@ impl Engine {
         }
         let lease = Lease { run: old.run.clone(), epoch: former.lease.epoch };
         // Nothing is written under this lease: it only looks.
-        let drive = self.hold(lease, old.clone(), this_process().user)?;
+        let by = self.by();
+        let drive = self.hold(lease, old.clone(), by)?;
         for task in open {
             let Some((action, call, _)) = drive.call(&task) else { continue };
             let of_it = |one: &Stands| one.run == old.run && one.task == task;

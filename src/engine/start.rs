@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::drive::{Drive, TICK};
-use super::holder::{Liveness, is_alive, this_process};
+use super::holder::{Liveness, is_alive};
 use super::people::may_answer;
 use super::secrets::Memory;
 use super::{Beginning, Ending, EndingKind, Engine, EngineError, Requested, Tools, make_folder};
@@ -25,8 +25,8 @@ impl Engine {
     /// When it cannot begin (locks), or the journal cannot be written.
     pub async fn start(&mut self, plan: Plan, beginning: Beginning) -> Result<Ending, EngineError> {
         let Beginning { incident, overrides, approved } = beginning;
-        let run = new_run_id()?;
-        let holder = this_process();
+        let run = self.next.take().map_or_else(new_run_id, Ok)?;
+        let (holder, by) = (self.holder(), self.by());
         let limits = self.limits_for(&overrides);
         let started = Event::RunStarted {
             locks: plan.locks.clone(),
@@ -38,12 +38,12 @@ impl Engine {
             approved,
         };
         let (lease, records) =
-            self.parts.journal.begin_within(&run, started, &holder, &holder.user, self.parts.clock.now(), &limits)?;
+            self.parts.journal.begin_within(&run, started, &holder, &by, self.parts.clock.now(), &limits)?;
         let state = RunState::replay(&run, &records)?;
         for record in &records {
             self.parts.observer.record(record, &state);
         }
-        self.drive(lease, state, holder.user).await
+        self.drive(lease, state, by).await
     }
 
     /// The limits that bind a run: none where a person has passed them by name.
@@ -62,9 +62,20 @@ impl Engine {
             // Of several who resume it at once, one may have brought it to its end meanwhile: that is how it came out.
             Err(error) => return self.ended(run)?.ok_or(error),
         };
+        self.go_on_resumed(lease, state, reason).await
+    }
+
+    /// Drives on a run that was taken, as somebody wanted it to go on.
+    pub(super) async fn go_on_resumed(
+        &mut self,
+        lease: Lease,
+        state: RunState,
+        reason: &str,
+    ) -> Result<Ending, EngineError> {
         // A reason that somebody gave belongs in the timeline, most of all that of a take-over.
         let told = state.stopped.is_some() || !reason.is_empty();
-        let drive = self.hold(lease, state, this_process().user)?;
+        let by = self.by();
+        let drive = self.hold(lease, state, by)?;
         if told {
             drive.append(vec![Event::Resumed { reason: reason.to_owned() }])?;
         }
@@ -86,12 +97,8 @@ impl Engine {
     /// # Errors
     /// `NotNow` when the run has ended, or nobody asked what is answered.
     pub async fn request(&mut self, run: &RunId, request: RequestKind, reason: &str) -> Result<Requested, EngineError> {
-        let state = self.state(run)?;
-        let by = this_process().user;
-        check(&state, &request)?;
-        self.check_approval(&state, &request, &by)?;
-        self.know(state);
-        let id = self.parts.journal.ask(run, &request, &by, reason, self.parts.clock.now())?;
+        let by = self.by();
+        let id = self.ask(run, &request, reason)?;
         loop {
             if self.wait_for_holder(run, id).await? {
                 return Ok(Requested::TakenUp);
@@ -106,6 +113,20 @@ impl Engine {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Writes a request down, if it makes sense for the run as it stands and may be made in this name: whoever holds the run
+    /// takes it up. Its number.
+    ///
+    /// # Errors
+    /// As `request`; then nothing was written.
+    pub fn ask(&mut self, run: &RunId, request: &RequestKind, reason: &str) -> Result<i64, EngineError> {
+        let state = self.state(run)?;
+        let by = self.by();
+        check(&state, request)?;
+        self.check_approval(&state, request, &by)?;
+        self.know(state);
+        Ok(self.parts.journal.ask(run, request, &by, reason, self.parts.clock.now())?)
     }
 
     /// Waits until the run's holder has taken up a request; `false` where nobody holds the run.
@@ -127,11 +148,13 @@ impl Engine {
     }
 
     /// Takes the lease of a run whose holder is gone or said to be.
-    fn take(&mut self, run: &RunId, take_over: bool) -> Result<(Lease, RunState), EngineError> {
+    pub(super) fn take(&mut self, run: &RunId, take_over: bool) -> Result<(Lease, RunState), EngineError> {
         let info = self.parts.journal.lease(run)?;
         let reason = match is_alive(&info.holder) {
             _ if info.released => LeaseReason::Resume,
             Liveness::Gone => LeaseReason::Resume,
+            // There is one server on a state at a time, and it gives each run to one engine at a time.
+            _ if self.serves && info.holder.serves => LeaseReason::Resume,
             _ if take_over => LeaseReason::TakeOver,
             liveness => {
                 let holder = &info.holder;
@@ -140,9 +163,8 @@ impl Engine {
                 return Err(EngineError::Held { run: run.clone(), who });
             }
         };
-        let holder = this_process();
-        let (lease, _) =
-            self.parts.journal.take(run, info.epoch, &holder, reason, &holder.user, self.parts.clock.now())?;
+        let (holder, by) = (self.holder(), self.by());
+        let (lease, _) = self.parts.journal.take(run, info.epoch, &holder, reason, &by, self.parts.clock.now())?;
         let state = self.state(run)?;
         Ok((lease, state))
     }
@@ -155,8 +177,10 @@ impl Engine {
         let spool = self.parts.state.join("spool").join(lease.run.as_str());
         make_folder(&spool)?;
         recorder::set_aside(&spool, recorded(&state));
+        let serves = self.serves;
         let parts = &mut self.parts;
-        let interrupts = *parts.interrupts.borrow();
+        // A server that ends ends with all of its runs, also with one that it was about to take in hand.
+        let interrupts = if serves { 0 } else { *parts.interrupts.borrow() };
         Ok(Drive {
             journal: RefCell::new(parts.journal.as_mut()),
             tools: Tools {
@@ -169,6 +193,7 @@ impl Engine {
                 repeat_seconds: parts.repeat_seconds,
                 interrupts: &parts.interrupts,
                 wait: parts.wait,
+                gives_back: serves,
                 forks: parts.forks.max(1),
             },
             lease,
@@ -221,8 +246,11 @@ fn check(state: &RunState, request: &RequestKind) -> Result<(), EngineError> {
     }
 }
 
-/// The second it starts, and four random letters.
-pub(super) fn new_run_id() -> Result<RunId, EngineError> {
+/// A new run's id: the second it starts, and four random letters.
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn new_run_id() -> Result<RunId, EngineError> {
     let mut bytes = [0_u8; 4];
     getrandom::fill(&mut bytes).map_err(|error| EngineError::State(format!("no random numbers: {error}")))?;
     const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";

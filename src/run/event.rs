@@ -342,6 +342,9 @@ pub struct Holder {
     pub namespace: String,
     /// The process' start time in clock ticks since boot, so that a reused process id is told apart.
     pub started: u64,
+    /// Whether it is a `playbook serve`: what such a process leaves, the next one on the same state takes up by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub serves: bool,
 }
 
 /// Why a lease was taken.

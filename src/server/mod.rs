@@ -2,11 +2,15 @@
 //! the roles that they have. It never decides what a run does: that is the engine's, as everywhere.
 
 mod caller;
+mod hands;
 mod house;
 mod problem;
+mod rules;
 mod runner;
 
 pub use caller::{Caller, Role};
+pub use hands::{Hands, MOST};
 pub use house::House;
 pub use problem::Problem;
+pub use rules::{Happening, Refusal, Rules};
 pub use runner::{Asked, Begun, Runner, Wanted};

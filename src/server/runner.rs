@@ -10,6 +10,9 @@ use crate::run::RequestKind;
 /// A run that is wanted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
+    /// What the run is to be called, where that was written down before it begins: whoever asks again after a crash finds it
+    /// by that. A new id where absent.
+    pub run: Option<RunId>,
     /// Which playbook, by its name in the server's catalog: never a path.
     pub playbook: String,
     /// Which version; the newest where absent.
@@ -24,6 +27,8 @@ pub struct Wanted {
     pub overrides: Vec<(String, String)>,
     /// The steps that are approved ahead. A trigger approves none.
     pub approved: Vec<String>,
+    /// The playbook's name once more, as a production inventory wants it.
+    pub confirm: Option<String>,
     /// Who wants it.
     pub by: Caller,
     /// Whether it was not a person's decision at this moment (an alert, a token of a machine).

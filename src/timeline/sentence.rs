@@ -100,7 +100,8 @@ fn started(state: &RunState, incident: Option<&str>, overrides: &[(String, Strin
 }
 
 fn lease(holder: &Holder, reason: LeaseReason) -> String {
-    let who = format!("process {} of {} on {}", holder.pid, holder.user, holder.host);
+    let process = format!("process {} of {} on {}", holder.pid, holder.user, holder.host);
+    let who = if holder.serves { format!("the server ({process})") } else { process };
     match reason {
         LeaseReason::Start => format!("{who} drives the run"),
         LeaseReason::Resume => format!("{who} goes on with the run"),

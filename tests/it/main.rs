@@ -36,4 +36,5 @@ mod prove;
 mod recoveries;
 mod secrets;
 mod sensitive;
+mod server;
 mod targets;

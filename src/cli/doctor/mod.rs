@@ -72,7 +72,7 @@ pub fn doctor(setup: &Setup, args: &Doctor) -> Result<Exit, Failure> {
             let chosen = setup.playbook(name).and_then(bind);
             // Nor is an input that names nothing.
             if let Ok(chosen) = &chosen {
-                inputs::hold_names(chosen, inventory)?;
+                inputs::hold_names(&chosen.playbook, &chosen.inputs, inventory)?;
             }
             Some((name, chosen))
         }

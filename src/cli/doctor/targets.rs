@@ -43,8 +43,8 @@ pub(super) fn inventory(setup: &Setup, inventory: &Inventory) -> Vec<Look> {
     );
     let mut looks = vec![Look::well("inventory", text)];
     if inventory.environment == "production" {
-        let text = "a run wants --confirm NAME and --override shared-state --reason: this version has no server that owns \
-                    the state, so locks hold on this machine alone";
+        let text = "a run wants --confirm NAME and --override shared-state --reason: locks of a state that no `playbook \
+                    serve` owns hold on this machine alone";
         looks.push(Look::remark("production", text));
     }
     for (name, host) in &inventory.hosts {

@@ -38,7 +38,7 @@ use crate::cli::view::end;
 use crate::cli::view::run_json::Standing;
 
 /// How soon a page is repeated where the configuration does not say, in seconds.
-const REPEAT_SECONDS: f64 = 300.0;
+pub const REPEAT_SECONDS: f64 = 300.0;
 
 /// How soon it is looked again whether a lock is free.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);

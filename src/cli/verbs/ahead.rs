@@ -17,9 +17,21 @@ use crate::run::{BREAK_GLASS, has_a_role, may_break_glass};
 /// # Errors
 /// When a step is not there or asks for nothing, or this person may not.
 pub(super) fn approved(setup: &Setup, args: &Run, book: &Playbook) -> Result<Vec<StepId>, Failure> {
-    let user = this_process().user;
-    let roles = SystemPeople::of(&setup.config.roles).roles_of(&user);
-    args.starting.approve.iter().map(|name| one(book, name, &user, &roles)).collect()
+    approved_by(setup, &args.starting.approve, &this_process().user, book)
+}
+
+/// The same for somebody who is named.
+///
+/// # Errors
+/// When a step is not there or asks for nothing, or this person may not.
+pub(super) fn approved_by(
+    setup: &Setup,
+    names: &[String],
+    user: &str,
+    book: &Playbook,
+) -> Result<Vec<StepId>, Failure> {
+    let roles = SystemPeople::of(&setup.config.roles).roles_of(user);
+    names.iter().map(|name| one(book, name, user, &roles)).collect()
 }
 
 fn one(book: &Playbook, name: &str, user: &str, roles: &[String]) -> Result<StepId, Failure> {

@@ -11,6 +11,7 @@ use crate::cli::runs::{self, Doing};
 use crate::cli::setup;
 use crate::cli::setup::Setup;
 use crate::cli::text::Line;
+use crate::engine::holder;
 use crate::ids::RunId;
 use crate::journal::{Journal, SqliteJournal};
 use crate::run::{RequestKind, RunState, Verdict};
@@ -29,7 +30,8 @@ pub fn rollback(setup: &Setup, args: &Rollback) -> Result<Exit, Failure> {
     }
     // A brake that does not bind is not passed.
     let despite_halt = args.despite_halt && journal.halted()?.is_some();
-    if despite_halt && let Err(why) = brakes::may_pass(&setup.config, brakes::HALT) {
+    let by = holder::this_process().user;
+    if despite_halt && let Err(why) = brakes::may_pass(&setup.config, &by, brakes::HALT) {
         return Err(Failure::new(Exit::NotAllowed, why).meaning("nothing was done; the halt holds this run as well"));
     }
     ask(setup, &args.ask, (journal, state), RequestKind::Rollback { to: args.to.clone(), despite_halt })

@@ -11,6 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::paste::quote;
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
+use crate::config::Config;
 use crate::inventory::Inventory;
 use crate::journal::OverLimit;
 use crate::plan::{Decided, Plan, PlannedCheck};
@@ -33,9 +34,19 @@ pub enum Ask {
 }
 
 /// Something in the way.
-struct Bar {
-    brake: &'static str,
-    why: String,
+pub(in crate::cli) struct Bar {
+    /// The brake.
+    pub brake: &'static str,
+    /// What it holds against the run.
+    pub why: String,
+}
+
+/// What is in the way and was not passed.
+pub(in crate::cli) struct Bars {
+    /// All of it.
+    pub left: Vec<Bar>,
+    /// Who may pass what this person may not.
+    pub not_yours: Vec<String>,
 }
 
 /// Whether a run is held back, and what is to be asked.
@@ -57,21 +68,12 @@ pub fn hold(
         let what = format!("--confirm says `{name}`, but the playbook is `{}`", book.name);
         return Err(Failure::new(Exit::NotAllowed, what).meaning("nothing was started or changed"));
     }
-    let mut bars = bars(setup, book, inventory, plan_age);
-    let mut not_yours = Vec::new();
-    bars.retain(|bar| match passes.pass(&setup.config, bar.brake) {
-        Answer::Passed => false,
-        Answer::Holds => true,
-        Answer::NotYours(why) => {
-            not_yours.push(why);
-            true
-        }
-    });
+    let bars = bars(&setup.config, false, book, inventory, plan_age).pass(&setup.config, passes);
     let production = inventory.environment == PRODUCTION;
     let can_ask = setup.screen.asks && args.starting.output == Output::Human;
     let unconfirmed = production && args.starting.confirm.is_none() && !can_ask;
-    if !bars.is_empty() || unconfirmed {
-        return Err(refusal(book, inventory, &bars, unconfirmed, &not_yours, passes));
+    if !bars.left.is_empty() || unconfirmed {
+        return Err(refusal(book, inventory, &bars, unconfirmed, passes));
     }
     match (args.starting.confirm.is_some(), production, args.starting.yes, can_ask) {
         (true, ..) => Ok(Ask::Nothing),
@@ -85,16 +87,56 @@ pub fn hold(
     }
 }
 
-fn bars(setup: &Setup, book: &Playbook, inventory: &Inventory, plan_age: Option<f64>) -> Vec<Bar> {
+impl Bars {
+    /// Passes those that somebody wants to pass and may.
+    pub(in crate::cli) fn pass(mut self, config: &Config, passes: &mut Passes) -> Self {
+        let not_yours = &mut self.not_yours;
+        self.left.retain(|bar| match passes.pass(config, bar.brake) {
+            Answer::Passed => false,
+            Answer::Holds => true,
+            Answer::NotYours(why) => {
+                not_yours.push(why);
+                true
+            }
+        });
+        self
+    }
+
+    /// All of it in words, with what a confirmation is missing.
+    pub(in crate::cli) fn words(&self, book: &Playbook, inventory: &Inventory, confirmation: Option<&str>) -> String {
+        let mut what = format!("{} is held back on {}:", book.name, environment(inventory));
+        for bar in &self.left {
+            what.push_str(&format!("\n- {}: {}", bar.brake, bar.why));
+        }
+        if let Some(how) = confirmation {
+            what.push_str(&format!("\n- it wants the playbook's name once more ({how}), as this is production"));
+        }
+        what
+    }
+}
+
+/// Whether an inventory is one of production.
+pub(in crate::cli) fn is_production(inventory: &Inventory) -> bool {
+    inventory.environment == PRODUCTION
+}
+
+/// All that is in the way of a run, on a state that is `shared` or this machine's alone.
+pub(in crate::cli) fn bars(
+    config: &Config,
+    shared: bool,
+    book: &Playbook,
+    inventory: &Inventory,
+    plan_age: Option<f64>,
+) -> Bars {
     let environment = &inventory.environment;
     let mut bars = Vec::new();
-    if environment == PRODUCTION {
-        let why = "it wants a state that everybody shares: this version has no `playbook serve`, so locks hold on this \
-                   machine alone, and a named person takes that on";
+    if environment == PRODUCTION && !shared {
+        let why = "it wants a state that everybody shares, that of a `playbook serve`: locks hold on this machine alone, and \
+                   a named person takes that on";
         bars.push(Bar { brake: SHARED_STATE, why: why.to_owned() });
     }
     let now = Timestamp::from_millisecond(clock::now().0).unwrap_or_default();
-    for freeze in setup.config.freeze.iter().filter(|freeze| freeze.binds(&book.name, environment, now)) {
+    for freeze in config.freeze.iter().filter(|freeze| freeze.binds(&book.name, environment, now)) {
         let named = match freeze.except.as_slice() {
             [] => "no playbook is exempt".to_owned(),
             names => format!("exempt are {}", names.join(", ")),
@@ -102,7 +144,7 @@ fn bars(setup: &Setup, book: &Playbook, inventory: &Inventory, plan_age: Option<
         let why = format!("`{}` freezes it {}: {}; {named}", freeze.name, freeze.words(), freeze.because);
         bars.push(Bar { brake: FREEZE, why });
     }
-    if let Some(required) = setup.config.require_plan.as_ref().filter(|required| required.is_for(environment)) {
+    if let Some(required) = config.require_plan.as_ref().filter(|required| required.is_for(environment)) {
         let most = format_seconds(required.seconds());
         let again = format!("playbook plan {} -o FILE, look at it, then playbook run --plan FILE", quote(&book.name));
         let why = match plan_age {
@@ -114,25 +156,13 @@ fn bars(setup: &Setup, book: &Playbook, inventory: &Inventory, plan_age: Option<
         };
         bars.extend(why.map(|why| Bar { brake: REQUIRED_PLAN, why }));
     }
-    bars
+    Bars { left: bars, not_yours: Vec::new() }
 }
 
-fn refusal(
-    book: &Playbook,
-    inventory: &Inventory,
-    bars: &[Bar],
-    unconfirmed: bool,
-    not_yours: &[String],
-    passes: &Passes,
-) -> Failure {
-    let mut what = format!("{} is held back on {}:", book.name, environment(inventory));
-    for bar in bars {
-        what.push_str(&format!("\n- {}: {}", bar.brake, bar.why));
-    }
-    if unconfirmed {
-        what.push_str("\n- it wants the playbook's name once more (--confirm) instead of -y, as this is production");
-    }
-    let failure = not_yours
+fn refusal(book: &Playbook, inventory: &Inventory, bars: &Bars, unconfirmed: bool, passes: &Passes) -> Failure {
+    let what = bars.words(book, inventory, unconfirmed.then_some("--confirm, instead of -y"));
+    let failure = bars
+        .not_yours
         .iter()
         .fold(Failure::new(Exit::NotAllowed, what).meaning("nothing was started or changed"), |failure, why| {
             failure.next(why.clone())
@@ -141,9 +171,9 @@ fn refusal(
     if unconfirmed {
         command.push_str(&format!(" --confirm {}", quote(&book.name)));
     }
-    let names: Vec<&str> = bars.iter().map(|bar| bar.brake).collect();
+    let names: Vec<&str> = bars.left.iter().map(|bar| bar.brake).collect();
     command.push_str(&passes.words(&names));
-    let who = if not_yours.is_empty() { "" } else { "     (typed by somebody who may)" };
+    let who = if bars.not_yours.is_empty() { "" } else { "     (typed by somebody who may)" };
     failure.next_typed(format!("{command}{who}"))
 }
 
@@ -157,11 +187,7 @@ fn environment(inventory: &Inventory) -> &str {
 /// When that is not passed.
 pub fn limited(setup: &Setup, over: &OverLimit, book: &Playbook, passes: &mut Passes) -> Result<(), Failure> {
     let brake = crate::journal::RUN_LIMIT;
-    let failure = || {
-        let what = format!("{} is held back:\n- {brake}: {over}", book.name);
-        Failure::new(Exit::NotAllowed, what)
-            .meaning("nothing was started or changed; what keeps coming back is not mended by one more run")
-    };
+    let failure = || over_the_limit(over, book);
     let command = format!("{}{}", typed(), passes.words(&[brake]));
     match passes.pass(&setup.config, brake) {
         Answer::Passed => Ok(()),
@@ -170,6 +196,13 @@ pub fn limited(setup: &Setup, over: &OverLimit, book: &Playbook, passes: &mut Pa
             Err(failure().next(why).next_typed(format!("{command}     (typed by somebody who may)")))
         }
     }
+}
+
+/// That as many runs have begun on a resource as may.
+pub(in crate::cli) fn over_the_limit(over: &OverLimit, book: &Playbook) -> Failure {
+    let what = format!("{} is held back:\n- {}: {over}", book.name, crate::journal::RUN_LIMIT);
+    Failure::new(Exit::NotAllowed, what)
+        .meaning("nothing was started or changed; what keeps coming back is not mended by one more run")
 }
 
 /// What passes an invariant that does not hold now; nothing where all hold, or it is passed.

@@ -25,6 +25,7 @@ pub mod resume;
 pub mod retry;
 pub mod run;
 pub mod schema;
+pub mod serve;
 pub mod show;
 pub mod skip;
 pub mod status;

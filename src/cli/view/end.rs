@@ -24,7 +24,7 @@ pub fn doing(ending: &Ending) -> Doing {
         EndingKind::Waiting(question) if question.kind == QuestionKind::UndoFailed => Doing::Stuck,
         EndingKind::Waiting(_) => Doing::Waiting,
         EndingKind::Stopped(_) => Doing::Stopped,
-        EndingKind::Left | EndingKind::Halted => Doing::Interrupted,
+        EndingKind::Left | EndingKind::GivenBack | EndingKind::Halted => Doing::Interrupted,
     }
 }
 

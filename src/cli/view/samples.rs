@@ -205,6 +205,7 @@ impl Story {
             namespace: String::new(),
             pid: 4242,
             started: 9,
+            serves: false,
         };
         story.add(0.0, Event::LeaseTaken { holder, reason: LeaseReason::Start });
         story

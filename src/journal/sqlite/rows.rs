@@ -164,6 +164,7 @@ pub(super) fn damaged_run(row: &Row<'_>, wrong: String) -> Read<RunRow> {
         pid: 0,
         namespace: String::new(),
         started: 0,
+        serves: false,
     };
     let time = |column| Time(integer(row, column).unwrap_or_default());
     let word = |column| text(row, column).unwrap_or_else(|_| "?".to_owned());

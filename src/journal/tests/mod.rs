@@ -32,6 +32,7 @@ fn holder(pid: u32) -> Holder {
         namespace: String::new(),
         pid,
         started: 7,
+        serves: false,
     }
 }
 

@@ -199,7 +199,7 @@ proptest! {
                         EndingKind::Finished(end) => verdict = Some(end),
                         EndingKind::Waiting(_) => drop(play(&simulation, &Move::Answer(usize::from(round > 10)))),
                         EndingKind::Stopped(_) => {}
-                        EndingKind::Left | EndingKind::Halted => prop_assert!(false, "nobody pressed anything"),
+                        EndingKind::Left | EndingKind::GivenBack | EndingKind::Halted => prop_assert!(false, "nobody pressed anything"),
                     },
                     Life::Killed => {}
                     Life::Failed(error) => prop_assert!(simulation.state().ended.is_some(), "{error}"),

@@ -1,0 +1,119 @@
+//! `serve`: owns a state where several people or a service work together. Runs live here and outlive whoever asked for them. A
+//! first SIGTERM or Ctrl-C lets each run end the step in hand and gives it back; a second one leaves at once. Nothing is lost by
+//! either: the next start goes on. It must never own a state beside another server.
+
+mod owner;
+mod place;
+mod ready;
+mod rules;
+mod told;
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+
+use crate::cli::args::Serve;
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, Next};
+use crate::cli::setup::Setup;
+use crate::cli::signals;
+use crate::cli::text::{Ink, Line};
+use crate::cli::view::count;
+use crate::ids::RunId;
+use crate::server::{Hands, House, Problem, Rules};
+use crate::value::{format_seconds, parse_duration};
+use owner::Owner;
+use place::Place;
+
+/// Serves the state until it is told to end.
+///
+/// # Errors
+/// When another server owns the state, or it cannot be served.
+pub fn serve(setup: &Setup, args: &Serve) -> Result<Exit, Failure> {
+    let patience = patience(&args.patience)?;
+    // Made where there is none: also its folder, in which the lock lies.
+    drop(setup.journal()?);
+    let owner = Owner::of(&setup.journal_file)?;
+    let presses = signals::of_a_server()?;
+    let place = Arc::new(Place::of(setup));
+    let (house, rules): (Arc<dyn House>, Arc<dyn Rules>) = (place.clone(), place);
+    let hands = Hands::new(house, rules);
+    say_where(setup);
+    warn_of_inventory(setup);
+    let adopted = hands.adopt().map_err(failure)?;
+    say_adopted(setup, &adopted);
+    owner.listens("");
+    ready::tell("READY=1");
+    let presses = wait(presses);
+    ready::tell("STOPPING=1");
+    Ok(end(setup, &hands, patience, &presses))
+}
+
+/// Waits until the server is told to end.
+fn wait(presses: Receiver<u32>) -> Receiver<u32> {
+    // Nobody can tell it any more where the other side is gone: that is an end as well.
+    let _ = presses.recv();
+    presses
+}
+
+fn end(setup: &Setup, hands: &Hands, patience: Duration, presses: &Receiver<u32>) -> Exit {
+    let open = hands.in_hand();
+    if !open.is_empty() {
+        let text = format!(
+            "it ends: {} in hand may end its step, for up to {}; once more ends it at once",
+            count(open.len(), "run"),
+            format_seconds(patience.as_secs_f64())
+        );
+        setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
+    }
+    let left = hands.end(patience, || presses.try_recv().is_ok());
+    if left.is_empty() {
+        setup.screen.say(&[Line::plain("it has ended; nothing was left in the middle of a step")]);
+        return Exit::Success;
+    }
+    let names: Vec<&str> = left.iter().map(RunId::as_str).collect();
+    let text = format!(
+        "it has ended with {} in the middle of a step: {}. What was begun goes on; the next start of the server asks what \
+         became of it, and goes on with the run",
+        count(left.len(), "run"),
+        names.join(", ")
+    );
+    setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
+    Exit::Interrupted
+}
+
+fn patience(text: &str) -> Result<Duration, Failure> {
+    let seconds = parse_duration(text).filter(|seconds| *seconds >= 0.0 && *seconds <= 86_400.0);
+    let refused =
+        || Failure::new(Exit::Usage, format!("`--patience {text}` is no time: such as 30s, 2m or 1h, at most a day"));
+    seconds.map(Duration::from_secs_f64).ok_or_else(refused)
+}
+
+fn say_where(setup: &Setup) {
+    setup.screen.say(&[Line::new()
+        .with(Ink::Bold, "playbook serve")
+        .with(Ink::Plain, format!(" {} owns the state in {}", env!("CARGO_PKG_VERSION"), setup.kept_in()))]);
+}
+
+/// Halts, answers and what needs no targets are served all the same.
+fn warn_of_inventory(setup: &Setup) {
+    if let Err(failure) = setup.inventory() {
+        let text = format!("no run can begin or go on until this is mended: {}", failure.what);
+        setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
+    }
+}
+
+fn say_adopted(setup: &Setup, adopted: &[RunId]) {
+    if !adopted.is_empty() {
+        let text = format!("{} of the server before this one is gone on with", count(adopted.len(), "run"));
+        setup.screen.say(&[Line::plain(text)]);
+    }
+}
+
+/// A problem as this command's own failure.
+fn failure(problem: Problem) -> Failure {
+    let exit = super::super::exit::ALL.iter().find(|row| row.code == problem.exit).map_or(Exit::Fault, |row| row.exit);
+    let mut failure = Failure::new(exit, problem.title).meaning(problem.detail.unwrap_or_default());
+    failure.next.extend(problem.next.into_iter().map(Next::Hint));
+    failure
+}

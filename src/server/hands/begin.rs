@@ -1,0 +1,134 @@
+//! A run begins, or only its plan is made. Every look and every brake is the same as on the command line; who calls is told as
+//! soon as the run's first record is durable, or why it did not begin.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::desk::Place;
+use super::work::Work;
+use super::{Inner, Reply, go_on};
+use crate::engine::{Observer, Silent};
+use crate::ids::RunId;
+use crate::journal::{Journal as _, JournalError};
+use crate::plan::Plan;
+use crate::run::{Event, Record, RunState};
+use crate::server::{Begun, Happening, Problem, Refusal, Wanted};
+
+/// Says what a run would do.
+///
+/// # Errors
+/// When no plan can be made.
+pub(super) fn plan(inner: &Inner, wanted: &Wanted) -> Result<Plan, Problem> {
+    let playbook = inner.house.playbook(&wanted.playbook, wanted.version.as_deref())?;
+    let inventory = inner.house.inventory()?;
+    let inputs = inner.house.bind(&playbook, &wanted.inputs, &inventory)?;
+    let narrowing = inner.house.narrowing(wanted.limit.as_deref(), &inventory)?;
+    let mut work = Work::of(inner, inventory, &wanted.by.name, Arc::new(Silent))?;
+    let planned = work.plan(playbook, inputs, narrowing).map_err(|refusal| inner.rules.problem(refusal));
+    work.end();
+    planned
+}
+
+/// Begins a run and drives it.
+pub(super) fn begin(inner: &Arc<Inner>, place: Place, wanted: &Wanted, reply: Reply<Begun>) {
+    match begun_before(inner, wanted) {
+        Ok(None) => {}
+        Ok(Some(begun)) => return reply.say(Ok(begun)),
+        Err(problem) => return reply.say(Err(problem)),
+    }
+    let told = Arc::new(Told {
+        inner: Arc::clone(inner),
+        place,
+        by: wanted.by.name.clone(),
+        reply: Mutex::new(Some(reply)),
+        run: OnceLock::new(),
+    });
+    if let Err(problem) = try_to_begin(inner, wanted, &told)
+        && let Some(reply) = told.reply()
+    {
+        reply.say(Err(problem));
+    }
+}
+
+/// The run that has the id already which this one is to have.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub(super) fn begun_before(inner: &Inner, wanted: &Wanted) -> Result<Option<Begun>, Problem> {
+    let Some(run) = &wanted.run else { return Ok(None) };
+    let mut journal = inner.house.journal()?;
+    let first = match journal.stored_after(run, 0, 1) {
+        Err(JournalError::NoSuchRun(_)) => return Ok(None),
+        first => first.and_then(|stored| stored.into_iter().map(|stored| stored.read(run)).next().transpose()),
+    };
+    let first = first.map_err(|error| inner.rules.problem(error.into()))?;
+    Ok(first.and_then(|record| match record.event {
+        Event::RunStarted { plan, .. } => {
+            let (playbook, version) = (plan.playbook.name.clone(), plan.playbook.version.clone());
+            Some(Begun { run: run.clone(), playbook, version })
+        }
+        _ => None,
+    }))
+}
+
+fn try_to_begin(inner: &Arc<Inner>, wanted: &Wanted, told: &Arc<Told>) -> Result<(), Problem> {
+    let problem = |refusal: Refusal| inner.rules.problem(refusal);
+    let mut playbook = inner.house.playbook(&wanted.playbook, wanted.version.as_deref())?;
+    let inventory = inner.house.inventory()?;
+    let inputs = inner.house.bind(&playbook, &wanted.inputs, &inventory)?;
+    let narrowing = inner.house.narrowing(wanted.limit.as_deref(), &inventory)?;
+    let passed = inner.rules.may_look(wanted, &mut playbook, &inventory)?;
+    let observer = Arc::clone(told) as Arc<dyn Observer>;
+    let mut work = Work::of(inner, inventory, &wanted.by.name, observer)?;
+    work.is_not_halted().map_err(problem)?;
+    let plan = work.plan(playbook, inputs, narrowing).map_err(problem)?;
+    let over = work.engine.over_limit(&plan).map_err(|error| problem(error.into()))?;
+    let mut finds = |reference: &str| work.finds(reference);
+    let beginning = inner.rules.may_begin(wanted, &plan, passed, over, &mut finds)?;
+    inner.desk.goes_on().map_err(problem)?;
+    work.engine = work.engine.naming(wanted.run.clone());
+    let result = work.runtime.block_on(work.engine.start(plan, beginning));
+    match (told.run(), result) {
+        (Some(run), result) => {
+            go_on::end(inner, &run, work, result);
+            Ok(())
+        }
+        (None, Err(error)) => Err(problem(error.into())),
+        (None, Ok(_)) => Err(problem(Refusal::Fault("a run ended that had not begun".to_owned()))),
+    }
+}
+
+/// Tells who called as soon as the run has begun.
+struct Told {
+    inner: Arc<Inner>,
+    place: Place,
+    by: String,
+    reply: Mutex<Option<Reply<Begun>>>,
+    run: OnceLock<RunId>,
+}
+
+impl Told {
+    /// The run, once it has begun.
+    fn run(&self) -> Option<RunId> {
+        self.run.get().cloned()
+    }
+
+    /// Who called, if they were told nothing yet.
+    fn reply(&self) -> Option<Reply<Begun>> {
+        self.reply.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Observer for Told {
+    fn record(&self, _: &Record, state: &RunState) {
+        if self.run.set(state.run.clone()).is_err() {
+            return;
+        }
+        self.place.is_of(&state.run);
+        let book = state.playbook();
+        self.inner.rules.happened(&Happening::Begun { run: &state.run, playbook: &book.name, by: &self.by });
+        let begun = Begun { run: state.run.clone(), playbook: book.name.clone(), version: book.version.clone() };
+        if let Some(reply) = self.reply() {
+            reply.say(Ok(begun));
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A run is gone on with: somebody wants it to go on, says something to it while nobody drives it, or the server that drove it
+//! is gone. It is taken only where no other process drives it, and never because it merely looks left.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::desk::Place;
+use super::work::{Work, may_pass};
+use super::{Inner, Reply};
+use crate::engine::{Ending, EngineError, Silent, Taken};
+use crate::ids::RunId;
+use crate::journal::{Journal, JournalError, RunRow};
+use crate::run::{RequestKind, RunState};
+use crate::server::{Asked, Caller, Happening, Problem, Refusal};
+
+/// How often it is looked whether a request was taken up.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long whoever asks waits for that; what was asked is durable meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How soon a run is driven on again whose journal could not be written, in seconds; twice as long each time.
+const AGAIN_AFTER: u64 = 5;
+/// The longest time until then.
+const AGAIN_AT_LAST: u64 = 120;
+
+/// Goes on with a run that nobody drives.
+pub(super) fn resume(inner: &Arc<Inner>, run: &RunId, by: &Caller, reason: &str, reply: Reply<()>) {
+    match taken_for(inner, run, by) {
+        Err(problem) => reply.say(Err(problem)),
+        Ok((_place, mut work, taken)) => {
+            inner.rules.happened(&Happening::DrivenOn { run, by: &by.name });
+            reply.say(Ok(()));
+            let result = work.runtime.block_on(work.engine.go_on_for(taken, reason));
+            end(inner, run, work, result);
+        }
+    }
+}
+
+fn taken_for(inner: &Arc<Inner>, run: &RunId, by: &Caller) -> Result<(Place, Work, Taken), Problem> {
+    let problem = |refusal: Refusal| inner.rules.problem(refusal);
+    let place = inner.desk.place_of(run).map_err(problem)?;
+    let state = state_of(inner, run)?;
+    if let Some((_, _, summary)) = &state.ended {
+        let why = format!("run {run} has ended, and there is nothing to go on with: {summary}");
+        return Err(problem(EngineError::NotNow(why).into()));
+    }
+    let mut work = Work::of(inner, inner.rules.inventory_of(&state)?, &by.name, Arc::new(Silent))?;
+    work.engine.know(state);
+    let taken = work.engine.take_up(run).map_err(|error| problem(error.into()))?;
+    Ok((place, work, taken))
+}
+
+/// Asks for something: whoever drives the run takes it up; where nobody does, it is driven on here.
+pub(super) fn ask(
+    inner: &Arc<Inner>,
+    run: &RunId,
+    request: &RequestKind,
+    by: &Caller,
+    reason: &str,
+    reply: Reply<Asked>,
+) {
+    match asked(inner, run, request, by, reason) {
+        Err(problem) => reply.say(Err(problem)),
+        Ok(None) => reply.say(Ok(Asked::TakenUp)),
+        Ok(Some((_place, mut work, taken))) => {
+            inner.rules.happened(&Happening::DrivenOn { run, by: &by.name });
+            reply.say(Ok(Asked::DrivenOn));
+            let result = work.runtime.block_on(work.engine.go_on(taken));
+            end(inner, run, work, result);
+        }
+    }
+}
+
+fn asked(
+    inner: &Arc<Inner>,
+    run: &RunId,
+    request: &RequestKind,
+    by: &Caller,
+    reason: &str,
+) -> Result<Option<(Place, Work, Taken)>, Problem> {
+    let problem = |refusal: Refusal| inner.rules.problem(refusal);
+    // What was asked of a server that ends would be nobody's until the next start.
+    inner.desk.goes_on().map_err(problem)?;
+    inner.rules.may_ask(run, request, by, reason)?;
+    let state = state_of(inner, run)?;
+    let mut work = Work::of(inner, inner.rules.inventory_of(&state)?, &by.name, Arc::new(Silent))?;
+    work.engine.know(state);
+    let id = work.engine.ask(run, request, reason).map_err(|error| problem(error.into()))?;
+    let begun = Instant::now();
+    loop {
+        let open = work.journal().requests(run).map_err(|error| problem(error.into()))?;
+        // It is durable: a holder that is stopped or on another host takes it up as soon as it can, and of a server that ends
+        // the next one does.
+        let enough = begun.elapsed() > PATIENCE || inner.desk.goes_on().is_err();
+        if enough || !open.iter().any(|request| request.id == id) {
+            work.end();
+            return Ok(None);
+        }
+        if let Ok(place) = inner.desk.place_beyond(run) {
+            match work.engine.take_up(run) {
+                Ok(taken) => return Ok(Some((place, work, taken))),
+                // A process of the command line drives it, or was faster.
+                Err(EngineError::Held { .. } | EngineError::Journal(JournalError::LeaseLost { .. })) => {}
+                Err(error) => return Err(problem(error.into())),
+            }
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Whether a run is one that a server has left: it was driven by one, has not ended, no person stopped it, and it does not
+/// merely wait for a person.
+///
+/// # Errors
+/// When its records cannot be read.
+pub(super) fn is_left(journal: &mut dyn Journal, row: &RunRow) -> Result<bool, Refusal> {
+    let theirs = row.verdict.is_none() && row.damaged.is_none() && row.lease.holder.serves;
+    if !theirs || row.stopped {
+        return Ok(false);
+    }
+    if row.waiting.is_none() {
+        return Ok(true);
+    }
+    // What somebody has answered is not waited for any more, and a deadline decides also where nobody drives the run.
+    if !journal.requests(&row.run)?.is_empty() {
+        return Ok(true);
+    }
+    let state = RunState::replay(&row.run, &journal.records(&row.run, 0)?)?;
+    Ok(state.question.is_some_and(|question| question.deadline.is_some()))
+}
+
+/// Drives on a run that a server has left.
+pub(super) fn adopt(inner: &Arc<Inner>, place: Place, row: &RunRow) {
+    inner.rules.happened(&Happening::Adopted { run: &row.run, playbook: &row.playbook });
+    drive_left(inner, &row.run, 0);
+    drop(place);
+}
+
+/// Takes a run that nobody drives and drives it to where it rests; again where only the journal is in the way.
+fn drive_left(inner: &Arc<Inner>, run: &RunId, tried: u32) {
+    let mut tried = tried;
+    while wait_for(inner, tried) {
+        match drive_left_once(inner, run) {
+            Ok(()) => return,
+            Err((problem, passes)) => {
+                tried += 1;
+                let again = passes.then(|| after(tried));
+                inner.rules.happened(&Happening::Failed { run, problem: &problem, again });
+                if !passes {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// One try; whether another one may help where it fails.
+fn drive_left_once(inner: &Arc<Inner>, run: &RunId) -> Result<(), (Problem, bool)> {
+    let for_a_while = |problem: Problem| (problem, true);
+    let told = |error: EngineError| {
+        let passes = may_pass(&error);
+        (inner.rules.problem(error.into()), passes)
+    };
+    let mut journal = inner.house.journal().map_err(for_a_while)?;
+    let state = read(&mut journal, run).map_err(|error| told(error))?;
+    drop(journal);
+    let inventory = inner.rules.inventory_of(&state).map_err(for_a_while)?;
+    let mut work = Work::of(inner, inventory, &inner.name, Arc::new(Silent)).map_err(for_a_while)?;
+    work.engine.know(state);
+    let driven = work.engine.take_up(run).and_then(|taken| work.runtime.block_on(work.engine.adopt(taken)));
+    work.end();
+    let ending = driven.map_err(told)?;
+    inner.is_out(run, &ending.kind);
+    Ok(())
+}
+
+/// The end of driving a run. A server stays where a process of the command line would end, so a run whose journal could not be
+/// written is taken up again once it can: it begins by asking what became of the step in hand, as after any crash.
+pub(super) fn end(inner: &Arc<Inner>, run: &RunId, work: Work, result: Result<Ending, EngineError>) {
+    work.end();
+    match result {
+        Ok(ending) => inner.is_out(run, &ending.kind),
+        Err(error) => {
+            let again = may_pass(&error).then(|| after(1));
+            let problem = inner.rules.problem(error.into());
+            inner.rules.happened(&Happening::Failed { run, problem: &problem, again });
+            if again.is_some() {
+                drive_left(inner, run, 1);
+            }
+        }
+    }
+}
+
+/// After how many seconds it is tried again.
+fn after(tried: u32) -> u64 {
+    AGAIN_AFTER.saturating_mul(1 << tried.saturating_sub(1).min(6)).min(AGAIN_AT_LAST)
+}
+
+/// Waits until it is time to try again; false where the server ends before.
+fn wait_for(inner: &Inner, tried: u32) -> bool {
+    let until = Instant::now() + Duration::from_secs(if tried == 0 { 0 } else { after(tried) });
+    loop {
+        if inner.desk.goes_on().is_err() {
+            return false;
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return true;
+        }
+        std::thread::sleep(left.min(Duration::from_millis(200)));
+    }
+}
+
+fn read(journal: &mut dyn Journal, run: &RunId) -> Result<RunState, EngineError> {
+    Ok(RunState::replay(run, &journal.records(run, 0)?)?)
+}
+
+fn state_of(inner: &Inner, run: &RunId) -> Result<RunState, Problem> {
+    let mut journal = inner.house.journal()?;
+    read(&mut journal, run).map_err(|error| inner.rules.problem(error.into()))
+}

@@ -1,0 +1,4 @@
+//! The server: runs that live in it, and the real binary.
+
+mod hands;
+mod serve;
