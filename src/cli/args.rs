@@ -15,6 +15,7 @@ mod people;
 mod records;
 mod serve;
 mod starting;
+mod tokens;
 
 pub use again::Retry;
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
@@ -25,6 +26,7 @@ pub use people::{Approve, Ask, Reject, Resolve, Resume, Rollback, Skip};
 pub use records::{Timeline, Verify};
 pub use serve::Serve;
 pub use starting::Starting;
+pub use tokens::{Token, TokenCreate, TokenList, TokenRevoke, TokenRole, TokenVerb};
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
 #[derive(Debug, Parser)]
@@ -134,6 +136,8 @@ pub enum Verb {
     Verify(Verify),
     /// What is acted on: list the hosts, show one, draw the groups, check that they answer
     Inventory(Inventory),
+    /// Who may call the server from elsewhere: make, list, revoke tokens
+    Token(Token),
     /// What would stop a run now
     Doctor(Doctor),
     /// Own a state for several people or a service: runs live here, and others act on it over HTTP

@@ -140,6 +140,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Timeline(args) => verbs::timeline::timeline(setup, args),
         Verb::Verify(args) => verbs::verify::verify(setup, args),
         Verb::Inventory(args) => verbs::inventory::inventory(setup, args),
+        Verb::Token(args) => verbs::token::token(setup, args),
         Verb::Doctor(args) => doctor::doctor(setup, args),
         Verb::Serve(args) => verbs::serve::serve(setup, args),
         Verb::Completions(args) => verbs::completions::completions(args, &setup.screen),
@@ -168,6 +169,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::Status(args) => args.output == Format::Json,
         Verb::Halt(args) => args.output == Format::Json,
         Verb::Inventory(args) => args.is_for_programs(),
+        Verb::Token(args) => args.is_for_programs(),
         Verb::Doctor(args) => args.output == Format::Json,
         Verb::Diff(args) => args.output == Format::Json,
         Verb::Explain(_)

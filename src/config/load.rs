@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{Config, ConfigError, Page, brakes};
+use super::{Config, ConfigError, Page, brakes, serve};
 
 /// Reads the configuration: the given file, else the one that `$PLAYBOOK_CONFIG` names, else `playbook/config.yaml` in the
 /// user's configuration folder if it is there, else the defaults.
@@ -45,7 +45,8 @@ fn read(path: &Path, named_by: &'static str) -> Result<Config, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), named_by, source };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let mut config = parse(path, &text)?;
-    if let Some(problem) = config.page.as_ref().and_then(problem_of).or_else(|| brakes::problem_of(&config)) {
+    let problem = config.page.as_ref().and_then(problem_of).or_else(|| brakes::problem_of(&config));
+    if let Some(problem) = problem.or_else(|| serve::problem_of(&config)) {
         return Err(ConfigError::Unusable { path: path.to_owned(), problem });
     }
     if config.max_plan_age_seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= 31_536_000.0)) {
@@ -99,6 +100,12 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
     let inventory = config.inventory.iter_mut().filter(is_file);
     for path in inventory.chain(config.state.iter_mut()).chain(config.playbooks.iter_mut()) {
         *path = resolve(folder, path);
+    }
+    if let Some(serve) = &mut config.serve {
+        let tls = serve.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
+        for path in tls.chain(serve.socket.iter_mut()) {
+            *path = resolve(folder, path);
+        }
     }
     // A bare program name is looked for in PATH; one with a slash is a file, and counts from here like every other.
     let program = config.page.as_mut().and_then(|page| page.command.as_mut()).and_then(|command| command.first_mut());
@@ -171,6 +178,10 @@ mod tests {
         assert_eq!(several.unwrap().inventory, [other.path().join("a.ini"), "exec:./all.py --fast".into()]);
         assert_eq!(config.playbooks, [at("books"), "/srv/books".into()]);
         assert_eq!(config.state, Some(at("../state")));
+        let (third, serve) = load_text("serve: { socket: s, tls: { certificate: c.pem, key: /k.pem } }\n");
+        let serve = serve.unwrap().serve.unwrap();
+        assert_eq!(serve.socket, Some(third.path().join("s")));
+        assert_eq!(serve.tls.map(|tls| (tls.certificate, tls.key)), Some((third.path().join("c.pem"), "/k.pem".into())));
         let command = config.page.unwrap().command.unwrap();
         assert_eq!(command, [at("./call").display().to_string(), "./me".to_owned()]);
         let (_folder, bare) = load_text("page: { command: [mail, dba] }");
@@ -227,6 +238,11 @@ mod tests {
             ("roles: { dba: { user: [alice] } }", "config.yaml:1:"),
             ("state: a\ninventry: b\n", "config.yaml:2:"),
             ("state: a\nstate: b\n", "config.yaml:2:"),
+            ("serve: { roles: { boss: { users: [ann] } } }", "serve.roles.boss"),
+            ("serve: { roles: { operator: {} } }", "serve.roles.operator"),
+            ("serve: { anonymous: operator }", "config.yaml:1:"),
+            ("serve: { listen: nowhere }", "config.yaml:1:"),
+            ("serve: { hosts: ['a b'] }", "serve.hosts"),
             ("[", "config.yaml:"),
         ] {
             let error = load_text(text).1.unwrap_err().to_string();

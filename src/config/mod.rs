@@ -4,11 +4,13 @@ mod brakes;
 mod freeze;
 mod load;
 mod model;
+mod serve;
 
 pub use brakes::{Limit, RequirePlan, Role};
 pub use freeze::Freeze;
 pub use load::{file, load};
 pub use model::{Config, Page};
+pub use serve::{Anonymous, SERVER_ROLES, Serve, Tls};
 
 use std::path::PathBuf;
 

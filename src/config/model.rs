@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::brakes::{Limit, RequirePlan, Role};
 use super::freeze::Freeze;
+use super::serve::Serve;
 
 /// The settings of the tool on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,8 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// The `playbook serve` that owns the state.
     pub server: Option<String>,
+    /// How `playbook serve` does its work.
+    pub serve: Option<Serve>,
     /// How long a plan's file may be used, in seconds; an hour where absent.
     pub max_plan_age_seconds: Option<f64>,
     /// How many hosts or other items are worked on at once, 1 to 1000; 50 where absent.

@@ -8,6 +8,7 @@ mod approval;
 mod beginning;
 mod check;
 mod clock;
+mod doing;
 mod drive;
 mod enter;
 mod forks;
@@ -35,6 +36,7 @@ mod write;
 
 pub use beginning::Beginning;
 pub use clock::{Clock, WallClock};
+pub use doing::{Doing, is_held};
 pub use forks::FORKS;
 pub use observer::{Observer, Silent};
 pub use over::Former;

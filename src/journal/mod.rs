@@ -3,6 +3,7 @@
 
 mod audit;
 mod boot;
+mod callers;
 mod chain;
 mod checkpoint;
 mod halt;
@@ -13,11 +14,13 @@ mod signing;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod timing;
 
 use std::time::Duration;
 
 pub use audit::verify_stored;
 pub use boot::boot_id;
+pub use callers::{AskedKey, Claimed, KEPT_SECONDS, Keys, NewToken, TokenRow, Tokens};
 pub use chain::Stored;
 pub use checkpoint::Checkpoint;
 pub use halt::{Halt, Lifted};
@@ -25,6 +28,7 @@ pub use limit::{Earlier, OverLimit, RUN_LIMIT, RunLimit};
 pub use memory::{Failure, MemoryJournal};
 pub use signing::{Key, PublicKey};
 pub use sqlite::SqliteJournal;
+pub use timing::{WRITE_BOUNDS, WriteTimes, write_times};
 
 use crate::ids::{Digest, Resource, RunId};
 use crate::plan::Plan;

@@ -4,9 +4,11 @@
 mod caller;
 mod hands;
 mod house;
+pub mod http;
 mod problem;
 mod rules;
 mod runner;
+pub mod tokens;
 
 pub use caller::{Caller, Role};
 pub use hands::{Hands, MOST};

@@ -30,6 +30,7 @@ pub mod show;
 pub mod skip;
 pub mod status;
 pub mod timeline;
+pub mod token;
 pub mod verify;
 pub mod watch;
 mod world;

@@ -3,6 +3,7 @@
 //! opening the journal anew shows it. It must never write outside a transaction that has looked at the lease first.
 
 mod begin;
+mod callers;
 mod halts;
 mod network;
 mod open;

@@ -43,12 +43,12 @@ fn flag(row: &Row<'_>, column: &str) -> Read<bool> {
     }
 }
 
-fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> Read<T> {
+pub(super) fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: &str) -> Read<T> {
     let text = text(row, column)?;
     text.parse().map_err(|_| not_understood(column, &text))
 }
 
-fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Read<T> {
+pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Read<T> {
     let text = text(row, column)?;
     serde_json::from_str(&text).map_err(|error| format!("its `{column}` cannot be understood: {error}"))
 }

@@ -2,11 +2,13 @@
 //! write that follows on it at once, so that both reach the disk together. What waits must never be lost by a write that is
 //! refused, nor be written behind anything that it does not follow on.
 
+use std::time::Instant;
+
 use rusqlite::{Transaction, TransactionBehavior};
 
 use super::super::chain::{self, Batch, Head, Writer};
 use super::super::projection::Projection;
-use super::super::{Appended, Journal as _, JournalError, Lease};
+use super::super::{Appended, Journal as _, JournalError, Lease, timing};
 use super::trouble::{self, Trouble, explain, is_busy};
 use super::{SqliteJournal, room, rows};
 use crate::run::{Event, Time};
@@ -108,6 +110,7 @@ impl SqliteJournal {
     fn transact<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Trouble>) -> Result<T, JournalError> {
         self.writable()?;
         self.verified = None;
+        let begun = Instant::now();
         let done = match self.connection.transaction_with_behavior(TransactionBehavior::Immediate) {
             Ok(transaction) => work(&transaction).and_then(|value| {
                 transaction.commit()?;
@@ -117,6 +120,7 @@ impl SqliteJournal {
             Err(error) if is_busy(&error) => return Err(explain("written", &error)),
             Err(error) => Err(error.into()),
         };
+        timing::count_write(begun.elapsed());
         match done {
             Ok(value) => Ok(value),
             Err(Trouble::Refused(error)) => Err(error),

@@ -1,0 +1,169 @@
+//! What is sent and what comes back, as JSON Schema. What comes back may get more names with time; what is sent has no others.
+
+use serde_json::{Map, Value, json};
+
+/// All of them, by name.
+pub fn all() -> Value {
+    let mut all = Map::new();
+    for group in [basic(), sent(), asked_of_a_run(), told(), told_of_runs()] {
+        if let Value::Object(group) = group {
+            all.extend(group);
+        }
+    }
+    Value::Object(all)
+}
+
+fn of(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn list(of_what: Value) -> Value {
+    json!({ "type": "array", "items": of_what })
+}
+
+/// What is sent: these names, of which some have to be there.
+fn exactly(required: &[&str], properties: Value) -> Value {
+    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
+}
+
+/// What comes back: all of these names are there, and others may be.
+fn with(properties: Value) -> Value {
+    let names: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
+    json!({ "type": "object", "required": names, "properties": properties })
+}
+
+fn basic() -> Value {
+    let or_null = |kind: &str| json!({ "type": [kind, "null"] });
+    json!({
+        "RunId": { "type": "string", "pattern": "^[a-z0-9-]{1,64}$" },
+        "Name": { "type": "string", "pattern": "^[a-z][a-z0-9_-]*$", "maxLength": 64 },
+        "Key": { "type": "string", "pattern": "^[!-~][ -~]*$", "minLength": 1, "maxLength": 255 },
+        "Task": {
+            "type": "string", "maxLength": 500,
+            "pattern": "^[a-z][a-z0-9_]{0,63}(/[a-z][a-z0-9_]{0,63})*(@[A-Za-z0-9._:-]{1,64})?(/undo(/[0-9]{1,9})?)?$",
+        },
+        "Digest": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" },
+        "Reason": { "type": "string" },
+        "Why": { "type": "string", "pattern": "\\S" },
+        "Time": { "type": "string", "format": "date-time" },
+        "Problem": {
+            "type": "object", "required": ["type", "status", "title", "exit"],
+            "properties": {
+                "type": { "type": "string" }, "status": { "type": "integer" }, "title": { "type": "string" },
+                "detail": or_null("string"), "next": list(json!({ "type": "string" })),
+                "exit": { "type": "integer", "description": "What the command line exits with for the same." },
+                "retry_after": or_null("integer"),
+            },
+        },
+    })
+}
+
+fn sent() -> Value {
+    let text = json!({ "type": ["string", "null"] });
+    json!({
+        "Asking": exactly(&["playbook"], json!({
+            "playbook": of("Name"), "version": text, "inputs": { "type": "object" },
+            "incident": { "type": ["string", "null"], "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" },
+            "limit": text, "dry_run": { "type": "boolean" }, "confirm": text,
+            "overrides": list(exactly(&["brake", "reason"], json!({ "brake": { "type": "string" }, "reason": of("Why") }))),
+            "approved": list(json!({ "type": "string" })),
+            "idempotency_key": { "anyOf": [of("Key"), { "type": "null" }] },
+        })),
+        "Plainly": exactly(&[], json!({ "reason": of("Reason") })),
+    })
+}
+
+fn asked_of_a_run() -> Value {
+    let flag = json!({ "type": "boolean" });
+    json!({
+        "Approving": exactly(&["task", "subject"], json!({
+            "task": of("Task"), "subject": of("Digest"), "break_glass": flag, "reason": of("Reason"),
+        })),
+        "Rejecting": exactly(&["task", "reason"], json!({ "task": of("Task"), "reason": of("Why") })),
+        "Resolving": exactly(&["task", "answer", "reason"], json!({
+            "task": of("Task"), "reason": of("Why"),
+            "answer": { "enum": ["took_effect", "did_not", "retry", "undo", "abandon", "go_on"] },
+        })),
+        "Skipping": exactly(&["task", "how", "reason"], json!({
+            "task": of("Task"), "how": { "enum": ["done_by_hand", "not_needed"] }, "outputs": { "type": "object" },
+            "reason": of("Why"),
+        })),
+        "RollingBack": exactly(&[], json!({
+            "to": { "type": ["string", "null"] }, "despite_halt": flag, "reason": of("Reason"),
+        })),
+    })
+}
+
+fn told() -> Value {
+    let text = json!({ "type": "string" });
+    let or_null = json!({ "type": ["string", "null"] });
+    json!({
+        "Lives": with(json!({ "status": { "const": "lives" } })),
+        "Ready": with(json!({ "status": { "const": "ready" }, "halted": { "type": "boolean" } })),
+        "Interface": with(json!({ "openapi": text, "info": { "type": "object" }, "paths": { "type": "object" } })),
+        "Playbooks": with(json!({ "playbooks": list(with(json!({
+            "playbook": text, "version": text, "title": text, "usable": { "type": "boolean" },
+        }))) })),
+        "Playbook": with(json!({
+            "playbook": text, "version": text, "title": text, "description": text, "owner": or_null, "digest": of("Digest"),
+            "inputs": list(with(json!({ "name": text, "type": text, "required": { "type": "boolean" } }))),
+            "steps": list(with(json!({ "id": text, "title": text, "action": text, "effect": text }))),
+        })),
+        "Locks": with(json!({ "locks": list(with(json!({
+            "resource": text, "run": of("RunId"), "playbook": text, "incident": or_null, "since": of("Time"),
+        }))) })),
+        "Halted": with(json!({ "halted": { "anyOf": [{ "type": "null" }, of("Halt")] } })),
+        "Halt": with(json!({ "number": { "type": "integer" }, "by": text, "reason": text, "since": of("Time") })),
+        "Begun": with(json!({
+            "run": of("RunId"), "playbook": text, "version": text,
+            "new": { "type": "boolean", "description": "Whether it began by this request." },
+        })),
+        "Taken": with(json!({ "run": of("RunId"), "became": { "enum": ["taken_up", "driven_on"] } })),
+    })
+}
+
+fn told_of_runs() -> Value {
+    let text = json!({ "type": "string" });
+    let or_null = json!({ "type": ["string", "null"] });
+    let number = json!({ "type": "integer" });
+    let state = json!({
+        "enum": ["running", "waiting", "stopped", "interrupted", "stuck", "ended", "damaged"],
+    });
+    let next = json!({ "type": ["integer", "null"], "description": "What `after` has to be for the next page." });
+    json!({
+        "Runs": with(json!({
+            "runs": list(with(json!({
+                "run": of("RunId"), "playbook": text, "version": text, "state": state, "verdict": or_null,
+                "waiting": or_null, "started": of("Time"), "updated": of("Time"), "damaged": { "type": "boolean" },
+            }))),
+            "next": or_null,
+        })),
+        "Run": with(json!({
+            "run": of("RunId"), "playbook": text, "version": text, "title": text, "digest": of("Digest"), "state": state,
+            "verdict": or_null, "summary": or_null, "incident": or_null, "environment": text, "started": of("Time"),
+            "ended": or_null, "records": number, "rolling_back": { "type": "boolean" },
+            "halted": { "type": "boolean" }, "locks": list(text.clone()), "exceptions": list(text.clone()),
+            "steps": list(with(json!({ "id": text, "title": text, "state": text, "attempts": number }))),
+            "question": { "type": ["object", "null"] },
+        })),
+        "Plan": with(json!({
+            "run": or_null, "playbook": text, "version": text, "environment": text, "inputs": { "type": "object" },
+            "targets": list(text.clone()), "locks": list(text.clone()), "digest": of("Digest"),
+            "facts_digest": of("Digest"), "steps": list(with(json!({ "id": text, "action": text }))),
+        })),
+        "Records": with(json!({
+            "run": of("RunId"), "next": next,
+            "records": list(with(json!({
+                "seq": number, "time": number, "epoch": number, "actor": text, "previous": of("Digest"),
+                "hash": of("Digest"), "event": with(json!({ "event": text })),
+            }))),
+        })),
+        "Timeline": with(json!({
+            "run": of("RunId"), "next": next,
+            "entries": list(with(json!({
+                "seq": number, "time": of("Time"), "actor": text, "step": or_null, "kind": text, "text": text,
+                "detail": {},
+            }))),
+        })),
+    })
+}

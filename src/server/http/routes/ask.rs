@@ -1,0 +1,158 @@
+//! What is asked of a run: an answer, an approval, that it goes back, waits, ends or goes on. Each goes to the runner, which
+//! says whether it makes sense for the run as it stands.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::ids::Digest;
+use crate::run::{Answer as Given, RequestKind, SkipHow, Task};
+use crate::server::http::App;
+use crate::server::http::answer::Answer;
+use crate::server::http::call::Call;
+use crate::server::http::trouble;
+use crate::server::{Asked, Problem};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Approving {
+    task: Task,
+    subject: Digest,
+    #[serde(default)]
+    break_glass: bool,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rejecting {
+    task: Task,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resolving {
+    task: Task,
+    answer: Given,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Skipping {
+    task: Task,
+    how: SkipHow,
+    #[serde(default)]
+    outputs: Map<String, Value>,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RollingBack {
+    #[serde(default)]
+    to: Option<String>,
+    #[serde(default)]
+    despite_halt: bool,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plainly {
+    #[serde(default)]
+    reason: String,
+}
+
+/// `POST /v1/runs/{run}/approve`.
+pub fn approve(app: &App, call: &Call) -> Result<Answer, Problem> {
+    let Approving { task, subject, break_glass, reason } = read(call)?;
+    if break_glass {
+        wanted(&reason, "the glass is broken with a `reason`")?;
+    }
+    ask(app, call, RequestKind::Approve { task, subject, break_glass }, &reason)
+}
+
+/// `POST /v1/runs/{run}/reject`.
+pub fn reject(app: &App, call: &Call) -> Result<Answer, Problem> {
+    let Rejecting { task, reason } = read(call)?;
+    wanted(&reason, "a no is written down with its `reason`")?;
+    ask(app, call, RequestKind::Reject { task }, &reason)
+}
+
+/// `POST /v1/runs/{run}/resolve`.
+pub fn resolve(app: &App, call: &Call) -> Result<Answer, Problem> {
+    let Resolving { task, answer, reason } = read(call)?;
+    wanted(&reason, "an answer is written down with its `reason`")?;
+    ask(app, call, RequestKind::Resolve { task, answer }, &reason)
+}
+
+/// `POST /v1/runs/{run}/skip`.
+pub fn skip(app: &App, call: &Call) -> Result<Answer, Problem> {
+    let Skipping { task, how, outputs, reason } = read(call)?;
+    wanted(&reason, "what is taken out of a run's hands is written down with its `reason`")?;
+    ask(app, call, RequestKind::Skip { task, how, outputs: Value::Object(outputs) }, &reason)
+}
+
+/// `POST /v1/runs/{run}/rollback`.
+pub fn rollback(app: &App, call: &Call) -> Result<Answer, Problem> {
+    let RollingBack { to, despite_halt, reason } = read(call)?;
+    if despite_halt {
+        wanted(&reason, "what a halt holds is undone with a `reason`")?;
+    }
+    ask(app, call, RequestKind::Rollback { to, despite_halt }, &reason)
+}
+
+/// `POST /v1/runs/{run}/cancel`.
+pub fn cancel(app: &App, call: &Call) -> Result<Answer, Problem> {
+    plainly(app, call, RequestKind::Cancel)
+}
+
+/// `POST /v1/runs/{run}/pause`.
+pub fn pause(app: &App, call: &Call) -> Result<Answer, Problem> {
+    plainly(app, call, RequestKind::Pause)
+}
+
+/// `POST /v1/runs/{run}/abort`.
+pub fn abort(app: &App, call: &Call) -> Result<Answer, Problem> {
+    plainly(app, call, RequestKind::Abort)
+}
+
+/// `POST /v1/runs/{run}/resume`.
+pub fn resume(app: &App, call: &Call) -> Result<Answer, Problem> {
+    let Plainly { reason } = read(call)?;
+    let run = call.run()?;
+    app.runner.resume(&run, call.caller(), reason.trim())?;
+    Ok(taken(&run.to_string(), "driven_on"))
+}
+
+fn plainly(app: &App, call: &Call, request: RequestKind) -> Result<Answer, Problem> {
+    let Plainly { reason } = read(call)?;
+    ask(app, call, request, &reason)
+}
+
+fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Problem> {
+    call.read()
+}
+
+fn wanted(reason: &str, what: &str) -> Result<(), Problem> {
+    if reason.trim().is_empty() { Err(trouble::senseless(what)) } else { Ok(()) }
+}
+
+fn ask(app: &App, call: &Call, request: RequestKind, reason: &str) -> Result<Answer, Problem> {
+    let run = call.run()?;
+    let asked = app.runner.ask(&run, request, call.caller(), reason.trim())?;
+    let word = match asked {
+        Asked::TakenUp => "taken_up",
+        Asked::DrivenOn => "driven_on",
+    };
+    Ok(taken(run.as_str(), word))
+}
+
+/// It is durable, and what comes of it shows in the run's records.
+fn taken(run: &str, word: &str) -> Answer {
+    Answer::json(&json!({ "run": run, "became": word })).with_status(202).found_at(format!("/v1/runs/{run}"))
+}

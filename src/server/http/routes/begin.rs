@@ -1,0 +1,190 @@
+//! `POST /v1/runs`: what a run would do, or a run that begins. Under a key it begins once, however often it is asked for and
+//! whoever is killed meanwhile: the run's id is written down under the key first, and whether it began is read from the
+//! journal alone.
+
+use std::sync::PoisonError;
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::engine::{Clock as _, WallClock, new_run_id};
+use crate::ids::{Digest, IncidentId, RunId};
+use crate::journal::{AskedKey, Claimed, Journal as _, Keys as _, SqliteJournal};
+use crate::run::Event;
+use crate::server::http::App;
+use crate::server::http::answer::Answer;
+use crate::server::http::call::{self, Call};
+use crate::server::http::journals::Trouble;
+use crate::server::http::{shown, trouble};
+use crate::server::{Begun, Problem, Wanted};
+
+/// What is sent.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asking {
+    playbook: String,
+    #[serde(default)]
+    version: Option<String>,
+    #[serde(default)]
+    inputs: Map<String, Value>,
+    #[serde(default)]
+    incident: Option<IncidentId>,
+    #[serde(default)]
+    limit: Option<String>,
+    #[serde(default)]
+    dry_run: bool,
+    #[serde(default)]
+    confirm: Option<String>,
+    #[serde(default)]
+    overrides: Vec<Override>,
+    #[serde(default)]
+    approved: Vec<String>,
+    #[serde(default)]
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Override {
+    brake: String,
+    reason: String,
+}
+
+/// `POST /v1/runs`.
+pub fn begin(app: &App, call: &Call) -> Result<Answer, Problem> {
+    let asking: Asking = call.read()?;
+    let key = key(call, &asking)?;
+    let dry = asking.dry_run;
+    let wanted = wanted(call, asking)?;
+    if dry {
+        return Ok(Answer::json(&shown::plan::json(None, &app.runner.plan(&wanted)?)));
+    }
+    if *app.stop.borrow() {
+        return Err(trouble::stopping());
+    }
+    match key {
+        None => app.runner.start(wanted).map(|begun| told(&begun, 201)),
+        Some(key) => once(app, key, wanted),
+    }
+}
+
+/// The key under which it is asked: of the header, or of what is sent.
+fn key(call: &Call, asking: &Asking) -> Result<Option<AskedKey>, Problem> {
+    let key = match (&call.key, &asking.idempotency_key) {
+        (Some(header), Some(sent)) if header != sent => {
+            return Err(trouble::malformed("the header Idempotency-Key and `idempotency_key` differ"));
+        }
+        (Some(key), _) | (None, Some(key)) => key.clone(),
+        (None, None) => return Ok(None),
+    };
+    call::hold_key(&key)?;
+    // The bytes that were sent: whoever asks the same again sends the same again.
+    Ok(Some(AskedKey { caller: call.caller().name.clone(), key, asked: Digest::of(&call.body) }))
+}
+
+fn wanted(call: &Call, asking: Asking) -> Result<Wanted, Problem> {
+    let by = call.caller().clone();
+    let triggered = by.is_trigger();
+    if triggered && !(asking.overrides.is_empty() && asking.approved.is_empty() && asking.confirm.is_none()) {
+        return Err(trouble::lacks(&by.name, crate::server::Role::Operator)
+            .next("a trigger passes no brake, approves nothing and confirms nothing: leave them out"));
+    }
+    if let Some(silent) = asking.overrides.iter().find(|passed| passed.reason.trim().is_empty()) {
+        return Err(trouble::senseless(format!("the brake {} is passed with a `reason`", silent.brake)));
+    }
+    Ok(Wanted {
+        run: None,
+        playbook: asking.playbook,
+        version: asking.version,
+        inputs: asking.inputs,
+        incident: asking.incident,
+        limit: asking.limit,
+        overrides: asking.overrides.into_iter().map(|passed| (passed.brake, passed.reason)).collect(),
+        approved: asking.approved,
+        confirm: asking.confirm,
+        by,
+        triggered,
+    })
+}
+
+/// A run that begins once.
+fn once(app: &App, key: AskedKey, wanted: Wanted) -> Result<Answer, Problem> {
+    let Some(_held) = Held::of(app, &key) else {
+        let mut problem = Problem::new(409, 13, "the same is asked right now, and its run begins")
+            .meaning("nothing was done by this request");
+        problem.retry_after = Some(1);
+        return Err(problem);
+    };
+    let fresh = new_run_id().map_err(|error| {
+        tracing::error!(%error, "a run could not be given a name");
+        trouble::fault()
+    })?;
+    let claimed = app.journals.with(|journal| Ok(journal.claim_key(&key, &fresh, WallClock.now())?))?;
+    let run = match claimed {
+        Claimed::New => fresh,
+        Claimed::Before(run) => {
+            if let Some(begun) = app.journals.with(|journal| begun(journal, &run))? {
+                return Ok(told(&begun, 200));
+            }
+            // Whoever asked for it before was killed before it began.
+            run
+        }
+        Claimed::Otherwise => {
+            return Err(trouble::senseless("something else was asked under this Idempotency-Key before")
+                .next("send the same as then, or use a key of its own"));
+        }
+    };
+    match app.runner.start(Wanted { run: Some(run.clone()), ..wanted }) {
+        Ok(begun) => Ok(told(&begun, 201)),
+        Err(problem) => {
+            // What was refused may be asked again; and what began after all is told as what it is.
+            if let Ok(Some(begun)) = app.journals.with(|journal| begun(journal, &run)) {
+                return Ok(told(&begun, 201));
+            }
+            if let Err(error) = app.journals.with(|journal| Ok(journal.free_key(&key)?)) {
+                tracing::warn!(problem = %error.title, "the key of a run that was refused is kept");
+            }
+            Err(problem)
+        }
+    }
+}
+
+/// The run, if it has begun.
+fn begun(journal: &mut SqliteJournal, run: &RunId) -> Result<Option<Begun>, Trouble> {
+    if !journal.has_begun(run)? {
+        return Ok(None);
+    }
+    let first = journal.stored_after(run, 0, 1)?.pop().map(|first| first.read(run)).transpose()?;
+    let Some(Event::RunStarted { plan, .. }) = first.map(|record| record.event) else {
+        return Err(trouble::nothing_there().into());
+    };
+    let (playbook, version) = (plan.playbook.name.clone(), plan.playbook.version.clone());
+    Ok(Some(Begun { run: run.clone(), playbook, version }))
+}
+
+fn told(begun: &Begun, status: u16) -> Answer {
+    let Begun { run, playbook, version } = begun;
+    let value = json!({ "run": run, "playbook": playbook, "version": version, "new": status == 201 });
+    Answer::json(&value).with_status(status).found_at(format!("/v1/runs/{run}"))
+}
+
+/// A key whose run begins right now, by this very request.
+struct Held<'a> {
+    app: &'a App,
+    key: AskedKey,
+}
+
+impl<'a> Held<'a> {
+    fn of(app: &'a App, key: &AskedKey) -> Option<Self> {
+        // What is asked under it does not matter here: two at once under one key are one too many.
+        let key = AskedKey { asked: Digest::of(b""), ..key.clone() };
+        let fresh = app.in_hand.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+        fresh.then_some(Self { app, key })
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.app.in_hand.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}

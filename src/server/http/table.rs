@@ -1,0 +1,210 @@
+//! The table of routes: all that there is. The router, the document of the interface and the matrix of the tests are made from
+//! it, so none of them can know a route that the others do not.
+
+use std::sync::LazyLock;
+
+use axum::http::Method;
+
+use super::metrics;
+use super::route::{Access, Gives, Kind, Parameter, Route, Work};
+use super::routes::{ask, begin, halt, health, playbooks, records, runs};
+use crate::server::Role;
+
+/// All routes.
+pub fn routes() -> &'static [Route] {
+    static ALL: LazyLock<Vec<Route>> = LazyLock::new(|| {
+        let mut all = of_the_server();
+        all.extend(looks());
+        all.extend(changes());
+        all
+    });
+    &ALL
+}
+
+const AFTER: Parameter = Parameter {
+    name: "after",
+    kind: Kind::Number(0, i64::MAX as u64),
+    required: false,
+    about: "The number of the last record that was seen; those behind it are given.",
+};
+const LIMIT: Parameter =
+    Parameter { name: "limit", kind: Kind::Number(1, 500), required: false, about: "How many are given at most." };
+const BEFORE: Parameter = Parameter {
+    name: "before",
+    kind: Kind::Run,
+    required: false,
+    about: "A run: those that began before it are given. `next` of the page before.",
+};
+const OPEN: Parameter =
+    Parameter { name: "open", kind: Kind::Flag, required: false, about: "Only those that have not ended." };
+const OF_PLAYBOOK: Parameter =
+    Parameter { name: "playbook", kind: Kind::Text(64), required: false, about: "Only those of this playbook." };
+const VERSION: Parameter = Parameter {
+    name: "version",
+    kind: Kind::Text(64),
+    required: false,
+    about: "Which version, or its beginning; the newest where absent.",
+};
+const REASON: Parameter =
+    Parameter { name: "reason", kind: Kind::Text(1000), required: true, about: "Why; it is written down with your name." };
+
+fn get(path: &'static str, name: &'static str, work: Work, gives: &'static str, summary: &'static str) -> Route {
+    Route {
+        method: Method::GET,
+        path,
+        name,
+        access: Access::Role(Role::Viewer),
+        summary,
+        query: &[],
+        body: None,
+        gives: Gives::Json(200, gives),
+        refuses: &[],
+        work,
+    }
+}
+
+fn post(path: &'static str, name: &'static str, role: Role, work: Work, body: &'static str, summary: &'static str) -> Route {
+    Route {
+        method: Method::POST,
+        path,
+        name,
+        access: Access::Role(role),
+        summary,
+        query: &[],
+        body: Some(body),
+        gives: Gives::Json(202, "Taken"),
+        refuses: &[404, 409, 422],
+        work,
+    }
+}
+
+fn of_the_server() -> Vec<Route> {
+    vec![
+        Route {
+            access: Access::Open,
+            ..get("/healthz", "lives", Work::Told(health::lives), "Lives", "Whether the process lives")
+        },
+        Route {
+            access: Access::Open,
+            refuses: &[503],
+            ..get(
+                "/readyz",
+                "is_ready",
+                Work::Journal(health::is_ready),
+                "Ready",
+                "Whether the journal can be read and written, and new requests are taken",
+            )
+        },
+        Route {
+            access: Access::Open,
+            ..get("/openapi.json", "interface", Work::Told(health::interface), "Interface", "This document")
+        },
+        Route {
+            gives: Gives::Text("text/plain"),
+            ..get("/metrics", "metrics", Work::Journal(metrics::tell), "", "What the server counts, for Prometheus")
+        },
+    ]
+}
+
+fn looks() -> Vec<Route> {
+    vec![
+        get("/v1/playbooks", "list_playbooks", Work::House(playbooks::list), "Playbooks", "The playbooks that there are"),
+        Route {
+            query: &[VERSION],
+            refuses: &[404, 422],
+            ..get("/v1/playbooks/{name}", "show_playbook", Work::House(playbooks::show), "Playbook", "One of them")
+        },
+        Route {
+            query: &[LIMIT, BEFORE, OPEN, OF_PLAYBOOK],
+            ..get("/v1/runs", "list_runs", Work::Journal(runs::list), "Runs", "The runs, newest first")
+        },
+        Route {
+            refuses: &[404],
+            ..get("/v1/runs/{run}", "show_run", Work::Journal(runs::show), "Run", "How a run stands")
+        },
+        Route {
+            refuses: &[404],
+            ..get("/v1/runs/{run}/plan", "show_plan", Work::Journal(runs::plan), "Plan", "What a run is held to")
+        },
+        Route {
+            query: &[AFTER, LIMIT],
+            refuses: &[404],
+            gives: Gives::JsonOrEvents("Records"),
+            ..get(
+                "/v1/runs/{run}/records",
+                "list_records",
+                Work::Records(records::page),
+                "Records",
+                "A run's records; with Accept: text/event-stream all that come, each with its number as the id, until the run ends",
+            )
+        },
+        Route {
+            query: &[AFTER, LIMIT],
+            refuses: &[404],
+            ..get("/v1/runs/{run}/timeline", "timeline", Work::Journal(records::lines), "Timeline", "What happened in a run, in sentences")
+        },
+        get("/v1/locks", "list_locks", Work::Journal(runs::locks), "Locks", "The locks that are held"),
+        get("/v1/halt", "show_halt", Work::Journal(halt::show), "Halted", "Whether everything is halted, by whom and why"),
+    ]
+}
+
+fn changes() -> Vec<Route> {
+    let asked = |path, name, work: fn(&super::App, &super::call::Call) -> _, body, summary| {
+        post(path, name, Role::Operator, Work::Runner(work), body, summary)
+    };
+    vec![
+        Route {
+            gives: Gives::Json(201, "Begun"),
+            refuses: &[403, 404, 409, 422, 503],
+            ..post(
+                "/v1/runs",
+                "begin_run",
+                Role::Trigger,
+                Work::Runner(begin::begin),
+                "Asking",
+                "Begins a run, or with `dry_run` tells what it would do (200, a Plan)",
+            )
+        },
+        post(
+            "/v1/runs/{run}/approve",
+            "approve",
+            Role::Approver,
+            Work::Runner(ask::approve),
+            "Approving",
+            "Lets a step begin that waits for an approval",
+        ),
+        post(
+            "/v1/runs/{run}/reject",
+            "reject",
+            Role::Approver,
+            Work::Runner(ask::reject),
+            "Rejecting",
+            "Does not let a step begin that waits for an approval",
+        ),
+        asked("/v1/runs/{run}/resolve", "resolve", ask::resolve, "Resolving", "Answers what a run asks about a step"),
+        asked("/v1/runs/{run}/skip", "skip", ask::skip, "Skipping", "Takes a step out of a run's hands"),
+        asked("/v1/runs/{run}/rollback", "rollback", ask::rollback, "RollingBack", "Undoes a run, to a checkpoint or the start"),
+        asked("/v1/runs/{run}/cancel", "cancel", ask::cancel, "Plainly", "Undoes a run and ends it"),
+        asked("/v1/runs/{run}/abort", "abort", ask::abort, "Plainly", "Ends a run behind the step in hand, undoing nothing"),
+        asked("/v1/runs/{run}/pause", "pause", ask::pause, "Plainly", "Lets a run wait behind the step in hand"),
+        asked("/v1/runs/{run}/resume", "resume", ask::resume, "Plainly", "Goes on with a run that nobody drives"),
+        Route {
+            gives: Gives::Json(200, "Halted"),
+            refuses: &[422],
+            ..post(
+                "/v1/halt",
+                "halt",
+                Role::Operator,
+                Work::Journal(halt::halt),
+                "Plainly",
+                "Halts everything: nothing new begins until it is lifted",
+            )
+        },
+        Route {
+            method: Method::DELETE,
+            access: Access::Role(Role::Operator),
+            query: &[REASON],
+            ..get("/v1/halt", "lift", Work::Journal(halt::lift), "Halted", "Ends the halt")
+        },
+    ]
+}

@@ -1,0 +1,343 @@
+//! The server as a client meets it: over real connections, with a real journal, and a runner that only begins runs.
+
+mod begin;
+mod forms;
+mod followed;
+mod hostile;
+mod interface;
+mod matrix;
+mod secure;
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use tokio::sync::watch;
+
+use super::{Limits, Listener, Rate, Served, serve};
+use crate::catalog::Entry;
+use crate::config::{Config, Serve};
+use crate::engine::{Clock as _, Observer, Parts, People, SystemPeople, WallClock, new_run_id};
+use crate::ids::{Digest, RunId};
+use crate::inventory::Inventory;
+use crate::journal::{Journal as _, NewToken, SqliteJournal, Tokens as _};
+use crate::plan::{Narrowing, Plan};
+use crate::playbook::Playbook;
+use crate::run::{Event, Holder, RequestKind, Time, Verdict};
+use crate::server::tokens::Token;
+use crate::server::{Asked, Begun, Caller, House, Problem, Role, Runner, Wanted};
+
+/// A server on loopback, and what it works on.
+struct Rig {
+    address: SocketAddr,
+    socket: PathBuf,
+    state: PathBuf,
+    runner: Arc<Hand>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+    _folder: Arc<tempfile::TempDir>,
+}
+
+/// What came back.
+#[derive(Debug)]
+struct Reply {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let of_it = |line: &&str| line.split(':').next().is_some_and(|found| found.eq_ignore_ascii_case(name));
+        self.head.lines().find(of_it).and_then(|line| line.split_once(':')).map(|(_, value)| value.trim())
+    }
+
+    /// A problem document of this status.
+    #[track_caller]
+    fn problem(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["status"], status, "{self:?}");
+        assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()), "{self:?}");
+        problem
+    }
+
+    fn of(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        Self { status, head: head.to_owned(), body: body.to_owned() }
+    }
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self::with(None, quick())
+    }
+
+    fn with(settings: Option<Serve>, limits: Limits) -> Self {
+        Self::at("127.0.0.1:0".parse().unwrap(), settings, limits)
+    }
+
+    fn at(address: SocketAddr, settings: Option<Serve>, limits: Limits) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let state = folder.path().join("state");
+        drop(SqliteJournal::open(&state).unwrap());
+        let tls = settings.as_ref().and_then(|settings| settings.tls.clone());
+        let listener = Listener::at(address, tls.as_ref()).unwrap();
+        let Listener::Address { address, .. } = &listener else { panic!("it is an address") };
+        let address = SocketAddr::new("127.0.0.1".parse().unwrap(), address.port());
+        let socket = folder.path().join("serve.sock");
+        let listeners = vec![listener, Listener::on(&socket).unwrap()];
+        let runner = Arc::new(Hand { state: state.clone(), ..Hand::default() });
+        let config = Config { serve: settings, ..Config::default() };
+        let house = Arc::new(Home { state: state.clone(), config });
+        let (stop, stopped) = watch::channel(false);
+        let served = Served { house, runner: runner.clone(), listeners, limits, stop: stopped };
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(serve(served)).unwrap();
+        });
+        Self { address, socket, state, runner, stop, thread: Some(thread), _folder: folder }
+    }
+
+    fn journal(&self) -> SqliteJournal {
+        SqliteJournal::open(&self.state).unwrap()
+    }
+
+    /// A token with these roles, which counts for so many seconds.
+    fn token(&self, name: &str, roles: &[Role], seconds: f64) -> String {
+        let token = Token::new().unwrap();
+        let at = WallClock.now();
+        let new = NewToken {
+            name: name.to_owned(),
+            digest: token.digest(),
+            roles: roles.iter().map(|role| role.word().to_owned()).collect(),
+            by: "ann".to_owned(),
+            at,
+            expires: at.plus_seconds(seconds),
+        };
+        assert!(self.journal().add_token(&new).unwrap());
+        token.show().to_owned()
+    }
+
+    fn admin(&self) -> String {
+        self.token("admin", &[Role::Admin], 600.0)
+    }
+
+    /// Asks on a connection of its own.
+    fn ask(&self, method: &str, path: &str, token: Option<&str>, body: Option<&str>) -> Reply {
+        let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        let body = body.map_or_else(String::new, |body| {
+            format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        });
+        let end = if body.is_empty() { "\r\n" } else { "" };
+        self.say(&format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{token}{body}{end}"
+        ))
+    }
+
+    fn get(&self, path: &str, token: &str) -> Reply {
+        self.ask("GET", path, Some(token), None)
+    }
+
+    fn post(&self, path: &str, token: &str, body: &Value) -> Reply {
+        self.ask("POST", path, Some(token), Some(&body.to_string()))
+    }
+
+    /// Sends just this, and reads until the server closes.
+    fn say(&self, text: &str) -> Reply {
+        let mut stream = self.connect();
+        // It may close before it has read all of that.
+        let _ = stream.write_all(text.as_bytes());
+        let mut read = Vec::new();
+        let _ = stream.read_to_end(&mut read);
+        Reply::of(&read)
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    /// A run in the journal, which nobody drives.
+    fn run(&self) -> RunId {
+        let run = new_run_id().unwrap();
+        begin(&mut self.journal(), &run);
+        run
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || std::thread::panicking(), "the server ended in a fault");
+        }
+    }
+}
+
+/// Bounds for tests: nobody is held back by how often they ask.
+fn quick() -> Limits {
+    let often = Rate { per_second: 1e6, burst: 1e6 };
+    Limits {
+        callers: often,
+        strangers: often,
+        look_again: Duration::from_millis(20),
+        last_words: Duration::from_secs(2),
+        ..Limits::default()
+    }
+}
+
+/// A run, and what was written of it so far.
+fn begin(journal: &mut SqliteJournal, run: &RunId) -> crate::journal::Lease {
+    let holder = Holder { pid: 1, ..crate::engine::holder::this_process() };
+    journal.begin(run, started(), &holder, "ann", Time(1000)).unwrap().0
+}
+
+fn started() -> Event {
+    let digest = Digest::of(b"");
+    let playbook = json!({
+        "name": "db-failover", "version": "1.4.0", "title": "t", "description": "", "owner": null, "reviewed": null,
+        "review_every": null, "severity": [], "symptoms": [], "services": [], "recovery_time": null, "inputs": [],
+        "locks": [], "steps": [], "digest": digest,
+    });
+    let plan = json!({
+        "format": 1, "playbook": playbook, "inputs": {}, "environment": "lab", "targets": [], "locks": [],
+        "steps": [], "digest": digest, "facts_digest": digest,
+    });
+    Event::RunStarted {
+        plan: Arc::new(serde_json::from_value(plan).unwrap()),
+        locks: Vec::new(),
+        incident: Some("INC-7".to_owned()),
+        format: 1,
+        tool: "0.1.0".to_owned(),
+        overrides: Vec::new(),
+        approved: Vec::new(),
+    }
+}
+
+fn note(message: &str) -> Event {
+    Event::Note { message: message.to_owned() }
+}
+
+fn ended() -> Event {
+    Event::RunEnded { verdict: Verdict::Succeeded, summary: "traffic flows".to_owned() }
+}
+
+/// Where the server finds the journal and the settings; there is one playbook, which cannot be loaded.
+struct Home {
+    state: PathBuf,
+    config: Config,
+}
+
+impl House for Home {
+    fn journal(&self) -> Result<SqliteJournal, Problem> {
+        SqliteJournal::open(&self.state).map_err(|error| super::trouble::of_journal(&error))
+    }
+
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn people(&self) -> Arc<dyn People> {
+        Arc::new(SystemPeople::default())
+    }
+
+    fn playbooks(&self) -> Vec<Entry> {
+        vec![Entry {
+            name: "db-failover".to_owned(),
+            version: "1.4.0".to_owned(),
+            title: "Switch".to_owned(),
+            path: "/secret/place/db-failover.yaml".into(),
+            broken: Some("/secret/place/db-failover.yaml cannot be read".to_owned()),
+        }]
+    }
+
+    fn playbook(&self, name: &str, _: Option<&str>) -> Result<Playbook, Problem> {
+        Err(Problem::new(404, 66, format!("there is no playbook `{name}`")))
+    }
+
+    fn inventory(&self) -> Result<Arc<Inventory>, Problem> {
+        Ok(Arc::default())
+    }
+
+    fn bind(&self, _: &Playbook, _: &Map<String, Value>, _: &Inventory) -> Result<crate::value::Value, Problem> {
+        Ok(json!({}))
+    }
+
+    fn narrowing(&self, _: Option<&str>, _: &Inventory) -> Result<Narrowing, Problem> {
+        Ok(Narrowing::default())
+    }
+
+    fn parts(&self, _: Arc<Inventory>, _: SqliteJournal, _: Arc<dyn Observer>, _: watch::Receiver<u32>) -> Parts {
+        panic!("the HTTP side drives no run")
+    }
+}
+
+/// What has runs done: it begins them, and notes what it was asked for.
+#[derive(Default)]
+struct Hand {
+    state: PathBuf,
+    begun: AtomicUsize,
+    /// Who asked for what.
+    asked: Mutex<Vec<String>>,
+    /// How the next ones are refused.
+    refusal: Mutex<Option<Problem>>,
+    /// How long a begin takes.
+    takes: Mutex<Duration>,
+}
+
+impl Hand {
+    fn begun(&self) -> usize {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    fn note(&self, what: String) -> Result<(), Problem> {
+        assert!(!what.contains("a fault"), "the runner is at fault");
+        self.asked.lock().unwrap().push(what);
+        self.refusal.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+}
+
+impl Runner for Hand {
+    fn plan(&self, wanted: &Wanted) -> Result<Plan, Problem> {
+        self.note(format!("{} plans {}", wanted.by.name, wanted.playbook))?;
+        match started() {
+            Event::RunStarted { plan, .. } => Ok(Arc::unwrap_or_clone(plan)),
+            _ => panic!("it starts"),
+        }
+    }
+
+    fn start(&self, wanted: Wanted) -> Result<Begun, Problem> {
+        self.note(format!("{} starts {} {:?}", wanted.by.name, wanted.playbook, wanted.overrides))?;
+        let takes = *self.takes.lock().unwrap();
+        std::thread::sleep(takes);
+        let run = wanted.run.unwrap_or_else(|| new_run_id().unwrap());
+        begin(&mut SqliteJournal::open(&self.state).unwrap(), &run);
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        Ok(Begun { run, playbook: "db-failover".to_owned(), version: "1.4.0".to_owned() })
+    }
+
+    fn resume(&self, run: &RunId, by: &Caller, reason: &str) -> Result<(), Problem> {
+        self.note(format!("{} resumes {run}: {reason}", by.name))
+    }
+
+    fn ask(&self, run: &RunId, request: RequestKind, by: &Caller, reason: &str) -> Result<Asked, Problem> {
+        let request = serde_json::to_string(&request).unwrap();
+        self.note(format!("{} asks {run} {request}: {reason}", by.name))?;
+        Ok(Asked::TakenUp)
+    }
+}
