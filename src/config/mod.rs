@@ -2,11 +2,13 @@
 
 mod brakes;
 mod freeze;
+mod incidents;
 mod load;
 mod model;
 
 pub use brakes::{Limit, RequirePlan, Role};
 pub use freeze::Freeze;
+pub use incidents::{IncidentSettings, Level, Matrix, Row, Severity, SeverityRule, label_fits};
 pub use load::{file, load};
 pub use model::{Config, Page};
 
