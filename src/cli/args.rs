@@ -14,6 +14,7 @@ mod inventory;
 mod people;
 mod records;
 mod starting;
+mod trigger;
 
 pub use again::Retry;
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
@@ -23,6 +24,7 @@ pub use inventory::{Inventory, InventoryCheck, InventoryGraph, InventoryList, In
 pub use people::{Approve, Ask, Reject, Resolve, Resume, Rollback, Skip};
 pub use records::{Timeline, Verify};
 pub use starting::Starting;
+pub use trigger::Trigger;
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
 #[derive(Debug, Parser)]
@@ -100,6 +102,8 @@ pub enum Verb {
     Show(Show),
     /// What one version of a playbook does differently from another
     Diff(Diff),
+    /// Show what an alert would have had done, and do it
+    Trigger(Trigger),
     /// How a run stands
     Status(Status),
     /// Follow a run of another process to its end
@@ -223,6 +227,9 @@ pub struct Run {
     /// How it is started.
     #[command(flatten)]
     pub starting: Starting,
+    /// Whether an alert wants it, and not a person.
+    #[arg(skip)]
+    pub triggered: bool,
 }
 
 /// `plan`.

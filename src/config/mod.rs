@@ -2,11 +2,15 @@
 
 mod brakes;
 mod freeze;
+mod hooks;
 mod load;
 mod model;
 
 pub use brakes::{Limit, RequirePlan, Role};
 pub use freeze::Freeze;
+pub use hooks::{
+    Hook, HookFields, HookKind, HookProof, Trigger, TriggerIncident, TriggerMatch, TriggerMode, TriggerStatus,
+};
 pub use load::{file, load};
 pub use model::{Config, Page};
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::brakes::{Limit, RequirePlan, Role};
 use super::freeze::Freeze;
+use super::hooks::{Hook, Trigger};
 
 /// The settings of the tool on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,10 @@ pub struct Config {
     pub limits: Vec<Limit>,
     /// Where a run is started with a fresh plan alone.
     pub require_plan: Option<RequirePlan>,
+    /// Who may send alerts, by the name in their address.
+    pub hooks: BTreeMap<String, Hook>,
+    /// Which playbook an alert asks for: the first that fits.
+    pub triggers: Vec<Trigger>,
 }
 
 /// How a person is called.

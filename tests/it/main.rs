@@ -37,3 +37,4 @@ mod recoveries;
 mod secrets;
 mod sensitive;
 mod targets;
+mod triggers;

@@ -29,6 +29,7 @@ pub mod show;
 pub mod skip;
 pub mod status;
 pub mod timeline;
+pub mod trigger;
 pub mod verify;
 pub mod watch;
 mod world;

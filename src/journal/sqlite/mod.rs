@@ -4,6 +4,7 @@
 
 mod begin;
 mod halts;
+mod hooks;
 mod network;
 mod open;
 mod room;

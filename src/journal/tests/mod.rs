@@ -4,6 +4,7 @@ mod contract;
 #[path = "../../../tests/it/journal_faults/disk.rs"]
 mod disk;
 mod halt;
+mod hooks;
 mod kill;
 mod postponed;
 mod power;
