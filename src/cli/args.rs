@@ -17,6 +17,7 @@ mod records;
 mod serve;
 mod starting;
 mod tokens;
+mod trigger;
 
 pub use again::Retry;
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
@@ -32,6 +33,7 @@ pub use records::{Timeline, Verify};
 pub use serve::Serve;
 pub use starting::Starting;
 pub use tokens::{Token, TokenCreate, TokenList, TokenRevoke, TokenRole, TokenVerb};
+pub use trigger::Trigger;
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
 #[derive(Debug, Parser)]
@@ -109,6 +111,8 @@ pub enum Verb {
     Show(Show),
     /// What one version of a playbook does differently from another
     Diff(Diff),
+    /// Show what an alert would have had done, and do it
+    Trigger(Trigger),
     /// How a run stands
     Status(Status),
     /// Follow a run of another process to its end
@@ -238,6 +242,9 @@ pub struct Run {
     /// How it is started.
     #[command(flatten)]
     pub starting: Starting,
+    /// Whether an alert wants it, and not a person.
+    #[arg(skip)]
+    pub triggered: bool,
 }
 
 /// `plan`.

@@ -125,6 +125,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::List(args) => verbs::list::list(setup, args),
         Verb::Show(args) => verbs::show::show(setup, args),
         Verb::Diff(args) => verbs::diff::diff(setup, args),
+        Verb::Trigger(args) => verbs::trigger::trigger(setup, args),
         Verb::Status(args) => verbs::status::status(setup, args),
         Verb::Watch(args) => verbs::watch::watch(setup, args),
         Verb::Resume(args) => verbs::resume::resume(setup, args),
@@ -153,6 +154,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
 fn wants_json(verb: &Verb) -> bool {
     match verb {
         Verb::Run(args) => args.starting.output != Output::Human,
+        Verb::Trigger(args) => args.output != Output::Human,
         Verb::Watch(args) => args.output != Output::Human,
         Verb::Rehearse(args) => args.output != Output::Human,
         Verb::Resume(args) => args.output != Output::Human,

@@ -3,6 +3,7 @@
 mod brakes;
 mod freeze;
 mod incidents;
+mod hooks;
 mod load;
 mod model;
 mod serve;
@@ -10,6 +11,9 @@ mod serve;
 pub use brakes::{Limit, RequirePlan, Role};
 pub use freeze::Freeze;
 pub use incidents::{IncidentSettings, Level, Matrix, Row, Severity, SeverityRule, label_fits};
+pub use hooks::{
+    Hook, HookFields, HookKind, HookProof, Trigger, TriggerIncident, TriggerMatch, TriggerMode, TriggerStatus,
+};
 pub use load::{file, load};
 pub use model::{Config, Page};
 pub use serve::{Anonymous, SERVER_ROLES, Serve, Tls};

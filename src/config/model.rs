@@ -9,6 +9,7 @@ use super::brakes::{Limit, RequirePlan, Role};
 use super::freeze::Freeze;
 use super::serve::Serve;
 use super::incidents::IncidentSettings;
+use super::hooks::{Hook, Trigger};
 
 /// The settings of the tool on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -43,6 +44,10 @@ pub struct Config {
     pub require_plan: Option<RequirePlan>,
     /// How incidents are classified, and who owns a new one.
     pub incidents: IncidentSettings,
+    /// Who may send alerts, by the name in their address.
+    pub hooks: BTreeMap<String, Hook>,
+    /// Which playbook an alert asks for: the first that fits.
+    pub triggers: Vec<Trigger>,
 }
 
 /// How a person is called.

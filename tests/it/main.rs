@@ -39,3 +39,4 @@ mod secrets;
 mod sensitive;
 mod server;
 mod targets;
+mod triggers;

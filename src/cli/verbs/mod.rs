@@ -32,6 +32,7 @@ pub mod skip;
 pub mod status;
 pub mod timeline;
 pub mod token;
+pub mod trigger;
 pub mod verify;
 pub mod watch;
 mod world;

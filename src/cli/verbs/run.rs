@@ -183,7 +183,11 @@ fn begin(
     let mut overrides = passes.passed();
     overrides.extend(ahead::break_glass(setup, args, &plan.playbook)?);
     ahead::warn(setup, &plan.playbook);
-    let beginning = Beginning::by_person(overrides, approved).of_incident(belongs.name(setup, &plan)?);
+    let beginning = match args.triggered {
+        true => Beginning::by_trigger(),
+        false => Beginning::by_person(overrides, approved),
+    };
+    let beginning = beginning.of_incident(belongs.name(setup, &plan)?);
     match inherited {
         Some((former, inheritance)) => drive.start_over(plan, beginning, &former, inheritance),
         None => drive.start(plan, beginning),

@@ -32,6 +32,7 @@ pub mod samples;
 pub mod stranded;
 pub mod timeline;
 pub mod timeline_fold;
+pub mod triggered;
 
 use crate::cli::text::{Ink, Line, wrap};
 

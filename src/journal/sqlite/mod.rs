@@ -6,6 +6,7 @@ mod begin;
 mod callers;
 mod halts;
 mod incidents;
+mod hooks;
 mod network;
 mod open;
 mod room;

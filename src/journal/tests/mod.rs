@@ -5,6 +5,7 @@ mod contract;
 mod disk;
 mod halt;
 mod incidents;
+mod hooks;
 mod kill;
 mod postponed;
 mod power;

@@ -183,6 +183,7 @@ pub fn book(steps: Vec<Step>) -> Playbook {
         services: Vec::new(),
         recovery_time: None,
         recovers: None,
+        triggers: None,
         inputs: Vec::new(),
         locks: Vec::new(),
         steps,

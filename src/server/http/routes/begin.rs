@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::{Clock as _, WallClock, new_run_id};
 use crate::ids::{Digest, IncidentId, RunId};
-use crate::journal::{AskedKey, Claimed, Journal as _, Keys as _, SqliteJournal};
+use crate::journal::{AskedKey, ClaimedKey, Journal as _, Keys as _, SqliteJournal};
 use crate::run::Event;
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
@@ -121,15 +121,15 @@ fn once(app: &App, key: AskedKey, wanted: Wanted) -> Result<Answer, Problem> {
     })?;
     let claimed = app.journals.with(|journal| Ok(journal.claim_key(&key, &fresh, WallClock.now())?))?;
     let run = match claimed {
-        Claimed::New => fresh,
-        Claimed::Before(run) => {
+        ClaimedKey::New => fresh,
+        ClaimedKey::Before(run) => {
             if let Some(begun) = app.journals.with(|journal| begun(journal, &run))? {
                 return Ok(told(&begun, 200));
             }
             // Whoever asked for it before was killed before it began.
             run
         }
-        Claimed::Otherwise => {
+        ClaimedKey::Otherwise => {
             return Err(trouble::senseless("something else was asked under this Idempotency-Key before")
                 .next("send the same as then, or use a key of its own"));
         }
