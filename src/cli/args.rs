@@ -11,6 +11,7 @@ mod authoring;
 mod brakes;
 mod forks;
 mod inventory;
+mod outbox;
 mod people;
 mod records;
 mod starting;
@@ -20,6 +21,7 @@ pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prov
 pub use brakes::Halt;
 pub use forks::Forks;
 pub use inventory::{Inventory, InventoryCheck, InventoryGraph, InventoryList, InventoryShow, InventoryVerb};
+pub use outbox::{Outbox, OutboxList, OutboxRetry, OutboxVerb};
 pub use people::{Approve, Ask, Reject, Resolve, Resume, Rollback, Skip};
 pub use records::{Timeline, Verify};
 pub use starting::Starting;
@@ -130,6 +132,8 @@ pub enum Verb {
     Timeline(Timeline),
     /// Recompute a run's hash chain
     Verify(Verify),
+    /// Who is told what happens in runs: what waits, what was given up
+    Outbox(Outbox),
     /// What is acted on: list the hosts, show one, draw the groups, check that they answer
     Inventory(Inventory),
     /// What would stop a run now

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{Config, ConfigError, Page, brakes};
+use super::{Config, ConfigError, Page, brakes, notify};
 
 /// Reads the configuration: the given file, else the one that `$PLAYBOOK_CONFIG` names, else `playbook/config.yaml` in the
 /// user's configuration folder if it is there, else the defaults.
@@ -45,7 +45,8 @@ fn read(path: &Path, named_by: &'static str) -> Result<Config, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), named_by, source };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let mut config = parse(path, &text)?;
-    if let Some(problem) = config.page.as_ref().and_then(problem_of).or_else(|| brakes::problem_of(&config)) {
+    let problem = config.page.as_ref().and_then(problem_of).or_else(|| brakes::problem_of(&config));
+    if let Some(problem) = problem.or_else(|| notify::problem_of(&config.notify)) {
         return Err(ConfigError::Unusable { path: path.to_owned(), problem });
     }
     if config.max_plan_age_seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= 31_536_000.0)) {
@@ -101,10 +102,9 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
         *path = resolve(folder, path);
     }
     // A bare program name is looked for in PATH; one with a slash is a file, and counts from here like every other.
-    let program = config.page.as_mut().and_then(|page| page.command.as_mut()).and_then(|command| command.first_mut());
-    if let Some(program) = program
-        && program.contains('/')
-    {
+    let page = config.page.as_mut().and_then(|page| page.command.as_mut());
+    let commands = config.notify.iter_mut().filter_map(|notify| notify.command.as_mut()).chain(page);
+    for program in commands.filter_map(|command| command.first_mut()).filter(|program| program.contains('/')) {
         *program = resolve(folder, Path::new(&*program)).display().to_string();
     }
 }

@@ -4,11 +4,13 @@ mod brakes;
 mod freeze;
 mod load;
 mod model;
+mod notify;
 
 pub use brakes::{Limit, RequirePlan, Role};
 pub use freeze::Freeze;
 pub use load::{file, load};
 pub use model::{Config, Page};
+pub use notify::{Language, Notify, NotifyKind, Wanted, WantedWord};
 
 use std::path::PathBuf;
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::brakes::{Limit, RequirePlan, Role};
 use super::freeze::Freeze;
+use super::notify::Notify;
 
 /// The settings of the tool on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,8 @@ use super::freeze::Freeze;
 pub struct Config {
     /// How a person is called when a run waits for one.
     pub page: Option<Page>,
+    /// Who is told what happens in runs.
+    pub notify: Vec<Notify>,
     /// Where the inventory is: one file, or several that make it up; relative to this file.
     #[serde(deserialize_with = "one_or_several")]
     pub inventory: Vec<PathBuf>,

@@ -8,6 +8,7 @@ mod approval;
 mod beginning;
 mod check;
 mod clock;
+pub mod deliver;
 mod drive;
 mod enter;
 mod forks;

@@ -8,6 +8,7 @@ mod checkpoint;
 mod halt;
 mod limit;
 mod memory;
+mod outbox;
 mod projection;
 mod signing;
 mod sqlite;
@@ -23,6 +24,9 @@ pub use checkpoint::Checkpoint;
 pub use halt::{Halt, Lifted};
 pub use limit::{Earlier, OverLimit, RUN_LIMIT, RunLimit};
 pub use memory::{Failure, MemoryJournal};
+pub use outbox::{
+    Claim, Cursor, Known, Logged, LoggedKind, Outbox, Pace, Standing, Subject, Turn, Undelivered, Untold,
+};
 pub use signing::{Key, PublicKey};
 pub use sqlite::SqliteJournal;
 

@@ -6,6 +6,7 @@ mod begin;
 mod halts;
 mod network;
 mod open;
+mod outbox;
 mod room;
 mod rows;
 mod trouble;
