@@ -12,6 +12,7 @@ mod brakes;
 mod forks;
 mod incident;
 mod inventory;
+mod outbox;
 mod people;
 mod records;
 mod serve;
@@ -28,6 +29,7 @@ pub use incident::{
     IncidentTimeline, IncidentVerb, IncidentWhich,
 };
 pub use inventory::{Inventory, InventoryCheck, InventoryGraph, InventoryList, InventoryShow, InventoryVerb};
+pub use outbox::{Outbox, OutboxList, OutboxRetry, OutboxVerb};
 pub use people::{Approve, Ask, Reject, Resolve, Resume, Rollback, Skip};
 pub use records::{Timeline, Verify};
 pub use serve::Serve;
@@ -145,6 +147,8 @@ pub enum Verb {
     Verify(Verify),
     /// What has gone wrong: open an incident, say who owns it, see its runs, its timeline over all of them
     Incident(Incident),
+    /// Who is told what happens in runs: what waits, what was given up
+    Outbox(Outbox),
     /// What is acted on: list the hosts, show one, draw the groups, check that they answer
     Inventory(Inventory),
     /// Who may call the server from elsewhere: make, list, revoke tokens

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{Config, ConfigError, Page, brakes, hooks, incidents, serve};
+use super::{Config, ConfigError, Page, brakes, hooks, incidents, notify, serve};
 
 /// Reads the configuration: the given file, else the one that `$PLAYBOOK_CONFIG` names, else `playbook/config.yaml` in the
 /// user's configuration folder if it is there, else the defaults.
@@ -46,7 +46,7 @@ fn read(path: &Path, named_by: &'static str) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let mut config = parse(path, &text)?;
     let page = config.page.as_ref().and_then(problem_of);
-    let checks = [brakes::problem_of, hooks::problem_of, incidents::problem_of, serve::problem_of];
+    let checks = [brakes::problem_of, hooks::problem_of, incidents::problem_of, notify::problem_of, serve::problem_of];
     if let Some(problem) = page.or_else(|| checks.into_iter().find_map(|check| check(&config))) {
         return Err(ConfigError::Unusable { path: path.to_owned(), problem });
     }
@@ -109,10 +109,9 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
         }
     }
     // A bare program name is looked for in PATH; one with a slash is a file, and counts from here like every other.
-    let program = config.page.as_mut().and_then(|page| page.command.as_mut()).and_then(|command| command.first_mut());
-    if let Some(program) = program
-        && program.contains('/')
-    {
+    let page = config.page.as_mut().and_then(|page| page.command.as_mut());
+    let commands = config.notify.iter_mut().filter_map(|notify| notify.command.as_mut()).chain(page);
+    for program in commands.filter_map(|command| command.first_mut()).filter(|program| program.contains('/')) {
         *program = resolve(folder, Path::new(&*program)).display().to_string();
     }
 }

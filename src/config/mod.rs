@@ -7,6 +7,7 @@ mod hooks;
 mod load;
 mod model;
 mod serve;
+mod notify;
 
 pub use brakes::{Limit, RequirePlan, Role};
 pub use freeze::Freeze;
@@ -17,6 +18,7 @@ pub use hooks::{
 pub use load::{file, load};
 pub use model::{Config, Page};
 pub use serve::{Anonymous, SERVER_ROLES, Serve, Tls};
+pub use notify::{Language, Notify, NotifyKind, Wanted, WantedWord};
 
 use std::path::PathBuf;
 

@@ -10,6 +10,7 @@ use super::freeze::Freeze;
 use super::serve::Serve;
 use super::incidents::IncidentSettings;
 use super::hooks::{Hook, Trigger};
+use super::notify::Notify;
 
 /// The settings of the tool on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,8 @@ use super::hooks::{Hook, Trigger};
 pub struct Config {
     /// How a person is called when a run waits for one.
     pub page: Option<Page>,
+    /// Who is told what happens in runs.
+    pub notify: Vec<Notify>,
     /// Where the inventory is: one file, or several that make it up; relative to this file.
     #[serde(deserialize_with = "one_or_several")]
     pub inventory: Vec<PathBuf>,

@@ -9,6 +9,7 @@ mod beginning;
 mod check;
 mod clock;
 mod doing;
+pub mod deliver;
 mod drive;
 mod enter;
 mod forks;

@@ -12,6 +12,7 @@ mod incidents;
 mod hooks;
 mod limit;
 mod memory;
+mod outbox;
 mod projection;
 mod signing;
 mod sqlite;
@@ -32,6 +33,9 @@ pub use incidents::{IncidentRow, Incidents, Kept, new_incident_id};
 pub use hooks::{Accepted, AlertsOf, Claim, Claimed, DeliveryRow, Hooks, MOST_KEPT, MOST_PENDING, RETRY_SECONDS};
 pub use limit::{Earlier, OverLimit, RUN_LIMIT, RunLimit};
 pub use memory::{Failure, MemoryJournal};
+pub use outbox::{
+    Claim, Cursor, Known, Logged, LoggedKind, Outbox, Pace, Standing, Subject, Turn, Undelivered, Untold,
+};
 pub use signing::{Key, PublicKey};
 pub use sqlite::SqliteJournal;
 pub use timing::{WRITE_BOUNDS, WriteTimes, write_times};

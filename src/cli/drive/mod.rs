@@ -1,6 +1,7 @@
 //! Driving a run from this process: the runtime, the engine, who watches, and the last screen.
 
 mod over;
+mod telling;
 
 use std::io::BufRead;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::actions::Table;
 use crate::engine::{
     Beginning, Ending, EndingKind, Engine, EngineError, Observer, Parts, People, Requested, WallClock,
 };
+use crate::engine::deliver::Delivering;
 use crate::ids::{Resource, RunId};
 use crate::inventory::{Inventory, SecretRef};
 use crate::journal::{Journal, JournalError, OverLimit};
@@ -54,6 +56,8 @@ pub struct Drive<'a> {
     inventory: Arc<Inventory>,
     interrupts: (watch::Sender<u32>, watch::Receiver<u32>),
     rehearsal: bool,
+    /// Who tells others meanwhile.
+    telling: Option<Delivering>,
 }
 
 /// Where and with what an engine works.
@@ -153,7 +157,7 @@ impl<'a> Drive<'a> {
             wait,
             forks: setup.forks,
         });
-        Ok(Self { setup, output, reporter, seen, runtime, engine, inventory, interrupts, rehearsal })
+        Ok(Self { setup, output, reporter, seen, runtime, engine, inventory, interrupts, rehearsal, telling: None })
     }
 
     /// The journal.
@@ -198,6 +202,7 @@ impl<'a> Drive<'a> {
         if *self.interrupts.1.borrow() > 0 {
             return Err(interrupted());
         }
+        self.tell_others();
         let result = self.runtime.block_on(self.engine.start(plan, beginning));
         if let Err(EngineError::Journal(JournalError::Locked(row))) = &result {
             self.reporter.finish();
@@ -259,6 +264,7 @@ impl<'a> Drive<'a> {
     /// # Errors
     /// When another process holds it, or the journal cannot be written.
     pub fn resume(&mut self, run: &RunId, reason: &str, take_over: bool) -> Result<Exit, Failure> {
+        self.tell_others();
         let result = self.runtime.block_on(self.engine.resume(run, reason, take_over));
         self.conclude(result).map_err(|failure| failure.naming(run))
     }
@@ -268,6 +274,7 @@ impl<'a> Drive<'a> {
     /// # Errors
     /// When it makes no sense for the run as it stands, or the journal cannot be written.
     pub fn request(&mut self, run: &RunId, request: RequestKind, reason: &str) -> Result<Option<RunState>, Failure> {
+        self.tell_others();
         let result = self.runtime.block_on(self.engine.request(run, request, reason));
         match result {
             Ok(Requested::TakenUp) => {
@@ -375,8 +382,9 @@ impl<'a> Drive<'a> {
     }
 
     /// Ends this process' part; a thread that still reads the terminal is left behind.
-    pub fn end(self) {
+    pub fn end(mut self) {
         self.reporter.finish();
+        self.end_telling();
         self.runtime.shutdown_background();
     }
 }

@@ -15,6 +15,7 @@ pub mod lint;
 pub mod list;
 pub mod lock;
 pub mod new;
+pub mod outbox;
 pub mod over;
 pub mod plan;
 pub mod plan_file;

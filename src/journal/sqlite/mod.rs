@@ -9,6 +9,7 @@ mod incidents;
 mod hooks;
 mod network;
 mod open;
+mod outbox;
 mod room;
 mod rows;
 mod trouble;
