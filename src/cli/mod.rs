@@ -5,6 +5,7 @@ mod args;
 mod brakes;
 mod clock;
 mod doctor;
+mod doing;
 mod drive;
 pub mod exit;
 mod failure;

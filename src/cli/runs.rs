@@ -1,21 +1,17 @@
-//! Which run is meant, and what it is doing: "running" is never read from a stored status, it means that somebody holds
-//! the lease.
+//! Which run is meant, and what is known of it. What it is doing is in `doing.rs`.
 
 use std::sync::Arc;
 
-use crate::engine::holder::{self, Liveness};
 use crate::ids::RunId;
 use crate::inventory::Inventory;
-use crate::journal::{Journal, LeaseInfo, RunRow, SqliteJournal, Stored};
-use crate::run::{IllegalEvent, QuestionKind, Record, RunState};
+use crate::journal::{Journal, RunRow, SqliteJournal, Stored};
+use crate::run::{IllegalEvent, Record, RunState};
 
+pub use super::doing::{Doing, is_held};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::setup::{Setup, nearest};
 use super::text::{Ink, Line};
-
-/// How long a lease of another host may go without a sign of life before nobody is believed to hold it, in seconds.
-const FOREIGN_LEASE_SECONDS: u64 = 30;
 
 /// The word that means a run without naming it.
 const LATEST: &str = "latest";
@@ -26,77 +22,6 @@ const PAGE: usize = 32;
 /// How many runs are listed where a word fits several.
 const SHOWN: usize = 5;
 
-/// What a run is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doing {
-    /// Somebody holds its lease.
-    Running,
-    /// A person is awaited.
-    Waiting,
-    /// A person stopped it.
-    Stopped,
-    /// Its process is gone and it has not ended.
-    Interrupted,
-    /// An undo failed.
-    Stuck,
-    /// It is over.
-    Ended,
-    /// What is written down of it makes no sense.
-    Damaged,
-}
-
-impl Doing {
-    /// The word, as `list --runs` prints it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Doing::Running => "running",
-            Doing::Waiting => "waiting",
-            Doing::Stopped => "stopped",
-            Doing::Interrupted => "interrupted",
-            Doing::Stuck => "stuck",
-            Doing::Ended => "ended",
-            Doing::Damaged => "damaged",
-        }
-    }
-
-    /// Of a row of the list of runs.
-    pub fn of_row(row: &RunRow) -> Self {
-        if row.damaged.is_some() {
-            return Doing::Damaged;
-        }
-        Self::judge(row.verdict.is_some(), row.waiting, row.stopped, &row.lease)
-    }
-
-    /// Of a run's state and lease.
-    pub fn of_state(state: &RunState, lease: &LeaseInfo) -> Self {
-        let waiting = state.question.as_ref().map(|question| question.kind);
-        Self::judge(state.ended.is_some(), waiting, state.stopped.is_some(), lease)
-    }
-
-    fn judge(ended: bool, waiting: Option<QuestionKind>, stopped: bool, lease: &LeaseInfo) -> Self {
-        match waiting {
-            _ if ended => Doing::Ended,
-            Some(QuestionKind::UndoFailed) => Doing::Stuck,
-            Some(_) => Doing::Waiting,
-            None if stopped => Doing::Stopped,
-            None if is_held(lease) => Doing::Running,
-            None => Doing::Interrupted,
-        }
-    }
-}
-
-/// Whether a lease is held by somebody who lives.
-pub fn is_held(lease: &LeaseInfo) -> bool {
-    if lease.released {
-        return false;
-    }
-    match holder::is_alive(&lease.holder) {
-        Liveness::Alive => true,
-        Liveness::Gone => false,
-        Liveness::OtherHost => lease.idle.is_some_and(|idle| idle.as_secs() < FOREIGN_LEASE_SECONDS),
-    }
-}
-
 /// All runs, newest first. Of those that have not ended the records are read as well: one that breaks the fold is shown as
 /// what it is, and stops no other.
 ///
@@ -105,7 +30,7 @@ pub fn is_held(lease: &LeaseInfo) -> bool {
 pub fn rows(journal: &mut dyn Journal) -> Result<Vec<RunRow>, Failure> {
     let mut rows = journal.runs()?;
     for row in rows.iter_mut().filter(|row| is_open(row)) {
-        row.damaged = state(journal, &row.run).err().map(|failure| failure.what);
+        row.damaged = sound(journal, &row.run).err().map(|failure| failure.what);
     }
     Ok(rows)
 }
@@ -158,7 +83,7 @@ fn seek(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId, Option<RunSt
         }
     };
     if let Some(row) = rows.first_mut().filter(|row| row.run != run && is_open(row)) {
-        row.damaged = state(&mut journal, &row.run).err().map(|failure| failure.what);
+        row.damaged = sound(&mut journal, &row.run).err().map(|failure| failure.what);
     }
     if let Some(row) = rows.iter().find(|row| row.run == run) {
         setup.screen.say(&[Line::new().with(Ink::Dim, taken(row, &rows))]);
@@ -256,11 +181,23 @@ pub fn broken(run: &RunId, seq: u64, why: &str) -> Failure {
 /// # Errors
 /// When its records are damaged, were changed, or make no sense.
 pub fn state(journal: &mut dyn Journal, run: &RunId) -> Result<RunState, Failure> {
+    fold(journal, run, |record| record)
+}
+
+/// Whether the records of a run are whole and make sense: what its commands printed is gone over, and not kept.
+///
+/// # Errors
+/// As `state`.
+pub fn sound(journal: &mut dyn Journal, run: &RunId) -> Result<(), Failure> {
+    fold(journal, run, |record| record.light()).map(|_| ())
+}
+
+fn fold(journal: &mut dyn Journal, run: &RunId, keep: impl Fn(Record) -> Record) -> Result<RunState, Failure> {
     let mut state: Result<Option<RunState>, IllegalEvent> = Ok(None);
     let verification = journal.go_over(run, &mut |record| match &mut state {
         Ok(None) => state = RunState::begin(run, &record).map(Some),
         Ok(Some(known)) => {
-            if let Err(fault) = known.apply(&record) {
+            if let Err(fault) = known.apply(&keep(record)) {
                 state = Err(fault);
             }
         }
@@ -281,9 +218,22 @@ pub fn state(journal: &mut dyn Journal, run: &RunId) -> Result<RunState, Failure
 pub fn each(
     journal: &mut dyn Journal,
     run: &RunId,
+    take: impl FnMut(Record) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    each_behind(journal, run, 0, take)
+}
+
+/// The same with those behind a number.
+///
+/// # Errors
+/// As `each`.
+pub fn each_behind(
+    journal: &mut dyn Journal,
+    run: &RunId,
+    after: u64,
     mut take: impl FnMut(Record) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
-    each_stored(journal, run, |stored| take(stored.read(run)?))
+    pages(journal, run, after, |stored| take(stored.read(run)?))
 }
 
 /// The same with each record as it is stored.
@@ -293,9 +243,17 @@ pub fn each(
 pub fn each_stored(
     journal: &mut dyn Journal,
     run: &RunId,
+    take: impl FnMut(Stored) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    pages(journal, run, 0, take)
+}
+
+fn pages(
+    journal: &mut dyn Journal,
+    run: &RunId,
+    mut after: u64,
     mut take: impl FnMut(Stored) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
-    let mut after = 0;
     loop {
         let page = journal.stored_after(run, after, PAGE).map_err(|error| Failure::from(error).naming(run))?;
         let last = page.len() < PAGE;
@@ -347,30 +305,10 @@ pub fn inventory(setup: &Setup, state: &RunState) -> Result<Arc<Inventory>, Fail
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::{Holder, Time, Verdict};
-
-    fn row(run: &str) -> RunRow {
-        let holder = Holder {
-            user: "u".into(),
-            host: "h".into(),
-            boot: "b".into(),
-            pid: 1,
-            namespace: String::new(),
-            started: 1,
-        };
-        RunRow {
-            run: run.parse().unwrap(),
-            playbook: "p".into(),
-            version: "1".into(),
-            started: Time(0),
-            updated: Time(0),
-            verdict: None,
-            waiting: None,
-            stopped: false,
-            lease: LeaseInfo { epoch: 1, holder, released: true, idle: None },
-            damaged: None,
-        }
-    }
+    use crate::cli::doing::samples::row;
+    use crate::engine::holder;
+    use crate::journal::LeaseInfo;
+    use crate::run::Verdict;
 
     #[test]
     fn a_run_is_meant_by_its_id_its_ends_or_latest() {
@@ -405,22 +343,5 @@ mod tests {
         let what = |rows: &[RunRow]| choose(rows, "2026").unwrap_err().unwrap().what;
         assert!(what(&rows).ends_with("2026-4, …"), "{}", what(&rows));
         assert!(what(&rows[..5]).ends_with("2026-4"), "{}", what(&rows));
-    }
-
-    #[test]
-    fn running_means_that_somebody_holds_the_lease() {
-        let mut row = row("r");
-        assert_eq!(Doing::of_row(&row), Doing::Interrupted);
-        row.stopped = true;
-        assert_eq!(Doing::of_row(&row), Doing::Stopped);
-        row.waiting = Some(QuestionKind::UndoFailed);
-        assert_eq!(Doing::of_row(&row), Doing::Stuck);
-        row.verdict = Some(Verdict::Failed);
-        assert_eq!(Doing::of_row(&row), Doing::Ended);
-        row.lease = LeaseInfo { holder: holder::this_process(), released: false, ..row.lease };
-        row.verdict = None;
-        row.waiting = None;
-        row.stopped = false;
-        assert_eq!(Doing::of_row(&row), Doing::Running);
     }
 }
