@@ -38,6 +38,8 @@ mod write;
 
 pub use beginning::Beginning;
 pub use clock::{Clock, WallClock};
+#[cfg(test)]
+pub use doing::samples;
 pub use doing::{Doing, is_held};
 pub use forks::FORKS;
 pub use incident_timeline::{IncidentTimeline, TimelineSource};

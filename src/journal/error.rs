@@ -1,4 +1,4 @@
-//! Why the journal could not do what was asked. What that means for a run, and what comes next, the command line says.
+//! Why a journal could not do what was asked. What follows from that, and what is to be done next, is never said here.
 
 use super::{Halt, LockRow, OverLimit};
 use crate::ids::{IncidentId, RunId};

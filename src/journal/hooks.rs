@@ -47,7 +47,7 @@ pub trait Hooks {
     ///
     /// # Errors
     /// When the store cannot be written: then nothing may begin.
-    fn claim(&mut self, claim: &Claim, at: Time) -> Result<Claimed, JournalError>;
+    fn claim(&mut self, claim: &Firing, at: Time) -> Result<Claimed, JournalError>;
 
     /// Gives a claim back whose run certainly did not begin.
     ///
@@ -111,7 +111,7 @@ pub struct DeliveryRow {
 
 /// A firing that is to begin a run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Claim {
+pub struct Firing {
     /// What names the firing and the route.
     pub claim: Digest,
     /// What the cooldown is counted over.

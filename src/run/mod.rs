@@ -4,17 +4,22 @@
 
 mod again;
 mod apply;
+mod attempt;
 mod brakes;
 mod decide;
+mod ends;
+mod enter;
 mod entered;
 mod event;
 mod failed;
 mod follow;
+mod found;
 mod go_on;
 mod groups;
 mod halt;
 mod inherit;
 mod known;
+mod lease;
 mod left;
 mod order;
 mod questions;
@@ -40,10 +45,13 @@ pub use brakes::{
     has_a_role, may_break_glass,
 };
 pub use decide::{Decision, decide};
+pub use ends::{StopKind, Verdict};
 pub use entered::Entered;
-pub use event::{Condition, Event, FORMAT, Holder, LeaseReason, Settlement, SkipReason, StopKind, Verdict};
+pub use event::{Event, FORMAT};
+pub use found::{Condition, Settlement, SkipReason};
 pub use go_on::Objections;
 pub use inherit::{InheritMode, Inheritance, InheritedCheckpoint, InheritedStep, Stands, StandsHow};
+pub use lease::{Holder, LeaseReason};
 pub use questions::{Answer, Question, QuestionKind, RequestKind};
 pub use record::{Record, Time};
 pub use recovery::Recovery;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::hooks::{KEPT_BODY, MOST_KEPT, MOST_PENDING, RETRY_SECONDS, kept_since};
-use super::super::{Accepted, AlertsOf, Claim, Claimed, DeliveryRow, Hooks, JournalError};
+use super::super::{Accepted, AlertsOf, Firing, Claimed, DeliveryRow, Hooks, JournalError};
 use super::rows::{Read, integer, optional_text, run_id, text};
 use super::trouble::Trouble;
 use super::{SqliteJournal, rows};
@@ -67,7 +67,7 @@ impl Hooks for SqliteJournal {
         self.list(query, "a delivery", delivery, [i64::try_from(most).unwrap_or(i64::MAX)])
     }
 
-    fn claim(&mut self, claim: &Claim, at: Time) -> Result<Claimed, JournalError> {
+    fn claim(&mut self, claim: &Firing, at: Time) -> Result<Claimed, JournalError> {
         self.write(|transaction| {
             let mut before = transaction.prepare_cached("SELECT run FROM hook_claims WHERE claim = ?1")?;
             if let Some(run) = before.query_row([claim.claim.as_str()], |row| Ok(run_id(row))).optional()? {

@@ -86,17 +86,44 @@ pub(super) struct Need {
     first: u64,
     /// For its undo and its end: however much it has written, this is still to come.
     least: u64,
+    /// How many of its records were not reckoned with: they have taken nothing of what is meant for the others.
+    beside: u64,
 }
 
 impl Need {
+    /// The same for a run that has so many records of those that no step is reckoned to write.
+    pub fn beside(self, records: u64) -> Self {
+        Self { beside: records.saturating_sub(RECORDS_A_RUN), ..self }
+    }
+
     /// What is still needed behind so many records. To reckon anew what has been written would have whoever resumes a long run
     /// write it a second time, as room, before anything else.
     fn left(self, written: u64) -> u64 {
         if written == 0 {
             return self.all;
         }
-        let taken = self.first + written.saturating_sub(1) * PAGES_A_RECORD;
+        let taken = self.first + written.saturating_sub(1 + self.beside) * PAGES_A_RECORD;
         self.all.saturating_sub(taken).max(self.least)
+    }
+}
+
+/// Whether a record is one that its step is reckoned to write. A page that is repeated all night and a step that is tried for the
+/// tenth time are not: what they took is not missing at the steps behind.
+pub(super) fn is_reckoned(event: &Event) -> bool {
+    match event {
+        Event::Intent { attempt, .. } | Event::Outcome { attempt, .. } => u64::from(*attempt) <= TRIES,
+        Event::RunStarted { .. }
+        | Event::GroupEntered { .. }
+        | Event::StepSkipped { .. }
+        | Event::Verified { .. }
+        | Event::ItemFailed { .. }
+        | Event::CheckpointReached { .. }
+        | Event::ApprovalAsked { .. }
+        | Event::Approved { .. }
+        | Event::Rejected { .. }
+        | Event::Checked { .. }
+        | Event::BudgetExceeded { .. } => true,
+        _ => false,
     }
 }
 
@@ -116,7 +143,7 @@ pub(super) fn pages(plan: &Plan, length: usize) -> Need {
     let undone: u64 = book.steps.iter().map(|step| undo(step) * rounds(plan, step)).sum();
     let first = 2 + length as u64 / PAGE;
     let all = first + (RECORDS_A_RUN + look + steps + asked + book.budgets.len() as u64) * PAGES_A_RECORD;
-    Need { all, first, least: (RECORDS_A_RUN + look + undone) * PAGES_A_RECORD }
+    Need { all, first, least: (RECORDS_A_RUN + look + undone) * PAGES_A_RECORD, beside: 0 }
 }
 
 /// How often a step may run: once, or for each item; where the list of its `for_each` is not known yet, for as many as it
@@ -140,7 +167,8 @@ fn records_of(step: &Step) -> u64 {
 }
 
 /// How many pages all runs need that have not ended: those of a run that cannot be read are reckoned as if it were small.
-/// What was reckoned before is in `needs`: a first record never changes.
+/// What was reckoned before is in `needs`: a first record never changes. Of a run whose records nobody has gone over here, all
+/// are taken for reckoned ones: to read them all for this would cost whoever begins a run more than it saves.
 pub(super) fn pages_of_open_runs(connection: &Connection, needs: &mut BTreeMap<RunId, Need>) -> Result<u64, Trouble> {
     let mut open = connection.prepare_cached("SELECT run, head_seq FROM runs WHERE verdict IS NULL")?;
     let mut first = connection.prepare_cached("SELECT event FROM records WHERE run = ?1 AND seq = 1")?;

@@ -10,8 +10,8 @@ fn open(folder: &tempfile::TempDir) -> SqliteJournal {
     SqliteJournal::open(folder.path()).unwrap()
 }
 
-fn claim(name: &str, scope: &str, id: &str) -> Claim {
-    Claim {
+fn claim(name: &str, scope: &str, id: &str) -> Firing {
+    Firing {
         claim: Digest::of(name.as_bytes()),
         scope: Digest::of(scope.as_bytes()),
         cooldown: 600.0,

@@ -15,7 +15,7 @@ use super::groups::{Node, playbook_of};
 use super::harness::{Life, Simulation, records};
 
 /// A step, a `for_each` over so many items, and a step behind it.
-fn fleet(items: usize, sizes: &[&str], change: impl Fn(&mut Each)) -> Playbook {
+pub(super) fn fleet(items: usize, sizes: &[&str], change: impl Fn(&mut Each)) -> Playbook {
     let each = Node::Each { items, size: 1, max_failures: 0, block: vec!["sim.probed", "sim.idempotent"] };
     let mut book = playbook_of(&[Node::One("sim.idempotent"), each, Node::One("sim.idempotent")]);
     let GroupKind::Each(each) = &mut book.groups[0].kind else { unreachable!() };
@@ -25,7 +25,7 @@ fn fleet(items: usize, sizes: &[&str], change: impl Fn(&mut Each)) -> Playbook {
     book
 }
 
-fn fail(simulation: &Simulation, task: &str) {
+pub(super) fn fail(simulation: &Simulation, task: &str) {
     for attempt in 1..=9 {
         simulation.world.fail(task, attempt, Fault::FailedAfter);
     }
