@@ -20,7 +20,7 @@ pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prov
 pub use brakes::Halt;
 pub use forks::Forks;
 pub use inventory::{Inventory, InventoryCheck, InventoryGraph, InventoryList, InventoryShow, InventoryVerb};
-pub use people::{Approve, Ask, Reject, Resolve, Resume, Rollback, Skip};
+pub use people::{Approve, Ask, Pause, Reject, Resolve, Resume, Rollback, Skip};
 pub use records::{Timeline, Verify};
 pub use starting::Starting;
 
@@ -115,7 +115,7 @@ pub enum Verb {
     /// Finish the step in hand and end the run without undoing anything
     Abort(Ask),
     /// Finish the step in hand and wait
-    Pause(Ask),
+    Pause(Pause),
     /// Answer what a run asks about a step
     Resolve(Resolve),
     /// Let a step begin that waits for an approval

@@ -10,6 +10,7 @@ mod entered;
 mod event;
 mod failed;
 mod follow;
+mod give_up;
 mod go_on;
 mod groups;
 mod halt;

@@ -17,8 +17,10 @@ pub mod faults;
 pub mod groups;
 pub mod halted;
 pub mod inherited;
+pub mod item_words;
 pub mod items;
 pub mod narrowed;
+pub mod next;
 pub mod page;
 pub mod plan;
 pub mod plan_json;
@@ -30,6 +32,8 @@ pub mod samples;
 pub mod stranded;
 pub mod timeline;
 pub mod timeline_fold;
+pub mod violated;
+pub mod way_back;
 
 use crate::cli::text::{Ink, Line, wrap};
 

@@ -8,6 +8,7 @@ mod checks;
 mod crashes;
 mod fleets;
 mod groups;
+mod given_up;
 mod halts;
 mod harness;
 mod outcomes;
