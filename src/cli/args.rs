@@ -30,7 +30,7 @@ pub use incident::{
 };
 pub use inventory::{Inventory, InventoryCheck, InventoryGraph, InventoryList, InventoryShow, InventoryVerb};
 pub use outbox::{Outbox, OutboxList, OutboxRetry, OutboxVerb};
-pub use people::{Approve, Ask, Reject, Resolve, Resume, Rollback, Skip};
+pub use people::{Approve, Ask, Pause, Reject, Resolve, Resume, Rollback, Skip};
 pub use records::{Timeline, Verify};
 pub use serve::Serve;
 pub use starting::Starting;
@@ -130,7 +130,7 @@ pub enum Verb {
     /// Finish the step in hand and end the run without undoing anything
     Abort(Ask),
     /// Finish the step in hand and wait
-    Pause(Ask),
+    Pause(Pause),
     /// Answer what a run asks about a step
     Resolve(Resolve),
     /// Let a step begin that waits for an approval

@@ -305,8 +305,8 @@ pub fn inventory(setup: &Setup, state: &RunState) -> Result<Arc<Inventory>, Fail
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::samples::row;
     use crate::engine::holder;
+    use crate::engine::samples::row;
     use crate::journal::LeaseInfo;
     use crate::run::Verdict;
 

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::brakes::{Limit, RequirePlan, Role};
 use super::freeze::Freeze;
-use super::serve::Serve;
-use super::incidents::IncidentSettings;
 use super::hooks::{Hook, Trigger};
+use super::incidents::IncidentSettings;
 use super::notify::Notify;
+use super::serve::Serve;
 
 /// The settings of the tool on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

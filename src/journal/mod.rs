@@ -8,8 +8,8 @@ mod chain;
 mod checkpoint;
 mod error;
 mod halt;
-mod incidents;
 mod hooks;
+mod incidents;
 mod lease;
 mod limit;
 mod memory;
@@ -29,14 +29,14 @@ pub use chain::Stored;
 pub use checkpoint::Checkpoint;
 pub use error::JournalError;
 pub use halt::{Halt, Lifted};
+pub use hooks::{Accepted, AlertsOf, Claimed, DeliveryRow, Firing, Hooks, MOST_KEPT, MOST_PENDING, RETRY_SECONDS};
 pub use incidents::{IncidentRow, Incidents, Kept, new_incident_id};
-pub use hooks::{Accepted, AlertsOf, Claimed, Firing, DeliveryRow, Hooks, MOST_KEPT, MOST_PENDING, RETRY_SECONDS};
-pub use outbox::{
-    Claim, Cursor, Known, Logged, LoggedKind, Outbox, Pace, Standing, Subject, Turn, Undelivered, Untold,
-};
 pub use lease::{Handover, Lease, LeaseInfo};
 pub use limit::{Earlier, OverLimit, RUN_LIMIT, RunLimit};
 pub use memory::{Failure, MemoryJournal};
+pub use outbox::{
+    Claim, Cursor, Known, Logged, LoggedKind, Outbox, Pace, Standing, Subject, Turn, Undelivered, Untold,
+};
 pub use row::{LockRow, RequestRow, RunRow};
 pub use signing::{Key, PublicKey};
 pub use sqlite::SqliteJournal;

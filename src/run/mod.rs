@@ -14,6 +14,7 @@ mod event;
 mod failed;
 mod follow;
 mod found;
+mod give_up;
 mod go_on;
 mod groups;
 mod halt;

@@ -1,8 +1,8 @@
 //! How a run ends, and how the world stands then, in one sentence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Event, RunState, Status, Task, Time, Verdict, inherit, left, recovery};
+use super::{Event, RunState, Status, Task, Time, Verdict, failed, inherit, left, recovery};
 use crate::ids::StepId;
 use crate::playbook::Rollback as Way;
 use crate::value::ranges;
@@ -28,8 +28,17 @@ fn succeeded_alone(run: &RunState, now: Time) -> Event {
         let summary = format!("{}: done, every step succeeded{recovered}", run.playbook().title);
         return Event::RunEnded { verdict: Verdict::Succeeded, summary };
     }
-    let summary = format!("{}: done, with exceptions: {}{recovered}", run.playbook().title, run.exceptions.join("; "));
+    let summary = format!("{}: done, with exceptions: {}{recovered}", run.playbook().title, exceptions(run).join("; "));
     Event::RunEnded { verdict: Verdict::SucceededWithExceptions, summary }
+}
+
+/// What a success is not quite; of items that failed, those of which the same is to be said together.
+fn exceptions(run: &RunState) -> Vec<String> {
+    let failed: BTreeSet<&str> =
+        run.entered.values().flat_map(|entered| entered.failed.values()).map(String::as_str).collect();
+    let others = run.exceptions.iter().filter(|one| !failed.contains(one.as_str())).cloned();
+    let of_items = run.entered.values().filter(|entered| !entered.failed.is_empty()).flat_map(failed::alike);
+    of_items.chain(others).collect()
 }
 
 fn rolled_back_alone(run: &RunState, to: Option<&str>) -> Event {
@@ -108,7 +117,7 @@ fn standing(run: &RunState) -> Vec<String> {
 }
 
 /// What is to be said of tasks, those of one step of which the same is to be said together: `start@web[1-50] (…)`.
-fn together(all: &[(&Task, String)]) -> Vec<String> {
+pub(super) fn together(all: &[(&Task, String)]) -> Vec<String> {
     let mut list: Vec<(&Task, &str, Vec<&str>)> = Vec::new();
     let mut known: BTreeMap<(&StepId, &str), usize> = BTreeMap::new();
     for (task, text) in all {
@@ -126,7 +135,7 @@ fn together(all: &[(&Task, String)]) -> Vec<String> {
     }
     let told = |(task, text, items): &(&Task, &str, Vec<&str>)| match items.as_slice() {
         [] | [_] => format!("{task}{text}"),
-        items => format!("{}@{}{text}", task.step, ranges::fold(items.iter().copied())),
+        items => format!("{}@{}{text}", task.step, ranges::fold_sorted(items.iter().copied())),
     };
     list.iter().map(told).collect()
 }

@@ -12,10 +12,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::actions::Table;
+use crate::engine::deliver::Delivering;
 use crate::engine::{
     Beginning, Ending, EndingKind, Engine, EngineError, Observer, Parts, People, Requested, WallClock,
 };
-use crate::engine::deliver::Delivering;
 use crate::ids::{Resource, RunId};
 use crate::inventory::{Inventory, SecretRef};
 use crate::journal::{Journal, JournalError, OverLimit};
@@ -274,21 +274,42 @@ impl<'a> Drive<'a> {
     /// # Errors
     /// When it makes no sense for the run as it stands, or the journal cannot be written.
     pub fn request(&mut self, run: &RunId, request: RequestKind, reason: &str) -> Result<Option<RunState>, Failure> {
+        self.request_all(run, request, reason, |_| None)
+    }
+
+    /// The same, and then for whatever `more` says where the run stands still again.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn request_all(
+        &mut self,
+        run: &RunId,
+        request: RequestKind,
+        reason: &str,
+        mut more: impl FnMut(&RunState) -> Option<RequestKind>,
+    ) -> Result<Option<RunState>, Failure> {
         self.tell_others();
-        let result = self.runtime.block_on(self.engine.request(run, request, reason));
-        match result {
-            Ok(Requested::TakenUp) => {
-                self.reporter.finish();
-                Ok(None)
-            }
-            Ok(Requested::Driven(ending)) => {
-                let state = ending.state.clone();
-                self.conclude(Ok(*ending))?;
-                Ok(Some(state))
-            }
-            Err(error) => {
-                self.reporter.finish();
-                Err(self.failure(error).naming(run))
+        let mut request = request;
+        loop {
+            let result = self.runtime.block_on(self.engine.request(run, request, reason));
+            let ending = match result {
+                Ok(Requested::Driven(ending)) => ending,
+                Ok(Requested::TakenUp) => {
+                    self.reporter.finish();
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.reporter.finish();
+                    return Err(self.failure(error).naming(run));
+                }
+            };
+            match more(&ending.state) {
+                Some(next) if matches!(ending.kind, EndingKind::Waiting(_)) => request = next,
+                _ => {
+                    let state = ending.state.clone();
+                    self.conclude(Ok(*ending))?;
+                    return Ok(Some(state));
+                }
             }
         }
     }

@@ -238,12 +238,14 @@ fn brief(plan: &Plan) -> Vec<Line> {
     );
     let mut lines = vec![line];
     lines.extend(view::narrowed::of_plan(plan, 100));
-    for broken in sum.violated.iter().take(MOST_BROKEN) {
+    let fails = view::plan::does_not_hold(plan);
+    for broken in fails.iter().take(MOST_BROKEN) {
         lines.push(Line::new().with(Ink::Warn, format!("does not hold now: {broken}")));
     }
-    if let Some(more) = sum.violated.len().checked_sub(MOST_BROKEN).filter(|more| *more > 0) {
+    if let Some(more) = fails.len().checked_sub(MOST_BROKEN).filter(|more| *more > 0) {
         let text = format!("does not hold now: {more} more (--dry-run names them)");
         lines.push(Line::new().with(Ink::Warn, text));
     }
+    lines.extend(view::plan::borne_lines(plan, 100));
     lines
 }

@@ -14,7 +14,7 @@ use crate::run::{RunState, Status, Task, TaskState, Time};
 use crate::timeline::Entry;
 
 use super::asked::Sent;
-use super::{answers, approval, end, halted};
+use super::{answers, approval, end, halted, next};
 
 /// A run as it stands.
 pub struct Standing<'a> {
@@ -57,7 +57,7 @@ impl Standing<'_> {
             "locks": state.locks, "exceptions": state.exceptions,
             "inherited": state.inherited.as_deref().map(super::inherited::json),
             "steps": self.steps(), "question": self.question(),
-            "next": end::next(state, self.doing, self.paste).into_iter().map(|(command, _)| command).collect::<Vec<_>>(),
+            "next": next::next(state, self.doing, self.paste).into_iter().map(|(command, _)| command).collect::<Vec<_>>(),
             "state_folder": self.folder,
         })
     }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::hooks::{KEPT_BODY, MOST_KEPT, MOST_PENDING, RETRY_SECONDS, kept_since};
-use super::super::{Accepted, AlertsOf, Firing, Claimed, DeliveryRow, Hooks, JournalError};
+use super::super::{Accepted, AlertsOf, Claimed, DeliveryRow, Firing, Hooks, JournalError};
 use super::rows::{Read, integer, optional_text, run_id, text};
 use super::trouble::Trouble;
 use super::{SqliteJournal, rows};

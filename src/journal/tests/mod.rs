@@ -4,8 +4,8 @@ mod contract;
 #[path = "../../../tests/it/journal_faults/disk.rs"]
 mod disk;
 mod halt;
-mod incidents;
 mod hooks;
+mod incidents;
 mod kill;
 mod postponed;
 mod power;

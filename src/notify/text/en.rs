@@ -17,11 +17,10 @@ impl Tongue for English {
                 }
                 pieces
             }
-            What::TookOver { from, reason } => {
-                fill("it takes the place of run {}: {}", [theirs(from), theirs(reason)])
-            }
+            What::TookOver { from, reason } => fill("it takes the place of run {}: {}", [theirs(from), theirs(reason)]),
             What::Asks { task, kind, message, deadline } => {
-                let mut pieces = fill("a person is needed ({}), {}: {}", [ours(asked(*kind)), theirs(task), theirs(message)]);
+                let mut pieces =
+                    fill("a person is needed ({}), {}: {}", [ours(asked(*kind)), theirs(task), theirs(message)]);
                 pieces.extend(match deadline {
                     Some(at) => fill("; without an answer by {} UTC the default is taken", [ours(clock(*at))]),
                     None => fill("; it waits until somebody answers", []),
@@ -94,9 +93,7 @@ impl Tongue for English {
             }
             What::Checkpoint { name } => fill("checkpoint {} is reached", [theirs(name)]),
             What::Stopped { kind: StopKind::Paused, because } => fill("it is paused: {}", [theirs(because)]),
-            What::Stopped { kind: StopKind::Interrupted, because } => {
-                fill("it is interrupted: {}", [theirs(because)])
-            }
+            What::Stopped { kind: StopKind::Interrupted, because } => fill("it is interrupted: {}", [theirs(because)]),
             What::Resumed { reason } => [fill("it goes on", []), because(": {}", reason)].concat(),
             What::Halted { by, reason } => {
                 [fill("everything is halted by {}", [theirs(by)]), because(": {}", reason)].concat()

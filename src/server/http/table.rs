@@ -45,8 +45,12 @@ const VERSION: Parameter = Parameter {
     required: false,
     about: "Which version, or its beginning; the newest where absent.",
 };
-const REASON: Parameter =
-    Parameter { name: "reason", kind: Kind::Text(1000), required: true, about: "Why; it is written down with your name." };
+const REASON: Parameter = Parameter {
+    name: "reason",
+    kind: Kind::Text(1000),
+    required: true,
+    about: "Why; it is written down with your name.",
+};
 
 fn get(path: &'static str, name: &'static str, work: Work, gives: &'static str, summary: &'static str) -> Route {
     Route {
@@ -63,7 +67,14 @@ fn get(path: &'static str, name: &'static str, work: Work, gives: &'static str, 
     }
 }
 
-fn post(path: &'static str, name: &'static str, role: Role, work: Work, body: &'static str, summary: &'static str) -> Route {
+fn post(
+    path: &'static str,
+    name: &'static str,
+    role: Role,
+    work: Work,
+    body: &'static str,
+    summary: &'static str,
+) -> Route {
     Route {
         method: Method::POST,
         path,
@@ -108,7 +119,13 @@ fn of_the_server() -> Vec<Route> {
 
 fn looks() -> Vec<Route> {
     vec![
-        get("/v1/playbooks", "list_playbooks", Work::House(playbooks::list), "Playbooks", "The playbooks that there are"),
+        get(
+            "/v1/playbooks",
+            "list_playbooks",
+            Work::House(playbooks::list),
+            "Playbooks",
+            "The playbooks that there are",
+        ),
         Route {
             query: &[VERSION],
             refuses: &[404, 422],
@@ -141,10 +158,22 @@ fn looks() -> Vec<Route> {
         Route {
             query: &[AFTER, LIMIT],
             refuses: &[404],
-            ..get("/v1/runs/{run}/timeline", "timeline", Work::Journal(records::lines), "Timeline", "What happened in a run, in sentences")
+            ..get(
+                "/v1/runs/{run}/timeline",
+                "timeline",
+                Work::Journal(records::lines),
+                "Timeline",
+                "What happened in a run, in sentences",
+            )
         },
         get("/v1/locks", "list_locks", Work::Journal(runs::locks), "Locks", "The locks that are held"),
-        get("/v1/halt", "show_halt", Work::Journal(halt::show), "Halted", "Whether everything is halted, by whom and why"),
+        get(
+            "/v1/halt",
+            "show_halt",
+            Work::Journal(halt::show),
+            "Halted",
+            "Whether everything is halted, by whom and why",
+        ),
     ]
 }
 
@@ -183,9 +212,21 @@ fn changes() -> Vec<Route> {
         ),
         asked("/v1/runs/{run}/resolve", "resolve", ask::resolve, "Resolving", "Answers what a run asks about a step"),
         asked("/v1/runs/{run}/skip", "skip", ask::skip, "Skipping", "Takes a step out of a run's hands"),
-        asked("/v1/runs/{run}/rollback", "rollback", ask::rollback, "RollingBack", "Undoes a run, to a checkpoint or the start"),
+        asked(
+            "/v1/runs/{run}/rollback",
+            "rollback",
+            ask::rollback,
+            "RollingBack",
+            "Undoes a run, to a checkpoint or the start",
+        ),
         asked("/v1/runs/{run}/cancel", "cancel", ask::cancel, "Plainly", "Undoes a run and ends it"),
-        asked("/v1/runs/{run}/abort", "abort", ask::abort, "Plainly", "Ends a run behind the step in hand, undoing nothing"),
+        asked(
+            "/v1/runs/{run}/abort",
+            "abort",
+            ask::abort,
+            "Plainly",
+            "Ends a run behind the step in hand, undoing nothing",
+        ),
         asked("/v1/runs/{run}/pause", "pause", ask::pause, "Plainly", "Lets a run wait behind the step in hand"),
         asked("/v1/runs/{run}/resume", "resume", ask::resume, "Plainly", "Goes on with a run that nobody drives"),
         Route {

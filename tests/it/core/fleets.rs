@@ -438,10 +438,10 @@ fn hold_to(simulation: &Simulation, watch: &Watch, way: OnItemFailure, before: &
         Verdict::Incomplete => {
             assert_eq!(way, OnItemFailure::Leave);
             assert!(stands.iter().all(of_failed), "{stands:?}");
-            for item in watch.failed.iter().filter(|item| stands.iter().any(|name| name.ends_with(&format!("_{item}"))))
-            {
-                assert!(summary.contains(item.as_str()), "{item}: {summary}");
-            }
+            let named =
+                watch.failed.iter().filter(|item| stands.iter().any(|name| name.ends_with(&format!("_{item}"))));
+            let named = playbook::value::ranges::fold_sorted(named.map(|item| item.as_str()));
+            assert!(summary.contains(&format!("but for {named}, which failed")), "{named}: {summary}");
         }
         other => panic!("{other:?}: {summary}"),
     }

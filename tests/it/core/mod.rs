@@ -8,6 +8,7 @@ mod batches;
 mod checks;
 mod crashes;
 mod fleets;
+mod given_up;
 mod groups;
 mod halts;
 mod harness;

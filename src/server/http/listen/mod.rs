@@ -18,7 +18,9 @@ pub use tls::Certified;
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Somebody beyond this machine could read along.
-    #[error("{0} can be reached from other machines, and there is no certificate: what is said there could be read and changed on the way")]
+    #[error(
+        "{0} can be reached from other machines, and there is no certificate: what is said there could be read and changed on the way"
+    )]
     InTheClear(SocketAddr),
     /// The address or the socket cannot be had.
     #[error("the server cannot listen on {place}: {source}")]
@@ -160,8 +162,7 @@ impl Opened {
                 let (stream, address) = listener.accept().await?;
                 // Small answers are to leave at once.
                 let _ = stream.set_nodelay(true);
-                let peer =
-                    Peer::Address { address: address.ip(), loopback: *loopback, secure: certified.is_some() };
+                let peer = Peer::Address { address: address.ip(), loopback: *loopback, secure: certified.is_some() };
                 Ok((Accepted::Address(stream), peer))
             }
             Self::Socket { listener, .. } => {

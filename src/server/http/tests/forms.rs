@@ -167,7 +167,8 @@ fn what_is_asked_of_a_run_reaches_the_runner() {
         assert_eq!(reply.status, 202, "{path}: {reply:?}");
         assert_eq!(reply.header("location"), Some(format!("/v1/runs/{run}").as_str()));
     }
-    let asked = rig.runner.asked.lock().unwrap().join("\n").replace(run.as_str(), "RUN").replace(subject.as_str(), "SUBJECT");
+    let asked =
+        rig.runner.asked.lock().unwrap().join("\n").replace(run.as_str(), "RUN").replace(subject.as_str(), "SUBJECT");
     insta::assert_snapshot!(asked);
 }
 
