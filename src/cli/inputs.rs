@@ -110,24 +110,6 @@ pub fn bind_sent(
     Ok(inputs)
 }
 
-/// The same for what an alert brings, each by its type and none of it a reference. What it does not give, the environment of
-/// this machine may: a secret comes from there.
-///
-/// # Errors
-/// All inputs that do not fit.
-pub fn bind_triggered(playbook: &Playbook, given: BTreeMap<String, playbook::Given>) -> Result<Value, Failure> {
-    let (environment, _) = of_environment(&playbook.inputs, std::env::vars_os(), &playbook.name)?;
-    let mut all: BTreeMap<String, playbook::Given> =
-        environment.into_iter().map(|(name, (text, _))| (name, playbook::Given::by_person(text))).collect();
-    all.extend(given);
-    playbook::bind_inputs(playbook, &all).map_err(|errors| {
-        let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        Failure::new(Exit::Invalid, format!("the inputs do not fit {}:\n{}", playbook.name, all.join("\n")))
-            .meaning("nothing was started")
-            .next(format!("playbook show {}     (what it takes)", super::paste::quote(&playbook.name)))
-    })
-}
-
 /// What the inventory has of the kind that an input names, as the end of a sentence.
 fn there_are(playbook: &Playbook, input: &str, inventory: Option<&Inventory>) -> String {
     let spec = playbook.inputs.iter().find(|spec| spec.name == input);

@@ -290,7 +290,7 @@ fn wish(request: &RequestKind) -> Option<Wish> {
         RequestKind::Cancel => Some(Wish::Cancel),
         RequestKind::Rollback { to, .. } => Some(Wish::Rollback(to.clone())),
         RequestKind::Abort => Some(Wish::Abort),
-        RequestKind::Pause => Some(Wish::Pause),
+        RequestKind::Pause | RequestKind::FinishItems => Some(Wish::Pause),
         // What came of it is a record of its own.
         RequestKind::Resolve { .. }
         | RequestKind::Approve { .. }

@@ -1,17 +1,15 @@
 //! Whether a playbook lets itself be started like this. Who writes it says whether an alert may, how far that goes, and which
 //! inputs it may fill; what the configuration gives by itself is its owner's word and needs no leave.
 
-use std::collections::BTreeMap;
-
 use super::error::TriggerError;
 use super::routes::Wanted;
-use crate::playbook::{Given, Playbook};
+use crate::playbook::Playbook;
 
-/// The inputs for a run, where the playbook lets it be started like this. Each is still held to its type when it is bound.
+/// Whether the playbook lets itself be started like this. Each input is still held to its type when it is bound.
 ///
 /// # Errors
 /// `NotAllowed` with what the playbook would have to say.
-pub fn admit(book: &Playbook, wanted: &Wanted) -> Result<BTreeMap<String, Given>, TriggerError> {
+pub fn admit(book: &Playbook, wanted: &Wanted) -> Result<(), TriggerError> {
     let name = &book.name;
     let Some(triggers) = &book.triggers else {
         let what = format!(
@@ -38,5 +36,5 @@ pub fn admit(book: &Playbook, wanted: &Wanted) -> Result<BTreeMap<String, Given>
         );
         return Err(TriggerError::NotAllowed(what));
     }
-    Ok(wanted.inputs.iter().map(|(input, text)| (input.clone(), Given::by_trigger(text.clone()))).collect())
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::alert::{Alert, Status};
 use super::error::TriggerError;
@@ -62,6 +63,13 @@ pub struct Wanted {
     pub key: Digest,
     /// What names the route and the inputs: what the cooldown is counted over.
     pub scope: Digest,
+}
+
+impl Wanted {
+    /// Its inputs, as they are sent: texts, none of which is ever read as a reference.
+    pub fn sent(&self) -> Map<String, Value> {
+        self.inputs.iter().map(|(name, text)| (name.clone(), Value::String(text.clone()))).collect()
+    }
 }
 
 /// A route that was not taken.

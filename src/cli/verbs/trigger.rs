@@ -138,12 +138,10 @@ fn of_alert(
 fn chosen(setup: &Setup, wanted: &Wanted) -> Result<Chosen, Failure> {
     let name = named(wanted);
     let playbook: Playbook = setup.playbook(&name)?;
-    let given = trigger::admit(&playbook, wanted).map_err(refusal)?;
+    trigger::admit(&playbook, wanted).map_err(refusal)?;
     let inventory: Arc<Inventory> = setup.inventory()?;
-    let inputs = inputs::bind_triggered(&playbook, given)?;
-    let chosen = Chosen { playbook, inputs, narrowing: Narrowing::default() };
-    inputs::hold_names(&chosen, &inventory)?;
-    Ok(chosen)
+    let inputs = inputs::bind_sent(&playbook, &wanted.sent(), &inventory)?;
+    Ok(Chosen { playbook, inputs, narrowing: Narrowing::default() })
 }
 
 fn named(wanted: &Wanted) -> String {

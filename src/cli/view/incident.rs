@@ -14,6 +14,7 @@ use crate::run::Time;
 use crate::timeline::verdict_words;
 use crate::value::format_seconds;
 
+use super::next::commands;
 use super::{end, heading, paragraph};
 
 /// So many of a list are told one by one.
@@ -63,9 +64,8 @@ pub fn page(
     lines.push(Line::new());
     lines.push(heading("Next"));
     let next = next(incident, runs);
-    lines.extend(end::commands(
-        &next.into_iter().map(|(command, what)| (paste.command(command), what)).collect::<Vec<_>>(),
-    ));
+    let next: Vec<_> = next.into_iter().map(|(command, what)| (paste.command(command), what)).collect();
+    lines.extend(commands(&next, width));
     lines
 }
 

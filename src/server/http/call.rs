@@ -13,6 +13,7 @@ use super::route::{Kind, Parameter, Route};
 use super::trouble;
 use crate::ids::RunId;
 use crate::server::{Caller, Problem};
+use crate::trigger::Headers;
 
 /// How long the key of a request may be.
 const KEY: usize = 255;
@@ -26,6 +27,8 @@ pub struct Call {
     path: BTreeMap<String, String>,
     /// What its query says.
     query: BTreeMap<&'static str, String>,
+    /// What its head says.
+    pub headers: Headers,
     /// What was sent.
     pub body: Bytes,
     /// The key under which it is asked, if under one.
@@ -51,6 +54,7 @@ impl Call {
             known,
             path,
             query: query(route, uri)?,
+            headers: Headers::new(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))),
             body: Bytes::new(),
             key: key(headers)?,
             events: events(headers)?,

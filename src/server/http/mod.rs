@@ -35,6 +35,7 @@ use tokio::task::JoinSet;
 pub use limits::{Limits, Rate};
 pub use listen::{ListenError, Listener};
 
+use super::alerts::Alerts;
 use super::{House, Runner};
 use identify::Users;
 use journals::Journals;
@@ -48,6 +49,8 @@ pub struct Served {
     pub house: Arc<dyn House>,
     /// What has runs done.
     pub runner: Arc<dyn Runner>,
+    /// What alerts are given to.
+    pub alerts: Arc<Alerts>,
     /// Where it is reached.
     pub listeners: Vec<Listener>,
     /// How much anybody may take.
@@ -60,6 +63,7 @@ pub struct Served {
 struct App {
     house: Arc<dyn House>,
     runner: Arc<dyn Runner>,
+    alerts: Arc<Alerts>,
     journals: Journals,
     users: Users,
     /// The names that it answers to, beside those of loopback.
@@ -84,7 +88,7 @@ struct App {
 /// # Errors
 /// When one of the listeners cannot be waited on: then nothing was served.
 pub async fn serve(served: Served) -> Result<(), ListenError> {
-    let Served { house, runner, listeners, limits, stop } = served;
+    let Served { house, runner, alerts, listeners, limits, stop } = served;
     let opened: Vec<_> = listeners.into_iter().map(Listener::open).collect::<Result<_, _>>()?;
     let settings = house.config().serve.as_ref();
     let app = Arc::new(App {
@@ -101,6 +105,7 @@ pub async fn serve(served: Served) -> Result<(), ListenError> {
         metrics: Metrics::default(),
         house,
         runner,
+        alerts,
         limits,
         stop,
     });

@@ -7,7 +7,7 @@ use axum::http::Method;
 
 use super::metrics;
 use super::route::{Access, Gives, Kind, Parameter, Route, Work};
-use super::routes::{ask, begin, halt, health, playbooks, records, runs};
+use super::routes::{ask, begin, halt, health, hooks, playbooks, records, runs};
 use crate::server::Role;
 
 /// All routes.
@@ -182,6 +182,19 @@ fn changes() -> Vec<Route> {
         post(path, name, Role::Operator, Work::Runner(work), body, summary)
     };
     vec![
+        Route {
+            access: Access::Proof,
+            gives: Gives::Json(202, "Received"),
+            refuses: &[422, 503],
+            ..post(
+                "/v1/hooks/{source}",
+                "receive_alerts",
+                Role::Trigger,
+                Work::Journal(hooks::take),
+                "Alerts",
+                "Takes alerts in, in the form and with the proof of their source; they are worked on behind that",
+            )
+        },
         Route {
             gives: Gives::Json(201, "Begun"),
             refuses: &[403, 404, 409, 422, 503],

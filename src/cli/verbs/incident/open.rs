@@ -8,7 +8,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
-use crate::cli::view::{end, incident as view};
+use crate::cli::view::{incident as view, next};
 use crate::engine::holder;
 use crate::incident::{Opening, by_rule, classify};
 use crate::journal::Incidents as _;
@@ -47,11 +47,12 @@ pub fn open(setup: &Setup, args: &IncidentOpen) -> Result<Exit, Failure> {
     let said = Line::new().with(Ink::Good, "✓ ").with(Ink::Plain, format!("opened as {severity} ({why})"));
     setup.screen.say(&[said]);
     setup.screen.print(&[Line::plain(id.as_str())]);
-    setup.screen.say(&end::commands(&[
+    let commands = [
         (setup.paste.command(format!("run NAME --incident {id}")), "run a playbook for it"),
         (setup.paste.command(format!("incident note {id} \"…\"")), "write something down"),
         (setup.paste.command(format!("incident show {id}")), "how it stands"),
-    ]));
+    ];
+    setup.screen.say(&next::commands(&commands, setup.screen.text_width()));
     Ok(Exit::Success)
 }
 

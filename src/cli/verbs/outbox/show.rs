@@ -8,7 +8,8 @@ use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
-use crate::cli::view::{count, end, heading, paragraph};
+use crate::cli::view::next::commands;
+use crate::cli::view::{count, heading, paragraph};
 use crate::journal::{Standing, Subject};
 use crate::run::Time;
 use crate::value::format_seconds;
@@ -93,7 +94,7 @@ fn lines(setup: &Setup, found: &Found, back: Option<usize>) -> Vec<Line> {
     if !next.is_empty() {
         lines.push(Line::new());
         lines.push(heading("Next"));
-        lines.extend(end::commands(&next));
+        lines.extend(commands(&next, setup.screen.text_width()));
     }
     lines
 }

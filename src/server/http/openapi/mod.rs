@@ -52,6 +52,8 @@ fn operation(route: &Route) -> Value {
         "security": match route.access {
             Access::Open => json!([{}, { "token": [] }]),
             Access::Role(_) => json!([{ "token": [] }]),
+            // Each source has a proof of its own, over what is sent.
+            Access::Proof => json!([]),
         },
         "parameters": parameters(route),
         "responses": responses(route),

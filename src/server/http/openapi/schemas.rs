@@ -37,6 +37,8 @@ fn basic() -> Value {
     json!({
         "RunId": { "type": "string", "pattern": "^[a-z0-9-]{1,64}$" },
         "Name": { "type": "string", "pattern": "^[a-z][a-z0-9_-]*$", "maxLength": 64 },
+        "Alerts": { "description": "What the source sends, in its own form.", "type": ["object", "array"] },
+        "Received": with(json!({ "delivery": { "type": "integer" }, "new": { "type": "boolean" } })),
         "Key": { "type": "string", "pattern": "^[!-~][ -~]*$", "minLength": 1, "maxLength": 255 },
         "Task": {
             "type": "string", "maxLength": 500,
