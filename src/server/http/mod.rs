@@ -65,6 +65,8 @@ struct App {
     /// The names that it answers to, beside those of loopback.
     hosts: Vec<String>,
     limits: Limits,
+    /// Places for whoever asks who calls: apart from the others, so that long looks at the journal keep nobody at the door.
+    doors: Arc<Semaphore>,
     readers: Arc<Semaphore>,
     askers: Arc<Semaphore>,
     streams: Arc<Semaphore>,
@@ -91,6 +93,7 @@ pub async fn serve(served: Served) -> Result<(), ListenError> {
         users: Users::of(settings),
         hosts: settings.map(|serve| serve.hosts.clone()).unwrap_or_default(),
         journals: Journals::new(Arc::clone(&house)),
+        doors: Arc::new(Semaphore::new(limits.readers)),
         readers: Arc::new(Semaphore::new(limits.readers)),
         askers: Arc::new(Semaphore::new(limits.askers)),
         streams: Arc::new(Semaphore::new(limits.streams)),
