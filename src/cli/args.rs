@@ -10,6 +10,7 @@ mod again;
 mod authoring;
 mod brakes;
 mod forks;
+mod incident;
 mod inventory;
 mod people;
 mod records;
@@ -20,6 +21,10 @@ pub use again::Retry;
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
 pub use brakes::Halt;
 pub use forks::Forks;
+pub use incident::{
+    Incident, IncidentAssign, IncidentEnd, IncidentList, IncidentNote, IncidentOpen, IncidentSeverity,
+    IncidentTimeline, IncidentVerb, IncidentWhich,
+};
 pub use inventory::{Inventory, InventoryCheck, InventoryGraph, InventoryList, InventoryShow, InventoryVerb};
 pub use people::{Approve, Ask, Reject, Resolve, Resume, Rollback, Skip};
 pub use records::{Timeline, Verify};
@@ -132,6 +137,8 @@ pub enum Verb {
     Timeline(Timeline),
     /// Recompute a run's hash chain
     Verify(Verify),
+    /// What has gone wrong: open an incident, say who owns it, see its runs, its timeline over all of them
+    Incident(Incident),
     /// What is acted on: list the hosts, show one, draw the groups, check that they answer
     Inventory(Inventory),
     /// Who may call the server from elsewhere: make, list, revoke tokens

@@ -10,6 +10,7 @@ pub mod exit;
 mod failure;
 mod follow;
 mod held;
+mod incidents;
 mod inputs;
 mod inventories;
 mod log;
@@ -139,6 +140,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Skip(args) => verbs::skip::skip(setup, args),
         Verb::Timeline(args) => verbs::timeline::timeline(setup, args),
         Verb::Verify(args) => verbs::verify::verify(setup, args),
+        Verb::Incident(args) => verbs::incident::incident(setup, args),
         Verb::Inventory(args) => verbs::inventory::inventory(setup, args),
         Verb::Token(args) => verbs::token::token(setup, args),
         Verb::Doctor(args) => doctor::doctor(setup, args),
@@ -167,6 +169,7 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::List(args) => args.output == Format::Json,
         Verb::Status(args) => args.output == Format::Json,
         Verb::Halt(args) => args.output == Format::Json,
+        Verb::Incident(args) => args.is_for_programs(),
         Verb::Inventory(args) => args.is_for_programs(),
         Verb::Token(args) => args.is_for_programs(),
         Verb::Doctor(args) => args.output == Format::Json,

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{Config, ConfigError, Page, brakes, serve};
+use super::{Config, ConfigError, Page, brakes, incidents, serve};
 
 /// Reads the configuration: the given file, else the one that `$PLAYBOOK_CONFIG` names, else `playbook/config.yaml` in the
 /// user's configuration folder if it is there, else the defaults.
@@ -46,7 +46,8 @@ fn read(path: &Path, named_by: &'static str) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let mut config = parse(path, &text)?;
     let problem = config.page.as_ref().and_then(problem_of).or_else(|| brakes::problem_of(&config));
-    if let Some(problem) = problem.or_else(|| serve::problem_of(&config)) {
+    let problem = problem.or_else(|| incidents::problem_of(&config)).or_else(|| serve::problem_of(&config));
+    if let Some(problem) = problem {
         return Err(ConfigError::Unusable { path: path.to_owned(), problem });
     }
     if config.max_plan_age_seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= 31_536_000.0)) {
@@ -236,6 +237,13 @@ mod tests {
             ("roles: { dba: { users: [''] } }", "roles.dba"),
             ("roles: { 'd b a': { users: [alice] } }", "roles.d b a"),
             ("roles: { dba: { user: [alice] } }", "config.yaml:1:"),
+            ("incidents: { owner: '' }", "incidents.owner"),
+            ("incidents: { rules: [{ match: {}, severity: P0 }] }", "empty `match`"),
+            ("incidents: { rules: [{ match: { service: '/(/' }, severity: P0 }] }", "service: /(/"),
+            ("incidents: { rules: [{ match: { service: a }, severity: P4 }] }", "config.yaml:1:"),
+            ("incidents: { rules: [{ labels: { service: a }, severity: P1 }] }", "config.yaml:1:"),
+            ("incidents:\n  matrix: { high: { high: P0, medium: P1, low: P2 } }\n", "config.yaml:2:"),
+            ("incidents:\n  matrx: {}\n", "config.yaml:2:"),
             ("state: a\ninventry: b\n", "config.yaml:2:"),
             ("state: a\nstate: b\n", "config.yaml:2:"),
             ("serve: { roles: { boss: { users: [ann] } } }", "serve.roles.boss"),

@@ -2,12 +2,14 @@
 
 mod brakes;
 mod freeze;
+mod incidents;
 mod load;
 mod model;
 mod serve;
 
 pub use brakes::{Limit, RequirePlan, Role};
 pub use freeze::Freeze;
+pub use incidents::{IncidentSettings, Level, Matrix, Row, Severity, SeverityRule, label_fits};
 pub use load::{file, load};
 pub use model::{Config, Page};
 pub use serve::{Anonymous, SERVER_ROLES, Serve, Tls};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::brakes::{Limit, RequirePlan, Role};
 use super::freeze::Freeze;
+use super::incidents::IncidentSettings;
 use super::serve::Serve;
 
 /// The settings of the tool on this machine.
@@ -40,6 +41,8 @@ pub struct Config {
     pub limits: Vec<Limit>,
     /// Where a run is started with a fresh plan alone.
     pub require_plan: Option<RequirePlan>,
+    /// How incidents are classified, and who owns a new one.
+    pub incidents: IncidentSettings,
 }
 
 /// How a person is called.

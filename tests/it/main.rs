@@ -20,6 +20,7 @@ mod faults;
 mod hostile;
 mod hosts;
 mod house;
+mod incidents;
 mod inventory;
 mod journal_faults;
 mod journeys;

@@ -9,6 +9,7 @@ pub mod explain;
 pub mod fmt;
 pub mod halt;
 pub mod held_back;
+pub mod incident;
 pub mod inventory;
 pub mod lint;
 pub mod list;

@@ -2,7 +2,7 @@
 //! the exact commands that come next.
 
 use crate::cli::clock;
-use crate::cli::paste::Paste;
+use crate::cli::paste::{Paste, quote};
 use crate::cli::runs::Doing;
 use crate::cli::text::{Ink, Line};
 use crate::engine::{Ending, EndingKind};
@@ -32,14 +32,23 @@ pub fn doing(ending: &Ending) -> Doing {
 pub fn lines(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usize) -> Vec<Line> {
     let mut lines = told(state, doing, now, paste, width);
     lines.push(heading("Next"));
-    lines.extend(commands(&next(state, doing, paste)));
+    let mut next = next(state, doing, paste);
+    next.extend(incident(state, paste));
+    lines.extend(commands(&next));
     lines
+}
+
+/// How its incident stands, where that is one of this state.
+fn incident(state: &RunState, paste: &Paste) -> Option<(String, &'static str)> {
+    let ours = state.incident.as_ref().filter(|incident| incident.starts_with("inc-"))?;
+    Some((paste.command(format!("incident show {}", quote(ours))), "its incident: what else runs for it"))
 }
 
 /// The same without the commands that come next: a rehearsed run is not there to be looked at.
 pub fn told(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usize) -> Vec<Line> {
     let mut lines = vec![headline(state, doing, now)];
-    lines.push(Line::new().with(Ink::Dim, format!("  run {}", state.run)));
+    let of = state.incident.as_ref().map(|incident| format!(", incident {incident}")).unwrap_or_default();
+    lines.push(Line::new().with(Ink::Dim, format!("  run {}{of}", state.run)));
     lines.push(Line::new());
     lines.extend(world(state, doing, now, width));
     lines.extend(changed::lines(state, width));

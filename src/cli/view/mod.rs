@@ -16,6 +16,8 @@ pub mod end;
 pub mod faults;
 pub mod groups;
 pub mod halted;
+pub mod incident;
+pub mod incident_timeline;
 pub mod inherited;
 pub mod items;
 pub mod narrowed;

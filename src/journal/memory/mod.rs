@@ -3,6 +3,7 @@
 //! real run is written to.
 
 mod begin;
+mod incidents;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,7 @@ use super::{
     Earlier, Halt, Handover, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow,
     Verification, boot, halt,
 };
-use crate::ids::{Resource, RunId};
+use crate::ids::{IncidentId, Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
 
 /// A journal in memory. What it holds outlives it as long as another view of it (`reopen`) exists.
@@ -43,6 +44,7 @@ struct Content {
     locks: BTreeMap<Resource, (RunId, Time)>,
     requests: Vec<(RequestRow, RunId, bool)>,
     halts: Vec<Halt>,
+    incidents: BTreeMap<IncidentId, incidents::Kept>,
     clock: Duration,
     boots: u64,
 }

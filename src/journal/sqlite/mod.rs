@@ -5,6 +5,7 @@
 mod begin;
 mod callers;
 mod halts;
+mod incidents;
 mod network;
 mod open;
 mod room;
@@ -351,10 +352,7 @@ impl Journal for SqliteJournal {
 
     fn runs(&mut self) -> Result<Vec<RunRow>, JournalError> {
         let now = boot::since_boot();
-        let read = |row: &Row<'_>| match (rows::run_id(row), rows::lease(row, now, &self.boot), rows::projection(row)) {
-            (Ok(run), Ok(lease), Ok(projection)) => Ok(projection.row(run, lease)),
-            (Err(wrong), ..) | (_, Err(wrong), _) | (.., Err(wrong)) => rows::damaged_run(row, wrong),
-        };
+        let read = |row: &Row<'_>| rows::run_row(row, now, &self.boot);
         // A run without a lease must not vanish from the list: it shows as damaged.
         let query = "SELECT runs.*, epoch, holder, released, renewed, boot FROM runs LEFT JOIN leases USING (run) \
                      ORDER BY started DESC, runs.run DESC";

@@ -5,6 +5,7 @@ mod contract;
 #[path = "../../../tests/it/journal_faults/disk.rs"]
 mod disk;
 mod halt;
+mod incidents;
 mod kill;
 mod postponed;
 mod power;
