@@ -182,7 +182,10 @@ mod tests {
         let (third, serve) = load_text("serve: { socket: s, tls: { certificate: c.pem, key: /k.pem } }\n");
         let serve = serve.unwrap().serve.unwrap();
         assert_eq!(serve.socket, Some(third.path().join("s")));
-        assert_eq!(serve.tls.map(|tls| (tls.certificate, tls.key)), Some((third.path().join("c.pem"), "/k.pem".into())));
+        assert_eq!(
+            serve.tls.map(|tls| (tls.certificate, tls.key)),
+            Some((third.path().join("c.pem"), "/k.pem".into()))
+        );
         let command = config.page.unwrap().command.unwrap();
         assert_eq!(command, [at("./call").display().to_string(), "./me".to_owned()]);
         let (_folder, bare) = load_text("page: { command: [mail, dba] }");

@@ -63,6 +63,8 @@ pub(super) fn problem_of(config: &Config) -> Option<String> {
         !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-._:[]".contains(letter))
     };
     serve.hosts.iter().find(|name| !plain(name)).map(|name| {
-        format!("`serve.hosts` has `{name}`: write a name or an address as it stands in requests, such as runner.example")
+        format!(
+            "`serve.hosts` has `{name}`: write a name or an address as it stands in requests, such as runner.example"
+        )
     })
 }

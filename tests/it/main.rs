@@ -38,3 +38,4 @@ mod recoveries;
 mod secrets;
 mod sensitive;
 mod targets;
+mod tokens;

@@ -53,14 +53,8 @@ fn create(setup: &Setup, args: &TokenCreate) -> Result<Exit, Failure> {
     roles.dedup();
     let at = clock::now();
     let by = this_process().user;
-    let new = NewToken {
-        name: args.name.clone(),
-        digest: token.digest(),
-        roles,
-        by,
-        at,
-        expires: at.plus_seconds(seconds),
-    };
+    let new =
+        NewToken { name: args.name.clone(), digest: token.digest(), roles, by, at, expires: at.plus_seconds(seconds) };
     if !setup.journal()?.add_token(&new)? {
         let what = format!("there is a token `{}` already, which was not revoked", args.name);
         return Err(Failure::new(Exit::NotAllowed, what)
@@ -89,10 +83,9 @@ fn create(setup: &Setup, args: &TokenCreate) -> Result<Exit, Failure> {
                 clock::date_and_time(new.expires)
             ),
         ),
-        Line::new().with(Ink::Warn, "  it is shown this once: what is kept is its digest").with(
-            Ink::Plain,
-            "; it goes into requests as `Authorization: Bearer TOKEN`",
-        ),
+        Line::new()
+            .with(Ink::Warn, "  it is shown this once: what is kept is its digest")
+            .with(Ink::Plain, "; it goes into requests as `Authorization: Bearer TOKEN`"),
     ]);
     Ok(Exit::Success)
 }
@@ -168,7 +161,11 @@ fn standing(row: &TokenRow, now: Time) -> (Ink, String) {
 
 /// Days where there are some: nobody reads the minutes of a quarter of a year.
 fn rough(seconds: f64) -> String {
-    if seconds >= 2.0 * 86_400.0 { format!("{} days", (seconds / 86_400.0) as u64) } else { format_seconds(seconds.floor()) }
+    if seconds >= 2.0 * 86_400.0 {
+        format!("{} days", (seconds / 86_400.0) as u64)
+    } else {
+        format_seconds(seconds.floor())
+    }
 }
 
 fn json(row: &TokenRow, now: Time) -> Value {

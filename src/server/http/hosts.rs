@@ -45,7 +45,8 @@ mod tests {
         for host in ["localhost", "LOCALHOST:7341", "127.0.0.1:1", "[::1]:7341", "runner.example:7341"] {
             assert!(is_named(host, true, &names), "{host}");
         }
-        for host in ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "a@localhost", "127.0.0.2"] {
+        for host in ["", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "a@localhost", "127.0.0.2"]
+        {
             assert!(!is_named(host, true, &names), "{host}");
         }
         assert!(!is_named("localhost", false, &names) && is_named("runner.example", false, &names));

@@ -96,7 +96,8 @@ fn head(text: &mut String, name: &str, kind: &str, about: &str) {
 }
 
 fn line(text: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
-    let _ = if labels.is_empty() { writeln!(text, "{name} {value}") } else { writeln!(text, "{name}{{{labels}}} {value}") };
+    let _ =
+        if labels.is_empty() { writeln!(text, "{name} {value}") } else { writeln!(text, "{name}{{{labels}}} {value}") };
 }
 
 fn runs(text: &mut String, journal: &mut SqliteJournal) -> Result<(), Trouble> {

@@ -75,7 +75,9 @@ struct App {
     /// The keys whose runs begin right now.
     in_hand: Mutex<BTreeSet<crate::journal::AskedKey>>,
     /// When the journal was last written to see whether it can be.
-    tried: Mutex<Option<Instant>>,
+    wrote: Mutex<Option<Instant>>,
+    /// Held by whoever tries that right now.
+    trying: Mutex<()>,
     metrics: Metrics,
     stop: watch::Receiver<bool>,
 }
@@ -100,7 +102,8 @@ pub async fn serve(served: Served) -> Result<(), ListenError> {
         callers: Buckets::new(limits.callers),
         strangers: Buckets::new(limits.strangers),
         in_hand: Mutex::default(),
-        tried: Mutex::default(),
+        wrote: Mutex::default(),
+        trying: Mutex::default(),
         metrics: Metrics::default(),
         house,
         runner,

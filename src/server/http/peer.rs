@@ -36,9 +36,7 @@ impl Peer {
         match self {
             Self::User { uid } => Origin::User(*uid),
             Self::Address { address, .. } => Origin::Address(match address.to_canonical() {
-                IpAddr::V6(address) => {
-                    IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
-                }
+                IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
                 address @ IpAddr::V4(_) => address,
             }),
         }
@@ -59,7 +57,8 @@ mod tests {
 
     #[test]
     fn an_address_counts_for_its_network() {
-        let of = |address: &str| Peer::Address { address: address.parse().unwrap(), loopback: false, secure: true }.origin();
+        let of =
+            |address: &str| Peer::Address { address: address.parse().unwrap(), loopback: false, secure: true }.origin();
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));

@@ -7,7 +7,8 @@ use axum::http::Method;
 
 use super::metrics;
 use super::route::{Access, Gives, Kind, Parameter, Route, Work};
-use super::routes::{ask, begin, halt, health, playbooks, records, runs};
+use super::routes::{ask, begin, halt, health, incidents, playbooks, records, runs};
+use crate::journal::SqliteJournal;
 use crate::server::Role;
 
 /// All routes.
@@ -16,6 +17,7 @@ pub fn routes() -> &'static [Route] {
         let mut all = of_the_server();
         all.extend(looks());
         all.extend(changes());
+        all.extend(of_incidents());
         all
     });
     &ALL
@@ -45,8 +47,18 @@ const VERSION: Parameter = Parameter {
     required: false,
     about: "Which version, or its beginning; the newest where absent.",
 };
-const REASON: Parameter =
-    Parameter { name: "reason", kind: Kind::Text(1000), required: true, about: "Why; it is written down with your name." };
+const SEEN: Parameter = Parameter {
+    name: "after",
+    kind: Kind::Number(0, i64::MAX as u64),
+    required: false,
+    about: "How many entries were seen; those behind them are given. `next` of the page before.",
+};
+const REASON: Parameter = Parameter {
+    name: "reason",
+    kind: Kind::Text(1000),
+    required: true,
+    about: "Why; it is written down with your name.",
+};
 
 fn get(path: &'static str, name: &'static str, work: Work, gives: &'static str, summary: &'static str) -> Route {
     Route {
@@ -63,7 +75,14 @@ fn get(path: &'static str, name: &'static str, work: Work, gives: &'static str, 
     }
 }
 
-fn post(path: &'static str, name: &'static str, role: Role, work: Work, body: &'static str, summary: &'static str) -> Route {
+fn post(
+    path: &'static str,
+    name: &'static str,
+    role: Role,
+    work: Work,
+    body: &'static str,
+    summary: &'static str,
+) -> Route {
     Route {
         method: Method::POST,
         path,
@@ -108,7 +127,13 @@ fn of_the_server() -> Vec<Route> {
 
 fn looks() -> Vec<Route> {
     vec![
-        get("/v1/playbooks", "list_playbooks", Work::House(playbooks::list), "Playbooks", "The playbooks that there are"),
+        get(
+            "/v1/playbooks",
+            "list_playbooks",
+            Work::House(playbooks::list),
+            "Playbooks",
+            "The playbooks that there are",
+        ),
         Route {
             query: &[VERSION],
             refuses: &[404, 422],
@@ -141,10 +166,22 @@ fn looks() -> Vec<Route> {
         Route {
             query: &[AFTER, LIMIT],
             refuses: &[404],
-            ..get("/v1/runs/{run}/timeline", "timeline", Work::Journal(records::lines), "Timeline", "What happened in a run, in sentences")
+            ..get(
+                "/v1/runs/{run}/timeline",
+                "timeline",
+                Work::Journal(records::lines),
+                "Timeline",
+                "What happened in a run, in sentences",
+            )
         },
         get("/v1/locks", "list_locks", Work::Journal(runs::locks), "Locks", "The locks that are held"),
-        get("/v1/halt", "show_halt", Work::Journal(halt::show), "Halted", "Whether everything is halted, by whom and why"),
+        get(
+            "/v1/halt",
+            "show_halt",
+            Work::Journal(halt::show),
+            "Halted",
+            "Whether everything is halted, by whom and why",
+        ),
     ]
 }
 
@@ -183,9 +220,21 @@ fn changes() -> Vec<Route> {
         ),
         asked("/v1/runs/{run}/resolve", "resolve", ask::resolve, "Resolving", "Answers what a run asks about a step"),
         asked("/v1/runs/{run}/skip", "skip", ask::skip, "Skipping", "Takes a step out of a run's hands"),
-        asked("/v1/runs/{run}/rollback", "rollback", ask::rollback, "RollingBack", "Undoes a run, to a checkpoint or the start"),
+        asked(
+            "/v1/runs/{run}/rollback",
+            "rollback",
+            ask::rollback,
+            "RollingBack",
+            "Undoes a run, to a checkpoint or the start",
+        ),
         asked("/v1/runs/{run}/cancel", "cancel", ask::cancel, "Plainly", "Undoes a run and ends it"),
-        asked("/v1/runs/{run}/abort", "abort", ask::abort, "Plainly", "Ends a run behind the step in hand, undoing nothing"),
+        asked(
+            "/v1/runs/{run}/abort",
+            "abort",
+            ask::abort,
+            "Plainly",
+            "Ends a run behind the step in hand, undoing nothing",
+        ),
         asked("/v1/runs/{run}/pause", "pause", ask::pause, "Plainly", "Lets a run wait behind the step in hand"),
         asked("/v1/runs/{run}/resume", "resume", ask::resume, "Plainly", "Goes on with a run that nobody drives"),
         Route {
@@ -206,5 +255,79 @@ fn changes() -> Vec<Route> {
             query: &[REASON],
             ..get("/v1/halt", "lift", Work::Journal(halt::lift), "Halted", "Ends the halt")
         },
+    ]
+}
+
+fn of_incidents() -> Vec<Route> {
+    let said = |path, name, work: fn(&super::App, &mut SqliteJournal, &super::call::Call) -> _, body, summary| Route {
+        gives: Gives::Json(200, "Incident"),
+        ..post(path, name, Role::Operator, Work::Journal(work), body, summary)
+    };
+    vec![
+        Route {
+            query: &[LIMIT, OPEN],
+            ..get(
+                "/v1/incidents",
+                "list_incidents",
+                Work::Journal(incidents::list),
+                "Incidents",
+                "The incidents, newest first",
+            )
+        },
+        Route {
+            gives: Gives::Json(201, "Incident"),
+            ..said(
+                "/v1/incidents",
+                "open_incident",
+                incidents::open,
+                "Opened",
+                "Opens one; what nobody says is classified",
+            )
+        },
+        Route {
+            refuses: &[404],
+            ..get(
+                "/v1/incidents/{incident}",
+                "show_incident",
+                Work::Journal(incidents::show),
+                "Incident",
+                "One, with its runs",
+            )
+        },
+        Route {
+            query: &[SEEN, LIMIT],
+            refuses: &[404],
+            ..get(
+                "/v1/incidents/{incident}/timeline",
+                "incident_timeline",
+                Work::Journal(incidents::timeline),
+                "IncidentTimeline",
+                "All that happened in it and in its runs, in one order",
+            )
+        },
+        said("/v1/incidents/{incident}/note", "note", incidents::note, "Noted", "Writes something down"),
+        said("/v1/incidents/{incident}/assign", "assign", incidents::assign, "Assigned", "Says who owns it"),
+        said(
+            "/v1/incidents/{incident}/severity",
+            "classify",
+            incidents::severity,
+            "Classified",
+            "Says how severe it is",
+        ),
+        said(
+            "/v1/incidents/{incident}/resolve",
+            "resolve_incident",
+            incidents::resolve,
+            "Plainly",
+            "The service is well again",
+        ),
+        said(
+            "/v1/incidents/{incident}/close",
+            "close_incident",
+            incidents::close,
+            "Plainly",
+            "Nothing is left to be done",
+        ),
+        said("/v1/incidents/{incident}/reopen", "reopen_incident", incidents::reopen, "Plainly", "It was not over"),
     ]
 }

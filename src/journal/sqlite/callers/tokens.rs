@@ -19,14 +19,7 @@ impl Tokens for SqliteJournal {
                 .prepare_cached(
                     "INSERT INTO tokens (name, digest, roles, made_by, made, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 )?
-                .execute(params![
-                    token.name,
-                    token.digest.as_str(),
-                    roles,
-                    token.by,
-                    token.at.0,
-                    token.expires.0
-                ])?;
+                .execute(params![token.name, token.digest.as_str(), roles, token.by, token.at.0, token.expires.0])?;
             Ok(true)
         })
     }
@@ -62,9 +55,7 @@ impl Tokens for SqliteJournal {
 
 fn token(row: &Row<'_>) -> Read<TokenRow> {
     let time = |column: &str| -> Read<Option<Time>> {
-        row.get::<_, Option<i64>>(column)
-            .map(|time| time.map(Time))
-            .map_err(|_| format!("its `{column}` is no number"))
+        row.get::<_, Option<i64>>(column).map(|time| time.map(Time)).map_err(|_| format!("its `{column}` is no number"))
     };
     let revoked = match (optional_text(row, "revoked_by")?, time("revoked")?) {
         (by, Some(at)) => Some((by.unwrap_or_default(), at)),

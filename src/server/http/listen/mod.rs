@@ -163,8 +163,7 @@ impl Opened {
                 let (stream, address) = listener.accept().await?;
                 // Small answers are to leave at once.
                 let _ = stream.set_nodelay(true);
-                let peer =
-                    Peer::Address { address: address.ip(), loopback: *loopback, secure: certified.is_some() };
+                let peer = Peer::Address { address: address.ip(), loopback: *loopback, secure: certified.is_some() };
                 Ok((Accepted::Address(stream), peer))
             }
             Self::Socket { listener, .. } => {

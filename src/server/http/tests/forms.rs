@@ -21,7 +21,7 @@ fn every_refusal_is_a_problem_document() {
     assert!(other.header("allow").is_some_and(|allow| allow.contains("POST")), "{other:?}");
     let sent = |body: &str| rig.ask("POST", "/v1/runs", Some(&token), Some(body));
     sent("{").problem(400);
-    sent("").problem(415);
+    sent("").problem(400);
     sent("[]").problem(422);
     sent("{}").problem(422);
     sent(r#"{"playbook":"x","more":1}"#).problem(422);
@@ -167,7 +167,8 @@ fn what_is_asked_of_a_run_reaches_the_runner() {
         assert_eq!(reply.status, 202, "{path}: {reply:?}");
         assert_eq!(reply.header("location"), Some(format!("/v1/runs/{run}").as_str()));
     }
-    let asked = rig.runner.asked.lock().unwrap().join("\n").replace(run.as_str(), "RUN").replace(subject.as_str(), "SUBJECT");
+    let asked =
+        rig.runner.asked.lock().unwrap().join("\n").replace(run.as_str(), "RUN").replace(subject.as_str(), "SUBJECT");
     insta::assert_snapshot!(asked);
 }
 

@@ -164,9 +164,7 @@ fn whoever_tries_tokens_waits_and_who_has_one_does_not() {
     let strangers = Rate { per_second: 0.5, burst: 5.0 };
     let rig = Rig::with(None, Limits { strangers, ..quick() });
     let token = rig.admin();
-    let statuses: Vec<u16> = (0..9)
-        .map(|_| rig.get("/v1/runs", Token::new().unwrap().show()).status)
-        .collect();
+    let statuses: Vec<u16> = (0..9).map(|_| rig.get("/v1/runs", Token::new().unwrap().show()).status).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 4, "{statuses:?}");
     assert_eq!(rig.get("/v1/runs", &token).status, 200, "from the same address");
 }

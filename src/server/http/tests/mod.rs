@@ -1,9 +1,10 @@
 //! The server as a client meets it: over real connections, with a real journal, and a runner that only begins runs.
 
 mod begin;
-mod forms;
 mod followed;
+mod forms;
 mod hostile;
+mod incidents;
 mod interface;
 mod matrix;
 mod secure;
@@ -142,9 +143,7 @@ impl Rig {
             format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
         });
         let end = if body.is_empty() { "\r\n" } else { "" };
-        self.say(&format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{token}{body}{end}"
-        ))
+        self.say(&format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{token}{body}{end}"))
     }
 
     fn get(&self, path: &str, token: &str) -> Reply {
