@@ -40,3 +40,4 @@ mod sensitive;
 mod server;
 mod targets;
 mod triggers;
+mod tokens;

@@ -1,5 +1,6 @@
 //! What every store must keep, tested on each of them; and what only the one on disk can show: kills, damage, permissions.
 
+mod callers;
 mod contract;
 #[path = "../../../tests/it/journal_faults/disk.rs"]
 mod disk;

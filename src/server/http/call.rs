@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::identify::Known;
 use super::route::{Kind, Parameter, Route};
 use super::trouble;
-use crate::ids::RunId;
+use crate::ids::{IncidentId, RunId};
 use crate::server::{Caller, Problem};
 use crate::trigger::Headers;
 
@@ -62,6 +62,9 @@ impl Call {
         if call.path.contains_key("run") {
             call.run()?;
         }
+        if call.path.contains_key("incident") {
+            call.incident()?;
+        }
         Ok(call)
     }
 
@@ -76,6 +79,15 @@ impl Call {
     /// When that is no run's id.
     pub fn run(&self) -> Result<RunId, Problem> {
         let text = self.named("run");
+        text.parse().map_err(|error: crate::ids::InvalidName| trouble::malformed(error.to_string()))
+    }
+
+    /// The incident that the path names.
+    ///
+    /// # Errors
+    /// When that is no incident's id.
+    pub fn incident(&self) -> Result<IncidentId, Problem> {
+        let text = self.named("incident");
         text.parse().map_err(|error: crate::ids::InvalidName| trouble::malformed(error.to_string()))
     }
 

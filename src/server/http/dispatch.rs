@@ -137,7 +137,7 @@ async fn admit(app: &Arc<App>, route: &Route, peer: Peer, parts: &Parts) -> Resu
         (Credential::Nobody | Credential::User(_), Access::Open) => return Ok(Known::nobody()),
         _ => {
             let asker = Arc::clone(app);
-            let found = blocking(app, &app.readers, move || {
+            let found = blocking(app, &app.doors, move || {
                 asker.journals.with(|journal| identify::identify(&asker, journal, &credential))
             });
             match found.await {

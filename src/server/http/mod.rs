@@ -69,6 +69,8 @@ struct App {
     /// The names that it answers to, beside those of loopback.
     hosts: Vec<String>,
     limits: Limits,
+    /// Places for whoever asks who calls: apart from the others, so that long looks at the journal keep nobody at the door.
+    doors: Arc<Semaphore>,
     readers: Arc<Semaphore>,
     askers: Arc<Semaphore>,
     streams: Arc<Semaphore>,
@@ -77,7 +79,9 @@ struct App {
     /// The keys whose runs begin right now.
     in_hand: Mutex<BTreeSet<crate::journal::AskedKey>>,
     /// When the journal was last written to see whether it can be.
-    tried: Mutex<Option<Instant>>,
+    wrote: Mutex<Option<Instant>>,
+    /// Held by whoever tries that right now.
+    trying: Mutex<()>,
     metrics: Metrics,
     stop: watch::Receiver<bool>,
 }
@@ -95,13 +99,15 @@ pub async fn serve(served: Served) -> Result<(), ListenError> {
         users: Users::of(settings),
         hosts: settings.map(|serve| serve.hosts.clone()).unwrap_or_default(),
         journals: Journals::new(Arc::clone(&house)),
+        doors: Arc::new(Semaphore::new(limits.readers)),
         readers: Arc::new(Semaphore::new(limits.readers)),
         askers: Arc::new(Semaphore::new(limits.askers)),
         streams: Arc::new(Semaphore::new(limits.streams)),
         callers: Buckets::new(limits.callers),
         strangers: Buckets::new(limits.strangers),
         in_hand: Mutex::default(),
-        tried: Mutex::default(),
+        wrote: Mutex::default(),
+        trying: Mutex::default(),
         metrics: Metrics::default(),
         house,
         runner,

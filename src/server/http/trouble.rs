@@ -28,7 +28,9 @@ pub fn of_journal(error: &JournalError) -> Problem {
             Problem::new(404, NOT_FOUND, format!("there is no incident {incident} in this state"))
                 .next("GET /v1/incidents")
         }
-        JournalError::NotNow { .. } => Problem::new(409, NOT_ALLOWED, error.to_string()).meaning("nothing was written"),
+        JournalError::NotNow { .. } => {
+            Problem::new(409, NOT_ALLOWED, error.to_string()).meaning("the incident is as it was")
+        }
         JournalError::Locked(_) => {
             Problem::new(409, 13, error.to_string()).meaning("nothing was started or changed").next("GET /v1/locks")
         }

@@ -71,7 +71,11 @@ fn operation(route: &Route) -> Value {
 
 fn parameters(route: &Route) -> Vec<Value> {
     let named = route.names().map(|name| {
-        let schema = reference(if name == "run" { "RunId" } else { "Name" });
+        let schema = reference(match name {
+            "run" => "RunId",
+            "incident" => "IncidentId",
+            _ => "Name",
+        });
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
     });
     let mut all: Vec<Value> = named.chain(route.query.iter().map(asked)).collect();

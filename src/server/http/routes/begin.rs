@@ -179,7 +179,8 @@ impl<'a> Held<'a> {
         // What is asked under it does not matter here: two at once under one key are one too many.
         let key = AskedKey { asked: Digest::of(b""), ..key.clone() };
         let fresh = app.in_hand.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
-        fresh.then_some(Self { app, key })
+        // Made only where it is ours: what is dropped lets the key go.
+        fresh.then(|| Self { app, key })
     }
 }
 

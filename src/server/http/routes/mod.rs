@@ -5,6 +5,7 @@ pub mod begin;
 pub mod halt;
 pub mod health;
 pub mod hooks;
+pub mod incidents;
 pub mod playbooks;
 pub mod records;
 pub mod runs;

@@ -33,8 +33,8 @@ fn comers(rig: &Rig) -> Vec<Comer> {
 }
 
 fn ask(rig: &Rig, route: &Route, run: &RunId, comer: &Comer) -> Reply {
-    let path =
-        route.path.replace("{run}", run.as_str()).replace("{name}", "db-failover").replace("{source}", "monitoring");
+    let path = route.path.replace("{run}", run.as_str()).replace("{name}", "db-failover");
+    let path = path.replace("{incident}", "INC-7").replace("{source}", "monitoring");
     let query: Vec<String> =
         route.query.iter().filter(|asked| asked.required).map(|asked| format!("{}=why", asked.name)).collect();
     let path = if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) };

@@ -4,6 +4,7 @@ mod begin;
 mod followed;
 mod forms;
 mod hostile;
+mod incidents;
 mod interface;
 mod matrix;
 mod secure;
