@@ -11,7 +11,7 @@ pub struct Serve {
     /// Where to listen: an address and a port [default: the configuration's, else 127.0.0.1:7341]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Do not listen on any address, only on the socket
+    /// Listen on no address, only on the socket
     #[arg(long, conflicts_with = "listen")]
     pub no_listen: bool,
     /// The socket's file [default: the configuration's, else serve.sock in the state folder]

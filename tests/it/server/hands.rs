@@ -216,6 +216,12 @@ const TWO: &str = r#"
     rollback: [{ run: "sed -i /second/d WORLD/log", effect: idempotent }]
 "#;
 
+/// Behind a point of no return no deadline decides.
+const ASKS: &str = r#"
+  - { id: over, run: 'true', point_of_no_return: true, rollback: none, because: it is a line that is crossed }
+  - { id: one, run: 'exit 3', on_failure: pause, rollback: none, because: it changes nothing }
+"#;
+
 #[test]
 fn a_run_has_begun_when_it_is_said_and_is_in_the_name_of_who_asked() {
     let server = Server::new();
@@ -316,10 +322,7 @@ fn what_a_person_stopped_is_not_taken_up() {
 #[test]
 fn what_waits_for_a_person_without_a_deadline_is_not_taken_up_until_somebody_answers() {
     let server = Server::new();
-    server.place.book(
-        "asks",
-        "  - { id: one, run: 'exit 3', on_failure: pause, rollback: none, because: it changes nothing }\n",
-    );
+    server.place.book("asks", ASKS);
     let hands = server.hands();
     let run = hands.start(wanted("asks", "ann")).unwrap().run;
     until("it asks", || server.state(&run).question.map(|_| ()));
@@ -337,10 +340,7 @@ fn what_waits_for_a_person_without_a_deadline_is_not_taken_up_until_somebody_ans
 #[test]
 fn an_answer_that_the_server_before_could_not_carry_out_is_carried_out_by_the_next_one() {
     let server = Server::new();
-    server.place.book(
-        "asks",
-        "  - { id: one, run: 'exit 3', on_failure: pause, rollback: none, because: it changes nothing }\n",
-    );
+    server.place.book("asks", ASKS);
     let hands = server.hands();
     let run = hands.start(wanted("asks", "ann")).unwrap().run;
     until("it asks", || server.state(&run).question.map(|_| ()));

@@ -15,10 +15,16 @@ use crate::processes::{Place, Runner, until};
 const THREE: &str = r#"
   - id: first
     run: echo first >> WORLD/log; GATE(first)
+    rollback: none
+    because: a line in a file
   - id: second
     run: echo second >> WORLD/log; GATE(second)
+    rollback: none
+    because: a line in a file
   - id: third
     run: echo third >> WORLD/log
+    rollback: none
+    because: a line in a file
 "#;
 
 /// The variable that makes a process of the test binary a server.
@@ -75,6 +81,7 @@ fn killed(place: &Place) -> RunId {
         .env(IS_SERVER, place.path(""))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut child = Killed(child);

@@ -2,6 +2,7 @@
 //! first SIGTERM or Ctrl-C lets each run end the step in hand and gives it back; a second one leaves at once. Nothing is lost by
 //! either: the next start goes on. It must never own a state beside another server.
 
+mod http;
 mod owner;
 mod place;
 mod ready;
@@ -9,7 +10,7 @@ mod rules;
 mod told;
 
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use crate::cli::args::Serve;
@@ -20,10 +21,15 @@ use crate::cli::signals;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::count;
 use crate::ids::RunId;
+use crate::server::http::Listener;
 use crate::server::{Hands, House, Problem, Rules};
 use crate::value::{format_seconds, parse_duration};
+use http::Http;
 use owner::Owner;
 use place::Place;
+
+/// How soon it is seen that the server cannot be reached any more.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Serves the state until it is told to end.
 ///
@@ -35,25 +41,41 @@ pub fn serve(setup: &Setup, args: &Serve) -> Result<Exit, Failure> {
     drop(setup.journal()?);
     let owner = Owner::of(&setup.journal_file)?;
     let presses = signals::of_a_server()?;
+    // Where it cannot listen it takes nothing in hand either: whoever mends that starts it once more.
+    let listeners = http::listeners(setup, args)?;
+    let places: Vec<String> = listeners.iter().map(Listener::place).collect();
     let place = Arc::new(Place::of(setup));
     let (house, rules): (Arc<dyn House>, Arc<dyn Rules>) = (place.clone(), place);
-    let hands = Hands::new(house, rules);
+    let hands = Hands::new(Arc::clone(&house), rules);
     say_where(setup);
     warn_of_inventory(setup);
     let adopted = hands.adopt().map_err(failure)?;
     say_adopted(setup, &adopted);
-    owner.listens("");
+    let http = Http::begin(house, Arc::new(hands.clone()), listeners)?;
+    owner.listens(&places.join(" and "));
+    say_places(setup, &places);
     ready::tell("READY=1");
-    let presses = wait(presses);
+    let fell = wait(&presses, &http);
     ready::tell("STOPPING=1");
-    Ok(end(setup, &hands, patience, &presses))
+    http.stop();
+    let exit = end(setup, &hands, patience, &presses);
+    match http.end() {
+        Ok(()) if !fell => Ok(exit),
+        Ok(()) => Err(http::fell("it ended by itself")),
+        Err(why) => Err(http::fell(&why)),
+    }
 }
 
-/// Waits until the server is told to end.
-fn wait(presses: Receiver<u32>) -> Receiver<u32> {
-    // Nobody can tell it any more where the other side is gone: that is an end as well.
-    let _ = presses.recv();
-    presses
+/// Waits until the server is told to end; true where it cannot be reached any more, which is an end too: whoever started it
+/// starts it again.
+fn wait(presses: &Receiver<u32>, http: &Http) -> bool {
+    loop {
+        match presses.recv_timeout(LOOK_AGAIN) {
+            Ok(_) | Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Timeout) if http.is_over() => return true,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
 }
 
 fn end(setup: &Setup, hands: &Hands, patience: Duration, presses: &Receiver<u32>) -> Exit {
@@ -93,6 +115,12 @@ fn say_where(setup: &Setup) {
     setup.screen.say(&[Line::new()
         .with(Ink::Bold, "playbook serve")
         .with(Ink::Plain, format!(" {} owns the state in {}", env!("CARGO_PKG_VERSION"), setup.kept_in()))]);
+}
+
+fn say_places(setup: &Setup, places: &[String]) {
+    for place in places {
+        setup.screen.say(&[Line::new().with(Ink::Plain, format!("listens on {place}"))]);
+    }
 }
 
 /// Halts, answers and what needs no targets are served all the same.

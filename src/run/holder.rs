@@ -1,4 +1,5 @@
-//! Who holds a run, as its records say it. It is what is known of a process, and never whether that process still lives.
+//! Who holds a run, as its records say it: enough of a process that another one can tell whether it is gone. Pure: whether it
+//! is, is looked at elsewhere.
 
 use serde::{Deserialize, Serialize};
 
