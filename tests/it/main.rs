@@ -39,5 +39,5 @@ mod secrets;
 mod sensitive;
 mod server;
 mod targets;
-mod triggers;
 mod tokens;
+mod triggers;
