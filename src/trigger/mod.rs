@@ -14,7 +14,7 @@ mod standard_webhooks;
 #[cfg(test)]
 mod tests;
 
-pub use admit::admit;
+pub use admit::{admit, admit_from};
 pub use alert::{Alert, Delivery, Status};
 pub use error::TriggerError;
 pub use proof::{Headers, PATIENCE};

@@ -16,7 +16,7 @@ const FAULT: u8 = 70;
 /// The journal cannot be written.
 const JOURNAL: u8 = 74;
 /// The caller may not.
-const NOT_ALLOWED: u8 = 77;
+pub const NOT_ALLOWED: u8 = 77;
 
 /// What a journal's error means to whoever called.
 pub fn of_journal(error: &JournalError) -> Problem {

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::engine::{Clock as _, WallClock, new_run_id};
 use crate::ids::{Digest, IncidentId, RunId};
 use crate::journal::{AskedKey, ClaimedKey, Journal as _, Keys as _, SqliteJournal};
+use crate::playbook::TriggeredMode;
 use crate::run::Event;
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
@@ -17,6 +18,7 @@ use crate::server::http::call::{self, Call};
 use crate::server::http::journals::Trouble;
 use crate::server::http::{shown, trouble};
 use crate::server::{Begun, Problem, Wanted};
+use crate::trigger;
 
 /// What is sent.
 #[derive(Debug, Deserialize)]
@@ -56,6 +58,9 @@ pub fn begin(app: &App, call: &Call) -> Result<Answer, Problem> {
     let key = key(call, &asking)?;
     let dry = asking.dry_run;
     let wanted = wanted(call, asking)?;
+    if wanted.triggered {
+        admit(app, &wanted, if dry { TriggeredMode::DryRun } else { TriggeredMode::Run })?;
+    }
     if dry {
         return Ok(Answer::json(&shown::plan::json(None, &app.runner.plan(&wanted)?)));
     }
@@ -66,6 +71,17 @@ pub fn begin(app: &App, call: &Call) -> Result<Answer, Problem> {
         None => app.runner.start(wanted).map(|begun| told(&begun, 201)),
         Some(key) => once(app, key, wanted),
     }
+}
+
+/// Whether the playbook lets itself be started by what is no person.
+fn admit(app: &App, wanted: &Wanted, mode: TriggeredMode) -> Result<(), Problem> {
+    let book = app.house.playbook(&wanted.playbook, wanted.version.as_deref())?;
+    let filled = wanted.inputs.keys().map(String::as_str);
+    trigger::admit_from(&book, mode, filled, &wanted.by.name).map_err(|error| {
+        Problem::new(403, trouble::NOT_ALLOWED, error.to_string())
+            .meaning("nothing was started")
+            .next("a token with the role operator starts any playbook")
+    })
 }
 
 /// The key under which it is asked: of the header, or of what is sent.
