@@ -50,6 +50,10 @@ const CHECKS_A_RECORD: u64 = 8;
 const TRIES: u64 = 3;
 /// As many items a list is reckoned to have that is not known yet and has no `max_targets`.
 const UNKNOWN_ITEMS: u32 = 100;
+/// So many pages more are set aside where the disk has so many times as much as is wanted: each of many small runs would write
+/// all that is free anew, only to add the little that the one before has used.
+const SPARE: u64 = 256;
+const PLENTY: u64 = 16;
 /// Left to everybody else: file systems need a little for themselves.
 const MARGIN: u64 = 64 * 1024;
 /// The size of a write that is not covered by what was reckoned for a record.
@@ -199,18 +203,25 @@ pub(super) fn pages_of_open_runs(connection: &Connection, needs: &mut BTreeMap<R
 /// Sees to it that so many pages are free in the file, and that the log can take `more` bytes at once besides its usual
 /// length.
 pub(super) fn set_aside(connection: &Connection, path: &Path, pages: u64, more: u64) -> Result<(), NoRoom> {
-    let missing = pages.saturating_sub(free_pages(connection)?);
+    let free = free_pages(connection)?;
+    let missing = pages.saturating_sub(free);
+    // What is free already is taken first by whatever is written: only behind all of it does the file grow.
+    let mut filled = if missing == 0 { 0 } else { free + missing };
     let log = log_path(path);
-    let ahead = (LOG_FRAMES + more / PAGE).max(missing.min(CHUNK) + CHECKPOINT_FRAMES as u64);
+    let ahead = (LOG_FRAMES + more / PAGE).max(filled.min(CHUNK) + CHECKPOINT_FRAMES as u64);
     let target = (checkpoint(connection)? + ahead) * FRAME;
     let allocated = std::fs::metadata(&log).map_or(0, |log| log.blocks() * 512);
     let wanted = missing * PAGE + target.saturating_sub(allocated);
     let folder = path.parent().unwrap_or(Path::new("/"));
     // Looked at first: a disk that has too little must not lose even that.
     if let Ok(disk) = statvfs(folder) {
-        let free = disk.blocks_available() * disk.fragment_size();
-        if wanted > 0 && free < wanted + MARGIN {
-            return Err(NoRoom::Short(Shortage { wanted, free }));
+        let there = disk.blocks_available() * disk.fragment_size();
+        if wanted > 0 && there < wanted + MARGIN {
+            return Err(NoRoom::Short(Shortage { wanted, free: there }));
+        }
+        // Where there is plenty, the next small runs need not fill it all anew.
+        if filled > 0 && there / PLENTY >= wanted + SPARE * PAGE {
+            filled += SPARE;
         }
     }
     let short = || NoRoom::Short(Shortage { wanted, free: 0 });
@@ -218,7 +229,7 @@ pub(super) fn set_aside(connection: &Connection, path: &Path, pages: u64, more: 
         Errno::ENOSPC | Errno::EDQUOT => short(),
         error => Trouble::File(log.clone(), error.into()).into(),
     })?;
-    fill(connection, missing).map_err(|trouble| if trouble.is_full() { short() } else { trouble.into() })
+    fill(connection, filled).map_err(|trouble| if trouble.is_full() { short() } else { trouble.into() })
 }
 
 impl SqliteJournal {
@@ -295,7 +306,7 @@ fn allocate(log: &Path, target: u64) -> Result<(), Errno> {
     }
 }
 
-/// Makes so many free pages. They are written, brought into the file and then deleted: a page that was never written is
+/// Makes so many free pages, those among them that are free already. They are written, brought into the file and then deleted: a page that was never written is
 /// only a hole in the file, which a full disk cannot fill.
 fn fill(connection: &Connection, pages: u64) -> Result<(), Trouble> {
     if pages == 0 {

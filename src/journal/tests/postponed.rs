@@ -206,8 +206,8 @@ fn what_could_not_be_written_is_never_taken_for_written() {
     postponed(&mut place, outcome("a", "done"));
     // As on a full disk.
     place.journal.connection.pragma_update(None, "max_page_count", 1).unwrap();
-    let more = vec![note(&"x".repeat(400_000))];
-    let failed = place.journal.append(&place.lease, "runner", Time(10), more, &[]);
+    let more = vec![note(&"x".repeat(4_000_000))];
+    let failed = place.journal.append(&place.lease, "runner", Time(10), more, &[]).map(|_| ());
     assert!(matches!(failed, Err(JournalError::Store { .. })), "{failed:?}");
     assert!(place.journal.flush().is_err(), "an outcome that is on no disk was said to be written");
     assert_eq!(seen_by_others(&place).len(), known);

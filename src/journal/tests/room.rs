@@ -193,6 +193,9 @@ fn several_runs_have_room_for_each() {
         let started = Event::RunStarted { plan, locks: Vec::new(), incident, format, tool, overrides, approved };
         leases.push(journal.begin(&run(name), started, &holder(1), "ann", Time(1000)).unwrap().0);
     }
+    let free: i64 = journal.connection.query_row("PRAGMA freelist_count", [], |row| row.get(0)).unwrap();
+    // Four records for each step, of two pages each: none is promised to two runs.
+    assert!(free >= 3 * 20 * 4 * 2, "{free} pages are free");
     disk.fill();
     for lease in &leases {
         write_all(&mut journal, lease, 20).unwrap();

@@ -61,10 +61,15 @@ fn told(failure: Failure) -> Option<(Simulation, Arc<Told>)> {
     }
 }
 
+/// What the journal has of it; nothing where it did not even begin.
+fn written_down(simulation: &Simulation) -> Vec<Record> {
+    if simulation.has_run() { records(simulation) } else { Vec::new() }
+}
+
 fn check(failure: Failure, simulation: &Simulation, told: &Told) -> usize {
     let (written, unwritten) = (told.written.lock().unwrap(), told.unwritten.lock().unwrap());
     assert!(unwritten.iter().all(|events| !events.is_empty()), "{failure:?}: nothing is told as if it were something");
-    let there = if simulation.has_run() { records(simulation) } else { Vec::new() };
+    let there = written_down(simulation);
     for record in written.iter() {
         assert!(there.contains(record), "{failure:?}: told as written, and it is not: {record:?}");
     }
@@ -109,7 +114,7 @@ fn what_was_done_is_told_once_wherever_somebody_else_writes_for_long() {
                 return;
             };
             match check(failure, &simulation, &told) {
-                0 => saved += ended(records(&simulation).iter().map(|record| &record.event)).len(),
+                0 => saved += ended(written_down(&simulation).iter().map(|record| &record.event)).len(),
                 more => lost += more,
             }
         }
