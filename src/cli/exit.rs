@@ -60,7 +60,11 @@ const fn row(exit: Exit, code: u8, meaning: &'static str) -> Row {
 
 /// All exit codes, in the order of their numbers.
 pub const ALL: [Row; 17] = [
-    row(Exit::Success, 0, "succeeded; a dry-run: every requirement that could be decided holds, but for items that may fail"),
+    row(
+        Exit::Success,
+        0,
+        "succeeded; a dry-run: every requirement that could be decided holds, but for items that may fail",
+    ),
     row(
         Exit::Failed,
         1,

@@ -58,13 +58,17 @@ pub(super) fn alike(entered: &Entered) -> Vec<String> {
             items.push(item.as_str());
         }
     }
-    let mut told: Vec<String> = classes.iter().take(MOST).map(|(first, masked, items)| match items.as_slice() {
-        [] | [_] => (*first).to_owned(),
-        items => {
-            let names = ranges::fold_within(items.iter().copied(), COLUMNS);
-            format!("{} ({} items: {names})", masked.replace('\0', "<item>"), items.len())
-        }
-    }).collect();
+    let mut told: Vec<String> = classes
+        .iter()
+        .take(MOST)
+        .map(|(first, masked, items)| match items.as_slice() {
+            [] | [_] => (*first).to_owned(),
+            items => {
+                let names = ranges::listed(items.iter().copied(), COLUMNS);
+                format!("{} ({} items: {names})", masked.replace('\0', "<item>"), items.len())
+            }
+        })
+        .collect();
     let more: usize = classes.iter().skip(MOST).map(|(_, _, items)| items.len()).sum();
     told.extend((more > 0).then(|| format!("and {more} more")));
     told

@@ -45,7 +45,9 @@ mod tests {
         assert_eq!(mask("web1 (10.0.0.1:22): Connection refused", "web1"), refused);
         assert_eq!(mask("web1 (2001:db8::1:22): Connection refused", "web1"), refused);
         assert_eq!(mask("web1 (web1.eu.example:2222): Connection refused", "web1"), refused);
-        for other in ["db (10.0.0.1:22): no", "web1: 10.0.0.1:22 is gone", "web1 (10.0.0.1): no", "web1 (a: 1)", "web1 ("] {
+        for other in
+            ["db (10.0.0.1:22): no", "web1: 10.0.0.1:22 is gone", "web1 (10.0.0.1): no", "web1 (a: 1)", "web1 ("]
+        {
             assert_eq!(mask(other, "web1"), other.replace("web1", "\u{0}"), "{other}");
         }
     }

@@ -68,7 +68,8 @@ impl Many {
             self.crowds.take(record, state);
         } else {
             self.crowds = Crowds::of(state);
-            self.told = state.entered.iter().map(|(task, entered)| (task.step.clone(), batches_over(entered))).collect();
+            self.told =
+                state.entered.iter().map(|(task, entered)| (task.step.clone(), batches_over(entered))).collect();
         }
         let (step, item) = crate::timeline::about(&record.event)?;
         let group = group_of(state, step)?;

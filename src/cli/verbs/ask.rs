@@ -118,7 +118,8 @@ fn abort_goes_no_farther(setup: &Setup, state: &RunState, kind: &RequestKind) ->
     }
     let run = &state.run;
     let Some(question) = state.question.as_ref().filter(|question| question.kind == QuestionKind::UndoFailed) else {
-        let words = "the run undoes what it did: what is being undone comes to its end, then it waits, and its locks are kept";
+        let words =
+            "the run undoes what it did: what is being undone comes to its end, then it waits, and its locks are kept";
         setup.screen.say(&[Line::new().with(Ink::Warn, words)]);
         return Ok(());
     };

@@ -72,13 +72,14 @@ impl Answers {
         let question = state.question.as_ref().filter(|question| question.kind.answers().contains(&self.answer))?;
         let task = &question.task;
         let same = is_alike(task, &self.of) && (self.all || self.given.is_empty());
-        (same && self.given.insert(task.clone())).then(|| RequestKind::Resolve { task: task.clone(), answer: self.answer })
+        (same && self.given.insert(task.clone()))
+            .then(|| RequestKind::Resolve { task: task.clone(), answer: self.answer })
     }
 
     fn tell(&self, setup: &Setup) {
         if self.all {
             let items: Vec<&str> = self.given.iter().filter_map(|task| Some(task.item.as_ref()?.as_str())).collect();
-            let names = ranges::fold_sorted(items.iter().copied());
+            let names = ranges::listed(items.iter().copied(), 400);
             setup.screen.say(&[Line::plain(format!("answered for {}: {names}", count(items.len(), "item")))]);
         }
     }

@@ -25,7 +25,8 @@ pub fn next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'sta
         Doing::Ended => again(state, paste).into_iter().chain([told]).collect(),
         Doing::Damaged => vec![told],
         Doing::Running => {
-            let block = (format!("{} --finish-items", command("pause")), "the same, but first the blocks of the items in hand");
+            let block =
+                (format!("{} --finish-items", command("pause")), "the same, but first the blocks of the items in hand");
             let mut next = vec![
                 (command("watch"), "follow it"),
                 (command("pause"), "let what is under way come to its end, and wait"),

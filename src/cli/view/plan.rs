@@ -256,7 +256,9 @@ pub fn borne_lines(plan: &Plan, width: usize) -> Vec<Line> {
     for (group, (failing, may)) in violated::bearing(plan, &broken) {
         let items = plan.groups.iter().find(|planned| &planned.id == group).and_then(|planned| planned.items.as_ref());
         let all = items.map_or(0, Vec::len);
-        let text = format!("{group}: {failing} of {all} items would fail now, and {may} may: the run would end with exceptions");
+        let text = format!(
+            "{group}: {failing} of {all} items would fail now, and {may} may: the run would end with exceptions"
+        );
         let mut texts = wrap(&text, width.saturating_sub(2)).into_iter();
         lines.push(Line::new().with(Ink::Warn, "! ").with(Ink::Plain, texts.next().unwrap_or_default()));
         lines.extend(texts.map(|text| Line::plain("  ").with(Ink::Plain, text)));

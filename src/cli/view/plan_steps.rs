@@ -123,8 +123,11 @@ impl<'a> Steps<'a> {
         let rest: Vec<String> =
             classes.iter().skip(MOST).flat_map(|class| &class.all).map(|one| item_of(one)).collect();
         if !rest.is_empty() {
-            let text =
-                format!("… and {} more that differ: {}", rest.len(), ranges::fold_sorted(rest.iter().map(String::as_str)));
+            let text = format!(
+                "… and {} more that differ: {}",
+                rest.len(),
+                ranges::fold_sorted(rest.iter().map(String::as_str))
+            );
             lines.extend(paragraph(&text, 4, width, Ink::Warn));
         }
         // What is true of the whole group is said there.
@@ -293,7 +296,9 @@ fn way_back(step: &Step, width: usize) -> Vec<Line> {
     let texts = match &step.rollback {
         Rollback::Action => vec!["↩ undone by the action itself, from what it found before".to_owned()],
         Rollback::None { because } => vec![format!("↩ not undone: {because}")],
-        Rollback::Steps(_) => undo_lines(step).into_iter().map(|text| format!("↩ undone by: {}", of_item(&text))).collect(),
+        Rollback::Steps(_) => {
+            undo_lines(step).into_iter().map(|text| format!("↩ undone by: {}", of_item(&text))).collect()
+        }
     };
     texts.iter().flat_map(|text| paragraph(text, 4, width, Ink::Dim)).collect()
 }

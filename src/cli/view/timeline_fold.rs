@@ -10,7 +10,6 @@ use crate::run::{Entered, RunState, Task};
 use crate::timeline::Entry;
 use crate::value::{Value, format_seconds, ranges, without_name as mask};
 
-
 /// What stands for the time that something took, where it is compared.
 const TIME: &str = "\u{1}";
 
