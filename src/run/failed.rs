@@ -64,7 +64,7 @@ pub(super) fn alike(entered: &Entered) -> Vec<String> {
         .map(|(first, masked, items)| match items.as_slice() {
             [] | [_] => (*first).to_owned(),
             items => {
-                let names = ranges::fold_within(items.iter().copied(), COLUMNS);
+                let names = ranges::listed(items.iter().copied(), COLUMNS);
                 format!("{} ({} items: {names})", masked.replace('\0', "<item>"), items.len())
             }
         })

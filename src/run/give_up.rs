@@ -93,7 +93,8 @@ impl RunState {
             }
             return Ok(());
         }
-        let skip = self.skips.get(task).cloned().ok_or_else(|| format!("nobody has said anything of {task}"))?;
+        // What is undone may be done anew, should the run go forward again: of the item itself nothing was said.
+        let skip = self.skips.remove(task).ok_or_else(|| format!("nobody has said anything of {task}"))?;
         for undo in self.undo_left_of(task) {
             self.skips.insert(undo.clone(), skip.clone());
             let state = self.tasks.entry(undo.clone()).or_insert_with(|| TaskState::new(record.time));

@@ -191,7 +191,7 @@ pub(super) fn told(run: &RunState, kept: usize) -> Option<String> {
         return None;
     }
     let stay = if items.len() == 1 { "stays as it is" } else { "stay as they are" };
-    let items = ranges::fold_within(items, COLUMNS);
+    let items = ranges::listed(items, COLUMNS);
     let tasks: Vec<(&Task, String)> = left.into_iter().map(|task| (task, String::new())).collect();
     let tasks = verdict::together(&tasks).join(", ");
     Some(format!(

@@ -7,6 +7,9 @@ use crate::ids::StepId;
 use crate::playbook::Rollback as Way;
 use crate::value::ranges;
 
+/// So many names, or ranges of them, are told of what was done for many items.
+const MOST_PIECES: usize = 20;
+
 /// Every step is done or rightly skipped.
 pub(super) fn succeeded(run: &RunState, now: Time) -> Event {
     inherit::told(run, succeeded_alone(run, now))
@@ -47,7 +50,9 @@ fn rolled_back_alone(run: &RunState, to: Option<&str>) -> Event {
     let reached = to.filter(|name| run.checkpoints.iter().any(|point| &point.name == name));
     if let Some(left) = left::told(run, run.kept(to)) {
         let back = reached.map_or_else(String::new, |name| format!(" back to checkpoint {name}"));
-        let summary = format!("what the run did is undone{back}, but for {left} ({because})");
+        // What people did, or left as it is, stands beside that.
+        let too: String = by_hand(run).into_iter().map(|text| format!("; {text}")).collect();
+        let summary = format!("what the run did is undone{back}, but for {left}{too} ({because})");
         return Event::RunEnded { verdict: Verdict::Incomplete, summary };
     }
     if let Some(name) = reached {
@@ -135,9 +140,18 @@ pub(super) fn together(all: &[(&Task, String)]) -> Vec<String> {
     }
     let told = |(task, text, items): &(&Task, &str, Vec<&str>)| match items.as_slice() {
         [] | [_] => format!("{task}{text}"),
-        items => format!("{}@{}{text}", task.step, ranges::fold_sorted(items.iter().copied())),
+        items => format!("{}{text}", each_of(&task.step, items)),
     };
     list.iter().map(told).collect()
+}
+
+/// `start@db, start@web[1-50]`.
+fn each_of(step: &StepId, items: &[&str]) -> String {
+    let pieces = ranges::sorted_pieces(items.iter().copied());
+    let more: usize = pieces.iter().skip(MOST_PIECES).map(|piece| piece.count).sum();
+    let mut told: Vec<String> = pieces.iter().take(MOST_PIECES).map(|piece| format!("{step}@{}", piece.text)).collect();
+    told.extend((more > 0).then(|| format!("{step} of {more} more")));
+    told.join(", ")
 }
 
 /// The changing steps that were never begun and that a person says are done: nothing of ours can undo them.

@@ -24,6 +24,11 @@ pub fn fold_sorted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     fold(sorted(names))
 }
 
+/// The pieces of such names.
+pub fn sorted_pieces<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Piece> {
+    pieces(sorted(names))
+}
+
 fn sorted<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut names: Vec<&str> = names.into_iter().collect();
     names.sort_by_cached_key(|name| (by_number(name), *name));
@@ -45,15 +50,24 @@ fn by_number(name: &str) -> Vec<(String, u64)> {
 
 /// The same in about so many columns: of those that find no room it is said how many they are.
 pub fn fold_within<'a>(names: impl IntoIterator<Item = &'a str>, columns: usize) -> String {
+    within(names, columns, " ")
+}
+
+/// The same for a sentence: `db1, web[1-3]`.
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>, columns: usize) -> String {
+    within(names, columns, ", ")
+}
+
+fn within<'a>(names: impl IntoIterator<Item = &'a str>, columns: usize, between: &str) -> String {
     let pieces = pieces(sorted(names));
     let mut text = String::new();
     let mut left: usize = pieces.iter().map(|piece| piece.count).sum();
     for piece in &pieces {
-        if !text.is_empty() && text.len() + 1 + piece.text.len() > columns {
+        if !text.is_empty() && text.len() + between.len() + piece.text.len() > columns {
             return format!("{text} … and {left} more");
         }
         if !text.is_empty() {
-            text.push(' ');
+            text.push_str(between);
         }
         text.push_str(&piece.text);
         left -= piece.count;
@@ -230,6 +244,7 @@ mod tests {
     fn names_whose_order_means_nothing_are_counted_up() {
         let sorted = |names: &[&str]| fold_sorted(names.iter().copied());
         assert_eq!(sorted(&["web10", "web1", "web2", "web9", "db3", "web3"]), "db3 web[1-3,9-10]");
+        assert_eq!(listed(["web2", "db", "web1"], 80), "db, web[1-2]");
         assert_eq!(sorted(&["r2-web1", "r1-web10", "r1-web9"]), "r1-web[9-10] r2-web1");
         assert_eq!(sorted(&["b", "a", "", "99999999999999999999", "2"]), "\"\" 2 99999999999999999999 a b");
     }

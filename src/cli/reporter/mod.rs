@@ -64,7 +64,7 @@ pub fn choose(screen: &Screen, output: Output, paste: &Paste) -> Arc<dyn Reporte
 /// What Ctrl-C means, so many times pressed.
 fn interrupt_words(times: u32) -> &'static str {
     if times <= 1 {
-        "interrupted: what is under way comes to its end, then it stops; again: at once"
+        "interrupted: it finishes what is under way, then stops; again: leave at once"
     } else {
         "leaving at once; a command under way goes on; `resume` looks what became of it"
     }

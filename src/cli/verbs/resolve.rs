@@ -79,7 +79,7 @@ impl Answers {
     fn tell(&self, setup: &Setup) {
         if self.all {
             let items: Vec<&str> = self.given.iter().filter_map(|task| Some(task.item.as_ref()?.as_str())).collect();
-            let names = ranges::fold_sorted(items.iter().copied());
+            let names = ranges::listed(items.iter().copied(), 400);
             setup.screen.say(&[Line::plain(format!("answered for {}: {names}", count(items.len(), "item")))]);
         }
     }

@@ -266,8 +266,7 @@ fn question(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usi
         lines.extend(paragraph(&choice.leads_to, 6, width, Ink::Dim));
     }
     if let Some((item, leads_to)) = answers::giving_up(state, question) {
-        let command = paste.command(format!("skip {} {item} --not-needed --reason \"…\"", state.run));
-        lines.push(Line::plain("  ").with(Ink::Plain, command));
+        lines.push(Line::plain("  ").with(Ink::Plain, give_up(state, &item, paste)));
         lines.extend(paragraph(&leads_to, 6, width, Ink::Dim));
     }
     lines.extend(answers_for_all(state, question, paste, width));
@@ -281,7 +280,7 @@ fn answers_for_all(state: &RunState, question: &Question, paste: &Paste, width: 
     if names.is_empty() {
         return Vec::new();
     }
-    let (count, all) = (names.len(), ranges::fold_within(names, 200));
+    let (count, all) = (names.len(), ranges::listed(names, 200));
     let text =
         format!("The same is asked of {count} items ({all}); one answer for all of them, as they are asked about:");
     let mut lines = paragraph(&text, 2, width, Ink::Plain);
@@ -302,6 +301,11 @@ pub fn default_words(state: &RunState, question: &Question) -> &'static str {
 /// The command that skips what is asked about.
 pub fn skip(state: &RunState, question: &Question, flag: &str, paste: &Paste) -> String {
     paste.command(format!("skip {} {} {flag} --reason \"…\"", state.run, question.task))
+}
+
+/// The command that gives an item up as a whole.
+pub fn give_up(state: &RunState, item: &Task, paste: &Paste) -> String {
+    paste.command(format!("skip {} {item} --not-needed --reason \"…\"", state.run))
 }
 
 /// The command that gives an answer.

@@ -106,7 +106,7 @@ pub fn in_the_middle(state: &RunState, width: usize) -> Vec<Line> {
         let (are, they) = if names.len() == 1 { ("is", "it stays") } else { ("are", "they stay") };
         let text = format!(
             "{} {are} in the middle of {}, and {they} so until the run goes on or is undone",
-            ranges::fold_within(names.iter().copied(), 200),
+            ranges::listed(names.iter().copied(), 200),
             group.id
         );
         lines.extend(paragraph(&text, 2, width, Ink::Warn));
@@ -116,18 +116,18 @@ pub fn in_the_middle(state: &RunState, width: usize) -> Vec<Line> {
 
 /// What the list had, and the run does not touch: those of which the same is said together.
 fn left_out<'a>(state: &'a RunState, task: &Task) -> Vec<Class<'a>> {
-    let mut classes: Vec<Class<'a>> = Vec::new();
+    let mut classes: Vec<(String, Class<'a>)> = Vec::new();
     for one in state.entered.get(task).into_iter().flat_map(|entered| &entered.excluded) {
-        let (masked, _) = Said::sentence("", mask(&one.why, one.id.as_str()));
-        match classes.iter_mut().find(|class| class.said.first() == Some(&masked)) {
-            Some(class) => class.items.push(&one.id),
-            None => {
-                let (items, said, stands) = (vec![&one.id], vec![masked], String::new());
-                classes.push(Class { items, word: LEFT_OUT, said, stands });
-            }
+        let masked = mask(&one.why, one.id.as_str());
+        if let Some((_, class)) = classes.iter_mut().find(|(known, _)| *known == masked) {
+            class.items.push(&one.id);
+            class.said = vec![Said::sentence("", masked).0];
+        } else {
+            let said = vec![Said::sentence("", one.why.clone()).0];
+            classes.push((masked, Class { items: vec![&one.id], word: LEFT_OUT, said, stands: String::new() }));
         }
     }
-    classes
+    classes.into_iter().map(|(_, class)| class).collect()
 }
 
 /// Where the whole of what one printed is.
@@ -290,6 +290,8 @@ mod tests {
     use crate::cli::text::Look;
     use crate::cli::view::samples::{self, Story};
     use crate::outcome::Report;
+    use crate::plan::Excluded;
+    use crate::run::Event;
 
     fn shown(story: &Story, width: usize) -> String {
         let look = Look { color: false, unicode: true, width: None };
@@ -347,5 +349,27 @@ kernel: 998 of 1000 done, 2 failed
         let text = shown(&story, 80);
         assert!(text.contains("each said something else: web[0009-0040] (32)"), "{text}");
         assert!(text.contains("up 7 days") && !text.contains('\x1b'), "{text}");
+    }
+
+    #[test]
+    fn of_a_host_that_cannot_be_put_back_it_is_said_why_not_and_what_was_left_out_is_named() {
+        let mut story = Story::with_plan(samples::crowd_plan(12));
+        story.enter("kernel", 12).kernels(1, 12).enter("restart", 12);
+        for name in samples::hosts(3) {
+            story.done(&format!("drain@{name}"), "");
+        }
+        story.add(0.0, Event::RollbackStarted { to: None, because: "x".to_owned() });
+        for name in ["web0003", "web0002"] {
+            let undo = format!("drain@{name}/undo");
+            let refused = Report::no_effect(format!("{name} (10.0.0.{}:22): Connection refused", name.len()));
+            story.intent(&undo).outcome(&undo, 0.1, refused);
+        }
+        let entered = story.state.entered.get_mut(&"restart".parse().unwrap()).unwrap();
+        let why = "unreachable at plan: old1 (10.0.0.9:22): no route".to_owned();
+        entered.excluded.push(Excluded { id: "old1".parse().unwrap(), value: "old1".into(), why });
+        let text = shown(&story, 100);
+        assert!(text.contains("✗ failed    web[0002-0003] (2)  → undo of drain: <item>: Connection refused"), "{text}");
+        assert!(text.contains("· left out  old1  → unreachable at plan: old1 (10.0.0.9:22): no route"), "{text}");
+        assert!(text.contains("1 left out\n"), "{text}");
     }
 }

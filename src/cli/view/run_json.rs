@@ -105,7 +105,9 @@ impl Standing<'_> {
             "deadline": question.deadline.map(clock::rfc3339),
             "skips": answers::skips(self.state, question).into_iter().map(|choice| json!({
                 "command": end::skip(self.state, question, choice.flag, self.paste), "leads_to": choice.leads_to,
-            })).collect::<Vec<_>>(),
+            })).chain(answers::giving_up(self.state, question).map(|(item, leads_to)| json!({
+                "command": end::give_up(self.state, &item, self.paste), "leads_to": leads_to,
+            }))).collect::<Vec<_>>(),
             "approval": approval::json(self.state, question),
             "sent": Sent::of(self.state, question).map(|sent| sent.json()), "answers": choices.collect::<Vec<_>>(),
         }))

@@ -17,8 +17,8 @@ pub fn lines(plan: &Plan, width: usize) -> Vec<Line> {
     if !only_in_lists {
         say(whole(plan));
     }
-    for (group, each) in lists {
-        say(of_list(plan, group, each));
+    for (ids, text) in alike(lists.into_iter().map(|(group, each)| (group.id.as_str(), of_list(plan, group, each)))) {
+        say(format!("An item of {} {text}", ids.join(" or ")));
     }
     let otherwise = otherwise(plan);
     if !otherwise.is_empty() {
@@ -83,16 +83,13 @@ fn whole(plan: &Plan) -> String {
 
 /// What becomes of an item that fails, and of the whole where too many do.
 fn of_list(plan: &Plan, group: &Group, each: &Each) -> String {
-    let id = &group.id;
-    let known = plan.groups.iter().find(|planned| &planned.id == id && planned.items.is_some());
+    let known = plan.groups.iter().find(|planned| planned.id == group.id && planned.items.is_some());
     let may = known.map_or_else(|| each.max_failures.to_string(), |planned| planned.max_failures.to_string());
     let too_many =
         if may == "0" { "When one has failed".to_owned() } else { format!("When more than {may} have failed") };
     let item = match each.on_item_failure {
-        OnItemFailure::Leave => format!("An item of {id} that fails stays as it is, whatever is undone."),
-        OnItemFailure::Rollback => {
-            format!("An item of {id} that fails is undone by itself, before the next batch begins.")
-        }
+        OnItemFailure::Leave => "that fails stays as it is, whatever is undone.",
+        OnItemFailure::Rollback => "that fails is undone by itself, before the next batch begins.",
     };
     let others = match around(plan, group) {
         None | Some(OnFailure::Rollback) => "everything else that was changed is undone, back to the start".to_owned(),
@@ -125,24 +122,25 @@ fn what(policy: &OnFailure) -> String {
 
 /// The steps and groups of which something else is said, by what that is.
 fn otherwise(plan: &Plan) -> Vec<String> {
-    let mut list: Vec<(String, Vec<&str>)> = Vec::new();
     let groups = plan.playbook.groups.iter().filter(|group| group.each().is_none());
     let groups = groups.filter_map(|group| Some((group.id.as_str(), group.on_failure.as_ref()?)));
-    let mut seen: Vec<&str> = Vec::new();
     let steps = running(plan).filter_map(|step| Some((step.id.as_str(), step.on_failure.as_ref()?)));
-    for (id, policy) in groups.chain(steps).filter(|(_, policy)| **policy != OnFailure::Rollback) {
-        // A step that runs for several items is one.
-        if seen.contains(&id) {
-            continue;
-        }
-        seen.push(id);
-        let text = what(policy);
-        match list.iter_mut().find(|(known, _)| *known == text) {
-            Some((_, ids)) => ids.push(id),
-            None => list.push((text, vec![id])),
+    let others = groups.chain(steps).filter(|(_, policy)| **policy != OnFailure::Rollback);
+    let list = alike(others.map(|(id, policy)| (id, what(policy))));
+    list.into_iter().map(|(ids, text)| format!("{} ({text})", ids.join(", "))).collect()
+}
+
+/// Those together of which the same is to be said; a step that runs for several items is one.
+fn alike<'a>(all: impl Iterator<Item = (&'a str, String)>) -> Vec<(Vec<&'a str>, String)> {
+    let mut list: Vec<(Vec<&str>, String)> = Vec::new();
+    for (id, text) in all {
+        match list.iter_mut().find(|(_, known)| *known == text) {
+            Some((ids, _)) if ids.contains(&id) => {}
+            Some((ids, _)) => ids.push(id),
+            None => list.push((vec![id], text)),
         }
     }
-    list.into_iter().map(|(text, ids)| format!("{} ({text})", ids.join(", "))).collect()
+    list
 }
 
 /// What stays as the playbook says so, up to the point of no return.

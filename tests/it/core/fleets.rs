@@ -12,7 +12,7 @@ use playbook::sim::Fault;
 use proptest::prelude::*;
 
 use super::groups::{Node, playbook_of};
-use super::harness::{Life, Simulation, records};
+use super::harness::{Life, Simulation, records, unfolded};
 
 /// A step, a `for_each` over so many items, and a step behind it.
 pub(super) fn fleet(items: usize, sizes: &[&str], change: impl Fn(&mut Each)) -> Playbook {
@@ -438,10 +438,9 @@ fn hold_to(simulation: &Simulation, watch: &Watch, way: OnItemFailure, before: &
         Verdict::Incomplete => {
             assert_eq!(way, OnItemFailure::Leave);
             assert!(stands.iter().all(of_failed), "{stands:?}");
-            let named =
-                watch.failed.iter().filter(|item| stands.iter().any(|name| name.ends_with(&format!("_{item}"))));
-            let named = playbook::value::ranges::fold_sorted(named.map(|item| item.as_str()));
-            assert!(summary.contains(&format!("but for {named}, which failed")), "{named}: {summary}");
+            let named = unfolded(summary.split("but for ").nth(1).unwrap().split(", which").next().unwrap());
+            let left = |item: &&ItemId| stands.iter().any(|name| name.ends_with(&format!("_{item}")));
+            assert!(watch.failed.iter().filter(left).all(|item| named.contains(item.as_str())), "{summary}");
         }
         other => panic!("{other:?}: {summary}"),
     }

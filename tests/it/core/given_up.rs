@@ -2,7 +2,7 @@
 //! the runner is killed; the others go on as if it were not there.
 
 use playbook::engine::EndingKind;
-use playbook::journal::Failure;
+use playbook::journal::{Failure, Journal};
 use playbook::playbook::{Amount, OnItemFailure};
 use playbook::run::{Answer, Event, QuestionKind, RequestKind, SkipHow, Task, Verdict};
 use playbook::sim::Fault;
@@ -59,7 +59,7 @@ fn an_item_that_is_put_back_by_itself_can_be_given_up_and_the_run_goes_on() {
 #[test]
 fn an_item_ahead_is_passed_by_and_is_left_for_a_retry() {
     let simulation = Simulation::new();
-    fail(&simulation, "n1_0@i1");
+    fail(&simulation, "n1_1@i1");
     let book = fleet(3, &["1"], |each| each.max_failures = Amount::parse("2").unwrap());
     // It is killed in the middle of the first item.
     assert!(!matches!(simulation.start(&book, Some(Failure::Before(5))), Life::Ended(_)));
@@ -77,7 +77,7 @@ fn an_item_ahead_is_passed_by_and_is_left_for_a_retry() {
 #[test]
 fn what_is_under_way_or_over_or_unheard_of_is_not_given_up() {
     let simulation = Simulation::new();
-    fail(&simulation, "n1_0@i1");
+    fail(&simulation, "n1_1@i1");
     let book = fleet(3, &["1"], |each| each.max_failures = Amount::parse("2").unwrap());
     assert!(!matches!(simulation.start(&book, Some(Failure::Before(12))), Life::Ended(_)));
     let state = simulation.state();
