@@ -12,7 +12,7 @@ use crate::cli::visible;
 use crate::incident::{AlertState, Entry, Incident, Proposal, Severity, Standing};
 use crate::run::Time;
 use crate::timeline::verdict_words;
-use crate::value::format_seconds;
+use crate::value::{Reference, format_seconds};
 
 use super::next::commands;
 use super::{end, heading, paragraph};
@@ -151,11 +151,21 @@ fn open_proposals<'i>(incident: &'i Incident, runs: &[OfIncident]) -> Vec<&'i Pr
     incident.proposals.iter().filter(|wish| open && !begun(wish)).collect()
 }
 
+/// The inputs that a person must not paste: what came from outside would be read as where a secret is, as theirs may be.
+fn left_out(wish: &Proposal) -> Vec<&str> {
+    let inputs = wish.inputs.iter();
+    inputs.filter(|(_, value)| is_reference(value)).map(|(name, _)| name.as_str()).collect()
+}
+
+fn is_reference(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| Reference::parse(text).is_ok())
+}
+
 /// The command that runs what is wanted.
 fn command_of(incident: &Incident, wish: &Proposal) -> String {
     let version = wish.version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
     let mut command = format!("run {}", quote(&format!("{}{version}", wish.playbook)));
-    for (name, value) in &wish.inputs {
+    for (name, value) in wish.inputs.iter().filter(|(_, value)| !is_reference(value)) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         command.push_str(&format!(" -i {}", quote(&format!("{name}={text}"))));
     }
@@ -173,6 +183,10 @@ fn wanted(incident: &Incident, runs: &[OfIncident], paste: &Paste, width: usize)
         let text = format!("{}, {} UTC: {}", wish.playbook, clock::time_of_day(wish.at), wish.why);
         lines.extend(paragraph(&shorten(&visible::line(&text), VALUE), 2, width, Ink::Warn));
         lines.push(Line::plain(format!("    {}", paste.command(command_of(incident, wish)))));
+        for name in left_out(wish) {
+            let text = format!("{name} is left out: it came from outside, and would be read as where a secret is");
+            lines.extend(paragraph(&text, 4, width, Ink::Bad));
+        }
     }
     lines
 }
@@ -277,6 +291,7 @@ pub fn json(incident: &Incident, runs: &[OfIncident], paste: &Paste) -> Value {
         "proposals": proposals.into_iter().map(|wish| json!({
             "at": clock::rfc3339(wish.at), "by": wish.by, "playbook": wish.playbook, "version": wish.version,
             "inputs": wish.inputs, "why": wish.why, "command": paste.command(command_of(incident, wish)),
+            "left_out": left_out(wish),
         })).collect::<Vec<_>>(),
         "runs": runs.iter().map(|run| crate::cli::verbs::list::row_json(&run.row)).collect::<Vec<_>>(),
         "next": next.map(|command| paste.command(command)).collect::<Vec<_>>(),
@@ -308,7 +323,7 @@ mod tests {
         let mut opening = Opening::new("the orders database is down", Severity::P1, "impact high, urgency medium");
         opening.services = vec!["orders".to_owned(), "checkout".to_owned()];
         opening.labels.insert("env".to_owned(), "production".to_owned());
-        let inputs = serde_json::json!({ "cluster": "orders; rm -rf /" });
+        let inputs = serde_json::json!({ "cluster": "orders; rm -rf /", "lag": 5, "key": "exec:rm -rf /" });
         of(vec![
             IncidentEvent::Opened(opening),
             IncidentEvent::Alert {

@@ -91,8 +91,8 @@ fn its_runs_are_those_that_say_so() {
         };
         assert_eq!(names(journal, &ours), ["r1", "r2"]);
         assert_eq!(names(journal, &elsewhere), ["r3"], "also of one that is none of ours");
-        let rows = journal.runs().unwrap();
-        assert_eq!(journal.runs_of(&elsewhere).unwrap()[0], rows.into_iter().find(|row| row.run == run("r3")).unwrap());
+        let all = still(journal.runs().unwrap());
+        assert!(all.contains(&still(journal.runs_of(&elsewhere).unwrap())[0]), "with all that the list of runs has");
     });
 }
 
@@ -162,6 +162,12 @@ fn damage_is_found_and_hides_no_other() {
     }
 }
 
+/// Rows without how long their leases were idle, which is another moment later.
+fn still(mut rows: Vec<RunRow>) -> Vec<RunRow> {
+    rows.iter_mut().for_each(|row| row.lease.idle = None);
+    rows
+}
+
 fn old(folder: &Path) {
     let old = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/journals/format-2.sqlite3");
     std::fs::copy(old, SqliteJournal::file_in(folder)).unwrap();
@@ -172,13 +178,13 @@ fn a_file_of_form_2_is_read_as_it_is_and_brought_up_when_it_is_opened() {
     let folder = tempfile::tempdir().unwrap();
     old(folder.path());
     let mut read = SqliteJournal::open_read_only(folder.path()).unwrap().unwrap();
-    let runs = read.runs().unwrap();
+    let runs = still(read.runs().unwrap());
     assert!(!runs.is_empty() && read.incidents().unwrap().is_empty());
     assert!(matches!(read.incident(&id("inc-1")), Err(JournalError::NoSuchIncident(_))));
     assert!(matches!(read.verify_incident(&id("inc-1")), Err(JournalError::NoSuchIncident(_))));
     drop(read);
     let mut journal = SqliteJournal::open(folder.path()).unwrap();
-    assert_eq!(journal.runs().unwrap(), runs);
+    assert_eq!(still(journal.runs().unwrap()), runs);
     let incident = journal.open(opening("down"), "ann", Time(1)).unwrap();
     assert_eq!(journal.incidents().unwrap()[0].incident, incident);
     for row in runs {
