@@ -152,7 +152,9 @@ impl Notify {
         let name = &self.name;
         let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
         if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-            return Some(format!("`notify`: `name: {name}` has to be of letters, digits, `-`, `_` and `.`, at most 64"));
+            return Some(format!(
+                "`notify`: `name: {name}` has to be of letters, digits, `-`, `_` and `.`, at most 64"
+            ));
         }
         let wrong = |why: &str| Some(format!("`notify.{name}`: {why}"));
         if self.secret.iter().any(|secret| Reference::parse(secret).is_err()) {
@@ -207,7 +209,9 @@ impl Notify {
         let schemes: &[&str] =
             if self.kind == NotifyKind::Mail { &["smtps://", "smtp://"] } else { &["https://", "http://"] };
         let fits = schemes.iter().any(|scheme| address.starts_with(scheme));
-        (!fits).then(|| format!("`address` has to start with {}, or be a reference to one that does", schemes.join(" or ")))
+        (!fits).then(|| {
+            format!("`address` has to start with {}, or be a reference to one that does", schemes.join(" or "))
+        })
     }
 }
 
@@ -266,7 +270,8 @@ mod tests {
             let problem = problem(text).unwrap_or_else(|| panic!("{text} passes"));
             assert!(problem.contains(word) && !problem.contains("hunter2"), "{text}: {problem}");
         }
-        let fine = "[{name: a, kind: wecom, address: 'env:WECOM'}, {name: b, kind: slack, channel: C1, secret: 'env:T'}]";
+        let fine =
+            "[{name: a, kind: wecom, address: 'env:WECOM'}, {name: b, kind: slack, channel: C1, secret: 'env:T'}]";
         assert_eq!(problem(fine), None);
     }
 

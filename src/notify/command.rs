@@ -31,7 +31,6 @@ impl CommandNotifier {
     fn program(&self) -> String {
         self.argv.first().cloned().unwrap_or_default()
     }
-
 }
 
 /// What became of a command.

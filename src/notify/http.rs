@@ -157,7 +157,8 @@ impl Address {
             .body(body);
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status().as_u16();
-        let retry_after = response.headers().get(reqwest::header::RETRY_AFTER).and_then(|value| wait(value.to_str().ok()?));
+        let retry_after =
+            response.headers().get(reqwest::header::RETRY_AFTER).and_then(|value| wait(value.to_str().ok()?));
         let mut body = Vec::new();
         // A body that never ends is not waited for beyond the limit of the whole, nor kept.
         while let Ok(Some(piece)) = response.chunk().await {

@@ -242,16 +242,12 @@ fn what(record: &Record, state: &RunState) -> Option<What> {
         Event::Answered { task, answer, reason } => {
             What::Answered { task: task.to_string(), answer: *answer, reason: reason.clone() }
         }
-        Event::Requested { request, reason } => {
-            What::Requested { request: wish(request)?, reason: reason.clone() }
-        }
+        Event::Requested { request, reason } => What::Requested { request: wish(request)?, reason: reason.clone() },
         Event::SkippedByPerson { task, how, reason, .. } => {
             What::Skipped { task: task.to_string(), how: *how, reason: reason.clone() }
         }
         Event::Intent { task, attempt: 1, .. } if crosses(record, state) => What::Crossed { task: task.to_string() },
-        Event::StepRefused { task, message, .. } => {
-            What::Refused { task: task.to_string(), message: message.clone() }
-        }
+        Event::StepRefused { task, message, .. } => What::Refused { task: task.to_string(), message: message.clone() },
         Event::Outcome { task, report, .. } => match report.outcome {
             Outcome::Failed | Outcome::Unknown => What::Failed {
                 task: task.doing().to_string(),

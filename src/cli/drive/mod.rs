@@ -12,10 +12,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::actions::Table;
+use crate::engine::deliver::Delivering;
 use crate::engine::{
     Beginning, Ending, EndingKind, Engine, EngineError, Observer, Parts, People, Requested, WallClock,
 };
-use crate::engine::deliver::Delivering;
 use crate::ids::{Resource, RunId};
 use crate::inventory::{Inventory, SecretRef};
 use crate::journal::{Journal, JournalError, OverLimit};

@@ -484,8 +484,7 @@ async fn a_fault_of_ours_at_one_target_is_nobody_else_s() {
 async fn who_is_not_concerned_hears_nothing_and_nothing_waits_for_them() {
     let stub = Stub::new(Takes::Record, |_| Mood::Well);
     let mut stage = Stage::new(&[("elsewhere", &stub), ("ends", &stub)]);
-    stage.targets =
-        vec![target("elsewhere", ", environments: [production]"), target("ends", ", events: [run_ended]")];
+    stage.targets = vec![target("elsewhere", ", environments: [production]"), target("ends", ", events: [run_ended]")];
     while_telling(&stage, async {
         stage.whole_run("r-1", 6);
         seconds(2).await;

@@ -121,7 +121,8 @@ impl Outbox for SqliteJournal {
                 )?
                 .execute(params![claim.target, subject, rows::signed(to), at.0, message])?;
             if !quiet {
-                let line = Line { kind: LoggedKind::Told, from: from + 1, to: rows::signed(to), attempts: attempts + 1 };
+                let line =
+                    Line { kind: LoggedKind::Told, from: from + 1, to: rows::signed(to), attempts: attempts + 1 };
                 log(transaction, &claim.target, &subject, line, at, None)?;
             }
             Ok(true)

@@ -37,7 +37,8 @@ pub(super) fn body(story: &Story<'_>) -> String {
     let mut data = record.cloned().unwrap_or_default();
     if let Some(fields) = data.as_object_mut() {
         fields.insert("detail".to_owned(), json!(null));
-        fields.insert("left_out".to_owned(), json!(format!("detail: {} bytes; `playbook timeline` has it", text.len())));
+        fields
+            .insert("left_out".to_owned(), json!(format!("detail: {} bytes; `playbook timeline` has it", text.len())));
     }
     json!({ "type": "playbook.record", "timestamp": data.get("time"), "data": data }).to_string()
 }

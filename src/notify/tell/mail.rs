@@ -92,8 +92,7 @@ impl Mail {
             .and_then(|at| jiff::fmt::rfc2822::to_string(&at.to_zoned(jiff::tz::TimeZone::UTC)).ok())
             .unwrap_or_default();
         let body = sign::base64(message.text(MOST, show).replace('\n', "\r\n").as_bytes());
-        let lines: Vec<&str> =
-            body.as_bytes().chunks(76).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+        let lines: Vec<&str> = body.as_bytes().chunks(76).filter_map(|line| std::str::from_utf8(line).ok()).collect();
         let mail = format!(
             "From: <{}>\r\nTo: {}\r\nSubject: {subject}\r\nDate: {date}\r\nMessage-ID: {id}\r\n{thread}\
              Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n\

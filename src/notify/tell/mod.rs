@@ -201,12 +201,7 @@ fn judge(address: &Address, answer: &Answer) -> Result<(), Refusal> {
 }
 
 /// What an answer of a robot means, whose number is 0 only where it was sent: a status of success says nothing there.
-fn judge_number(
-    address: &Address,
-    answer: &Answer,
-    names: &[&str],
-    too_fast: &[(i64, u32)],
-) -> Result<(), Refusal> {
+fn judge_number(address: &Address, answer: &Answer, names: &[&str], too_fast: &[(i64, u32)]) -> Result<(), Refusal> {
     judge(address, answer)?;
     let body = answer.json();
     let number = names.iter().find_map(|name| body.get(*name)).and_then(Value::as_i64);
@@ -217,8 +212,10 @@ fn judge_number(
             let then = then.map_or(Then::Later, |(_, seconds)| Then::After(*seconds));
             Err(Refusal { why: format!("{} refused it: {}", address.shown(), answer.said()), then })
         }
-        None => {
-            Err(Refusal::later(format!("{} answered what is no answer of its service: {}", address.shown(), answer.said())))
-        }
+        None => Err(Refusal::later(format!(
+            "{} answered what is no answer of its service: {}",
+            address.shown(),
+            answer.said()
+        ))),
     }
 }

@@ -60,7 +60,9 @@ impl Server {
         let here = Guard::of(&host).check(std::net::Ipv4Addr::LOCALHOST.into()).is_ok();
         let bare = here || url.query_pairs().any(|(name, value)| name == "tls" && value == "none");
         if bare && !here && login.is_some() {
-            return Err("a password does not go over the network without TLS: leave `?tls=none` or `user` out".to_owned());
+            return Err(
+                "a password does not go over the network without TLS: leave `?tls=none` or `user` out".to_owned()
+            );
         }
         let port = url.port().unwrap_or(if implicit { 465 } else { 587 });
         Ok(Self { guard: Guard::of(&host), host, port, implicit, bare, login })
@@ -82,7 +84,8 @@ impl Server {
         let found = self.guard.resolve(&self.host, self.port).await.map_err(|error| error.to_string())?;
         let stream = TcpStream::connect(found.as_slice()).await.map_err(|error| format!("not reached: {error}"))?;
         let mut secure = self.implicit;
-        let mut talk: Talk = if secure { self.encrypt(Box::new(stream)).await? } else { BufReader::new(Box::new(stream)) };
+        let mut talk: Talk =
+            if secure { self.encrypt(Box::new(stream)).await? } else { BufReader::new(Box::new(stream)) };
         expect(&mut talk, 220).await?;
         let mut offers = hello(&mut talk).await?;
         if !secure && offers.iter().any(|offer| offer == "STARTTLS") {
@@ -96,7 +99,9 @@ impl Server {
             offers = hello(&mut talk).await?;
         }
         if !secure && !self.bare {
-            return Err("it offers no TLS, and nothing is sent without (`?tls=none` in its address says otherwise)".to_owned());
+            return Err(
+                "it offers no TLS, and nothing is sent without (`?tls=none` in its address says otherwise)".to_owned()
+            );
         }
         self.log_in(&mut talk, &offers).await?;
         hand_over(&mut talk, mail).await

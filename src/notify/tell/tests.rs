@@ -59,7 +59,8 @@ impl Web {
                         break;
                     }
                 }
-                let length = |line: &str| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok();
+                let length =
+                    |line: &str| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok();
                 let mut body = vec![0; head.lines().find_map(length).unwrap_or(0)];
                 reader.read_exact(&mut body).await.unwrap();
                 let (first, headers) = head.split_once("\r\n").unwrap();
@@ -129,7 +130,8 @@ fn moment(seq: u64, what: What) -> Moment {
 }
 
 fn failed(seq: u64, message: &str) -> Moment {
-    let what = What::Failed { task: format!("restart@web{seq}"), unknown: false, undo: false, message: message.to_owned() };
+    let what =
+        What::Failed { task: format!("restart@web{seq}"), unknown: false, undo: false, message: message.to_owned() };
     moment(seq, what)
 }
 
@@ -189,7 +191,7 @@ async fn a_webhook_is_signed_as_the_standard_says_also_while_secrets_change() {
 
 #[tokio::test]
 async fn what_a_status_means_and_that_no_redirect_is_followed() {
-    let moved = "HTTP/1.1 307 Moved\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let moved = "HTTP/1.1 307 Moved\r\nlocation: /elsewhere\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     let later = "HTTP/1.1 429 No\r\nretry-after: 33\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     for (said, then) in [
         (answer("410 Gone", ""), Then::Gone),
@@ -307,7 +309,8 @@ async fn slack_has_one_message_a_run_which_is_edited() {
     let told = receiver("{name: a, kind: slack, channel: ops}", Some(&format!("{}/api", web.address)), &["xoxb-1"]);
     let teller = teller(&told).unwrap();
     let mut state = state();
-    let first = tell(teller.as_ref(), &state, &[failed(2, "<!channel> & <https://evil.example|x>")], None).await.unwrap();
+    let first =
+        tell(teller.as_ref(), &state, &[failed(2, "<!channel> & <https://evil.example|x>")], None).await.unwrap();
     assert_eq!(first.as_deref(), Some("C1 1.5"));
     let task = Task::of(&"promote".parse().unwrap());
     let message = "it did not come up".to_owned();
@@ -322,7 +325,10 @@ async fn slack_has_one_message_a_run_which_is_edited() {
     assert_eq!(paths, ["/api/chat.postMessage", "/api/chat.update", "/api/chat.update", "/api/chat.postMessage"]);
     assert_eq!(asked[0].header("authorization"), Some("Bearer xoxb-1"));
     let (post, edit) = (asked[0].json(), asked[1].json());
-    assert_eq!((post["channel"].as_str(), edit["channel"].as_str(), edit["ts"].as_str()), (Some("ops"), Some("C1"), Some("1.5")));
+    assert_eq!(
+        (post["channel"].as_str(), edit["channel"].as_str(), edit["ts"].as_str()),
+        (Some("ops"), Some("C1"), Some("1.5"))
+    );
     assert_eq!((&post["parse"], &post["link_names"]), (&json!("none"), &json!(false)));
     assert!(!post["text"].as_str().unwrap().contains('<'), "{post}");
     assert!(post.to_string().contains("<!channel>"), "an element of text is shown as it is");
@@ -349,7 +355,9 @@ async fn pagerduty_has_one_incident_a_run_and_changes() {
     let state = state();
     let began = moment(1, What::Began { overrides: Vec::new() });
     let answered = moment(4, What::Requested { request: crate::notify::Wish::Abort, reason: "x".to_owned() });
-    for one in [began, asks(3), answered, moment(5, What::Checkpoint { name: "c".to_owned() }), ended(6, Verdict::Succeeded)] {
+    for one in
+        [began, asks(3), answered, moment(5, What::Checkpoint { name: "c".to_owned() }), ended(6, Verdict::Succeeded)]
+    {
         tell(teller.as_ref(), &state, &[one], None).await.unwrap();
     }
     tell(teller.as_ref(), &state, &[ended(6, Verdict::Incomplete)], None).await.unwrap();
@@ -375,7 +383,10 @@ async fn pagerduty_has_one_incident_a_run_and_changes() {
 
 /// A mail server on this machine that notes what it is told; `refuses` is what it does not take: a beginning of a command, and
 /// what it says then.
-async fn post_office(offers: &'static str, refuses: Option<(&'static str, &'static str)>) -> (String, Arc<Mutex<String>>) {
+async fn post_office(
+    offers: &'static str,
+    refuses: Option<(&'static str, &'static str)>,
+) -> (String, Arc<Mutex<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("smtp://{}", listener.local_addr().unwrap());
     let heard: Arc<Mutex<String>> = Arc::default();
@@ -441,7 +452,7 @@ async fn the_mails_of_a_run_are_one_thread() {
     use base64::Engine as _;
     let body = heard.split("base64\n\n").nth(2).unwrap().split("\n.\n").next().unwrap().replace('\n', "");
     let body = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(body).unwrap()).unwrap();
-    assert!(body.contains("失败，已回滚，用时 12") && body.contains("playbook "), "{body}");
+    assert!(body.contains("结束，用时 12 s，失败，已回滚：traffic flows") && body.contains("playbook "), "{body}");
 }
 
 #[tokio::test]

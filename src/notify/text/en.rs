@@ -17,11 +17,10 @@ impl Tongue for English {
                 }
                 pieces
             }
-            What::TookOver { from, reason } => {
-                fill("it takes the place of run {}: {}", [theirs(from), theirs(reason)])
-            }
+            What::TookOver { from, reason } => fill("it takes the place of run {}: {}", [theirs(from), theirs(reason)]),
             What::Asks { task, kind, message, deadline } => {
-                let mut pieces = fill("a person is needed ({}), {}: {}", [ours(asked(*kind)), theirs(task), theirs(message)]);
+                let mut pieces =
+                    fill("a person is needed ({}), {}: {}", [ours(asked(*kind)), theirs(task), theirs(message)]);
                 pieces.extend(match deadline {
                     Some(at) => fill("; without an answer by {} UTC the default is taken", [ours(clock(*at))]),
                     None => fill("; it waits until somebody answers", []),
@@ -94,16 +93,14 @@ impl Tongue for English {
             }
             What::Checkpoint { name } => fill("checkpoint {} is reached", [theirs(name)]),
             What::Stopped { kind: StopKind::Paused, because } => fill("it is paused: {}", [theirs(because)]),
-            What::Stopped { kind: StopKind::Interrupted, because } => {
-                fill("it is interrupted: {}", [theirs(because)])
-            }
+            What::Stopped { kind: StopKind::Interrupted, because } => fill("it is interrupted: {}", [theirs(because)]),
             What::Resumed { reason } => [fill("it goes on", []), because(": {}", reason)].concat(),
             What::Halted { by, reason } => {
                 [fill("everything is halted by {}", [theirs(by)]), because(": {}", reason)].concat()
             }
             What::HaltLifted { by } => fill("{} lifted the halt", [theirs(by)]),
             What::Ended { verdict, summary, seconds } => {
-                fill("{} after {}: {}", [ours(ended(*verdict)), long(*seconds), theirs(summary)])
+                fill("over after {}, {}: {}", [long(*seconds), ours(ended(*verdict)), theirs(summary)])
             }
             What::Other { text } => vec![theirs(text)],
         }
@@ -117,7 +114,7 @@ impl Tongue for English {
             Standing::Undoing => fill("being undone", []),
             Standing::Paused => fill("paused", []),
             Standing::Halted => fill("halted", []),
-            Standing::Ended(verdict, seconds) => fill("{} after {}", [ours(ended(verdict)), long(seconds)]),
+            Standing::Ended(verdict, seconds) => fill("over after {}: {}", [long(seconds), ours(ended(verdict))]),
         }
     }
 
@@ -171,7 +168,7 @@ fn ended(verdict: Verdict) -> &'static str {
         Verdict::Failed => "failed, nothing needed undoing",
         Verdict::RolledBack => "failed and rolled back",
         Verdict::RolledBackToCheckpoint => "failed and rolled back to a checkpoint",
-        Verdict::Incomplete => "incomplete: changes stand",
-        Verdict::Abandoned => "abandoned: changes may stand",
+        Verdict::Incomplete => "incomplete, changes stand",
+        Verdict::Abandoned => "abandoned, changes may stand",
     }
 }

@@ -121,7 +121,11 @@ fn commands(state: &RunState) -> Vec<Piece> {
     } else if state.stopped.is_some() && state.ended.is_none() {
         list.push(format!("playbook resume {run}"));
     }
-    list.push(if state.ended.is_some() { format!("playbook timeline {run}") } else { format!("playbook status {run}") });
+    list.push(if state.ended.is_some() {
+        format!("playbook timeline {run}")
+    } else {
+        format!("playbook status {run}")
+    });
     list.into_iter().map(command).collect()
 }
 
@@ -150,4 +154,3 @@ fn because(form: &str, reason: &str) -> Vec<Piece> {
 fn long(seconds: f64) -> Piece {
     ours(format_seconds(seconds))
 }
-

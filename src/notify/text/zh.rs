@@ -19,7 +19,8 @@ impl Tongue for Chinese {
             }
             What::TookOver { from, reason } => fill("接替运行 {}：{}", [theirs(from), theirs(reason)]),
             What::Asks { task, kind, message, deadline } => {
-                let mut pieces = fill("需要人工处理（{}），{}：{}", [ours(asked(*kind)), theirs(task), theirs(message)]);
+                let mut pieces =
+                    fill("需要人工处理（{}），{}：{}", [ours(asked(*kind)), theirs(task), theirs(message)]);
                 pieces.extend(match deadline {
                     Some(at) => fill("；若到 {} UTC 仍无人答复，将按默认方式处理", [ours(clock(*at))]),
                     None => fill("；将一直等待，直到有人答复", []),
@@ -28,7 +29,8 @@ impl Tongue for Chinese {
             }
             What::Approval { task, message, roles, min, deadline } => {
                 let roles = if roles.is_empty() { ours("任何人") } else { theirs(roles.join(" / ")) };
-                let mut pieces = fill("{} 等待审批：需要 {} 中 {} 人同意", [theirs(task), roles, ours(min.to_string())]);
+                let mut pieces =
+                    fill("{} 等待审批：需要 {} 中 {} 人同意", [theirs(task), roles, ours(min.to_string())]);
                 pieces.extend(because("：{}", message));
                 if let Some(at) = deadline {
                     pieces.extend(fill("；截止 {} UTC", [ours(clock(*at))]));
@@ -80,21 +82,17 @@ impl Tongue for Chinese {
                 fill(form, [theirs(task), theirs(message)])
             }
             What::Broken { names } => fill("必须成立的条件不成立：{}", [theirs(names.join(", "))]),
-            What::Late { from, to, max } => {
-                fill("从 {} 到 {} 已超过 {}", [theirs(from), theirs(to), long(*max)])
-            }
+            What::Late { from, to, max } => fill("从 {} 到 {} 已超过 {}", [theirs(from), theirs(to), long(*max)]),
             What::Undoing { to: None, because } => fill("开始回滚到起点：{}", [theirs(because)]),
             What::Undoing { to: Some(to), because } => fill("开始回滚到 {}：{}", [theirs(to), theirs(because)]),
             What::Checkpoint { name } => fill("到达检查点 {}", [theirs(name)]),
             What::Stopped { kind: StopKind::Paused, because } => fill("已暂停：{}", [theirs(because)]),
             What::Stopped { kind: StopKind::Interrupted, because } => fill("已中断：{}", [theirs(because)]),
             What::Resumed { reason } => [fill("继续执行", []), because("：{}", reason)].concat(),
-            What::Halted { by, reason } => {
-                [fill("{} 已叫停所有操作", [theirs(by)]), because("：{}", reason)].concat()
-            }
+            What::Halted { by, reason } => [fill("{} 已叫停所有操作", [theirs(by)]), because("：{}", reason)].concat(),
             What::HaltLifted { by } => fill("{} 已解除叫停", [theirs(by)]),
             What::Ended { verdict, summary, seconds } => {
-                fill("{}，用时 {}：{}", [ours(ended(*verdict)), long(*seconds), theirs(summary)])
+                fill("结束，用时 {}，{}：{}", [long(*seconds), ours(ended(*verdict)), theirs(summary)])
             }
             What::Other { text } => vec![theirs(text)],
         }
@@ -108,7 +106,7 @@ impl Tongue for Chinese {
             Standing::Undoing => fill("正在回滚", []),
             Standing::Paused => fill("已暂停", []),
             Standing::Halted => fill("已叫停", []),
-            Standing::Ended(verdict, seconds) => fill("{}，用时 {}", [ours(ended(verdict)), long(seconds)]),
+            Standing::Ended(verdict, seconds) => fill("已结束，用时 {}：{}", [long(seconds), ours(ended(verdict))]),
         }
     }
 
@@ -167,7 +165,7 @@ fn ended(verdict: Verdict) -> &'static str {
         Verdict::Failed => "失败，无需撤销",
         Verdict::RolledBack => "失败，已回滚",
         Verdict::RolledBackToCheckpoint => "失败，已回滚到检查点",
-        Verdict::Incomplete => "未完成：改动仍在",
-        Verdict::Abandoned => "已放弃：改动可能仍在",
+        Verdict::Incomplete => "未完成，改动仍在",
+        Verdict::Abandoned => "已放弃，改动可能仍在",
     }
 }

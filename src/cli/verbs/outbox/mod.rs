@@ -108,7 +108,8 @@ fn retry(setup: &Setup, args: &OutboxRetry) -> Result<Exit, Failure> {
 }
 
 fn is_known(setup: &Setup, found: &Found, target: &str) -> bool {
-    setup.config.notify.iter().any(|notify| notify.name == target) || found.targets.iter().any(|one| one.target == target)
+    setup.config.notify.iter().any(|notify| notify.name == target)
+        || found.targets.iter().any(|one| one.target == target)
 }
 
 fn limit(text: &str) -> Result<Duration, Failure> {

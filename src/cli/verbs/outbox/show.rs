@@ -27,9 +27,13 @@ pub(super) fn show(setup: &Setup, found: &Found, output: Format, exit: Exit, bac
 /// The names of all targets: those of the configuration first.
 fn names(setup: &Setup, found: &Found) -> Vec<String> {
     let mut names: Vec<String> = setup.config.notify.iter().map(|notify| notify.name.clone()).collect();
-    names.extend(found.targets.iter().map(|one| one.target.clone()).filter(|name| {
-        setup.config.notify.iter().all(|notify| &notify.name != name)
-    }));
+    names.extend(
+        found
+            .targets
+            .iter()
+            .map(|one| one.target.clone())
+            .filter(|name| setup.config.notify.iter().all(|notify| &notify.name != name)),
+    );
     names
 }
 
