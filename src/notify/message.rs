@@ -100,6 +100,7 @@ impl Message {
         let line = |pieces: &[Piece]| cut(&pieces.iter().map(&show).collect::<String>(), LINE.min(most / 4).max(40));
         let head = format!("{} {}\n{}\n", mark(self.weight), line(&self.title), line(&self.standing));
         let foot: String = self.commands.iter().map(|piece| format!("\n{}", show(piece))).collect();
+        let foot = format!("\n{foot}");
         let room = most.saturating_sub(head.len() + foot.len());
         let body = self.body(room, |pieces| line(pieces));
         cut(format!("{head}{body}{foot}").trim_end(), most)

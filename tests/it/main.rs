@@ -29,6 +29,7 @@ mod lab;
 mod light;
 mod named;
 mod nested;
+mod outbox;
 mod parts;
 mod plans;
 mod postgres_actions;

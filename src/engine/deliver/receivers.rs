@@ -61,7 +61,7 @@ fn secret_parts(address: &str) -> Vec<String> {
     let behind = address.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, path)| path);
     let before = address.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')).map_or("", |(user, _)| user);
     let parts = behind.split(['/', '?', '&', '=']).chain(before.split(':'));
-    parts.filter(|part| part.len() >= 12).map(str::to_owned).collect()
+    parts.filter(|part| part.len() >= 16).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -142,7 +142,10 @@ impl Target {
         }
         let name = self.name().to_owned();
         let untold = self.work.store.with(|outbox| outbox.untold(&name))?;
-        self.followers.retain(|subject, _| untold.iter().any(|one| &one.subject == subject && !one.ended));
+        self.followers.retain(|subject, follower| {
+            let goes_on = follower.state.as_ref().is_none_or(|state| state.ended.is_none());
+            goes_on || untold.iter().any(|one| &one.subject == subject)
+        });
         let mut next: Option<Time> = None;
         for one in untold {
             match self.tell_all(one).await? {
@@ -248,6 +251,7 @@ impl Target {
                 break;
             }
         }
+        follower.items.make_contiguous();
         Ok(Ok(()))
     }
 
@@ -299,8 +303,9 @@ impl Target {
         let Some((follower, state)) = follower.and_then(|follower| Some((follower, follower.state.as_ref()?))) else {
             return (one.cursor.told, Err(Refusal::later("there is nothing to tell")));
         };
-        let all: Vec<_> = follower.items.iter().cloned().collect();
-        let new = if takes == Takes::Digest { all.as_slice() } else { all.get(..1).unwrap_or_default() };
+        // It was put in one piece as it was read.
+        let (all, _) = follower.items.as_slices();
+        let new = if takes == Takes::Digest { all } else { all.get(..1).unwrap_or_default() };
         let last = new.last().map_or(one.cursor.told, |item| item.seq);
         let to = if new.len() == all.len() { follower.folded } else { last };
         let id = message_id(state, last);
@@ -376,9 +381,11 @@ impl Target {
         })
     }
 
-    /// What is known of it may be wrong by now.
+    /// What is known of it may be wrong by now; and what a thousand runs printed is not kept in memory for a receiver that is
+    /// away for days.
     fn lose(&mut self, one: &Untold) {
         self.claims.remove(&one.subject);
+        self.followers.remove(&one.subject);
     }
 }
 

@@ -100,7 +100,7 @@ impl Tongue for English {
             }
             What::HaltLifted { by } => fill("{} lifted the halt", [theirs(by)]),
             What::Ended { verdict, summary, seconds } => {
-                fill("{} after {}: {}", [ours(ended(*verdict)), long(*seconds), theirs(summary)])
+                fill("over after {}, {}: {}", [long(*seconds), ours(ended(*verdict)), theirs(summary)])
             }
             What::Other { text } => vec![theirs(text)],
         }
@@ -114,7 +114,7 @@ impl Tongue for English {
             Standing::Undoing => fill("being undone", []),
             Standing::Paused => fill("paused", []),
             Standing::Halted => fill("halted", []),
-            Standing::Ended(verdict, seconds) => fill("{} after {}", [ours(ended(verdict)), long(seconds)]),
+            Standing::Ended(verdict, seconds) => fill("over after {}: {}", [long(seconds), ours(ended(verdict))]),
         }
     }
 
@@ -168,7 +168,7 @@ fn ended(verdict: Verdict) -> &'static str {
         Verdict::Failed => "failed, nothing needed undoing",
         Verdict::RolledBack => "failed and rolled back",
         Verdict::RolledBackToCheckpoint => "failed and rolled back to a checkpoint",
-        Verdict::Incomplete => "incomplete: changes stand",
-        Verdict::Abandoned => "abandoned: changes may stand",
+        Verdict::Incomplete => "incomplete, changes stand",
+        Verdict::Abandoned => "abandoned, changes may stand",
     }
 }

@@ -92,7 +92,7 @@ impl Tongue for Chinese {
             What::Halted { by, reason } => [fill("{} 已叫停所有操作", [theirs(by)]), because("：{}", reason)].concat(),
             What::HaltLifted { by } => fill("{} 已解除叫停", [theirs(by)]),
             What::Ended { verdict, summary, seconds } => {
-                fill("{}，用时 {}：{}", [ours(ended(*verdict)), long(*seconds), theirs(summary)])
+                fill("结束，用时 {}，{}：{}", [long(*seconds), ours(ended(*verdict)), theirs(summary)])
             }
             What::Other { text } => vec![theirs(text)],
         }
@@ -106,7 +106,7 @@ impl Tongue for Chinese {
             Standing::Undoing => fill("正在回滚", []),
             Standing::Paused => fill("已暂停", []),
             Standing::Halted => fill("已叫停", []),
-            Standing::Ended(verdict, seconds) => fill("{}，用时 {}", [ours(ended(verdict)), long(seconds)]),
+            Standing::Ended(verdict, seconds) => fill("已结束，用时 {}：{}", [long(seconds), ours(ended(verdict))]),
         }
     }
 
@@ -165,7 +165,7 @@ fn ended(verdict: Verdict) -> &'static str {
         Verdict::Failed => "失败，无需撤销",
         Verdict::RolledBack => "失败，已回滚",
         Verdict::RolledBackToCheckpoint => "失败，已回滚到检查点",
-        Verdict::Incomplete => "未完成：改动仍在",
-        Verdict::Abandoned => "已放弃：改动可能仍在",
+        Verdict::Incomplete => "未完成，改动仍在",
+        Verdict::Abandoned => "已放弃，改动可能仍在",
     }
 }
