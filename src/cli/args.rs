@@ -10,23 +10,32 @@ mod again;
 mod authoring;
 mod brakes;
 mod forks;
+mod incident;
 mod inventory;
+mod outbox;
 mod people;
 mod records;
 mod serve;
 mod starting;
 mod tokens;
+mod trigger;
 
 pub use again::Retry;
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
 pub use brakes::Halt;
 pub use forks::Forks;
+pub use incident::{
+    Incident, IncidentAssign, IncidentEnd, IncidentList, IncidentNote, IncidentOpen, IncidentSeverity,
+    IncidentTimeline, IncidentVerb, IncidentWhich,
+};
 pub use inventory::{Inventory, InventoryCheck, InventoryGraph, InventoryList, InventoryShow, InventoryVerb};
-pub use people::{Approve, Ask, Reject, Resolve, Resume, Rollback, Skip};
+pub use outbox::{Outbox, OutboxList, OutboxRetry, OutboxVerb};
+pub use people::{Approve, Ask, Pause, Reject, Resolve, Resume, Rollback, Skip};
 pub use records::{Timeline, Verify};
 pub use serve::Serve;
 pub use starting::Starting;
 pub use tokens::{Token, TokenCreate, TokenList, TokenRevoke, TokenRole, TokenVerb};
+pub use trigger::Trigger;
 
 /// Runs recovery playbooks step by step: a truthful dry-run, checkpoints, automatic rollback, a timeline.
 #[derive(Debug, Parser)]
@@ -104,6 +113,8 @@ pub enum Verb {
     Show(Show),
     /// What one version of a playbook does differently from another
     Diff(Diff),
+    /// Show what an alert would have had done, and do it
+    Trigger(Trigger),
     /// How a run stands
     Status(Status),
     /// Follow a run of another process to its end
@@ -119,7 +130,7 @@ pub enum Verb {
     /// Finish the step in hand and end the run without undoing anything
     Abort(Ask),
     /// Finish the step in hand and wait
-    Pause(Ask),
+    Pause(Pause),
     /// Answer what a run asks about a step
     Resolve(Resolve),
     /// Let a step begin that waits for an approval
@@ -134,6 +145,10 @@ pub enum Verb {
     Timeline(Timeline),
     /// Recompute a run's hash chain
     Verify(Verify),
+    /// What has gone wrong: open an incident, say who owns it, see its runs, its timeline over all of them
+    Incident(Incident),
+    /// Who is told what happens in runs: what waits, what was given up
+    Outbox(Outbox),
     /// What is acted on: list the hosts, show one, draw the groups, check that they answer
     Inventory(Inventory),
     /// Who may call the server from elsewhere: make, list, revoke tokens
@@ -231,6 +246,9 @@ pub struct Run {
     /// How it is started.
     #[command(flatten)]
     pub starting: Starting,
+    /// Whether an alert wants it, and not a person.
+    #[arg(skip)]
+    pub triggered: bool,
 }
 
 /// `plan`.

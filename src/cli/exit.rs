@@ -60,7 +60,11 @@ const fn row(exit: Exit, code: u8, meaning: &'static str) -> Row {
 
 /// All exit codes, in the order of their numbers.
 pub const ALL: [Row; 17] = [
-    row(Exit::Success, 0, "succeeded; a dry-run: every requirement that could be decided holds"),
+    row(
+        Exit::Success,
+        0,
+        "succeeded; a dry-run: every requirement that could be decided holds, but for items that may fail",
+    ),
     row(
         Exit::Failed,
         1,
@@ -76,7 +80,7 @@ pub const ALL: [Row; 17] = [
     row(Exit::Standing, 15, "changes stand: incomplete, rolled back to a checkpoint, or abandoned"),
     row(Exit::Usage, 64, "wrong usage"),
     row(Exit::Invalid, 65, "invalid playbook, inputs, inventory, configuration, plan or journal"),
-    row(Exit::NotFound, 66, "no such playbook, action, file or run"),
+    row(Exit::NotFound, 66, "no such playbook, action, file, run or incident"),
     row(Exit::Fault, 70, "a fault of playbook itself"),
     row(Exit::Journal, 74, "the journal cannot be written or read; no further step is started"),
     row(Exit::NotAllowed, 77, "not allowed as it was asked, halted or frozen; the command that is allowed is printed"),

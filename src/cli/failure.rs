@@ -204,6 +204,10 @@ impl From<JournalError> for Failure {
                 .meaning("nothing was started or changed: somebody goes on with it")
                 .next(format!("playbook status {run}")),
             JournalError::NoSuchRun(_) => Failure::new(Exit::NotFound, what).next("playbook list --runs"),
+            JournalError::NoSuchIncident(_) => Failure::new(Exit::NotFound, what).next("playbook incident list --all"),
+            JournalError::NotNow { incident, .. } => Failure::new(Exit::NotAllowed, what)
+                .meaning("the incident is as it was")
+                .next(format!("playbook incident show {incident}")),
             JournalError::Corrupt(_) => Failure::new(Exit::Invalid, what)
                 .meaning("nothing was started; what the journal says can not be relied on")
                 .next("playbook verify RUN     (which record does not fit)"),

@@ -11,7 +11,7 @@ use super::args::Output;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::reporter::{self, Reporter};
-use super::runs::{Doing, is_held};
+use super::runs::{self, Doing, is_held};
 use super::setup::Setup;
 use super::signals;
 use super::text::Line;
@@ -54,7 +54,8 @@ fn until(
         let lease = journal.lease(run)?;
         let held = is_held(&lease);
         let after = known.as_ref().map_or(0, |state| state.seq);
-        for record in journal.records(run, after)? {
+        // Some at a time: whoever begins to watch late is not to hold all of them twice.
+        runs::each_behind(journal, run, after, |record| {
             let state = match known.take() {
                 None => RunState::begin(run, &record)?,
                 Some(mut state) => {
@@ -63,7 +64,8 @@ fn until(
                 }
             };
             reporter.record(&record, known.insert(state));
-        }
+            Ok(true)
+        })?;
         if let Some(state) = &known {
             let doing = Doing::of_state(state, &lease);
             if doing == Doing::Ended || !held {

@@ -10,6 +10,7 @@ pub mod exit;
 mod failure;
 mod follow;
 mod held;
+mod incidents;
 mod inputs;
 mod inventories;
 mod log;
@@ -124,6 +125,7 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::List(args) => verbs::list::list(setup, args),
         Verb::Show(args) => verbs::show::show(setup, args),
         Verb::Diff(args) => verbs::diff::diff(setup, args),
+        Verb::Trigger(args) => verbs::trigger::trigger(setup, args),
         Verb::Status(args) => verbs::status::status(setup, args),
         Verb::Watch(args) => verbs::watch::watch(setup, args),
         Verb::Resume(args) => verbs::resume::resume(setup, args),
@@ -139,6 +141,8 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
         Verb::Skip(args) => verbs::skip::skip(setup, args),
         Verb::Timeline(args) => verbs::timeline::timeline(setup, args),
         Verb::Verify(args) => verbs::verify::verify(setup, args),
+        Verb::Incident(args) => verbs::incident::incident(setup, args),
+        Verb::Outbox(args) => verbs::outbox::outbox(setup, args),
         Verb::Inventory(args) => verbs::inventory::inventory(setup, args),
         Verb::Token(args) => verbs::token::token(setup, args),
         Verb::Doctor(args) => doctor::doctor(setup, args),
@@ -151,12 +155,14 @@ fn dispatch(setup: &Setup, verb: &Verb) -> Result<Exit, Failure> {
 fn wants_json(verb: &Verb) -> bool {
     match verb {
         Verb::Run(args) => args.starting.output != Output::Human,
+        Verb::Trigger(args) => args.output != Output::Human,
         Verb::Watch(args) => args.output != Output::Human,
         Verb::Rehearse(args) => args.output != Output::Human,
         Verb::Resume(args) => args.output != Output::Human,
         Verb::Retry(args) => args.starting.output != Output::Human,
         Verb::Rollback(args) => args.ask.output != Output::Human,
-        Verb::Cancel(args) | Verb::Abort(args) | Verb::Pause(args) => args.output != Output::Human,
+        Verb::Pause(args) => args.ask.output != Output::Human,
+        Verb::Cancel(args) | Verb::Abort(args) => args.output != Output::Human,
         Verb::Resolve(args) => args.output != Output::Human,
         Verb::Approve(args) => args.output != Output::Human,
         Verb::Reject(args) => args.output != Output::Human,
@@ -168,6 +174,8 @@ fn wants_json(verb: &Verb) -> bool {
         Verb::List(args) => args.output == Format::Json,
         Verb::Status(args) => args.output == Format::Json,
         Verb::Halt(args) => args.output == Format::Json,
+        Verb::Incident(args) => args.is_for_programs(),
+        Verb::Outbox(args) => args.is_for_programs(),
         Verb::Inventory(args) => args.is_for_programs(),
         Verb::Token(args) => args.is_for_programs(),
         Verb::Doctor(args) => args.output == Format::Json,

@@ -1,5 +1,4 @@
-//! Which run is meant, and what it is doing: "running" is never read from a stored status, it means that somebody holds
-//! the lease.
+//! Which run is meant, and what is known of it. What it is doing is in `doing.rs`.
 
 use std::sync::Arc;
 
@@ -31,7 +30,7 @@ const SHOWN: usize = 5;
 pub fn rows(journal: &mut dyn Journal) -> Result<Vec<RunRow>, Failure> {
     let mut rows = journal.runs()?;
     for row in rows.iter_mut().filter(|row| is_open(row)) {
-        row.damaged = state(journal, &row.run).err().map(|failure| failure.what);
+        row.damaged = sound(journal, &row.run).err().map(|failure| failure.what);
     }
     Ok(rows)
 }
@@ -84,7 +83,7 @@ fn seek(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId, Option<RunSt
         }
     };
     if let Some(row) = rows.first_mut().filter(|row| row.run != run && is_open(row)) {
-        row.damaged = state(&mut journal, &row.run).err().map(|failure| failure.what);
+        row.damaged = sound(&mut journal, &row.run).err().map(|failure| failure.what);
     }
     if let Some(row) = rows.iter().find(|row| row.run == run) {
         setup.screen.say(&[Line::new().with(Ink::Dim, taken(row, &rows))]);
@@ -182,11 +181,23 @@ pub fn broken(run: &RunId, seq: u64, why: &str) -> Failure {
 /// # Errors
 /// When its records are damaged, were changed, or make no sense.
 pub fn state(journal: &mut dyn Journal, run: &RunId) -> Result<RunState, Failure> {
+    fold(journal, run, |record| record)
+}
+
+/// Whether the records of a run are whole and make sense: what its commands printed is gone over, and not kept.
+///
+/// # Errors
+/// As `state`.
+pub fn sound(journal: &mut dyn Journal, run: &RunId) -> Result<(), Failure> {
+    fold(journal, run, |record| record.light()).map(|_| ())
+}
+
+fn fold(journal: &mut dyn Journal, run: &RunId, keep: impl Fn(Record) -> Record) -> Result<RunState, Failure> {
     let mut state: Result<Option<RunState>, IllegalEvent> = Ok(None);
     let verification = journal.go_over(run, &mut |record| match &mut state {
         Ok(None) => state = RunState::begin(run, &record).map(Some),
         Ok(Some(known)) => {
-            if let Err(fault) = known.apply(&record) {
+            if let Err(fault) = known.apply(&keep(record)) {
                 state = Err(fault);
             }
         }
@@ -207,9 +218,22 @@ pub fn state(journal: &mut dyn Journal, run: &RunId) -> Result<RunState, Failure
 pub fn each(
     journal: &mut dyn Journal,
     run: &RunId,
+    take: impl FnMut(Record) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    each_behind(journal, run, 0, take)
+}
+
+/// The same with those behind a number.
+///
+/// # Errors
+/// As `each`.
+pub fn each_behind(
+    journal: &mut dyn Journal,
+    run: &RunId,
+    after: u64,
     mut take: impl FnMut(Record) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
-    each_stored(journal, run, |stored| take(stored.read(run)?))
+    pages(journal, run, after, |stored| take(stored.read(run)?))
 }
 
 /// The same with each record as it is stored.
@@ -219,9 +243,17 @@ pub fn each(
 pub fn each_stored(
     journal: &mut dyn Journal,
     run: &RunId,
+    take: impl FnMut(Stored) -> Result<bool, Failure>,
+) -> Result<(), Failure> {
+    pages(journal, run, 0, take)
+}
+
+fn pages(
+    journal: &mut dyn Journal,
+    run: &RunId,
+    mut after: u64,
     mut take: impl FnMut(Stored) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
-    let mut after = 0;
     loop {
         let page = journal.stored_after(run, after, PAGE).map_err(|error| Failure::from(error).naming(run))?;
         let last = page.len() < PAGE;
@@ -274,32 +306,9 @@ pub fn inventory(setup: &Setup, state: &RunState) -> Result<Arc<Inventory>, Fail
 mod tests {
     use super::*;
     use crate::engine::holder;
+    use crate::engine::samples::row;
     use crate::journal::LeaseInfo;
-    use crate::run::{Holder, QuestionKind, Time, Verdict};
-
-    fn row(run: &str) -> RunRow {
-        let holder = Holder {
-            user: "u".into(),
-            host: "h".into(),
-            boot: "b".into(),
-            pid: 1,
-            namespace: String::new(),
-            started: 1,
-            serves: false,
-        };
-        RunRow {
-            run: run.parse().unwrap(),
-            playbook: "p".into(),
-            version: "1".into(),
-            started: Time(0),
-            updated: Time(0),
-            verdict: None,
-            waiting: None,
-            stopped: false,
-            lease: LeaseInfo { epoch: 1, holder, released: true, idle: None },
-            damaged: None,
-        }
-    }
+    use crate::run::Verdict;
 
     #[test]
     fn a_run_is_meant_by_its_id_its_ends_or_latest() {
@@ -334,22 +343,5 @@ mod tests {
         let what = |rows: &[RunRow]| choose(rows, "2026").unwrap_err().unwrap().what;
         assert!(what(&rows).ends_with("2026-4, …"), "{}", what(&rows));
         assert!(what(&rows[..5]).ends_with("2026-4"), "{}", what(&rows));
-    }
-
-    #[test]
-    fn running_means_that_somebody_holds_the_lease() {
-        let mut row = row("r");
-        assert_eq!(Doing::of_row(&row), Doing::Interrupted);
-        row.stopped = true;
-        assert_eq!(Doing::of_row(&row), Doing::Stopped);
-        row.waiting = Some(QuestionKind::UndoFailed);
-        assert_eq!(Doing::of_row(&row), Doing::Stuck);
-        row.verdict = Some(Verdict::Failed);
-        assert_eq!(Doing::of_row(&row), Doing::Ended);
-        row.lease = LeaseInfo { holder: holder::this_process(), released: false, ..row.lease };
-        row.verdict = None;
-        row.waiting = None;
-        row.stopped = false;
-        assert_eq!(Doing::of_row(&row), Doing::Running);
     }
 }

@@ -57,7 +57,7 @@ impl Observer for Seen {
     }
 
     fn unwritten(&self, events: &[Event]) {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).unwritten = events.to_vec();
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).unwritten.extend_from_slice(events);
     }
 
     fn gave_up(&self, state: &RunState) {
@@ -66,5 +66,23 @@ impl Observer for Seen {
 
     fn output(&self, task: &Task, stderr: bool, bytes: &[u8]) {
         self.reporter.output(task, stderr, bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nobody;
+
+    impl Observer for Nobody {}
+    impl Reporter for Nobody {}
+
+    #[test]
+    fn what_could_not_be_written_is_never_forgotten_for_what_could_not_be_written_later() {
+        let note = |message: &str| Event::Note { message: message.to_owned() };
+        let seen = Seen::new(Arc::new(Nobody));
+        [vec![note("a"), note("b")], vec![], vec![note("c")]].iter().for_each(|events| seen.unwritten(events));
+        assert_eq!(seen.left().unwritten, [note("a"), note("b"), note("c")]);
     }
 }

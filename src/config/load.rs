@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{Config, ConfigError, Page, brakes, serve};
+use super::{Config, ConfigError, Page, brakes, hooks, incidents, notify, serve};
 
 /// Reads the configuration: the given file, else the one that `$PLAYBOOK_CONFIG` names, else `playbook/config.yaml` in the
 /// user's configuration folder if it is there, else the defaults.
@@ -45,8 +45,9 @@ fn read(path: &Path, named_by: &'static str) -> Result<Config, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), named_by, source };
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let mut config = parse(path, &text)?;
-    let problem = config.page.as_ref().and_then(problem_of).or_else(|| brakes::problem_of(&config));
-    if let Some(problem) = problem.or_else(|| serve::problem_of(&config)) {
+    let page = config.page.as_ref().and_then(problem_of);
+    let checks = [brakes::problem_of, hooks::problem_of, incidents::problem_of, notify::problem_of, serve::problem_of];
+    if let Some(problem) = page.or_else(|| checks.into_iter().find_map(|check| check(&config))) {
         return Err(ConfigError::Unusable { path: path.to_owned(), problem });
     }
     if config.max_plan_age_seconds.is_some_and(|seconds| !(seconds > 0.0 && seconds <= 31_536_000.0)) {
@@ -108,10 +109,9 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
         }
     }
     // A bare program name is looked for in PATH; one with a slash is a file, and counts from here like every other.
-    let program = config.page.as_mut().and_then(|page| page.command.as_mut()).and_then(|command| command.first_mut());
-    if let Some(program) = program
-        && program.contains('/')
-    {
+    let page = config.page.as_mut().and_then(|page| page.command.as_mut());
+    let commands = config.notify.iter_mut().filter_map(|notify| notify.command.as_mut()).chain(page);
+    for program in commands.filter_map(|command| command.first_mut()).filter(|program| program.contains('/')) {
         *program = resolve(folder, Path::new(&*program)).display().to_string();
     }
 }
@@ -239,6 +239,29 @@ mod tests {
             ("roles: { dba: { users: [''] } }", "roles.dba"),
             ("roles: { 'd b a': { users: [alice] } }", "roles.d b a"),
             ("roles: { dba: { user: [alice] } }", "config.yaml:1:"),
+            ("incidents: { owner: '' }", "incidents.owner"),
+            ("incidents: { rules: [{ match: {}, severity: P0 }] }", "empty `match`"),
+            ("incidents: { rules: [{ match: { service: '/(/' }, severity: P0 }] }", "service: /(/"),
+            ("incidents: { rules: [{ match: { service: a }, severity: P4 }] }", "config.yaml:1:"),
+            ("incidents: { rules: [{ labels: { service: a }, severity: P1 }] }", "config.yaml:1:"),
+            ("incidents:\n  matrix: { high: { high: P0, medium: P1, low: P2 } }\n", "config.yaml:2:"),
+            ("incidents:\n  matrx: {}\n", "config.yaml:2:"),
+            ("hooks: { m: { kind: alertmanager } }", "secrets"),
+            ("hooks: { m: { kind: alertmanager, secrets: [hunter2] } }", "reference"),
+            ("hooks: { m: { kind: alertmanager, secrets: [env:A], proof: signature } }", "cannot prove itself"),
+            ("hooks: { m: { kind: alertmanager, secrets: [env:A], proof: basic } }", "user"),
+            ("hooks: { m: { kind: json, secrets: [env:A] } }", "fields"),
+            ("hooks: { m: { kind: json, secrets: [env:A], fields: { labels: { a: b } } } }", "JSON pointer"),
+            ("hooks: { m: { kind: json, secrets: [env:A], fields: { status: /s } } }", "labels"),
+            ("hooks: { m: { kind: pagerduty, secrets: [env:A], timestamp_header: X } }", "grafana"),
+            ("hooks: { 'M/x': { kind: pagerduty, secrets: [env:A] } }", "M/x"),
+            ("hooks: { m: { kind: pagerdty, secrets: [env:A] } }", "config.yaml:1:"),
+            ("triggers: [{ match: { source: m }, playbook: x, mode: ask }]", "hooks"),
+            ("triggers: [{ match: {}, playbook: x, mode: run }]", "every alert"),
+            ("triggers: [{ match: { labels: { a: '=~(' } }, playbook: x, mode: run }]", "cannot be read"),
+            ("triggers: [{ match: {}, playbook: ./x.yaml, mode: ask }]", "no name of a playbook"),
+            ("triggers: [{ match: {}, playbook: x, mode: ask, cooldown: soon }]", "soon"),
+            ("triggers: [{ match: { status: burning }, playbook: x, mode: ask }]", "config.yaml:1:"),
             ("state: a\ninventry: b\n", "config.yaml:2:"),
             ("state: a\nstate: b\n", "config.yaml:2:"),
             ("serve: { roles: { boss: { users: [ann] } } }", "serve.roles.boss"),

@@ -2,14 +2,22 @@
 
 mod brakes;
 mod freeze;
+mod hooks;
+mod incidents;
 mod load;
 mod model;
+mod notify;
 mod serve;
 
 pub use brakes::{Limit, RequirePlan, Role};
 pub use freeze::Freeze;
+pub use hooks::{
+    Hook, HookFields, HookKind, HookProof, Trigger, TriggerIncident, TriggerMatch, TriggerMode, TriggerStatus,
+};
+pub use incidents::{IncidentSettings, Level, Matrix, Row, Severity, SeverityRule, label_fits};
 pub use load::{file, load};
 pub use model::{Config, Page};
+pub use notify::{Language, Notify, NotifyKind, Wanted, WantedWord};
 pub use serve::{Anonymous, SERVER_ROLES, Serve, Tls};
 
 use std::path::PathBuf;

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::brakes::{Limit, RequirePlan, Role};
 use super::freeze::Freeze;
+use super::hooks::{Hook, Trigger};
+use super::incidents::IncidentSettings;
+use super::notify::Notify;
 use super::serve::Serve;
 
 /// The settings of the tool on this machine.
@@ -15,6 +18,8 @@ use super::serve::Serve;
 pub struct Config {
     /// How a person is called when a run waits for one.
     pub page: Option<Page>,
+    /// Who is told what happens in runs.
+    pub notify: Vec<Notify>,
     /// Where the inventory is: one file, or several that make it up; relative to this file.
     #[serde(deserialize_with = "one_or_several")]
     pub inventory: Vec<PathBuf>,
@@ -40,6 +45,12 @@ pub struct Config {
     pub limits: Vec<Limit>,
     /// Where a run is started with a fresh plan alone.
     pub require_plan: Option<RequirePlan>,
+    /// How incidents are classified, and who owns a new one.
+    pub incidents: IncidentSettings,
+    /// Who may send alerts, by the name in their address.
+    pub hooks: BTreeMap<String, Hook>,
+    /// Which playbook an alert asks for: the first that fits.
+    pub triggers: Vec<Trigger>,
 }
 
 /// How a person is called.

@@ -78,3 +78,59 @@ pub fn is_held(lease: &LeaseInfo) -> bool {
         Liveness::OtherHost => lease.idle.is_some_and(|idle| idle.as_secs() < FOREIGN_LEASE_SECONDS),
     }
 }
+
+/// A row to try things on.
+#[cfg(test)]
+pub mod samples {
+    use super::*;
+    use crate::run::{Holder, Time};
+
+    /// Of a run that nobody holds.
+    pub fn row(run: &str) -> RunRow {
+        let holder = Holder {
+            user: "u".into(),
+            host: "h".into(),
+            boot: "b".into(),
+            pid: 1,
+            namespace: String::new(),
+            started: 1,
+            serves: false,
+        };
+        RunRow {
+            run: run.parse().unwrap(),
+            playbook: "p".into(),
+            version: "1".into(),
+            started: Time(0),
+            updated: Time(0),
+            verdict: None,
+            waiting: None,
+            stopped: false,
+            lease: LeaseInfo { epoch: 1, holder, released: true, idle: None },
+            damaged: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::samples::row;
+    use super::*;
+    use crate::run::Verdict;
+
+    #[test]
+    fn running_means_that_somebody_holds_the_lease() {
+        let mut row = row("r");
+        assert_eq!(Doing::of_row(&row), Doing::Interrupted);
+        row.stopped = true;
+        assert_eq!(Doing::of_row(&row), Doing::Stopped);
+        row.waiting = Some(QuestionKind::UndoFailed);
+        assert_eq!(Doing::of_row(&row), Doing::Stuck);
+        row.verdict = Some(Verdict::Failed);
+        assert_eq!(Doing::of_row(&row), Doing::Ended);
+        row.lease = LeaseInfo { holder: holder::this_process(), released: false, ..row.lease };
+        row.verdict = None;
+        row.waiting = None;
+        row.stopped = false;
+        assert_eq!(Doing::of_row(&row), Doing::Running);
+    }
+}

@@ -90,6 +90,7 @@ impl Drive<'_> {
         let kind = match turned.and_then(|kind| flushed.map(|()| kind)) {
             Ok(kind) => kind,
             Err(error) => {
+                self.give_up_untold();
                 self.tools.observer.gave_up(&self.state());
                 return Err(error);
             }

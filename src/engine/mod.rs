@@ -8,6 +8,7 @@ mod approval;
 mod beginning;
 mod check;
 mod clock;
+pub mod deliver;
 mod doing;
 mod drive;
 mod enter;
@@ -15,6 +16,7 @@ mod forks;
 mod halt;
 pub mod holder;
 mod hosts;
+mod incident_timeline;
 mod mask;
 mod observer;
 mod outputs;
@@ -36,8 +38,11 @@ mod write;
 
 pub use beginning::Beginning;
 pub use clock::{Clock, WallClock};
+#[cfg(test)]
+pub use doing::samples;
 pub use doing::{Doing, is_held};
 pub use forks::FORKS;
+pub use incident_timeline::{IncidentTimeline, TimelineSource};
 pub use observer::{Observer, Silent};
 pub use over::Former;
 pub use roles::{Everybody, People, SystemPeople};

@@ -20,7 +20,8 @@ pub trait Observer: Send + Sync {
         let _ = (decision, state);
     }
 
-    /// This happened (or was about to), and could not be written down.
+    /// This happened (or was about to), and could not be written down. More may follow in another call; what was told before
+    /// stays true.
     fn unwritten(&self, events: &[Event]) {
         let _ = events;
     }

@@ -1,6 +1,7 @@
 //! How a run comes into this process' hands: it begins here, its holder is gone, or a request finds it without one.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,6 +167,7 @@ impl Engine {
         let (holder, by) = (self.holder(), self.by());
         let (lease, _) = self.parts.journal.take(run, info.epoch, &holder, reason, &by, self.parts.clock.now())?;
         let state = self.state(run)?;
+        hold_to(&lease, &state)?;
         Ok((lease, state))
     }
 
@@ -218,6 +220,20 @@ impl Engine {
     }
 }
 
+/// What is known of a run must be known up to the very lease that it is driven under: else an intent of before would be taken
+/// for one of this lease, and be sent a second time.
+fn hold_to(lease: &Lease, state: &RunState) -> Result<(), JournalError> {
+    let (run, ours) = (lease.run.clone(), lease.epoch);
+    match state.epoch.cmp(&ours) {
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(JournalError::LeaseLost { run, ours, held: state.epoch }),
+        Ordering::Less => {
+            let held = state.epoch;
+            Err(JournalError::Corrupt(format!("run {run} was taken as lease {ours}, and its records end under {held}")))
+        }
+    }
+}
+
 /// How many commands of a run, and of its undo, a recorder on this machine may have to keep.
 fn recorded(state: &RunState) -> u64 {
     let local = |step: &&Step| step.action == "shell" && step.effect.changes();
@@ -257,4 +273,40 @@ pub fn new_run_id() -> Result<RunId, EngineError> {
     let tail: String = bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect();
     let stamp = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
     format!("{stamp}-{tail}").parse().map_err(|error: crate::ids::InvalidName| EngineError::State(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::journal::{Journal as _, MemoryJournal};
+    use crate::run::Time;
+
+    #[test]
+    fn a_run_is_driven_under_the_lease_that_its_records_end_with() {
+        let mut journal = MemoryJournal::new();
+        let run: RunId = "r1".parse().unwrap();
+        let digest = crate::ids::Digest::of(b"");
+        let playbook = json!({
+            "name": "p", "version": "1.0.0", "title": "t", "description": "", "owner": null, "reviewed": null,
+            "review_every": null, "severity": [], "symptoms": [], "services": [], "recovery_time": null, "inputs": [],
+            "locks": [], "steps": [], "digest": digest,
+        });
+        let plan = json!({
+            "format": 1, "playbook": playbook, "inputs": {}, "environment": "lab", "targets": [], "locks": [],
+            "steps": [], "digest": digest, "facts_digest": digest,
+        });
+        let started: Event = serde_json::from_value(json!({
+            "event": "run_started", "locks": [], "incident": null, "format": FORMAT, "tool": "0", "overrides": [],
+            "plan": plan,
+        }))
+        .unwrap();
+        let (lease, records) = journal.begin(&run, started, &this_process(), "ann", Time(1)).unwrap();
+        let state = RunState::replay(&run, &records).unwrap();
+        let under = |epoch| hold_to(&Lease { epoch, ..lease.clone() }, &state);
+        assert!(under(1).is_ok());
+        assert!(matches!(under(0), Err(JournalError::LeaseLost { ours: 0, held: 1, .. })));
+        assert!(matches!(under(2), Err(JournalError::Corrupt(_))));
+    }
 }

@@ -1,6 +1,8 @@
 //! Where the driver writes: an event is durable, then folded in, then told to whoever watches. The outcome of a step that is
-//! done may wait for what follows on it at once, the next intent, so that both reach the disk together: nothing outside of
-//! this process is touched, waited for or told in between. An intent must never be acted on before it is durable.
+//! done may wait for what follows on it at once, the next intent, so that both reach the disk together. Until then nobody is
+//! told of it, nothing is sent that could change anything, and nothing is waited for, as a flush comes before any wait
+//! (`Works::round`). What may begin in between only reads: the look that the next intent wants, down to its first wait. An
+//! intent must never be acted on before it is durable.
 
 use super::EngineError;
 use super::drive::Drive;
@@ -9,8 +11,13 @@ use crate::run::{Decision, Event, Record, Time};
 
 /// What nobody who watches is told before the outcome in front of it is on the disk.
 pub(super) enum Untold {
-    Record { record: Box<Record>, actor: String },
+    Record {
+        record: Box<Record>,
+        actor: String,
+    },
     Decision(Decision),
+    /// What could not be written behind it.
+    Lost(Vec<Event>),
 }
 
 impl Drive<'_> {
@@ -40,7 +47,7 @@ impl Drive<'_> {
                 if self.journal.borrow_mut().flush().is_ok() {
                     self.tell();
                 }
-                self.tell_unwritten(&told);
+                self.tell_unwritten(told);
                 return Err(error.into());
             }
         };
@@ -60,7 +67,7 @@ impl Drive<'_> {
         self.writes.set(self.writes.get() + 1);
         let told = event.clone();
         let appended = self.journal.borrow_mut().append_with_next(&self.lease, &self.actor, now, event);
-        let (records, durable) = match appended.inspect_err(|_| self.tell_unwritten(std::slice::from_ref(&told)))? {
+        let (records, durable) = match appended.inspect_err(|_| self.tell_unwritten(vec![told]))? {
             Appended::Durable(records) => (records, true),
             Appended::WithNext(records) => (records, false),
         };
@@ -76,10 +83,17 @@ impl Drive<'_> {
 
     /// Brings to the disk what waits for the next write, and tells of it.
     pub(super) fn flush(&self) -> Result<(), EngineError> {
-        let flushed = self.journal.borrow_mut().flush();
-        flushed.inspect_err(|_| self.tell_unwritten(&[]))?;
+        self.journal.borrow_mut().flush()?;
         self.tell();
         Ok(())
+    }
+
+    /// The drive ends, and what could not be brought to the disk by now never will be by it.
+    pub(super) fn give_up_untold(&self) {
+        let lost: Vec<Event> = self.untold.take().into_iter().flat_map(Untold::events).collect();
+        if !lost.is_empty() {
+            self.tools.observer.unwritten(&lost);
+        }
     }
 
     /// Tells what is about to be done, behind all that is told before it.
@@ -98,6 +112,7 @@ impl Drive<'_> {
             match untold {
                 Untold::Record { record, actor } => self.tell_record(&record, &actor),
                 Untold::Decision(decision) => self.tools.observer.decision(&decision, &self.state()),
+                Untold::Lost(events) => self.tools.observer.unwritten(&events),
             }
         }
     }
@@ -110,12 +125,25 @@ impl Drive<'_> {
         self.alarm(&record.event, actor);
     }
 
-    /// Tells what could not be written, with what waited for it.
-    fn tell_unwritten(&self, events: &[Event]) {
-        let waited = self.untold.take().into_iter().filter_map(|untold| match untold {
-            Untold::Record { record, .. } => Some(record.event),
-            Untold::Decision(_) => None,
-        });
-        self.tools.observer.unwritten(&waited.chain(events.iter().cloned()).collect::<Vec<_>>());
+    /// Tells what could not be written. Where something waits in front of it that a later write may still bring to the disk,
+    /// nobody can say yet which of the two became of that: it is told behind it.
+    fn tell_unwritten(&self, events: Vec<Event>) {
+        let mut untold = self.untold.borrow_mut();
+        if !untold.is_empty() {
+            untold.push(Untold::Lost(events));
+        } else if !events.is_empty() {
+            self.tools.observer.unwritten(&events);
+        }
+    }
+}
+
+impl Untold {
+    /// What happened, or was about to.
+    fn events(self) -> Vec<Event> {
+        match self {
+            Untold::Record { record, .. } => vec![record.event],
+            Untold::Decision(_) => Vec::new(),
+            Untold::Lost(events) => events,
+        }
     }
 }

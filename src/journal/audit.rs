@@ -5,11 +5,35 @@
 //! by somebody who recomputed the hashes and corrected the list of runs as well. Whoever wants to see that too keeps the
 //! last hash somewhere else, and compares. It must never change anything, and must never stop at what it finds.
 
-use super::Verification;
+use super::JournalError;
 use super::chain::{Head, Stored};
 use super::projection::Projection;
 use crate::ids::{Digest, Resource, RunId};
 use crate::run::{Event, Holder, Record};
+
+/// What recomputing a run's hash chain showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verification {
+    /// How many records there are.
+    pub records: u64,
+    /// The last one's hash.
+    pub head: Option<Digest>,
+    /// What does not fit, if anything: the sequence number and what is wrong with it.
+    pub broken: Option<(u64, String)>,
+}
+
+impl Verification {
+    /// That everything fits: nobody goes on from records that do not.
+    ///
+    /// # Errors
+    /// `Corrupt` when something does not fit.
+    pub(super) fn sound(&self, run: &RunId) -> Result<(), JournalError> {
+        match &self.broken {
+            None => Ok(()),
+            Some((seq, why)) => Err(JournalError::Corrupt(format!("run {run} does not fit at record {seq}: {why}"))),
+        }
+    }
+}
 
 /// Goes through a run's records in order.
 pub(super) struct Audit {

@@ -6,33 +6,45 @@ mod boot;
 mod callers;
 mod chain;
 mod checkpoint;
+mod error;
 mod halt;
+mod hooks;
+mod incidents;
+mod lease;
 mod limit;
 mod memory;
+mod outbox;
 mod projection;
+mod row;
 mod signing;
 mod sqlite;
 #[cfg(test)]
 mod tests;
 mod timing;
 
-use std::time::Duration;
-
-pub use audit::verify_stored;
+pub use audit::{Verification, verify_stored};
 pub use boot::boot_id;
-pub use callers::{AskedKey, Claimed, KEPT_SECONDS, Keys, NewToken, TokenRow, Tokens};
+pub use callers::{AskedKey, ClaimedKey, KEPT_SECONDS, Keys, NewToken, TokenRow, Tokens};
 pub use chain::Stored;
 pub use checkpoint::Checkpoint;
+pub use error::JournalError;
 pub use halt::{Halt, Lifted};
+pub use hooks::{Accepted, AlertsOf, Claimed, DeliveryRow, Firing, Hooks, MOST_KEPT, MOST_PENDING, RETRY_SECONDS};
+pub use incidents::{IncidentRow, Incidents, Kept, new_incident_id};
+pub use lease::{Handover, Lease, LeaseInfo};
 pub use limit::{Earlier, OverLimit, RUN_LIMIT, RunLimit};
 pub use memory::{Failure, MemoryJournal};
+pub use outbox::{
+    Claim, Cursor, Known, Logged, LoggedKind, Outbox, Pace, Standing, Subject, Turn, Undelivered, Untold,
+};
+pub use row::{LockRow, RequestRow, RunRow};
 pub use signing::{Key, PublicKey};
 pub use sqlite::SqliteJournal;
 pub use timing::{WRITE_BOUNDS, WriteTimes, write_times};
 
-use crate::ids::{Digest, Resource, RunId};
+use crate::ids::RunId;
 use crate::plan::Plan;
-use crate::run::{Event, Holder, LeaseReason, QuestionKind, Record, RequestKind, Time, Verdict};
+use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
 
 /// A store of runs.
 ///
@@ -116,7 +128,8 @@ pub trait Journal: Send {
     ) -> Result<Vec<Record>, JournalError>;
 
     /// The same for what a step came to, where the next write follows at once: it may be brought to the disk together with
-    /// that. Whoever calls this sees to it that nothing is waited for and nothing is done before the next write or `flush`.
+    /// that. Whoever calls this sees to it that nothing is waited for, and nothing is sent that could change anything, before
+    /// the next write or `flush`.
     /// A process that is killed in between leaves the run as if it had been killed before the call.
     ///
     /// # Errors
@@ -283,167 +296,4 @@ pub enum Appended {
     Durable(Vec<Record>),
     /// They reach it with the next write.
     WithNext(Vec<Record>),
-}
-
-/// The right to write a run's records: lost as soon as somebody else takes the run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lease {
-    /// Which run.
-    pub run: RunId,
-    /// The lease's number; it only rises.
-    pub epoch: u64,
-}
-
-/// How a run takes the place of another one.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Handover {
-    /// Which run gives its place.
-    pub from: RunId,
-    /// The number of its newest lease, as it was seen.
-    pub expected: u64,
-    /// Its last record's number, as it was seen.
-    pub seen: u64,
-    /// Its last record.
-    pub ended: Event,
-    /// What the new run's records begin with, behind its start.
-    pub inherited: Event,
-    /// How many runs may begin: they are counted in the same write.
-    pub limits: Vec<RunLimit>,
-}
-
-/// Who holds or last held a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeaseInfo {
-    /// The newest lease's number.
-    pub epoch: u64,
-    /// Who took it.
-    pub holder: Holder,
-    /// Whether it was given back.
-    pub released: bool,
-    /// How long it was not renewed, by the boot clock; absent after a reboot.
-    pub idle: Option<Duration>,
-}
-
-/// A run in the list of runs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunRow {
-    /// Which.
-    pub run: RunId,
-    /// Its playbook's name.
-    pub playbook: String,
-    /// And version.
-    pub version: String,
-    /// When it began.
-    pub started: Time,
-    /// When its last record was written.
-    pub updated: Time,
-    /// How it ended, if it did.
-    pub verdict: Option<Verdict>,
-    /// What it waits for, if it waits for a person.
-    pub waiting: Option<QuestionKind>,
-    /// Whether a person stopped it and it was not resumed.
-    pub stopped: bool,
-    /// Who holds or last held it.
-    pub lease: LeaseInfo,
-    /// What of this row cannot be read, if anything: then the rest of it is not to be relied on.
-    pub damaged: Option<String>,
-}
-
-/// A lock that is held.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LockRow {
-    /// On what.
-    pub resource: Resource,
-    /// By which run.
-    pub run: RunId,
-    /// Of which playbook.
-    pub playbook: String,
-    /// For which incident.
-    pub incident: Option<String>,
-    /// Since when.
-    pub since: Time,
-}
-
-/// A request that waits for the run's holder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestRow {
-    /// Its number.
-    pub id: i64,
-    /// What.
-    pub request: RequestKind,
-    /// By whom.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-    /// When.
-    pub at: Time,
-}
-
-/// What recomputing a run's hash chain showed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verification {
-    /// How many records there are.
-    pub records: u64,
-    /// The last one's hash.
-    pub head: Option<Digest>,
-    /// What does not fit, if anything: the sequence number and what is wrong with it.
-    pub broken: Option<(u64, String)>,
-}
-
-impl Verification {
-    /// # Errors
-    /// `Corrupt` when something does not fit.
-    fn sound(&self, run: &RunId) -> Result<(), JournalError> {
-        match &self.broken {
-            None => Ok(()),
-            Some((seq, why)) => Err(JournalError::Corrupt(format!("run {run} does not fit at record {seq}: {why}"))),
-        }
-    }
-}
-
-/// Why the journal could not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    /// Another process has taken the run.
-    #[error("run {run} was taken over by another process (lease {held}, ours was {ours})")]
-    LeaseLost {
-        /// Which run.
-        run: RunId,
-        /// Our epoch.
-        ours: u64,
-        /// The epoch in force.
-        held: u64,
-    },
-    /// A lock is held by another run.
-    #[error("{} is held by run {} ({}), {}", .0.resource, .0.run, .0.playbook, .0.incident.as_deref().map_or_else(|| "no incident".to_owned(), |i| format!("incident {i}")))]
-    Locked(LockRow),
-    /// Everything on this state is halted.
-    #[error("everything on this state is {}", .0.words())]
-    Halted(Halt),
-    /// As many runs as may have begun.
-    #[error("{0}")]
-    OverLimit(Box<OverLimit>),
-    /// A run that was to give its place went on meanwhile.
-    #[error("run {0} went on while it was looked at")]
-    WentOn(RunId),
-    /// There is no such run here.
-    #[error("there is no run {0} in this state")]
-    NoSuchRun(RunId),
-    /// What is stored cannot be a journal of ours.
-    #[error("the journal is damaged: {0}")]
-    Corrupt(String),
-    /// A checkpoint or a key is not what it should be.
-    #[error("{0}")]
-    Checkpoint(String),
-    /// The state lies where the store cannot keep its promise (a network file system), or was made by a newer version.
-    #[error("{0}")]
-    Unsuitable(String),
-    /// It could not be written or read.
-    #[error("the journal could not be {doing}: {cause}")]
-    Store {
-        /// `written` or `read`.
-        doing: &'static str,
-        /// What the store said.
-        cause: String,
-    },
 }

@@ -31,20 +31,49 @@ impl CommandNotifier {
     fn program(&self) -> String {
         self.argv.first().cloned().unwrap_or_default()
     }
+}
 
-    fn start(&self, page: &PageText) -> std::io::Result<Child> {
-        Command::new(self.program())
-            .args(self.argv.iter().skip(1))
-            .env("PLAYBOOK_RUN", &page.run)
-            .env("PLAYBOOK_NAME", &page.playbook)
-            .env("PLAYBOOK_STEP", &page.step)
-            .env("PLAYBOOK_QUESTION", &page.question)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
+/// What became of a command.
+pub(super) enum Ran {
+    /// It ended, and said this.
+    Ended {
+        /// How.
+        status: ExitStatus,
+        /// The beginning of what it printed.
+        said: String,
+    },
+    /// It took too long: it and all of its group were killed.
+    TooSlow,
+    /// It did not start.
+    CannotStart(std::io::Error),
+}
+
+/// Runs a command with a text on its input, for so long at most.
+pub(super) async fn run(argv: &[String], variables: &[(&str, String)], text: &str, limit: Duration) -> Ran {
+    let started = Command::new(argv.first().map_or("", String::as_str))
+        .args(argv.iter().skip(1))
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn();
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => return Ran::CannotStart(error),
+    };
+    let mut said = Vec::new();
+    match tokio::time::timeout(limit, converse(&mut child, text, &mut said)).await {
+        Ok(Ok(status)) => Ran::Ended { status, said: presentable(&said) },
+        Ok(Err(error)) => {
+            kill(&mut child).await;
+            Ran::CannotStart(error)
+        }
+        Err(_) => {
+            kill(&mut child).await;
+            Ran::TooSlow
+        }
     }
 }
 
@@ -56,21 +85,17 @@ impl Notifier for CommandNotifier {
 
     async fn send(&self, page: &PageText) -> Result<String, NotifyError> {
         let program = self.program();
-        let cannot_start = |source| NotifyError::CannotStart { program: program.clone(), source };
-        let mut child = self.start(page).map_err(cannot_start)?;
-        let mut said = Vec::new();
-        let ended = tokio::time::timeout(self.limit, converse(&mut child, &page.text, &mut said)).await;
-        match ended {
-            Ok(Ok(status)) if status.success() => Ok(presentable(&said)),
-            Ok(Ok(status)) => {
-                Err(NotifyError::Failed { program, status: status.to_string(), said: presentable(&said) })
-            }
-            Ok(Err(source)) => {
-                kill(&mut child).await;
-                Err(cannot_start(source))
-            }
-            Err(_) => {
-                kill(&mut child).await;
+        let variables = [
+            ("PLAYBOOK_RUN", page.run.clone()),
+            ("PLAYBOOK_NAME", page.playbook.clone()),
+            ("PLAYBOOK_STEP", page.step.clone()),
+            ("PLAYBOOK_QUESTION", page.question.clone()),
+        ];
+        match run(&self.argv, &variables, &page.text, self.limit).await {
+            Ran::Ended { status, said } if status.success() => Ok(said),
+            Ran::Ended { status, said } => Err(NotifyError::Failed { program, status: status.to_string(), said }),
+            Ran::CannotStart(source) => Err(NotifyError::CannotStart { program, source }),
+            Ran::TooSlow => {
                 let what = format!("the page command `{program}`");
                 Err(NotifyError::TooSlow { what, seconds: self.limit.as_secs() })
             }

@@ -1,10 +1,20 @@
-//! Calling a person. It only sends: it never decides whether or when, it never reads an answer, and a call that fails is
-//! an error value for whoever asked, never a stop of the recovery.
+//! Calling a person, and telling others what happens. It only sends: it never decides whether or when, and a call that fails
+//! is an error value for whoever asked, never a stop of the recovery.
 
 mod command;
+mod guard;
+mod http;
+mod message;
+mod moment;
+mod sign;
+mod tell;
+mod text;
 mod webhook;
 
 pub use command::CommandNotifier;
+pub use guard::{Forbidden, Guard};
+pub use moment::{Moment, What, Wish};
+pub use tell::{Item, Rate, Receiver, Refusal, Story, Takes, Teller, Then, record_for_programs, teller};
 pub use webhook::WebhookNotifier;
 
 use async_trait::async_trait;

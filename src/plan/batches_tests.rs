@@ -41,6 +41,23 @@ fn a_batch_is_never_larger_than_what_leaves_enough_others() {
 }
 
 #[test]
+fn what_was_taken_away_is_as_well_as_it_was_and_what_is_silent_is_not() {
+    let beside = |items, untouched, silent| {
+        let beside = Beside { untouched, silent };
+        batches_beside(&each(&["4"], Some("80%")), items, beside, &Scope::default()).map(|batches| batches.unwrap())
+    };
+    // Eight of ten have to be well. Where a person took eight away, those are, and both of the others may be in hand.
+    let narrowed = beside(2, 8, 0).unwrap();
+    assert_eq!((narrowed.sizes, narrowed.min_healthy), (vec![2], 0));
+    let narrowed = beside(4, 6, 0).unwrap();
+    assert_eq!((narrowed.sizes, narrowed.min_healthy), (vec![2, 2], 2));
+    // Where one of ten is silent, one of the other nine may be in hand; where two are, none.
+    let silent = beside(9, 0, 1).unwrap();
+    assert_eq!((silent.sizes, silent.min_healthy), (vec![1; 9], 8));
+    assert!(matches!(beside(8, 0, 2), Err(NoBatches::NothingToTake { items: 8, least: 8, .. })));
+}
+
+#[test]
 fn failures_are_counted_over_the_whole_and_rounded_down() {
     let most = |text: &str, items| {
         let each = Each { max_failures: Amount::parse(text).unwrap(), ..each(&["2"], None) };

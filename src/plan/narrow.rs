@@ -208,6 +208,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::playbook::{Amount, Argument};
 
     fn items(names: &[&str]) -> Vec<Item> {
         super::super::items_of(&json!(names), None).unwrap()
@@ -249,5 +250,44 @@ mod tests {
         assert_eq!(narrowed.excluded.len(), 1, "web7 is told as gone: {:?}", narrowed.excluded);
         let other = narrowing.narrow(&"h".parse().unwrap(), items(&["web1"]), &|_| true).unwrap();
         assert_eq!(other.items.len(), 1, "of a list that is not named, all are done");
+    }
+
+    fn held(max: &str, exclude: bool, silent: &[&str]) -> Result<Narrowed, NoList> {
+        let mut narrowed = Narrowed { items: items(&["web1", "web2", "web3", "web4"]), ..Narrowed::default() };
+        let silent = silent.iter().map(|name| ((*name).to_owned(), "no route".to_owned())).collect();
+        let unreachable = Unreachable { exclude, max: Amount::parse(max).unwrap() };
+        narrowed.hold_reach(&unreachable, &silent, &Scope::default()).map(|()| narrowed)
+    }
+
+    #[test]
+    fn so_many_may_be_silent_and_are_left_out_by_name_where_the_playbook_says_so() {
+        let out = held("1", true, &["web2", "other"]).unwrap();
+        assert_eq!(out.items, items(&["web1", "web3", "web4"]));
+        assert_eq!((out.excluded.len(), out.excluded[0].why.as_str()), (1, "unreachable at plan: no route"));
+        assert_eq!(out.beside, Beside { untouched: 0, silent: 1 }, "it is not well, wherever that is asked");
+        let kept = held("1", false, &["web2"]).unwrap();
+        assert_eq!((kept.items.len(), kept.excluded.len(), kept.beside), (4, 0, Beside::default()));
+        let too_many = held("25%", true, &["web2", "web4"]).unwrap_err().to_string();
+        assert!(too_many.contains("web2 (no route), web4 (no route)"), "{too_many}");
+        assert!(held("0", true, &["web2"]).is_err(), "none may be");
+        // However many may be: where nobody answers, it is not the hosts.
+        assert!(held("100%", true, &["web1", "web2", "web3", "web4"]).is_err());
+        assert!(held("0", true, &[]).is_ok());
+    }
+
+    #[test]
+    fn a_list_that_was_narrowed_is_held_to_what_the_whole_would_have_been() {
+        let mut narrowed = limited(&["web2", "web3"])
+            .narrow(&"g".parse().unwrap(), items(&["web1", "web2", "web3", "web4"]), &|_| true)
+            .unwrap();
+        assert_eq!(narrowed.beside, Beside { untouched: 2, silent: 0 });
+        let mut each = Each::of(Argument::Literal(json!([])));
+        each.min_healthy = Some(Amount::Count(3));
+        let batches = narrowed.clone().in_batches(&each, None, &Scope::default()).unwrap().unwrap();
+        assert_eq!((batches.sizes, batches.min_healthy), (vec![1, 1], 1), "two are well as nobody touches them");
+        each.max_targets = Some(1);
+        assert!(narrowed.in_batches(&each, None, &Scope::default()).is_err());
+        each.max_targets = None;
+        assert!(narrowed.in_batches(&each, Some(1), &Scope::default()).is_err());
     }
 }

@@ -236,6 +236,10 @@ fn head(book: &Playbook) -> Fields {
     add("objective.recovery_time", book.recovery_time.map(format_seconds));
     add("recovers", book.recovers.as_ref().map(|recovers| recovers.what.word().to_owned()));
     add("recovers.since", book.recovers.as_ref().and_then(|recovers| recovers.since.clone()));
+    let triggers = book.triggers.as_ref();
+    add("triggers.modes", triggers.map(|triggers| triggers.modes_said()));
+    add("triggers.inputs", triggers.map(|triggers| triggers.inputs.join(", ")).filter(|names| !names.is_empty()));
+    add("triggers.because", triggers.and_then(|triggers| triggers.because.clone()));
     add("max_targets", book.max_targets.map(|most| most.to_string()));
     for (name, list) in [("severity", &book.severity), ("symptoms", &book.symptoms), ("services", &book.services)] {
         list.iter().for_each(|text| add(name, Some(text.clone())));

@@ -14,7 +14,7 @@ use super::places::Places;
 use super::reader::Reader;
 use super::step::{Defaults, read_retry};
 use super::words::{self, check_keys};
-use super::{Playbook, Template, brakes, idle, lint, order, recovers, review};
+use super::{Playbook, Template, brakes, idle, lint, order, recovers, review, triggers};
 
 /// The most steps: far above what anybody can follow at night, and what lint reads in a moment.
 pub(super) const MAX_STEPS: usize = 5_000;
@@ -96,6 +96,7 @@ fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> 
         services: texts(reader, "services"),
         recovery_time: read_objective(reader, root),
         recovers: recovers::read(reader, root, &inputs),
+        triggers: triggers::read(reader, root, &inputs),
         inputs,
         locks,
         max_targets: root.get("max_targets").and_then(|node| count(reader, node, "max_targets", 1)),
@@ -108,6 +109,7 @@ fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> 
     lint::check(&mut reader.faults, &playbook, &places, root, reader.specs);
     brakes::lint_checks(&mut reader.faults, &checks, reader.specs);
     brakes::check_budgets(&mut reader.faults, &budgets, &playbook);
+    triggers::check(&mut reader.faults, &playbook, root);
     Some(playbook)
 }
 

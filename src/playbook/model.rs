@@ -9,7 +9,7 @@ use crate::spec::Effect;
 use crate::value::{Type, Value};
 
 use super::places::Places;
-use super::{Approval, Budget, Check, Group, Recovers};
+use super::{Approval, Budget, Check, Group, Recovers, Triggers};
 
 /// A playbook that has passed lint.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct Playbook {
     /// What its runs count as: recoveries of what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovers: Option<Recovers>,
+    /// What an alert, or another machine, may do with it; nothing where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub triggers: Option<Triggers>,
     /// What it is to be told.
     pub inputs: Vec<InputSpec>,
     /// The resources it holds while it runs.

@@ -38,9 +38,10 @@ pub(super) const PLAYBOOK: Words = Words {
         "identity",
         "invariants",
         "budgets",
+        "triggers",
         "steps",
     ],
-    later: &["triggers"],
+    later: &[],
 };
 
 pub(super) const STEP: Words = Words {
@@ -227,6 +228,8 @@ pub(super) const INPUT: Words = Words {
 
 pub(super) const OBJECTIVE: Words = Words { place: "an objective", known: &["recovery_time"], later: &[] };
 pub(super) const RECOVERS: Words = Words { place: "what a run recovers", known: &["what", "since"], later: &[] };
+pub(super) const TRIGGERS: Words =
+    Words { place: "what a trigger may do", known: &["modes", "inputs", "because"], later: &[] };
 pub(super) const DEFAULTS: Words = Words { place: "the defaults", known: &["timeout", "retry"], later: &[] };
 pub(super) const RETRY: Words =
     Words { place: "a retry", known: &["attempts", "delay", "backoff", "max_delay"], later: &[] };

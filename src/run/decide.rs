@@ -6,7 +6,7 @@ use super::state::Asked;
 use super::walk::{self, Next};
 use super::{
     BrokenKind, Event, Moment, Question, QuestionKind, RunState, Status, StopKind, Task, TaskState, Time, Verdict,
-    brakes, halt, undo, verdict,
+    brakes, halt, left, undo, verdict,
 };
 
 /// What is to be done next.
@@ -128,6 +128,9 @@ fn unhalted(run: &RunState, now: Time) -> Decision {
     if run.stopped.is_none() && run.rollback.is_none() && !asked_for {
         return forward(run, now);
     }
+    if let Some(decision) = finish_items(run, now) {
+        return decision;
+    }
     let busy: Vec<Decision> = run.in_flight().map(|(task, state)| under_way(run, task, state, now)).collect();
     if !busy.is_empty() {
         // What goes back side by side is only gone on with where nothing else is asked for.
@@ -161,6 +164,22 @@ fn forward(run: &RunState, now: Time) -> Decision {
         Next::Rest(decision) => decision,
         Next::Work(decisions) => together(brakes::hold_back(run, decisions)),
     }
+}
+
+/// What is left for the items in hand, where a person wants the run to wait behind them: no other item begins, nor anything
+/// behind the list.
+fn finish_items(run: &RunState, now: Time) -> Option<Decision> {
+    let finishes = matches!(run.asked, Some(Asked::Pause { finish: true, .. }));
+    let stands = run.stopped.is_some() || run.rollback.is_some() || run.question.is_some();
+    if !finishes || stands || run.brakes.broken.is_some() {
+        return None;
+    }
+    let decisions = match forward(run, now) {
+        Decision::Together(decisions) => decisions,
+        one => vec![one],
+    };
+    let left: Vec<Decision> = decisions.into_iter().filter(|one| left::is_of_an_item_in_hand(run, one)).collect();
+    (!left.is_empty()).then(|| together(left))
 }
 
 /// What is undone next, beside what is under way already.

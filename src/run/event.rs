@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, Asking, Checking, Holder, Inheritance, LeaseReason, Moment, Question, RequestKind, SkipHow, Task, Time,
+    Answer, Asking, Checking, Condition, Holder, Inheritance, LeaseReason, Moment, Question, RequestKind, Settlement,
+    SkipHow, SkipReason, StopKind, Task, Time, Verdict,
 };
 use crate::ids::{ItemId, Resource, StepId};
 use crate::outcome::Report;
@@ -326,95 +327,4 @@ pub enum Event {
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde hands over a reference
 fn is_zero(number: &u32) -> bool {
     *number == 0
-}
-
-/// Why a step does not run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "why", rename_all = "snake_case")]
-pub enum SkipReason {
-    /// Its `if` does not hold.
-    Condition {
-        /// The expression.
-        source: String,
-    },
-    /// A step that it needs is not done.
-    Needs {
-        /// Which.
-        step: StepId,
-    },
-    /// `on_failure: {step: …}` jumped over it.
-    Jumped {
-        /// From which step.
-        from: StepId,
-    },
-    /// A person said that it is not needed.
-    ByPerson {
-        /// Who.
-        who: String,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// What was found out about an attempt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self", rename_all = "snake_case")]
-pub enum Settlement {
-    /// Its own end was found.
-    Ended {
-        /// What is known.
-        report: Report,
-    },
-    /// The effect is there.
-    TookEffect {
-        /// The outputs, as far as they can be read.
-        outputs: Value,
-    },
-    /// The effect is certainly not there.
-    DidNot,
-    /// It cannot be told.
-    CannotTell,
-    /// It may simply run again: its effect is `read`, `idempotent` or `keyed`, or it is an undo that works from observation.
-    RunAgain,
-}
-
-/// One condition, as it was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Condition {
-    /// The expression.
-    pub source: String,
-    /// Whether it held.
-    pub held: bool,
-    /// What it came to where it did not hold: the values that it named.
-    pub detail: String,
-}
-
-/// How a run was stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopKind {
-    /// By `pause`, or by `abort` during an undo.
-    Paused,
-    /// By Ctrl-C or SIGTERM.
-    Interrupted,
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Every step is done or rightly skipped.
-    Succeeded,
-    /// The same, but for what is listed.
-    SucceededWithExceptions,
-    /// It failed and nothing needed undoing.
-    Failed,
-    /// It failed, and everything is as it was.
-    RolledBack,
-    /// It failed, and everything is as it was at a checkpoint.
-    RolledBackToCheckpoint,
-    /// Behind the point of no return: changes stand, what remains is listed.
-    Incomplete,
-    /// A person ended it; changes may stand.
-    Abandoned,
 }

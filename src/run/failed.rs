@@ -1,13 +1,21 @@
 //! What becomes of a run when a step fails for good: what its `on_failure` says, or that of the nearest group around it
 //! that says something, or what the point of no return makes of it. An item of a `for_each` that fails is only counted.
 
+use std::collections::HashMap;
+
 use super::decide::{Decision, record};
 use super::walk::Next;
 use super::{Entered, Event, Question, QuestionKind, RunState, SkipReason, Task, TaskState, Time};
 use crate::playbook::{Child, Group, OnFailure, Step};
+use crate::value::{ranges, without_name};
 
 /// How long a person has to answer where a safe default stands behind the question, in seconds.
 pub(super) const ANSWER_WITHIN: f64 = 900.0;
+
+/// So many different failures of items are told; of the others it is said how many they are.
+const MOST: usize = 5;
+/// About so many columns of names are told of one of them.
+const COLUMNS: usize = 200;
 
 /// What failed.
 pub(super) struct Failure {
@@ -27,16 +35,43 @@ impl Failure {
 
 /// How many items failed, and which.
 pub(super) fn of_items(task: &Task, entered: &Entered) -> String {
-    let named: Vec<&str> = entered.failed.values().take(5).map(String::as_str).collect();
-    let more = entered.failed.len().saturating_sub(named.len());
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
     format!(
-        "{task} failed: {} of {} items failed, and {} may: {}{more}",
+        "{task} failed: {} of {} items failed, and {} may: {}",
         entered.failed.len(),
         entered.items.len(),
         entered.max_failures,
-        named.join("; ")
+        alike(entered).join("; ")
     )
+}
+
+/// Why items failed: those that said the same but for their own names together, and of many different ones the first.
+pub(super) fn alike(entered: &Entered) -> Vec<String> {
+    let mut classes: Vec<(&str, String, Vec<&str>)> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for (item, because) in &entered.failed {
+        let masked = without_name(because, item.as_str());
+        let place = *known.entry(masked.clone()).or_insert_with(|| {
+            classes.push((because, masked, Vec::new()));
+            classes.len() - 1
+        });
+        if let Some((_, _, items)) = classes.get_mut(place) {
+            items.push(item.as_str());
+        }
+    }
+    let mut told: Vec<String> = classes
+        .iter()
+        .take(MOST)
+        .map(|(first, masked, items)| match items.as_slice() {
+            [] | [_] => (*first).to_owned(),
+            items => {
+                let names = ranges::listed(items.iter().copied(), COLUMNS);
+                format!("{} ({} items: {names})", masked.replace('\0', "<item>"), items.len())
+            }
+        })
+        .collect();
+    let more: usize = classes.iter().skip(MOST).map(|(_, _, items)| items.len()).sum();
+    told.extend((more > 0).then(|| format!("and {more} more")));
+    told
 }
 
 /// A step failed for good.

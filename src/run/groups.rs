@@ -29,7 +29,10 @@ impl RunState {
         let book = self.playbook();
         let inside = book.step(&task.step).and_then(|step| step.group.as_ref());
         book.around(inside).any(|group| {
-            self.skipped.contains_key(&self.group_task(group, task.item.as_ref())) || self.is_needless(group, task)
+            let of_item = group.each().is_some() && self.skipped.contains_key(&Task::at(&group.id, task.item.as_ref()));
+            of_item
+                || self.skipped.contains_key(&self.group_task(group, task.item.as_ref()))
+                || self.is_needless(group, task)
         })
     }
 
@@ -119,6 +122,7 @@ impl RunState {
                 !undo::item_owes(self, group, item)
             }
             Some(_) => true,
+            None if self.skipped.contains_key(&Task::at(&group.id, Some(item))) => true,
             None => self.playbook().level(Some(group)).all(|child| self.child_is_over(child, Some(item))),
         }
     }

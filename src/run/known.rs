@@ -141,6 +141,7 @@ impl RunState {
         for (place, item) in entered.items.iter().enumerate() {
             let outcome = match entered.failed.contains_key(&item.id) {
                 true => "failed",
+                false if self.is_given_up(group, &item.id) => "skipped",
                 false if place < entered.dealt_with => "done",
                 false => "pending",
             };

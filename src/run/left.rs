@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{Entered, Event, RunState, Task, TaskState};
+use super::{Decision, Entered, Event, RunState, Task, TaskState, verdict};
 use crate::ids::{ItemId, StepId};
-use crate::playbook::{Group, OnItemFailure};
+use crate::playbook::{Group, OnItemFailure, Step};
+use crate::value::ranges;
 
-/// How many names are given before the rest is counted.
-const NAMED: usize = 20;
+/// About so many columns of names are told.
+const COLUMNS: usize = 400;
 
 impl RunState {
     /// The `for_each` around a task with an item.
@@ -74,6 +75,15 @@ impl RunState {
             && one.item != other.item
             && (goes_back(one) || goes_on(one))
             && (goes_back(other) || goes_on(other))
+    }
+
+    /// Whether something was begun of the item that a task is for.
+    fn is_item_in_hand(&self, task: &Task) -> bool {
+        let Some((own, _)) = self.each_around(task) else { return false };
+        let range = self.playbook().group(&own.step).map(Group::range).unwrap_or_default();
+        let steps = self.playbook().steps.get(range).unwrap_or_default();
+        let begun = |step: &Step| self.tasks.contains_key(&Task::at(&step.id, task.item.as_ref()));
+        steps.iter().any(begun)
     }
 
     /// The batch of a task has begun.
@@ -154,6 +164,21 @@ impl RunState {
     }
 }
 
+/// Whether a decision goes on with an item of which something was begun, and with nothing else.
+pub(super) fn is_of_an_item_in_hand(run: &RunState, decision: &Decision) -> bool {
+    let in_hand = |task: &Task| task.is_undo() || run.is_item_in_hand(task);
+    match decision {
+        Decision::Dispatch { .. } | Decision::Settle { .. } | Decision::Verify { .. } => true,
+        Decision::Prepare { task, .. } | Decision::Check { task, .. } => in_hand(task),
+        Decision::Record(event) => match &**event {
+            Event::ItemFailed { .. } => true,
+            Event::StepSkipped { task, .. } | Event::FailureAccepted { task, .. } => in_hand(task),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 /// What stands of the items that failed and were left as they are, of what a rollback does not keep anyway.
 pub(super) fn told(run: &RunState, kept: usize) -> Option<String> {
     let stands = |task: &&Task| {
@@ -165,14 +190,10 @@ pub(super) fn told(run: &RunState, kept: usize) -> Option<String> {
     if items.is_empty() {
         return None;
     }
-    let named = |names: Vec<String>| {
-        let more = names.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        format!("{}{more}", names.into_iter().take(NAMED).collect::<Vec<_>>().join(", "))
-    };
     let stay = if items.len() == 1 { "stays as it is" } else { "stay as they are" };
-    let items = named(items.into_iter().map(str::to_owned).collect());
-    let tasks = named(left.into_iter().map(ToString::to_string).collect());
+    let items = ranges::listed(items, COLUMNS);
+    let tasks: Vec<(&Task, String)> = left.into_iter().map(|task| (task, String::new())).collect();
+    let tasks = verdict::together(&tasks).join(", ");
     Some(format!(
         "{items}, which failed and {stay} (`on_item_failure: leave`), as nobody puts back into service what is not well; what stands \
          there: {tasks}"

@@ -4,12 +4,17 @@
 
 mod again;
 mod apply;
+mod attempt;
 mod brakes;
 mod decide;
+mod ends;
+mod enter;
 mod entered;
 mod event;
 mod failed;
 mod follow;
+mod found;
+mod give_up;
 mod go_on;
 mod groups;
 mod halt;
@@ -41,8 +46,10 @@ pub use brakes::{
     has_a_role, may_break_glass,
 };
 pub use decide::{Decision, decide};
+pub use ends::{StopKind, Verdict};
 pub use entered::Entered;
-pub use event::{Condition, Event, FORMAT, Settlement, SkipReason, StopKind, Verdict};
+pub use event::{Event, FORMAT};
+pub use found::{Condition, Settlement, SkipReason};
 pub use go_on::Objections;
 pub use holder::{Holder, LeaseReason};
 pub use inherit::{InheritMode, Inheritance, InheritedCheckpoint, InheritedStep, Stands, StandsHow};

@@ -75,6 +75,8 @@ pub enum RequestKind {
     Abort,
     /// Finish the step in hand and wait.
     Pause,
+    /// Finish the block of each item in hand, and wait before another item begins.
+    FinishItems,
     /// Answer a question.
     Resolve {
         /// About what.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{RunState, Task};
+use super::{RunState, Status, Task, TaskState};
 use crate::ids::{ItemId, StepId};
 use crate::plan::{Again, Which};
 use crate::playbook::Group;
@@ -58,7 +58,19 @@ impl RunState {
 
     /// Whether all is done for an item, and stands.
     fn is_item_done(&self, group: &Group, task: &Task, item: &ItemId) -> bool {
-        let undone = |one: &&Task| one.item.as_ref() == Some(item) && self.lies_in(one, task) && self.is_undone(one);
-        self.round_is_over(group, task, item) && !self.order.iter().any(|one| undone(&one))
+        let steps = self.playbook().steps.get(group.range()).unwrap_or_default();
+        let undone = steps.iter().any(|step| self.is_undone(&Task::at(&step.id, Some(item))));
+        self.round_is_over(group, task, item) && !undone && !self.is_given_up(group, item)
+    }
+
+    /// Whether any step, or any item, has failed or is in doubt: a run of which nothing has may still be called back.
+    pub fn anything_failed(&self) -> bool {
+        let doings = self.tasks.iter().filter(|(task, _)| !task.is_undo());
+        let failed = |state: &TaskState| match state.status {
+            Status::Failed { .. } | Status::NoEffect { .. } | Status::Unknown | Status::Doubtful => true,
+            Status::Done => state.verified == Some(false),
+            Status::Ready | Status::InFlight => false,
+        };
+        self.entered.values().any(|entered| !entered.failed.is_empty()) || doings.into_iter().any(|(_, s)| failed(s))
     }
 }

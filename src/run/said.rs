@@ -89,12 +89,13 @@ impl RunState {
                 self.stopped = None;
                 self.asked = Some(Asked::Rollback { to: to.clone(), because });
             }
-            RequestKind::Abort if self.rollback.is_some() => self.pause(because),
+            RequestKind::Abort if self.rollback.is_some() => self.pause(because, false),
             RequestKind::Abort => {
                 self.stopped = None;
                 self.asked = Some(Asked::Abort { because });
             }
-            RequestKind::Pause => self.pause(because),
+            RequestKind::Pause => self.pause(because, false),
+            RequestKind::FinishItems => self.pause(because, true),
             // A resolve that is accepted becomes an `Answered`; one that is not only tells who tried.
             RequestKind::Resolve { .. }
             | RequestKind::Skip { .. }
@@ -104,8 +105,8 @@ impl RunState {
     }
 
     /// Waits after the task in hand. A run that is stopped already needs no second resume for it, and what was asked for
-    /// before is not lost.
-    fn pause(&mut self, because: String) {
+    /// before is not lost. With `finish` after the items in hand.
+    fn pause(&mut self, because: String, finish: bool) {
         if self.stopped.is_some() {
             return;
         }
@@ -113,6 +114,6 @@ impl RunState {
             Some(Asked::Pause { then, .. }) => then,
             earlier => earlier.map(Box::new),
         };
-        self.asked = Some(Asked::Pause { because, then });
+        self.asked = Some(Asked::Pause { because, then, finish });
     }
 }

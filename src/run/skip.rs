@@ -60,8 +60,14 @@ impl RunState {
         if let Some(skip) = self.skips.get(task).filter(|_| !asked) {
             return Err(format!("{} has said already that {task} is {}", skip.by, skip.how.words(false)));
         }
+        if self.is_item(task) && self.goes_back_for(task) {
+            return self.may_give_up(task, how);
+        }
         if self.skipped_around(task) {
             return Err(format!("{task} does not run anyway: it is skipped"));
+        }
+        if self.is_item(task) {
+            return self.may_give_up(task, how);
         }
         if self.rollback.is_some() {
             return Err(format!(
@@ -81,6 +87,9 @@ impl RunState {
         self.question.as_ref().is_some_and(|question| match question.kind {
             // What does not hold is not mended by it.
             QuestionKind::InvariantBroken | QuestionKind::WrongIdentity => false,
+            _ if self.is_item(task) => {
+                question.task.item == task.item && self.lies_in(&question.task, &Task::of(&task.step))
+            }
             // Nobody has to approve what lies in something that is out of the run's hands.
             QuestionKind::Approval => &question.task == task || self.lies_in(&question.task, task),
             _ => &question.task == task || task.is_undo() && !question.task.is_undo() && question.task == task.doing(),
@@ -89,6 +98,10 @@ impl RunState {
 
     /// What is skipped with a task that is not needed, as it needs it.
     pub fn skipped_with(&self, task: &Task) -> Vec<StepId> {
+        // What needs a list needs it whether or not one of its items is given up.
+        if self.is_item(task) {
+            return Vec::new();
+        }
         let book = self.playbook();
         let mut gone = vec![task.step.clone()];
         let open = |id: &StepId| !self.is_passed(id);
@@ -117,6 +130,7 @@ impl RunState {
         let (group, step) = (book.group(&task.step), book.step(&task.step));
         let inside = match (group, step) {
             (Some(group), _) if self.is_group(task) => group.parent.as_ref(),
+            (Some(group), None) if self.is_item(task) => Some(&group.id),
             (_, Some(step)) => step.group.as_ref(),
             (_, None) => return Err(format!("the playbook has no step {}", task.step)),
         };
@@ -235,6 +249,9 @@ impl RunState {
 
     /// The outputs of a task that steps which are still to come use and cannot do without: each with who does.
     pub fn wanted_outputs(&self, task: &Task, how: SkipHow) -> Vec<(String, String)> {
+        if self.is_item(task) {
+            return Vec::new();
+        }
         let book = self.playbook();
         let mut wanted = Vec::new();
         if how == SkipHow::DoneByHand
@@ -269,7 +286,7 @@ impl RunState {
     }
 }
 
-fn under_way(task: &Task) -> String {
+pub(super) fn under_way(task: &Task) -> String {
     format!("{task} is under way, and what is under way comes to its end first")
 }
 

@@ -19,9 +19,13 @@ impl RunState {
             self.question = None;
             self.stopped = None;
         }
-        let said = format!("{}, said {}: {reason}", how.words(task.is_undo()), record.actor);
+        let undo = task.is_undo() || self.is_item(task) && self.goes_back_for(task);
+        let said = format!("{}, said {}: {reason}", how.words(undo), record.actor);
         self.exceptions.push(format!("{task}: {said}"));
         self.skips.insert(task.clone(), Skip { how, by: record.actor.clone(), reason: reason.clone() });
+        if self.is_item(task) {
+            return self.give_up(task, how, reason, record);
+        }
         let group = self.is_group(task);
         // An attempt that may have changed something, or a group of which items failed.
         let begun = self.tasks.get(task).is_some_and(TaskState::may_have_effect) || group && *answers;
@@ -104,7 +108,10 @@ impl RunState {
     pub(super) fn taken_out(&self, task: &Task) -> Option<String> {
         let book = self.playbook();
         let inside = book.step(&task.step).and_then(|step| step.group.as_ref());
-        let groups = book.around(inside).map(|group| self.group_task(group, task.item.as_ref()));
+        let groups = book.around(inside).flat_map(|group| {
+            let item = group.each().map(|_| Task::at(&group.id, task.item.as_ref()));
+            item.into_iter().chain([self.group_task(group, task.item.as_ref())])
+        });
         let all = std::iter::once(task.clone()).chain(groups.filter(|_| !task.is_undo()));
         let found = all.into_iter().find_map(|task| self.skips.get(&task).map(|skip| (task, skip)));
         found.map(|(task, skip)| format!("{} has said that {task} is {}", skip.by, skip.how.words(task.is_undo())))

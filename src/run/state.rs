@@ -123,6 +123,8 @@ pub enum Asked {
         because: String,
         /// What was asked for before, to be done when the run is resumed.
         then: Option<Box<Asked>>,
+        /// Whether the items in hand come to the end of their block first.
+        finish: bool,
     },
 }
 

@@ -131,6 +131,11 @@ impl TaskState {
         }
     }
 
+    /// Whether it is under way, or nobody has looked yet what became of it.
+    pub fn is_open(&self) -> bool {
+        matches!(self.status, Status::InFlight | Status::Unknown)
+    }
+
     /// Whether something at the target may have been changed by it.
     pub fn may_have_effect(&self) -> bool {
         self.earlier_effect

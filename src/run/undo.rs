@@ -167,15 +167,21 @@ fn undo(run: &RunState, step: &Step, doing: &Task, now: Time) -> Option<Decision
                 Decision::Prepare { wait: retry::wait_before(run, &task, by, state, now), task }
             }
             _ if retry::may_probe(run, &task, by, state) => settle(run, &task, state, now),
-            _ => stuck(task, state),
+            _ => stuck(run, task, state),
         });
     }
     None
 }
-fn stuck(task: Task, state: &TaskState) -> Decision {
+
+/// An undo failed for good. An item that is put back by itself may be stuck where the run as a whole does not go back.
+fn stuck(run: &RunState, task: Task, state: &TaskState) -> Decision {
+    let so = match &task.item {
+        Some(item) if run.rollback.is_none() => format!("so {item} is not put back and the run is stuck"),
+        _ => "so the run is stuck half-way back".to_owned(),
+    };
     Decision::Record(Box::new(Event::WaitStarted {
         question: Question {
-            message: format!("{task} failed, so the run is stuck half-way back: {}", state.message()),
+            message: format!("{task} failed, {so}: {}", state.message()),
             task,
             kind: QuestionKind::UndoFailed,
             deadline: None,

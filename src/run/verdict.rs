@@ -1,11 +1,14 @@
 //! How a run ends, and how the world stands then, in one sentence.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Event, RunState, Status, Task, Time, Verdict, inherit, left, recovery};
+use super::{Event, RunState, Status, Task, Time, Verdict, failed, inherit, left, recovery};
 use crate::ids::StepId;
 use crate::playbook::Rollback as Way;
 use crate::value::ranges;
+
+/// So many names, or ranges of them, are told of what was done for many items.
+const MOST_PIECES: usize = 20;
 
 /// Every step is done or rightly skipped.
 pub(super) fn succeeded(run: &RunState, now: Time) -> Event {
@@ -28,8 +31,17 @@ fn succeeded_alone(run: &RunState, now: Time) -> Event {
         let summary = format!("{}: done, every step succeeded{recovered}", run.playbook().title);
         return Event::RunEnded { verdict: Verdict::Succeeded, summary };
     }
-    let summary = format!("{}: done, with exceptions: {}{recovered}", run.playbook().title, run.exceptions.join("; "));
+    let summary = format!("{}: done, with exceptions: {}{recovered}", run.playbook().title, exceptions(run).join("; "));
     Event::RunEnded { verdict: Verdict::SucceededWithExceptions, summary }
+}
+
+/// What a success is not quite; of items that failed, those of which the same is to be said together.
+fn exceptions(run: &RunState) -> Vec<String> {
+    let failed: BTreeSet<&str> =
+        run.entered.values().flat_map(|entered| entered.failed.values()).map(String::as_str).collect();
+    let others = run.exceptions.iter().filter(|one| !failed.contains(one.as_str())).cloned();
+    let of_items = run.entered.values().filter(|entered| !entered.failed.is_empty()).flat_map(failed::alike);
+    of_items.chain(others).collect()
 }
 
 fn rolled_back_alone(run: &RunState, to: Option<&str>) -> Event {
@@ -38,7 +50,9 @@ fn rolled_back_alone(run: &RunState, to: Option<&str>) -> Event {
     let reached = to.filter(|name| run.checkpoints.iter().any(|point| &point.name == name));
     if let Some(left) = left::told(run, run.kept(to)) {
         let back = reached.map_or_else(String::new, |name| format!(" back to checkpoint {name}"));
-        let summary = format!("what the run did is undone{back}, but for {left} ({because})");
+        // What people did, or left as it is, stands beside that.
+        let too: String = by_hand(run).into_iter().map(|text| format!("; {text}")).collect();
+        let summary = format!("what the run did is undone{back}, but for {left}{too} ({because})");
         return Event::RunEnded { verdict: Verdict::Incomplete, summary };
     }
     if let Some(name) = reached {
@@ -108,7 +122,7 @@ fn standing(run: &RunState) -> Vec<String> {
 }
 
 /// What is to be said of tasks, those of one step of which the same is to be said together: `start@web[1-50] (…)`.
-fn together(all: &[(&Task, String)]) -> Vec<String> {
+pub(super) fn together(all: &[(&Task, String)]) -> Vec<String> {
     let mut list: Vec<(&Task, &str, Vec<&str>)> = Vec::new();
     let mut known: BTreeMap<(&StepId, &str), usize> = BTreeMap::new();
     for (task, text) in all {
@@ -126,9 +140,18 @@ fn together(all: &[(&Task, String)]) -> Vec<String> {
     }
     let told = |(task, text, items): &(&Task, &str, Vec<&str>)| match items.as_slice() {
         [] | [_] => format!("{task}{text}"),
-        items => format!("{}@{}{text}", task.step, ranges::fold(items.iter().copied())),
+        items => format!("{}{text}", each_of(&task.step, items)),
     };
     list.iter().map(told).collect()
+}
+
+/// `start@db, start@web[1-50]`.
+fn each_of(step: &StepId, items: &[&str]) -> String {
+    let pieces = ranges::sorted_pieces(items.iter().copied());
+    let more: usize = pieces.iter().skip(MOST_PIECES).map(|piece| piece.count).sum();
+    let mut told: Vec<String> = pieces.iter().take(MOST_PIECES).map(|piece| format!("{step}@{}", piece.text)).collect();
+    told.extend((more > 0).then(|| format!("{step} of {more} more")));
+    told.join(", ")
 }
 
 /// The changing steps that were never begun and that a person says are done: nothing of ours can undo them.

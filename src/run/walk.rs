@@ -169,6 +169,9 @@ fn round(run: &RunState, group: &Group, entered: &Entered, item: &Item, now: Tim
             _ => Next::Over,
         };
     }
+    if run.skipped.contains_key(&Task::at(&group.id, Some(&item.id))) {
+        return Next::Over;
+    }
     match sequence(run, run.playbook().level(Some(group)), Some(&item.id), now) {
         // The item is at rest: the others need not be waited for to say that it failed.
         Next::Rest(decision) if failed::is_of_item(&decision) => Next::Now(decision),

@@ -10,7 +10,7 @@ mod tests;
 
 pub use detail::about;
 pub use narrowed::words as narrowed_words;
-pub use sentence::{skip_reason, verdict_words};
+pub use sentence::{ended_words, skip_reason, verdict_words};
 
 use crate::ids::{ItemId, RunId, StepId};
 use crate::run::{IllegalEvent, Record, RunState, Time};

@@ -1,6 +1,6 @@
 //! What a run was narrowed to, in words: the same ones in the plan, the timeline, the summary and `status`.
 
-use crate::plan::{Excluded, Item, Plan, Which};
+use crate::plan::{Excluded, Item, Limit, Plan, Which};
 use crate::run::Task;
 use crate::value::ranges;
 
@@ -13,7 +13,7 @@ const COLUMNS: usize = 200;
 pub fn words(plan: &Plan) -> Vec<String> {
     let mut all = Vec::new();
     if let Some(limit) = &plan.narrowing.limit {
-        all.push(format!("limited to {} by --limit {}", how_many(plan, limit.hosts.len(), "host"), limit.pattern));
+        all.push(limited(plan, limit));
     }
     if let Some(again) = &plan.narrowing.again {
         let what = match again.which {
@@ -21,9 +21,21 @@ pub fn words(plan: &Plan) -> Vec<String> {
             Which::Remaining => "is not done",
         };
         let count = again.items.values().map(std::collections::BTreeSet::len).sum();
-        all.push(format!("over what {what} in run {} alone: {}", again.run, how_many(plan, count, "item")));
+        all.push(format!("only over what {what} in run {}: {}", again.run, how_many(plan, count, "item")));
     }
     all
+}
+
+/// What a limit has come to. One that takes nothing away is told as what it is: whoever gave it may believe that less is touched.
+fn limited(plan: &Plan, limit: &Limit) -> String {
+    let lists = || plan.groups.iter().filter_map(|group| group.items.as_ref().zip(Some(group.whole)));
+    let named = |item: &&Item| item.value.as_str().is_some_and(|name| limit.hosts.contains(name));
+    let hosts = lists().flat_map(|(items, _)| items).filter(named).count();
+    if hosts > 0 && lists().all(|(_, whole)| whole.is_none()) {
+        let all = if hosts == 1 { "the one host is".to_owned() } else { format!("all {hosts} hosts are") };
+        return format!("--limit {} takes no host away: {all} gone over", limit.pattern);
+    }
+    format!("limited to {} by --limit {}", how_many(plan, limit.hosts.len(), "host"), limit.pattern)
 }
 
 /// How many of how many: of the lists that were narrowed, where they are known, else of what was named.

@@ -75,7 +75,7 @@ pub(super) fn sentence(record: &Record, state: &RunState) -> String {
         Event::ReadAgain { task, needed_by } => {
             format!("{task} reads again what {needed_by} needs: it is secret, and only the runner before knew it")
         }
-        Event::RunEnded { verdict, summary } => format!("{}: {summary}", verdict_words(*verdict)),
+        Event::RunEnded { verdict, summary } => format!("{}: {summary}", ended_words(state, *verdict)),
     }
 }
 
@@ -240,6 +240,7 @@ fn requested(actor: &str, request: &RequestKind, reason: &str) -> String {
         }
         RequestKind::Abort => "to end the run without undoing anything".to_owned(),
         RequestKind::Pause => "to pause the run".to_owned(),
+        RequestKind::FinishItems => "to pause the run once the items in hand have come to their end".to_owned(),
         RequestKind::Skip { task, how, .. } => format!("to skip {task}: {}", how.words(task.is_undo())),
         RequestKind::Resolve { task, answer } => format!("to settle {task}: {}", answer_words(*answer)),
         RequestKind::Approve { task, .. } => format!("to let {task} begin"),
@@ -248,7 +249,19 @@ fn requested(actor: &str, request: &RequestKind, reason: &str) -> String {
     with(&format!("{actor} asked {what}"), reason)
 }
 
-/// How a run ended, in words.
+/// How a run ended, in words: one that a person called back did not fail.
+pub fn ended_words(state: &RunState, verdict: Verdict) -> &'static str {
+    let by_person = state.rollback.as_ref().is_some_and(|rollback| rollback.by_person);
+    match verdict {
+        Verdict::RolledBack if by_person && !state.anything_failed() => "rolled back, as it was asked for",
+        Verdict::RolledBackToCheckpoint if by_person && !state.anything_failed() => {
+            "rolled back to a checkpoint, as it was asked for"
+        }
+        verdict => verdict_words(verdict),
+    }
+}
+
+/// How a run with such a verdict ended, in words.
 pub fn verdict_words(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Succeeded => "succeeded",

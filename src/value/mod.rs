@@ -10,6 +10,7 @@ pub(crate) mod shared;
 pub(crate) mod tagged;
 mod units;
 mod unknown;
+mod unnamed;
 
 pub use environment::environment_problem;
 pub use hidden::{has_hidden, is_hidden, letters, told, written_out};
@@ -17,6 +18,7 @@ pub use kind::{Type, TypeError};
 pub use reference::{REFERENCE_FORMS, Reference};
 pub use units::{counted, format_seconds, format_size, parse_duration, parse_size};
 pub use unknown::{contains_unknown, is_unknown, unknown, why_unknown};
+pub use unnamed::without_name;
 
 /// A value at run time.
 pub type Value = serde_json::Value;

@@ -19,17 +19,55 @@ pub fn fold<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     pieces.iter().map(|piece| piece.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
+/// The same of names that are in no order that means anything: as a person would count them.
+pub fn fold_sorted<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    fold(sorted(names))
+}
+
+/// The pieces of such names.
+pub fn sorted_pieces<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<Piece> {
+    pieces(sorted(names))
+}
+
+fn sorted<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = names.into_iter().collect();
+    names.sort_by_cached_key(|name| (by_number(name), *name));
+    names
+}
+
+/// A name by which names are sorted as they are counted: `web2` stands before `web10`.
+fn by_number(name: &str) -> Vec<(String, u64)> {
+    let mut key = Vec::new();
+    let mut end = 0;
+    for (start, stop) in numbers(name) {
+        let number = name.get(start..stop).and_then(|digits| digits.parse().ok()).unwrap_or(u64::MAX);
+        key.push((name.get(end..start).unwrap_or_default().to_owned(), number));
+        end = stop;
+    }
+    key.push((name.get(end..).unwrap_or_default().to_owned(), 0));
+    key
+}
+
 /// The same in about so many columns: of those that find no room it is said how many they are.
 pub fn fold_within<'a>(names: impl IntoIterator<Item = &'a str>, columns: usize) -> String {
-    let pieces = pieces(names);
+    within(names, columns, " ")
+}
+
+/// The same for a sentence: `db1, web[1-3]`.
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>, columns: usize) -> String {
+    within(names, columns, ", ")
+}
+
+fn within<'a>(names: impl IntoIterator<Item = &'a str>, columns: usize, between: &str) -> String {
+    let pieces = pieces(sorted(names));
     let mut text = String::new();
     let mut left: usize = pieces.iter().map(|piece| piece.count).sum();
     for piece in &pieces {
-        if !text.is_empty() && text.len() + 1 + piece.text.len() > columns {
+        if !text.is_empty() && text.len() + between.len() + piece.text.len() > columns {
             return format!("{text} … and {left} more");
         }
         if !text.is_empty() {
-            text.push(' ');
+            text.push_str(between);
         }
         text.push_str(&piece.text);
         left -= piece.count;
@@ -200,6 +238,15 @@ mod tests {
         assert_eq!(folded(&["db", "web1", "web2", "cache"]), "db web[1-2] cache");
         assert_eq!(folded(&[]), "");
         assert_eq!(folded(&["web1"]), "web1");
+    }
+
+    #[test]
+    fn names_whose_order_means_nothing_are_counted_up() {
+        let sorted = |names: &[&str]| fold_sorted(names.iter().copied());
+        assert_eq!(sorted(&["web10", "web1", "web2", "web9", "db3", "web3"]), "db3 web[1-3,9-10]");
+        assert_eq!(listed(["web2", "db", "web1"], 80), "db, web[1-2]");
+        assert_eq!(sorted(&["r2-web1", "r1-web10", "r1-web9"]), "r1-web[9-10] r2-web1");
+        assert_eq!(sorted(&["b", "a", "", "99999999999999999999", "2"]), "\"\" 2 99999999999999999999 a b");
     }
 
     #[test]

@@ -5,8 +5,11 @@
 
 use std::fmt;
 
-use serde::de::value::{MapAccessDeserializer, StringDeserializer};
-use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, IgnoredAny, MapAccess, VariantAccess, Visitor};
+use serde::de::value::{BorrowedStrDeserializer, MapAccessDeserializer, StringDeserializer};
+use serde::de::{
+    self, DeserializeSeed, Deserializer, EnumAccess, IgnoredAny, IntoDeserializer as _, MapAccess, VariantAccess,
+    Visitor,
+};
 use serde::ser::{self, Impossible, Serialize, SerializeStruct, SerializeStructVariant, Serializer};
 
 use super::Value;
@@ -32,9 +35,11 @@ macro_rules! tagged {
                     }
 
                     fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<$name, A::Error> {
-                        use $crate::value::tagged::{Begun, Reading, begin};
+                        use $crate::value::tagged::{Begun, Once, Reading, begin};
                         match begin(&mut map, $tag)? {
-                            Begun::Tag(variant) => <$name>::deserialize(Reading { variant, rest: map }),
+                            Begun::Tag(variant) => {
+                                <$name>::deserialize(Reading { variant, rest: Once { tag: $tag, rest: map } })
+                            }
                             Begun::Whole(variant, whole) => {
                                 let rest = serde::de::value::MapDeserializer::new(whole.into_iter());
                                 <$name>::deserialize(Reading { variant, rest }).map_err(serde::de::Error::custom)
@@ -97,6 +102,65 @@ impl Visitor<'_> for Key {
 
     fn visit_str<E: de::Error>(self, key: &str) -> Result<Self::Value, E> {
         Ok((key != self.tag).then(|| key.to_owned()))
+    }
+}
+
+/// What is left of a map behind the field that names the variant: that field a second time is refused, as serde does. Whoever
+/// reads another variant out of the second one would read another history.
+pub(crate) struct Once<A> {
+    pub tag: &'static str,
+    pub rest: A,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Once<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        self.rest.next_key_seed(Other { tag: self.tag, seed })
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.rest.next_value_seed(seed)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.rest.size_hint()
+    }
+}
+
+/// A key that must be another one than the one that was read.
+struct Other<K> {
+    tag: &'static str,
+    seed: K,
+}
+
+impl<'de, K: DeserializeSeed<'de>> DeserializeSeed<'de> for Other<K> {
+    type Value = K::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<K::Value, D::Error> {
+        deserializer.deserialize_identifier(self)
+    }
+}
+
+impl<'de, K: DeserializeSeed<'de>> Visitor<'de> for Other<K> {
+    type Value = K::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a field")
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, key: &'de str) -> Result<K::Value, E> {
+        if key == self.tag {
+            return Err(de::Error::duplicate_field(self.tag));
+        }
+        self.seed.deserialize(BorrowedStrDeserializer::new(key))
+    }
+
+    fn visit_str<E: de::Error>(self, key: &str) -> Result<K::Value, E> {
+        if key == self.tag {
+            return Err(de::Error::duplicate_field(self.tag));
+        }
+        self.seed.deserialize(key.into_deserializer())
     }
 }
 
@@ -345,6 +409,10 @@ mod tests {
             r#"{"is":"something","name":1,"any":1}"#,
             r#"{"name":"x","any":1}"#,
             r#"{"name":"x","is":"nothing","is":"nothing"}"#,
+            r#"{"is":"nothing","is":"nothing"}"#,
+            r#"{"is":"nothing","is":"something"}"#,
+            r#"{"is":"something","name":"x","any":1,"is":"something"}"#,
+            r#"{"is":"something","name":"x","\u0069s":"nothing","any":1}"#,
             r#""nothing""#,
             r#"{"is":"nothing"} x"#,
         ];

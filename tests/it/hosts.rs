@@ -250,6 +250,9 @@ fn what_is_not_over_or_was_changed_is_not_done_again() {
     std::fs::write(&file, text.replace("echo", "printf '%s\\n'")).unwrap();
     let said = place.expect(65, &["retry", "latest", "--failed", "-y"]);
     assert!(said.contains("was changed since") && said.contains("--limit web2"), "{said}");
+    std::fs::write(&file, text.replace("1.0.0", "1.1.0")).unwrap();
+    let said = place.expect(65, &["retry", "latest", "--failed", "-y"]);
+    assert!(said.contains("it was 1.0.0 and is 1.1.0"), "{said}");
     std::fs::write(&file, &text).unwrap();
     let book = place.book("gate", GATE);
     let mut runner = place.start(&["run", &book, "-y"]);
@@ -273,6 +276,27 @@ fn a_batch_that_stopped_the_run_leaves_the_rest_to_remaining() {
     let log = sorted(&place);
     assert!(log.contains(&"web1 8080".to_owned()) && log.contains(&"web4 8080".to_owned()), "{log:?}\n{said}");
     assert!(!log.contains(&"web2 8080".to_owned()), "it was done and stands: {log:?}");
+}
+
+/// What a run was limited to and what it was told, its retry is too; also where nobody knew the list when the run ended.
+#[test]
+fn a_retry_has_the_limit_and_the_inputs_of_the_run() {
+    let place = place();
+    let steps = format!(
+        "  - id: which\n    run: test -e WORLD/ready && echo web\n    effect: idempotent\n    rollback: none\n    because: it \
+         only looks\n{}",
+        GREET
+            .replace("{{inputs.group}}", "{{steps.which.outputs.stdout}}")
+            .replace("echo \"$NAME $PORT\"", "echo \"$NAME $WORD\"")
+            .replace("PORT: \"{{vars.http_port}}\"", "WORD: \"{{inputs.word}}\"")
+    );
+    let book = place.book_with("later", "inputs: { word: { type: string, default: hello } }", &steps);
+    let words = ["run", &book, "-y", "--limit", "web2,web3", "-i", "word=bye"];
+    assert_ne!(place.run(&words).status.code(), Some(0), "it fails before its list is known");
+    assert!(place.log().is_empty());
+    std::fs::write(place.path("ready"), "").unwrap();
+    let said = place.expect(0, &["retry", "latest", "--remaining", "-y"]);
+    assert_eq!(sorted(&place), ["web2 bye", "web3 bye"], "{said}");
 }
 
 #[test]

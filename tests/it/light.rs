@@ -82,5 +82,5 @@ fn a_start_reads_its_relocations_packed() {
     // What a binary asks of its loader by having them: about two megabytes less are read at each start.
     let asked = b"GLIBC_ABI_DT_RELR";
     let binary = std::fs::read(assert_cmd::cargo::cargo_bin("playbook")).unwrap();
-    assert!(binary.windows(asked.len()).any(|bytes| bytes == asked), "build.rs does not pack them any more");
+    assert!(binary.windows(asked.len()).any(|bytes| bytes == asked), "fixtures/link.rs does not pack them any more");
 }

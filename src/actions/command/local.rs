@@ -124,16 +124,16 @@ fn recalled(status: Status) -> Recalled {
 
 /// Takes the lock, waiting for it in a thread of its own: a thread that still waits when the runner ends does not keep it.
 async fn lock(spool: &Spool, wait: Duration) -> std::io::Result<Option<File>> {
-    let file = spool.lock_file()?;
-    match file.try_lock() {
-        Ok(()) => return Ok(Some(file)),
+    let folder = spool.open_to_lock()?;
+    match folder.try_lock() {
+        Ok(()) => return Ok(Some(folder)),
         Err(std::fs::TryLockError::WouldBlock) => {}
         Err(std::fs::TryLockError::Error(error)) => return Err(error),
     }
     let (sender, receiver) = tokio::sync::oneshot::channel();
     std::thread::Builder::new().name("spool lock".to_owned()).spawn(move || {
-        let locked = file.lock().map(|()| file);
-        // Nobody waits any more: the file is dropped here, and with it the lock.
+        let locked = folder.lock().map(|()| folder);
+        // Nobody waits any more: the folder is let go of here, and with it the lock.
         let _ = sender.send(locked);
     })?;
     match tokio::time::timeout(wait, receiver).await {
@@ -163,7 +163,7 @@ fn last_output(spool: &Spool) -> String {
 /// Gives the command to a recorder, with its lock.
 fn give(context: &Context, spool: &Spool, key: &str) -> Result<Given, CommandError> {
     let given = || -> std::io::Result<Option<Given>> {
-        let lock = spool.lock_file()?;
+        let lock = spool.open_to_lock()?;
         // Somebody who asks about this very command holds the lock only for a moment.
         lock.lock()?;
         if spool.is_void() {

@@ -3,10 +3,10 @@
 //!
 //! How that is held:
 //! - The runner makes the command's folder in the spool. Making a folder is atomic: whoever finds it there attaches.
-//! - The runner takes the folder's lock (`flock`) and hands the locked file to the recorder, as a descriptor in a message.
-//!   Such a lock belongs to the open file, so it is held until the last of the two has gone, and by the message on its way
-//!   between them: at no moment, not even when the runner is killed right after it handed the command over, is it free
-//!   while a start may still come. Nor does it need process ids to see whether anybody is alive.
+//! - The runner opens the folder, takes its lock (`flock`) and hands the open folder to the recorder, as a descriptor in a
+//!   message. Such a lock belongs to what was opened, so it is held until the last of the two has gone, and by the message
+//!   on its way between them: at no moment, not even when the runner is killed right after it handed the command over, is
+//!   it free while a start may still come. Nor does it need process ids to see whether anybody is alive.
 //! - Under the lock, the recorder writes `started` before the command exists, and `status`, atomically, after it was
 //!   reaped. Then it lets go of the lock and tells the runner, without any polling.
 //! - Who asks later reads `status` (the command's end), or waits for the lock. Holding it, it finds `status`, or `started`

@@ -1,5 +1,5 @@
 //! The recorders that serve this process: one for all commands of a run, started with the first of them. It is given each
-//! command as a message with two descriptors: the command's locked file, and a socket of its own. It must never keep a copy
+//! command as a message with two descriptors: the command's locked folder, and a socket of its own. It must never keep a copy
 //! of a lock that it has handed over, and never give a second recorder a command that a first one may have got.
 
 use std::collections::BTreeMap;

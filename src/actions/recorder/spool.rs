@@ -78,8 +78,8 @@ impl Spool {
         }
     }
 
-    /// What the lock is taken on: the folder.
-    pub(crate) fn lock_file(&self) -> Result<File> {
+    /// Opens the folder, as its lock is taken on it.
+    pub(crate) fn open_to_lock(&self) -> Result<File> {
         File::open(&self.folder)
     }
 

@@ -20,6 +20,7 @@ impl Verb {
             Self::Plan(args) => &args.forks,
             Self::Resume(args) => &args.forks,
             Self::Rollback(args) => &args.forks,
+            Self::Trigger(args) => &args.forks,
             Self::Retry(args) => &args.starting.forks,
             Self::Inventory(Inventory { what: InventoryVerb::Check(args) }) => &args.forks,
             _ => return None,

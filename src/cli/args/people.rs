@@ -58,6 +58,17 @@ pub struct Ask {
     pub output: Output,
 }
 
+/// `pause`.
+#[derive(Debug, Args)]
+pub struct Pause {
+    /// What every request takes.
+    #[command(flatten)]
+    pub ask: Ask,
+    /// Items of a `for_each` that are in the middle of their block come to its end first; no other item begins
+    #[arg(long)]
+    pub finish_items: bool,
+}
+
 /// `resolve`.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("answer").required(true).args(["took_effect", "did_not", "retry", "undo", "go_on", "abandon"]))]
@@ -68,6 +79,9 @@ pub struct Resolve {
     /// The step that the run asks about
     #[arg(value_name = "STEP")]
     pub step: String,
+    /// The same answer for every item of which the run asks the same, one after the other: STEP is without an item then
+    #[arg(long)]
+    pub all: bool,
     /// You looked: its effect is there. It counts as done
     #[arg(long)]
     pub took_effect: bool,
@@ -138,7 +152,8 @@ pub struct Skip {
     /// A run: its id, the beginning or end of it, or `latest`
     #[arg(value_name = "RUN")]
     pub run: String,
-    /// What is skipped: a step, a group, one item (STEP@ITEM), or a part of an undo (STEP/undo)
+    /// What is skipped: a step, a group, a step for one item (STEP@ITEM), an item as a whole (GROUP@ITEM), or a part of an undo
+    /// (STEP/undo)
     #[arg(value_name = "STEP")]
     pub step: String,
     /// You did it: it counts as done. What must hold after it is looked at

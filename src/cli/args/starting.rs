@@ -13,7 +13,8 @@ pub struct Starting {
     /// How much at once.
     #[command(flatten)]
     pub forks: Forks,
-    /// The incident that this belongs to
+    /// The incident that this belongs to: one of this state (its id, the beginning or end of it, or `latest`), `new` for one
+    /// that is opened with the run, or the name that it has elsewhere
     #[arg(long, value_name = "ID")]
     pub incident: Option<String>,
     /// Start without asking

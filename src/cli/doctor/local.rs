@@ -9,6 +9,7 @@ use super::Look;
 use crate::cli::clock;
 use crate::cli::runs::Doing;
 use crate::cli::setup::Setup;
+use crate::cli::verbs::outbox::waiting;
 use crate::cli::view::{count, halted};
 use crate::journal::{Halt, Journal, JournalError, LockRow, RunRow};
 use crate::run::Time;
@@ -52,6 +53,7 @@ pub(super) fn looks(setup: &Setup) -> Vec<Look> {
         }
     }
     looks.push(page(setup));
+    looks.extend(outbox(setup));
     looks
 }
 
@@ -143,6 +145,25 @@ fn page(setup: &Setup) -> Look {
         _ => Look::remark("page", "nobody is called when a run waits for a person")
             .hint("`page:` in the configuration names a command or a webhook (docs/configuration.md)"),
     }
+}
+
+/// Who is told what happens, and whether they take it. None of it stops a run.
+fn outbox(setup: &Setup) -> Option<Look> {
+    if setup.config.notify.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = setup.config.notify.iter().map(|notify| notify.name.as_str()).collect();
+    let look = match waiting(setup) {
+        (_, dead) if !dead.is_empty() => {
+            let text = format!("what {} did not take for days was given up", dead.join(", "));
+            Look::remark("notify", text).hint("playbook outbox retry")
+        }
+        (late, _) if !late.is_empty() => {
+            Look::remark("notify", format!("not told everything yet: {}", late.join(", "))).hint("playbook outbox list")
+        }
+        _ => Look::well("notify", names.join(", ")),
+    };
+    Some(look)
 }
 
 #[cfg(test)]

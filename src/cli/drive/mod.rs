@@ -1,6 +1,7 @@
 //! Driving a run from this process: the runtime, the engine, who watches, and the last screen.
 
 mod over;
+mod telling;
 
 use std::io::BufRead;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::actions::Table;
+use crate::engine::deliver::Delivering;
 use crate::engine::{
     Beginning, Ending, EndingKind, Engine, EngineError, Observer, Parts, People, Requested, WallClock,
 };
@@ -54,6 +56,8 @@ pub struct Drive<'a> {
     inventory: Arc<Inventory>,
     interrupts: (watch::Sender<u32>, watch::Receiver<u32>),
     rehearsal: bool,
+    /// Who tells others meanwhile.
+    telling: Option<Delivering>,
 }
 
 /// Where and with what an engine works.
@@ -153,7 +157,7 @@ impl<'a> Drive<'a> {
             wait,
             forks: setup.forks,
         });
-        Ok(Self { setup, output, reporter, seen, runtime, engine, inventory, interrupts, rehearsal })
+        Ok(Self { setup, output, reporter, seen, runtime, engine, inventory, interrupts, rehearsal, telling: None })
     }
 
     /// The journal.
@@ -198,6 +202,7 @@ impl<'a> Drive<'a> {
         if *self.interrupts.1.borrow() > 0 {
             return Err(interrupted());
         }
+        self.tell_others();
         let result = self.runtime.block_on(self.engine.start(plan, beginning));
         if let Err(EngineError::Journal(JournalError::Locked(row))) = &result {
             self.reporter.finish();
@@ -259,6 +264,7 @@ impl<'a> Drive<'a> {
     /// # Errors
     /// When another process holds it, or the journal cannot be written.
     pub fn resume(&mut self, run: &RunId, reason: &str, take_over: bool) -> Result<Exit, Failure> {
+        self.tell_others();
         let result = self.runtime.block_on(self.engine.resume(run, reason, take_over));
         self.conclude(result).map_err(|failure| failure.naming(run))
     }
@@ -268,20 +274,42 @@ impl<'a> Drive<'a> {
     /// # Errors
     /// When it makes no sense for the run as it stands, or the journal cannot be written.
     pub fn request(&mut self, run: &RunId, request: RequestKind, reason: &str) -> Result<Option<RunState>, Failure> {
-        let result = self.runtime.block_on(self.engine.request(run, request, reason));
-        match result {
-            Ok(Requested::TakenUp) => {
-                self.reporter.finish();
-                Ok(None)
-            }
-            Ok(Requested::Driven(ending)) => {
-                let state = ending.state.clone();
-                self.conclude(Ok(*ending))?;
-                Ok(Some(state))
-            }
-            Err(error) => {
-                self.reporter.finish();
-                Err(self.failure(error).naming(run))
+        self.request_all(run, request, reason, |_| None)
+    }
+
+    /// The same, and then for whatever `more` says where the run stands still again.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn request_all(
+        &mut self,
+        run: &RunId,
+        request: RequestKind,
+        reason: &str,
+        mut more: impl FnMut(&RunState) -> Option<RequestKind>,
+    ) -> Result<Option<RunState>, Failure> {
+        self.tell_others();
+        let mut request = request;
+        loop {
+            let result = self.runtime.block_on(self.engine.request(run, request, reason));
+            let ending = match result {
+                Ok(Requested::Driven(ending)) => ending,
+                Ok(Requested::TakenUp) => {
+                    self.reporter.finish();
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.reporter.finish();
+                    return Err(self.failure(error).naming(run));
+                }
+            };
+            match more(&ending.state) {
+                Some(next) if matches!(ending.kind, EndingKind::Waiting(_)) => request = next,
+                _ => {
+                    let state = ending.state.clone();
+                    self.conclude(Ok(*ending))?;
+                    return Ok(Some(state));
+                }
             }
         }
     }
@@ -375,8 +403,9 @@ impl<'a> Drive<'a> {
     }
 
     /// Ends this process' part; a thread that still reads the terminal is left behind.
-    pub fn end(self) {
+    pub fn end(mut self) {
         self.reporter.finish();
+        self.end_telling();
         self.runtime.shutdown_background();
     }
 }

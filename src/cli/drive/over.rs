@@ -52,6 +52,7 @@ impl Drive<'_> {
         if *self.interrupts.1.borrow() > 0 {
             return Err(interrupted());
         }
+        self.tell_others();
         let begun = self.engine.start_over(plan, beginning, former, inheritance);
         let result = self.runtime.block_on(begun);
         if let Err(error @ EngineError::NotNow(_)) = result {

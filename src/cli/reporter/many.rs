@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::cli::text::{Ink, Line};
 use crate::ids::StepId;
 use crate::outcome::Outcome;
+use crate::plan::Item;
 use crate::playbook::Group;
 use crate::run::{Event, Record, RunState, Settlement, Task, Time};
 use crate::value::format_seconds;
 
 use super::batches::{batch, batches_over};
-use super::crowd::{Crowd, Crowds, group_of};
+use super::crowd::{Crowd, Crowds, group_of, steps_of};
 use super::plain::stamped;
 
 /// So many lines that a command printed last are told where it fails.
@@ -23,8 +24,10 @@ pub const SILENCE: f64 = 30.0;
 #[derive(Default)]
 pub struct Many {
     crowds: Crowds,
-    /// How many batches of each are told, and when the last one of them ended.
-    told: BTreeMap<StepId, (usize, Time)>,
+    /// Whether what was there before the first record that is shown is counted: a run may be gone on with.
+    knows: bool,
+    /// How many batches of each are told.
+    told: BTreeMap<StepId, usize>,
     /// What those in hand printed last.
     printed: BTreeMap<Task, VecDeque<Line>>,
     /// The crowd that the run is with.
@@ -61,7 +64,13 @@ impl Many {
         state: &RunState,
         line: impl Fn(&Record, &RunState) -> Option<Line>,
     ) -> Option<Vec<Line>> {
-        self.crowds.take(record, state);
+        if std::mem::replace(&mut self.knows, true) {
+            self.crowds.take(record, state);
+        } else {
+            self.crowds = Crowds::of(state);
+            self.told =
+                state.entered.iter().map(|(task, entered)| (task.step.clone(), batches_over(entered))).collect();
+        }
         let (step, item) = crate::timeline::about(&record.event)?;
         let group = group_of(state, step)?;
         self.crowds.get(&group.id)?;
@@ -101,15 +110,15 @@ impl Many {
         let crowd = self.crowds.get(&group.id)?;
         let entered = state.entered.get(&crowd.task)?;
         let over = batches_over(entered);
-        let begun = crowd.since.unwrap_or(record.time);
-        let (told, since) = self.told.get(&group.id).copied().unwrap_or((0, begun));
+        let told = self.told.get(&group.id).copied().unwrap_or(0);
         self.alive = alive(crowd, state);
         if over <= told || state.rollback.is_some() {
             return None;
         }
-        self.told.insert(group.id.clone(), (over, record.time));
+        self.told.insert(group.id.clone(), over);
         let of = batch(entered).of;
-        let taken = format_seconds(record.time.seconds_since(since).max(0.0));
+        let begun = began(state, group, entered.batch(over - 1)).unwrap_or(record.time);
+        let taken = format_seconds(record.time.seconds_since(begun).max(0.0));
         let text = format!("{}: batch {over} of {of} is over in {taken}; {}", group.id, crowd.words());
         let (mark, ink) = if crowd.counts.failed > 0 { ("·", Ink::Warn) } else { ("✓", Ink::Good) };
         Some(stamped(record.time).with(ink, mark).with(ink, " ").with(ink, text))
@@ -140,6 +149,12 @@ impl Many {
         self.said = Some(now);
         Some(Line::new().with(Ink::Dim, text))
     }
+}
+
+/// When the first of some items was begun: the pause before them is no part of their time.
+fn began(state: &RunState, group: &Group, items: &[Item]) -> Option<Time> {
+    let tasks = items.iter().flat_map(|item| steps_of(state, group).map(|step| Task::at(&step.id, Some(&item.id))));
+    tasks.filter_map(|task| state.tasks.get(&task)).map(|doing| doing.started).min()
 }
 
 fn alive(crowd: &Crowd, state: &RunState) -> String {

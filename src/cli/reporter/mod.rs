@@ -22,7 +22,7 @@ use super::screen::Screen;
 use crate::engine::Observer;
 
 pub use block::{Block, reason};
-pub use crowd::{Crowds, FEW, Stand, group_of, steps_of};
+pub use crowd::{Crowd, Crowds, FEW, Stand, group_of, steps_of};
 pub use entries::{Entry, entries};
 pub use rows::Mark;
 
@@ -64,7 +64,7 @@ pub fn choose(screen: &Screen, output: Output, paste: &Paste) -> Arc<dyn Reporte
 /// What Ctrl-C means, so many times pressed.
 fn interrupt_words(times: u32) -> &'static str {
     if times <= 1 {
-        "interrupted: it finishes the step in hand, then stops; again: leave at once"
+        "interrupted: it finishes what is under way, then stops; again: leave at once"
     } else {
         "leaving at once; a command under way goes on; `resume` looks what became of it"
     }

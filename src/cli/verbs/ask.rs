@@ -1,7 +1,7 @@
 //! `rollback`, `cancel`, `abort`, `pause`: ask for something to happen with a run. Where a process drives it, that process
 //! does it; where none does, this one.
 
-use crate::cli::args::{Ask, Output, Rollback};
+use crate::cli::args::{Ask, Output, Pause, Rollback};
 use crate::cli::brakes;
 use crate::cli::drive::{Drive, say_state, show};
 use crate::cli::exit::Exit;
@@ -10,11 +10,12 @@ use crate::cli::follow::{exit_of, follow};
 use crate::cli::runs::{self, Doing};
 use crate::cli::setup;
 use crate::cli::setup::Setup;
-use crate::cli::text::Line;
+use crate::cli::text::{Ink, Line};
+use crate::cli::view::end;
 use crate::engine::holder;
 use crate::ids::RunId;
 use crate::journal::{Journal, SqliteJournal};
-use crate::run::{RequestKind, RunState, Verdict};
+use crate::run::{QuestionKind, RequestKind, RunState, Verdict};
 
 /// `rollback`.
 ///
@@ -57,8 +58,9 @@ pub fn abort(setup: &Setup, args: &Ask) -> Result<Exit, Failure> {
 ///
 /// # Errors
 /// When there is no such run, or it has ended.
-pub fn pause(setup: &Setup, args: &Ask) -> Result<Exit, Failure> {
-    ask(setup, args, runs::open(setup, &args.run)?, RequestKind::Pause)
+pub fn pause(setup: &Setup, args: &Pause) -> Result<Exit, Failure> {
+    let kind = if args.finish_items { RequestKind::FinishItems } else { RequestKind::Pause };
+    ask(setup, &args.ask, runs::open(setup, &args.ask.run)?, kind)
 }
 
 fn known_checkpoint(state: &RunState, name: &str) -> Result<(), Failure> {
@@ -94,6 +96,7 @@ fn ask(
         .meaning("nothing was changed")
         .next(format!("playbook status {run}")));
     }
+    abort_goes_no_farther(setup, &state, &kind)?;
     let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), true)?;
     drive.know(state);
     say_state(setup);
@@ -108,6 +111,25 @@ fn ask(
     };
     let doing = if state.ended.is_some() { Doing::Ended } else { now_doing(setup, run, &state)? };
     Ok(if did(&kind, &state) { Exit::Success } else { exit_of(&state, doing) })
+}
+
+/// What `abort` is while a run undoes: no end, as half of what it did would stand unseen. A run that is stuck there waits already.
+fn abort_goes_no_farther(setup: &Setup, state: &RunState, kind: &RequestKind) -> Result<(), Failure> {
+    if *kind != RequestKind::Abort || state.rollback.is_none() {
+        return Ok(());
+    }
+    let run = &state.run;
+    let Some(question) = state.question.as_ref().filter(|question| question.kind == QuestionKind::UndoFailed) else {
+        let words =
+            "the run undoes what it did: what is being undone comes to its end, then it waits, and its locks are kept";
+        setup.screen.say(&[Line::new().with(Ink::Warn, words)]);
+        return Ok(());
+    };
+    let end = format!("playbook {}", end::answer(state, question, "--abandon"));
+    Err(Failure::new(Exit::NotAllowed, format!("run {run} is stuck in its undo and waits for an answer already"))
+        .meaning("nothing was changed; an abort never ends an undo half-way")
+        .next(format!("{end}     (everything stays as it is now and the run ends; its locks are freed)"))
+        .next(format!("playbook status {run}     (what is asked, and the other answers)")))
 }
 
 /// The process that drives the run has taken the request up: it is followed until it did what was asked.
@@ -138,7 +160,7 @@ fn did(kind: &RequestKind, state: &RunState) -> bool {
             matches!(verdict, Some(Verdict::RolledBackToCheckpoint | Verdict::RolledBack))
         }
         RequestKind::Abort => matches!(verdict, Some(Verdict::Abandoned | Verdict::Incomplete)),
-        RequestKind::Pause => verdict.is_none() && state.stopped.is_some(),
+        RequestKind::Pause | RequestKind::FinishItems => verdict.is_none() && state.stopped.is_some(),
         RequestKind::Resolve { .. }
         | RequestKind::Skip { .. }
         | RequestKind::Approve { .. }

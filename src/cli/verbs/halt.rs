@@ -191,7 +191,7 @@ fn foot(setup: &Setup, runs: &[InHand], seconds: f64) -> Vec<Line> {
         let undo = format!("rollback {} --despite-halt --reason \"…\"", run.run);
         next.push((setup.paste.command(undo), "undo this one all the same"));
     }
-    lines.extend(crate::cli::view::end::commands(&next));
+    lines.extend(crate::cli::view::next::commands(&next, setup.screen.text_width()));
     lines
 }
 

@@ -103,7 +103,8 @@ fn row_line(row: &RunRow, first: usize, second: usize) -> Line {
         .with(Ink::Bad, row.damaged.as_ref().map(|why| format!(": {why}")).unwrap_or_default())
 }
 
-fn row_json(row: &RunRow) -> Value {
+/// A run in the list, for programs.
+pub fn row_json(row: &RunRow) -> Value {
     json!({
         "run": row.run, "playbook": row.playbook, "version": row.version, "state": Doing::of_row(row).word(),
         "verdict": row.verdict, "started": clock::rfc3339(row.started), "updated": clock::rfc3339(row.updated),

@@ -1,5 +1,7 @@
 //! `resolve`: answer what a run asks about a step. The answer goes into the timeline with a name and a reason.
 
+use std::collections::BTreeSet;
+
 use crate::cli::args::Resolve;
 use crate::cli::drive::{Drive, say_state};
 use crate::cli::exit::Exit;
@@ -8,9 +10,10 @@ use crate::cli::follow::exit_of;
 use crate::cli::runs::{self, Doing};
 use crate::cli::setup::Setup;
 use crate::cli::text::Line;
-use crate::cli::view::{answers, end};
+use crate::cli::view::{answers, count, end};
 use crate::journal::Journal;
 use crate::run::{Answer, RequestKind, RunState, Task};
+use crate::value::ranges;
 
 /// Answers; returns the run's code where this process goes on with the run.
 ///
@@ -25,26 +28,81 @@ pub fn resolve(setup: &Setup, args: &Resolve) -> Result<Exit, Failure> {
     let (journal, state) = runs::open(setup, &args.run)?;
     let run = state.run.clone();
     runs::newest(setup, &state)?;
-    let task = asked_about(&state, task)?;
+    let task = if args.all { first_of_all(&state, &task)? } else { asked_about(&state, task)? };
     let (flag, answer) = answer(args);
     allowed(&state, flag)?;
-    let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), true)?;
+    // Of several, the next one is answered as soon as it is asked about: nobody is waited for in between.
+    let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), !args.all)?;
+    let mut answers = Answers { of: task.clone(), answer, all: args.all, given: BTreeSet::new() };
+    let first = answers.to(&state);
     drive.know(state);
     say_state(setup);
-    let result = drive.request(&run, RequestKind::Resolve { task, answer }, &args.reason);
+    let first = first.unwrap_or(RequestKind::Resolve { task, answer });
+    let result = drive.request_all(&run, first, &args.reason, |state| answers.to(state));
     drive.end();
     match result? {
         Some(state) => {
+            answers.tell(setup);
             let lease = setup.journal()?.lease(&run)?;
             Ok(exit_of(&state, Doing::of_state(&state, &lease)))
         }
         None => {
+            let again = if args.all { "; where it asks about the next item, give the answer again" } else { "" };
             let command = setup.paste.command(format!("watch {run}"));
             setup.screen.say(&[Line::plain(format!(
-                "the process that drives the run has the answer; to follow it: {command}"
+                "the process that drives the run has the answer{again}; to follow it: {command}"
             ))]);
             Ok(Exit::Success)
         }
+    }
+}
+
+/// One answer to what is asked of one item after the other.
+struct Answers {
+    of: Task,
+    answer: Answer,
+    all: bool,
+    /// Of which it was given: nobody wants a second time what did not help.
+    given: BTreeSet<Task>,
+}
+
+impl Answers {
+    /// The answer to what a run asks now, where it is asked of one more of them.
+    fn to(&mut self, state: &RunState) -> Option<RequestKind> {
+        let question = state.question.as_ref().filter(|question| question.kind.answers().contains(&self.answer))?;
+        let task = &question.task;
+        let same = is_alike(task, &self.of) && (self.all || self.given.is_empty());
+        (same && self.given.insert(task.clone()))
+            .then(|| RequestKind::Resolve { task: task.clone(), answer: self.answer })
+    }
+
+    fn tell(&self, setup: &Setup) {
+        if self.all {
+            let items: Vec<&str> = self.given.iter().filter_map(|task| Some(task.item.as_ref()?.as_str())).collect();
+            let names = ranges::listed(items.iter().copied(), 400);
+            setup.screen.say(&[Line::plain(format!("answered for {}: {names}", count(items.len(), "item")))]);
+        }
+    }
+}
+
+/// Whether two are the same of two items.
+fn is_alike(one: &Task, other: &Task) -> bool {
+    one.step == other.step && one.phase == other.phase
+}
+
+/// What is asked now, where that is asked of an item of a step.
+fn first_of_all(state: &RunState, of: &Task) -> Result<Task, Failure> {
+    if of.item.is_some() {
+        let what = format!("--all means every item that the run asks about, and {of} is one of them");
+        let all = Task { item: None, ..of.clone() };
+        return Err(Failure::new(Exit::Usage, what)
+            .meaning("nothing was changed")
+            .next(format!("playbook resolve {} {all} --all …", state.run)));
+    }
+    let asked = state.question.as_ref().map(|question| &question.task);
+    match asked.filter(|asked| asked.item.is_some() && (is_alike(asked, of) || is_alike(&asked.doing(), of))) {
+        Some(asked) => Ok(asked.clone()),
+        None => asked_about(state, of.clone()),
     }
 }
 

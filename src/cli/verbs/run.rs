@@ -23,12 +23,20 @@ use crate::value::parse_duration;
 
 use super::ahead;
 use super::held_back::{self, Ask, typed};
+use super::incident::belongs::Belongs;
 use super::over::{self, Over, Planned};
 use super::plan::{too_weak, weak_failure};
 use super::plan_file::{self, Held};
 
 /// So many of what does not hold are told before a run.
 const MOST_BROKEN: usize = 8;
+
+/// What a person has said of a run before it begins.
+struct Said {
+    ask: Ask,
+    passes: Passes,
+    belongs: Belongs,
+}
 
 /// Runs a playbook, or shows what a run would do.
 ///
@@ -65,6 +73,7 @@ pub fn run_chosen(
     if let Some(halt) = existing.as_mut().map(|journal| journal.halted()).transpose()?.flatten() {
         return Err(JournalError::Halted(halt).into());
     }
+    let belongs = Belongs::of(setup, args.starting.incident.as_deref(), existing.as_mut())?;
     let age = held.as_ref().map(|held| held.age);
     let ask = held_back::hold(setup, args, &chosen.playbook, &inventory, age, &mut passes)?;
     let held = held.map(|held| held.plan);
@@ -74,7 +83,9 @@ pub fn run_chosen(
     };
     let mut drive = Drive::new(setup, args.starting.output, inventory, Box::new(journal), !args.starting.no_wait)?;
     say_state(setup);
-    let result = go(setup, args, &mut drive, (chosen, held), (ask, passes), over.as_ref());
+    let mut said = Said { ask, passes, belongs };
+    let result = go(setup, args, &mut drive, (chosen, held), &mut said, over.as_ref());
+    let result = result.map_err(|failure| said.belongs.told(failure));
     drive.end();
     result
 }
@@ -111,7 +122,7 @@ fn go(
     args: &Run,
     drive: &mut Drive,
     (chosen, held): (Chosen, Option<Plan>),
-    (ask, mut passes): (Ask, Passes),
+    said: &mut Said,
     over: Option<&Over>,
 ) -> Result<Exit, Failure> {
     let until = longest_wait(args)?.map(|wait| Instant::now() + wait);
@@ -124,7 +135,7 @@ fn go(
         {
             continue;
         }
-        match begin(setup, args, drive, planned, held.as_ref(), ask, &mut passes) {
+        match begin(setup, args, drive, planned, held.as_ref(), said) {
             Err(failure) if failure.exit == Exit::Locked && until.is_some_and(|until| Instant::now() < until) => {}
             Err(failure) if failure.exit == Exit::Locked && until.is_none() => {
                 let command = format!("{} --wait 2m     (waits for the lock and starts then)", typed());
@@ -142,9 +153,9 @@ fn begin(
     drive: &mut Drive,
     Planned { plan, inherited }: Planned,
     held: Option<&Plan>,
-    ask: Ask,
-    passes: &mut Passes,
+    Said { ask, passes, belongs }: &mut Said,
 ) -> Result<Exit, Failure> {
+    let ask = *ask;
     if let Some(exit) = held.and_then(|then| drifted(setup, args, then, &plan)) {
         return Ok(exit);
     }
@@ -172,7 +183,11 @@ fn begin(
     let mut overrides = passes.passed();
     overrides.extend(ahead::break_glass(setup, args, &plan.playbook)?);
     ahead::warn(setup, &plan.playbook);
-    let beginning = Beginning::by_person(overrides, approved).of_incident(args.starting.incident.clone());
+    let beginning = match args.triggered {
+        true => Beginning::by_trigger(),
+        false => Beginning::by_person(overrides, approved),
+    };
+    let beginning = beginning.of_incident(belongs.name(setup, &plan)?);
     match inherited {
         Some((former, inheritance)) => drive.start_over(plan, beginning, &former, inheritance),
         None => drive.start(plan, beginning),
@@ -223,12 +238,14 @@ fn brief(plan: &Plan) -> Vec<Line> {
     );
     let mut lines = vec![line];
     lines.extend(view::narrowed::of_plan(plan, 100));
-    for broken in sum.violated.iter().take(MOST_BROKEN) {
+    let fails = view::plan::does_not_hold(plan);
+    for broken in fails.iter().take(MOST_BROKEN) {
         lines.push(Line::new().with(Ink::Warn, format!("does not hold now: {broken}")));
     }
-    if let Some(more) = sum.violated.len().checked_sub(MOST_BROKEN).filter(|more| *more > 0) {
+    if let Some(more) = fails.len().checked_sub(MOST_BROKEN).filter(|more| *more > 0) {
         let text = format!("does not hold now: {more} more (--dry-run names them)");
         lines.push(Line::new().with(Ink::Warn, text));
     }
+    lines.extend(view::plan::borne_lines(plan, 100));
     lines
 }

@@ -35,7 +35,7 @@ pub fn timeline(setup: &Setup, args: &Args) -> Result<Exit, Failure> {
 fn checkpoint(setup: &Setup, journal: &mut SqliteJournal, run: &RunId, file: &Path) -> Result<u64, Failure> {
     let stored = journal.stored(run)?;
     // What does not fit is not signed as if it did.
-    runs::state(journal, run)?;
+    runs::sound(journal, run)?;
     sign(setup, run, &stored, file)?;
     Ok(stored.last().map_or(0, |last| last.seq))
 }

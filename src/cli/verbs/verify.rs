@@ -89,7 +89,7 @@ fn signed(checkpoint: &Checkpoint, whose: Whose, there: u64) -> Vec<Line> {
 fn kept(setup: &Setup, args: &Verify, checkpoint: Option<&Checkpoint>) -> Result<Whole, Failure> {
     let word = args.run.as_deref().or_else(|| checkpoint.map(|checkpoint| checkpoint.run.as_str())).unwrap_or("latest");
     let (mut journal, run) = runs::find(setup, word)?;
-    runs::state(&mut journal, &run)?;
+    runs::sound(&mut journal, &run)?;
     let records = journal.stored(&run)?;
     Ok(Whole { run, records })
 }

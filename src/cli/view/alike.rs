@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use crate::cli::text::{Line, Look};
 use crate::plan::{Item, PlannedStep};
+use crate::value::without_name as mask;
 
 /// Items of which the same is foreseen.
 pub struct Alike<'a> {
@@ -47,35 +48,11 @@ pub fn alike<'a>(
     classes
 }
 
-/// A text without a name: where it stands as a word of its own.
-pub(super) fn mask(text: &str, name: &str) -> String {
-    let inside = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    let mut result = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(name).filter(|_| !name.is_empty()) {
-        let (before, found) = rest.split_at(at);
-        let after = found.get(name.len()..).unwrap_or("");
-        let bare = before.chars().next_back().or_else(|| result.chars().next_back()).is_none_or(|c| !inside(c))
-            && after.chars().next().is_none_or(|c| !inside(c));
-        result.push_str(before);
-        result.push_str(if bare { "\u{0}" } else { name });
-        rest = after;
-    }
-    result + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::view::samples;
     use crate::spec::Effect;
-
-    #[test]
-    fn a_name_is_left_out_where_it_is_a_word() {
-        assert_eq!(mask("web1 and web10, web1.x (web1)", "web1"), "\u{0} and web10, \u{0}.x (\u{0})");
-        assert_eq!(mask("database", "a"), "database");
-        assert_eq!(mask("x", ""), "x");
-    }
 
     #[test]
     fn what_reads_the_same_but_for_the_item_is_one_and_what_differs_is_not() {

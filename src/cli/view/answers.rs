@@ -1,7 +1,7 @@
 //! What a person can answer, and what each answer leads to.
 
 use super::approval;
-use crate::run::{Question, QuestionKind, RunState, SkipHow};
+use crate::run::{Question, QuestionKind, RunState, SkipHow, Status, Task};
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,11 +103,46 @@ pub fn skips(state: &RunState, question: &Question) -> Vec<Choice> {
     words.into_iter().filter(|(flag, _)| possible(flag)).map(|(flag, leads_to)| choice(flag, leads_to)).collect()
 }
 
+/// The item that a question is about and can be given up as a whole, and what that leads to: where its block has more left than
+/// what is asked about.
+pub fn giving_up(state: &RunState, question: &Question) -> Option<(Task, String)> {
+    let item = question.task.item.as_ref()?;
+    let step = state.playbook().step(&question.task.step)?;
+    let each = state.playbook().each_around(step.group.as_ref())?;
+    let whole = Task::at(&each.id, Some(item));
+    state.may_skip(&whole, SkipHow::NotNeeded, &serde_json::json!({})).ok()?;
+    if !state.skip_answers(&whole) || !state.is_item(&whole) {
+        return None;
+    }
+    let leads_to = if !state.goes_back_for(&whole) {
+        format!("{item} is given up: what is left of its block is not done, and the run goes on with the others")
+    } else if state.undo_left_of(&whole).len() > 1 {
+        format!("{item} is given up: whatever is left to be undone there stays as it is, and the rollback goes on")
+    } else {
+        return None;
+    };
+    Some((whole, leads_to))
+}
+
+/// The items of which the same is asked as of the one that a question is about, where they are several.
+pub fn alike<'a>(state: &'a RunState, question: &'a Question) -> Vec<&'a str> {
+    if question.kind != QuestionKind::UndoFailed {
+        return Vec::new();
+    }
+    let of = &question.task;
+    let stuck = state.tasks.iter().filter(|(task, undo)| {
+        let failed = matches!(undo.status, Status::Failed { .. } | Status::NoEffect { .. });
+        task.step == of.step && task.phase == of.phase && failed && !undo.passed
+    });
+    let names: Vec<&str> = stuck.filter_map(|(task, _)| Some(task.item.as_ref()?.as_str())).collect();
+    if names.len() > 1 { names } else { Vec::new() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::view::samples::{self, Story};
-    use crate::run::{Answer, Task};
+    use crate::run::Answer;
 
     fn flag(answer: Answer) -> &'static str {
         match answer {

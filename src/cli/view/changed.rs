@@ -82,24 +82,31 @@ fn alike<'a>(state: &RunState, touched: &[(&'a Task, &TaskState)]) -> Vec<Told<'
             }
             continue;
         }
-        let message = if state.is_undone(task) { "" } else { doing.message() };
+        let undo = failed_undo(state, task).map(TaskState::message);
+        let message = if state.is_undone(task) { "" } else { undo.unwrap_or(doing.message()) };
         let text = [word, message].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(": ");
         list.push(Told { tasks: vec![task], mark, ink, text, counted: false });
     }
     list
 }
 
-/// Whether what a step did stands: a mark and words.
-pub fn standing(state: &RunState, task: &Task, doing: &TaskState) -> (&'static str, Ink, &'static str) {
+/// The part of the undo of what a task did that failed, or that could not even be begun (a host that does not answer).
+pub fn failed_undo<'a>(state: &'a RunState, task: &Task) -> Option<&'a TaskState> {
     let parts = state.playbook().step(&task.step).map_or(0, RunState::undo_parts);
     let mut undos = (0..parts).filter_map(|part| state.tasks.get(&task.undo(part)));
-    let undo_failed = undos.any(|undo| matches!(undo.status, Status::Failed { .. } | Status::Doubtful));
+    let in_trouble =
+        |undo: &TaskState| matches!(undo.status, Status::Failed { .. } | Status::Doubtful | Status::NoEffect { .. });
+    undos.find(|undo| !undo.passed && in_trouble(undo))
+}
+
+/// Whether what a step did stands: a mark and words.
+pub fn standing(state: &RunState, task: &Task, doing: &TaskState) -> (&'static str, Ink, &'static str) {
     match doing.status {
         _ if state.is_undone(task) && state.needs_no_undo(task).is_some() => {
             ("✓", Ink::Warn, "stands: a person said that it needs no undo")
         }
         _ if state.is_undone(task) => ("↩", Ink::Dim, "undone"),
-        _ if undo_failed => ("✗", Ink::Bad, "its undo failed"),
+        _ if failed_undo(state, task).is_some() => ("✗", Ink::Bad, "its undo failed"),
         Status::Done if doing.verified == Some(false) => ("✗", Ink::Bad, "done, but what must hold after it does not"),
         Status::Done => ("✓", Ink::Good, ""),
         Status::Unknown | Status::Doubtful => ("?", Ink::Warn, "not known whether it took effect"),

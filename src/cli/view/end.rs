@@ -2,17 +2,17 @@
 //! the exact commands that come next.
 
 use crate::cli::clock;
-use crate::cli::paste::Paste;
+use crate::cli::paste::{Paste, quote};
 use crate::cli::runs::Doing;
 use crate::cli::text::{Ink, Line};
 use crate::engine::{Ending, EndingKind};
-use crate::run::{QuestionKind, RunState, StopKind, Task, Time, Verdict};
-use crate::timeline::verdict_words;
+use crate::run::{Question, QuestionKind, RunState, StopKind, Task, Time, Verdict};
+use crate::timeline::ended_words;
 use crate::value::{format_seconds, ranges};
 
 use super::asked::Sent;
 use super::plan::service_ink;
-use super::{answers, approval, changed, halted, heading, items, paragraph};
+use super::{answers, approval, changed, heading, items, next, paragraph};
 
 /// So many exceptions are told one by one.
 const FEW: usize = 8;
@@ -23,23 +23,39 @@ pub fn doing(ending: &Ending) -> Doing {
         EndingKind::Finished(_) => Doing::Ended,
         EndingKind::Waiting(question) if question.kind == QuestionKind::UndoFailed => Doing::Stuck,
         EndingKind::Waiting(_) => Doing::Waiting,
-        EndingKind::Stopped(_) => Doing::Stopped,
+        // Whoever stops a run that waits for an answer has not answered it.
+        EndingKind::Stopped(_) => asking(&ending.state).unwrap_or(Doing::Stopped),
         EndingKind::Left | EndingKind::GivenBack | EndingKind::Halted => Doing::Interrupted,
     }
+}
+
+/// What a run is doing that asks something.
+fn asking(state: &RunState) -> Option<Doing> {
+    let kind = state.question.as_ref()?.kind;
+    Some(if kind == QuestionKind::UndoFailed { Doing::Stuck } else { Doing::Waiting })
 }
 
 /// The whole screen.
 pub fn lines(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usize) -> Vec<Line> {
     let mut lines = told(state, doing, now, paste, width);
     lines.push(heading("Next"));
-    lines.extend(commands(&next(state, doing, paste)));
+    let mut next = next::next(state, doing, paste);
+    next.extend(incident(state, paste));
+    lines.extend(next::commands(&next, width));
     lines
+}
+
+/// How its incident stands, where that is one of this state.
+fn incident(state: &RunState, paste: &Paste) -> Option<(String, &'static str)> {
+    let ours = state.incident.as_ref().filter(|incident| incident.starts_with("inc-"))?;
+    Some((paste.command(format!("incident show {}", quote(ours))), "its incident: what else runs for it"))
 }
 
 /// The same without the commands that come next: a rehearsed run is not there to be looked at.
 pub fn told(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usize) -> Vec<Line> {
     let mut lines = vec![headline(state, doing, now)];
-    lines.push(Line::new().with(Ink::Dim, format!("  run {}", state.run)));
+    let of = state.incident.as_ref().map(|incident| format!(", incident {incident}")).unwrap_or_default();
+    lines.push(Line::new().with(Ink::Dim, format!("  run {}{of}", state.run)));
     lines.push(Line::new());
     lines.extend(world(state, doing, now, width));
     lines.extend(changed::lines(state, width));
@@ -53,13 +69,14 @@ pub fn headline(state: &RunState, doing: Doing, now: Time) -> Line {
     let book = format!("{}@{}", state.playbook().name, state.playbook().version);
     let (mark, ink, words) = match (doing, &state.ended) {
         (Doing::Ended, Some((verdict, at, _))) => {
-            let (mark, ink) = verdict_mark(*verdict);
+            let (mark, ink) = verdict_mark(state, *verdict);
             let took = format_seconds(at.seconds_since(state.started));
-            (mark, ink, format!("{}, after {took}", verdict_words(*verdict)))
+            (mark, ink, format!("{}{}, after {took}", ended_words(state, *verdict), how_many_failed(state)))
         }
         (Doing::Ended, None) => ("?", Ink::Warn, "ended".to_owned()),
         (Doing::Stuck, _) => {
-            ("✗", Ink::Bad, "is stuck half-way back: an undo failed and a person is needed".to_owned())
+            let words = if state.rollback.is_some() { "is stuck half-way back" } else { "is stuck" };
+            ("✗", Ink::Bad, format!("{words}: an undo failed and a person is needed"))
         }
         (Doing::Waiting, _) => ("?", Ink::Warn, "waits for a person".to_owned()),
         (Doing::Stopped, _) if state.stopped == Some(StopKind::Interrupted) => {
@@ -84,9 +101,22 @@ pub fn headline(state: &RunState, doing: Doing, now: Time) -> Line {
     Line::new().with(ink, mark).with(Ink::Bold, format!(" {book}")).with(ink, format!(" {words}"))
 }
 
-fn verdict_mark(verdict: Verdict) -> (&'static str, Ink) {
+/// How many items failed, beside a verdict that does not say that anything did.
+fn how_many_failed(state: &RunState) -> String {
+    let (failed, _) = state.failed_items();
+    if failed == 0 { String::new() } else { format!(" ({failed} of {} items failed)", all_items(state)) }
+}
+
+fn all_items(state: &RunState) -> usize {
+    state.entered.values().map(|entered| entered.items.len()).sum()
+}
+
+fn verdict_mark(state: &RunState, verdict: Verdict) -> (&'static str, Ink) {
     match verdict {
         Verdict::Succeeded => ("✓", Ink::Good),
+        // Where more failed than not it is allowed by the playbook, and no success that anybody should see at a glance.
+        Verdict::SucceededWithExceptions if state.failed_items().0 * 2 > all_items(state) => ("!", Ink::Bad),
+        Verdict::SucceededWithExceptions if state.failed_items().0 > 0 => ("!", Ink::Warn),
         Verdict::SucceededWithExceptions => ("✓", Ink::Warn),
         Verdict::RolledBack => ("↩", Ink::Warn),
         Verdict::Failed | Verdict::RolledBackToCheckpoint | Verdict::Incomplete | Verdict::Abandoned => ("✗", Ink::Bad),
@@ -136,6 +166,9 @@ fn world(state: &RunState, doing: Doing, now: Time, width: usize) -> Vec<Line> {
         None => "nothing was changed".to_owned(),
     };
     lines.extend(paragraph(&summary, 2, width, Ink::Plain));
+    if state.ended.is_none() && doing != Doing::Running {
+        lines.extend(items::in_the_middle(state, width));
+    }
     if let Some(service) = service_line(state, now) {
         lines.push(indented(service));
     }
@@ -232,103 +265,62 @@ fn question(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usi
         lines.push(Line::plain("  ").with(Ink::Plain, skip(state, question, choice.flag, paste)));
         lines.extend(paragraph(&choice.leads_to, 6, width, Ink::Dim));
     }
+    if let Some((item, leads_to)) = answers::giving_up(state, question) {
+        lines.push(Line::plain("  ").with(Ink::Plain, give_up(state, &item, paste)));
+        lines.extend(paragraph(&leads_to, 6, width, Ink::Dim));
+    }
+    lines.extend(answers_for_all(state, question, paste, width));
     lines.push(Line::new());
     lines
 }
 
+/// The answers that may be given once for all items of which the same is asked.
+fn answers_for_all(state: &RunState, question: &Question, paste: &Paste, width: usize) -> Vec<Line> {
+    let names = answers::alike(state, question);
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let (count, all) = (names.len(), ranges::listed(names, 200));
+    let text =
+        format!("The same is asked of {count} items ({all}); one answer for all of them, as they are asked about:");
+    let mut lines = paragraph(&text, 2, width, Ink::Plain);
+    let of = Task { item: None, ..question.task.clone() };
+    for flag in ["--retry", "--took-effect"] {
+        let command = paste.command(format!("resolve {} {of} --all {flag} --reason \"…\"", state.run));
+        lines.push(Line::plain("  ").with(Ink::Plain, command));
+    }
+    lines
+}
+
 /// What happens without an answer.
-pub fn default_words(state: &RunState, question: &crate::run::Question) -> &'static str {
+pub fn default_words(state: &RunState, question: &Question) -> &'static str {
     let approving = state.brakes.approvals.get(&question.task).filter(|_| question.kind == QuestionKind::Approval);
     approving.map_or("it is undone", |approving| approval::default_words(approving.asking.on_timeout))
 }
 
 /// The command that skips what is asked about.
-pub fn skip(state: &RunState, question: &crate::run::Question, flag: &str, paste: &Paste) -> String {
+pub fn skip(state: &RunState, question: &Question, flag: &str, paste: &Paste) -> String {
     paste.command(format!("skip {} {} {flag} --reason \"…\"", state.run, question.task))
 }
 
+/// The command that gives an item up as a whole.
+pub fn give_up(state: &RunState, item: &Task, paste: &Paste) -> String {
+    paste.command(format!("skip {} {item} --not-needed --reason \"…\"", state.run))
+}
+
 /// The command that gives an answer.
-pub fn resolve(state: &RunState, question: &crate::run::Question, flag: &str, paste: &Paste) -> String {
+pub fn resolve(state: &RunState, question: &Question, flag: &str, paste: &Paste) -> String {
     paste.command(answer(state, question, flag))
 }
 
 /// The same, without the program and its settings.
-pub fn answer(state: &RunState, question: &crate::run::Question, flag: &str) -> String {
+pub fn answer(state: &RunState, question: &Question, flag: &str) -> String {
     let (run, task) = (&state.run, &question.task);
     if flag.starts_with("--") {
         format!("resolve {run} {task} {flag} --reason \"…\"")
     } else {
         format!("{flag} {run} {task} --reason \"…\"")
     }
-}
-
-/// What comes next: commands, each with what it does.
-pub fn next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'static str)> {
-    let run = &state.run;
-    let command = |verb: &str| paste.command(format!("{verb} {run}"));
-    let told = (command("timeline"), "what happened, record by record");
-    let back = if state.point_of_no_return().is_some() {
-        "undo back to the point of no return, then wait"
-    } else {
-        "undo what it did and end"
-    };
-    if state.halted.is_some() && state.ended.is_none() {
-        return halted_next(state, doing, paste);
-    }
-    match doing {
-        Doing::Ended => again(state, paste).into_iter().chain([told]).collect(),
-        Doing::Damaged => vec![told],
-        Doing::Running => vec![
-            (command("watch"), "follow it"),
-            (command("pause"), "finish the step in hand and wait"),
-            (command("cancel"), back),
-        ],
-        // The answers stand above.
-        Doing::Waiting | Doing::Stuck => vec![(command("status"), "this screen again"), told],
-        Doing::Stopped | Doing::Interrupted if state.rollback.is_some() => {
-            vec![(command("resume"), "go on undoing"), told]
-        }
-        Doing::Stopped | Doing::Interrupted => vec![
-            (command("resume"), "go on from here"),
-            (command("cancel"), back),
-            (command("abort"), "leave everything as it is and end"),
-            told,
-        ],
-    }
-}
-
-/// A run over what this one has left undone of its lists.
-fn again(state: &RunState, paste: &Paste) -> Option<(String, &'static str)> {
-    let run = &state.run;
-    match state.failed_items() {
-        (0, 0) => None,
-        (0, _) => Some((paste.command(format!("retry {run} --failed")), "a new run, over what was left out alone")),
-        (_, 0) => Some((paste.command(format!("retry {run} --failed")), "a new run, over what failed alone")),
-        _ => Some((paste.command(format!("retry {run} --failed")), "a new run, over what failed or was left out")),
-    }
-}
-
-/// The same while everything is halted: nothing else begins anything.
-fn halted_next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'static str)> {
-    let run = &state.run;
-    let mut next = vec![(paste.command(halted::LIFT), "everything on this state goes on")];
-    if matches!(doing, Doing::Interrupted | Doing::Stopped) {
-        next.push((paste.command(format!("resume {run}")), "go on with this one, once that is lifted"));
-    }
-    if state.touched() && !state.despite_halt {
-        let undo = format!("rollback {run} --despite-halt --reason \"…\"");
-        next.push((paste.command(undo), "undo this one all the same"));
-    }
-    next.push((paste.command(format!("timeline {run}")), "what happened, record by record"));
-    next
-}
-
-/// Commands with what they do, in two columns where that fits.
-pub fn commands(list: &[(String, &'static str)]) -> Vec<Line> {
-    let column = list.iter().map(|(command, _)| Line::plain(command).width()).max().unwrap_or(0) + 4;
-    list.iter()
-        .map(|(command, what)| Line::plain("  ").with(Ink::Plain, command).pad_to(column).with(Ink::Dim, what))
-        .collect()
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Groups of steps in words, and the steps in their groups: for plans, pages and instructions by hand alike.
 
-use crate::plan::{Item, Plan};
+use crate::plan::{Item, Plan, PlannedGroup};
 use crate::playbook::{Argument, Each, Group, GroupKind, Playbook, Step};
 
-use crate::value::ranges;
+use crate::value::{format_seconds, ranges};
 
 use super::command::source;
 use super::plan::short;
@@ -46,6 +46,43 @@ fn for_each(each: &Each, items: Option<&[Item]>) -> String {
     format!("for each of {list}, {batch}{failures}{safe}")
 }
 
+/// The batches of a list as they were worked out, and what is held to between them: nothing where the list is not known yet, or
+/// goes one by one and bears nothing.
+pub fn batches(each: &Each, planned: &PlannedGroup) -> Option<String> {
+    let all = planned.items.as_ref()?.len();
+    let plain = planned.max_failures == 0 && planned.min_healthy == 0 && each.pause == 0.0 && each.spread.is_none();
+    if planned.batches.is_empty() || each.is_one_by_one() && plain {
+        return None;
+    }
+    let mut parts = vec![match planned.batches.as_slice() {
+        [_] => "1 batch of all".to_owned(),
+        sizes => format!("{} batches of {}", sizes.len(), runs_of(sizes)),
+    }];
+    parts.push(match planned.max_failures as usize {
+        0 => "none may fail".to_owned(),
+        most if most >= all => "all may fail".to_owned(),
+        most => format!("{most} of {all} may fail"),
+    });
+    if planned.min_healthy > 0 {
+        parts.push(format!("{} others have to be well while a batch is in hand", planned.min_healthy));
+    }
+    if each.pause > 0.0 && planned.batches.len() > 1 {
+        parts.push(format!("a pause of {} between them", format_seconds(each.pause)));
+    }
+    parts.extend(each.spread.as_ref().map(|label| format!("spread by {label}")));
+    Some(parts.join("; "))
+}
+
+/// `1, 5, 6 (9 times), 1`.
+fn runs_of(sizes: &[u32]) -> String {
+    let told = |run: &[u32]| match run {
+        [size] => size.to_string(),
+        [size, ..] => format!("{size} ({} times)", run.len()),
+        [] => String::new(),
+    };
+    sizes.chunk_by(|one, other| one == other).map(told).collect::<Vec<_>>().join(", ")
+}
+
 /// Names in a line: all of a few, else ranges of them, as many as there is room for, and how many there are.
 pub fn some(names: &[String]) -> String {
     if names.len() <= LISTED {
@@ -57,7 +94,7 @@ pub fn some(names: &[String]) -> String {
 /// Whether `some` names each of them.
 pub fn is_whole(names: &[String]) -> bool {
     let names = || names.iter().map(String::as_str);
-    ranges::fold(names()) == ranges::fold_within(names(), ROOM)
+    ranges::fold_sorted(names()) == ranges::fold_within(names(), ROOM)
 }
 
 /// Whether `some` leaves names out.
@@ -87,6 +124,13 @@ pub fn items<'a>(plan: &'a Plan, group: &Group) -> Option<&'a [Item]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_that_are_alike_are_counted() {
+        assert_eq!(runs_of(&[1, 5, 6, 6, 6, 1]), "1, 5, 6 (3 times), 1");
+        assert_eq!(runs_of(&[2, 2]), "2 (2 times)");
+        assert_eq!(runs_of(&[]), "");
+    }
 
     #[test]
     fn few_names_are_listed_and_many_are_counted() {

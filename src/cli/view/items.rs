@@ -5,24 +5,19 @@
 use std::collections::HashMap;
 
 use crate::cli::paste::Paste;
-use crate::cli::reporter::{Crowds, FEW, Stand, group_of, reason, steps_of};
+use crate::cli::reporter::{Crowd, Stand, group_of, steps_of};
 use crate::cli::text::{Ink, Line, wrap};
 use crate::cli::visible;
 use crate::ids::{Digest, ItemId, StepId};
-use crate::outcome::{CommandOutput, Outcome, Stream};
 use crate::playbook::Group;
 use crate::run::{RunState, Task, TaskState};
-use crate::value::{format_size, ranges};
+use crate::value::{ranges, without_name as mask};
 
-use super::alike::mask;
+use super::item_words::{Said, said, stands};
 use super::{heading, paragraph};
 
 /// So many different things are told of the items that stand the same way; of the others, the names.
 const MOST: usize = 8;
-/// So many lines of what one printed are shown.
-const LINES: usize = 4;
-/// So many columns of one of these.
-const COLUMNS: usize = 300;
 
 /// The items of which the same is to be said.
 struct Class<'a> {
@@ -33,34 +28,24 @@ struct Class<'a> {
     stands: String,
 }
 
-/// What one step said.
-#[derive(Clone, PartialEq, Eq)]
-struct Said {
-    /// Which; nothing where there is one step alone.
-    step: String,
-    text: String,
-    /// How much more there is.
-    more: String,
-}
-
-/// Whether the items of a group are told one by one here, and only counted elsewhere.
+/// Whether the items of a group are told one by one here, and only counted elsewhere: all but a single one.
 pub fn tells(state: &RunState, step: &StepId) -> bool {
     let group = group_of(state, step);
     let entered = group.and_then(|group| state.entered.get(&Task::of(&group.id)));
-    entered.is_some_and(|entered| entered.items.len() > FEW)
+    entered.is_some_and(|entered| entered.items.len() + entered.excluded.len() > 1)
 }
 
 /// All of them.
 pub fn lines(state: &RunState, paste: &Paste, width: usize) -> Vec<Line> {
-    let crowds = Crowds::of(state);
     let groups = state.playbook().groups.iter().filter(|group| group.each().is_some() && tells(state, &group.id));
-    groups.flat_map(|group| of_group(state, &crowds, group, paste, width)).collect()
+    groups.flat_map(|group| of_group(state, group, paste, width)).collect()
 }
 
-fn of_group(state: &RunState, crowds: &Crowds, group: &Group, paste: &Paste, width: usize) -> Vec<Line> {
-    let Some(crowd) = crowds.get(&group.id) else { return Vec::new() };
-    let mut lines = vec![heading(&format!("{}: {}", group.id, crowd.words()))];
-    let mut classes = classes(state, crowds, group);
+fn of_group(state: &RunState, group: &Group, paste: &Paste, width: usize) -> Vec<Line> {
+    let Some(crowd) = Crowd::of(state, group, &Task::of(&group.id)) else { return Vec::new() };
+    let mut lines = vec![heading(&headline(state, &crowd))];
+    let mut classes = classes(state, &crowd, group);
+    classes.extend(left_out(state, &crowd.task));
     classes.sort_by_key(|class| (rank(class.word), std::cmp::Reverse(class.items.len())));
     let mut told: HashMap<&str, usize> = HashMap::new();
     let mut rest: Vec<(&'static str, Vec<&str>)> = Vec::new();
@@ -80,7 +65,7 @@ fn of_group(state: &RunState, crowds: &Crowds, group: &Group, paste: &Paste, wid
     for (word, names) in rest {
         let text = format!(
             "… {word} too, and each said something else: {} ({})",
-            ranges::fold(names.iter().copied()),
+            ranges::fold_sorted(names.iter().copied()),
             names.len()
         );
         lines.extend(paragraph(&text, 2, width, Ink::Dim));
@@ -88,6 +73,61 @@ fn of_group(state: &RunState, crowds: &Crowds, group: &Group, paste: &Paste, wid
     lines.extend(whole(state, &classes, paste));
     lines.push(Line::new());
     lines
+}
+
+/// How many stand how, and how many were left out of the list.
+fn headline(state: &RunState, crowd: &Crowd) -> String {
+    let excluded = state.entered.get(&crowd.task).map_or(0, |entered| entered.excluded.len());
+    let left_out = if excluded > 0 { format!(", {excluded} {LEFT_OUT}") } else { String::new() };
+    let mut words = crowd.words();
+    if rests(state) {
+        words = words.replace("in hand", if state.rollback.is_some() { HALF_BACK } else { HALF });
+    }
+    format!("{}: {words}{left_out}", crowd.task)
+}
+
+/// Whether nothing of a run is under way, so that nothing is in anybody's hand.
+fn rests(state: &RunState) -> bool {
+    state.in_flight().next().is_none()
+}
+
+/// What stands in the middle of its block where a run was stopped or left: nobody sees that from outside, and a host may be out
+/// of its balancer there.
+pub fn in_the_middle(state: &RunState, width: usize) -> Vec<Line> {
+    let blocks = state.playbook().groups.iter().filter(|group| group.each().is_some() && group.count > 1);
+    let blocks = blocks.filter(|_| state.rollback.is_none() && rests(state));
+    let mut lines = Vec::new();
+    for group in blocks {
+        let Some(crowd) = Crowd::of(state, group, &Task::of(&group.id)) else { continue };
+        let names: Vec<&str> = crowd.in_hand().map(|(item, _)| item.as_str()).collect();
+        if names.is_empty() {
+            continue;
+        }
+        let (are, they) = if names.len() == 1 { ("is", "it stays") } else { ("are", "they stay") };
+        let text = format!(
+            "{} {are} in the middle of {}, and {they} so until the run goes on or is undone",
+            ranges::listed(names.iter().copied(), 200),
+            group.id
+        );
+        lines.extend(paragraph(&text, 2, width, Ink::Warn));
+    }
+    lines
+}
+
+/// What the list had, and the run does not touch: those of which the same is said together.
+fn left_out<'a>(state: &'a RunState, task: &Task) -> Vec<Class<'a>> {
+    let mut classes: Vec<(String, Class<'a>)> = Vec::new();
+    for one in state.entered.get(task).into_iter().flat_map(|entered| &entered.excluded) {
+        let masked = mask(&one.why, one.id.as_str());
+        if let Some((_, class)) = classes.iter_mut().find(|(known, _)| *known == masked) {
+            class.items.push(&one.id);
+            class.said = vec![Said::sentence("", masked).0];
+        } else {
+            let said = vec![Said::sentence("", one.why.clone()).0];
+            classes.push((masked, Class { items: vec![&one.id], word: LEFT_OUT, said, stands: String::new() }));
+        }
+    }
+    classes.into_iter().map(|(_, class)| class).collect()
 }
 
 /// Where the whole of what one printed is.
@@ -101,6 +141,15 @@ fn whole(state: &RunState, classes: &[Class<'_>], paste: &Paste) -> Option<Line>
 
 const FAILED: &str = "failed";
 const HALF: &str = "half done";
+const HALF_BACK: &str = "half undone";
+const LEFT_OUT: &str = "left out";
+const GIVEN_UP: &str = "given up";
+
+/// Whether a person has given an item up, or a part of its undo.
+fn is_given_up(state: &RunState, group: &Group, item: &ItemId) -> bool {
+    let left = |task: &Task| state.needs_no_undo(task).is_some();
+    state.is_given_up(group, item) || steps_of(state, group).any(|step| left(&Task::at(&step.id, Some(item))))
+}
 
 fn in_flight(state: &RunState, group: &Group, item: &ItemId) -> bool {
     let tasks = steps_of(state, group).map(|step| Task::at(&step.id, Some(item)));
@@ -122,7 +171,20 @@ fn word(stand: Stand) -> &'static str {
 
 /// In which order they are told: what went well first, so that what did not is nearest to the prompt.
 fn rank(word: &str) -> usize {
-    let order = ["ok", "skipped", "not begun", "undone", "being undone", "in hand", HALF, "not known", FAILED];
+    let order = [
+        "ok",
+        "skipped",
+        "not begun",
+        "undone",
+        "being undone",
+        "in hand",
+        LEFT_OUT,
+        GIVEN_UP,
+        HALF,
+        HALF_BACK,
+        "not known",
+        FAILED,
+    ];
     order.iter().position(|other| *other == word).unwrap_or(0)
 }
 
@@ -132,14 +194,15 @@ fn ink(word: &str) -> (&'static str, Ink) {
         "skipped" => ("↷", Ink::Dim),
         "not begun" => ("·", Ink::Dim),
         "undone" => ("↩", Ink::Warn),
+        LEFT_OUT => ("·", Ink::Warn),
+        GIVEN_UP => ("↷", Ink::Warn),
         FAILED => ("✗", Ink::Bad),
         _ => ("?", Ink::Warn),
     }
 }
 
-fn classes<'a>(state: &'a RunState, crowds: &Crowds, group: &'a Group) -> Vec<Class<'a>> {
-    let task = Task::of(&group.id);
-    let (Some(entered), Some(crowd)) = (state.entered.get(&task), crowds.get(&group.id)) else { return Vec::new() };
+fn classes<'a>(state: &'a RunState, crowd: &Crowd, group: &'a Group) -> Vec<Class<'a>> {
+    let Some(entered) = state.entered.get(&crowd.task) else { return Vec::new() };
     let mut known: HashMap<Digest, usize> = HashMap::new();
     let mut classes: Vec<Class<'a>> = Vec::new();
     for item in &entered.items {
@@ -147,12 +210,17 @@ fn classes<'a>(state: &'a RunState, crowds: &Crowds, group: &'a Group) -> Vec<Cl
         let word = match crowd.stand(id) {
             // Where the run stands still, nothing is in anybody's hand.
             Stand::InHand(_) if !in_flight(state, group, id) => HALF,
+            Stand::Undoing(_) if rests(state) => HALF_BACK,
+            Stand::Undone | Stand::Skipped if is_given_up(state, group, id) => GIVEN_UP,
             stand => word(stand),
         };
         let because = entered.failed.get(id).map(String::as_str);
         let plain = said(state, group, id, because, &|text| text.to_owned());
         let masked = said(state, group, id, because, &|text| mask(text, id.as_str()));
-        let stands = stands(state, group, id, word);
+        let stands = match word {
+            "not known" | FAILED | HALF | HALF_BACK | GIVEN_UP => stands(state, group, id, word == HALF),
+            _ => String::new(),
+        };
         let key = |said: &[(Said, String)]| {
             let all: Vec<&str> = said.iter().flat_map(|(said, key)| [said.step.as_str(), key.as_str()]).collect();
             Digest::of(format!("{word}\n{stands}\n{all:?}").as_bytes())
@@ -178,78 +246,9 @@ fn classes<'a>(state: &'a RunState, crowds: &Crowds, group: &'a Group) -> Vec<Cl
     classes
 }
 
-/// What the steps said of an item, each with what two of them are compared by.
-fn said(
-    state: &RunState,
-    group: &Group,
-    item: &ItemId,
-    because: Option<&str>,
-    change: &dyn Fn(&str) -> String,
-) -> Vec<(Said, String)> {
-    if let Some(because) = because {
-        let text = change(&reason(state, group, item, because));
-        let said = Said { step: String::new(), text: text.clone(), more: String::new() };
-        return vec![(said, text)];
-    }
-    let mut all = Vec::new();
-    for step in steps_of(state, group) {
-        let report = state.tasks.get(&Task::at(&step.id, Some(item))).and_then(|doing| doing.report.as_ref());
-        let Some(report) = report else { continue };
-        let name = if group.count > 1 { step.id.local().to_owned() } else { String::new() };
-        let (text, more, rest) = match report.printed() {
-            Some(output) if report.outcome == Outcome::Done => printed(&output),
-            _ => (report.message.clone(), String::new(), String::new()),
-        };
-        if text.is_empty() && rest.is_empty() {
-            continue;
-        }
-        let text = change(&text);
-        let key = format!("{text}\n{}", change(&rest));
-        all.push((Said { step: name, text, more }, key));
-    }
-    all
-}
-
-/// What a command printed: what is shown of it, how much more there is, and the whole to be compared.
-fn printed(output: &CommandOutput) -> (String, String, String) {
-    let stream = if output.stdout.text.trim().is_empty() { &output.stderr } else { &output.stdout };
-    let all: Vec<&str> = stream.text.trim_end().lines().collect();
-    let shown: Vec<String> = all.iter().take(LINES).map(|line| line.chars().take(COLUMNS).collect()).collect();
-    let cut = all.len() > LINES || all.iter().take(LINES).any(|line| line.chars().count() > COLUMNS);
-    let more =
-        if cut || stream.truncated { format!("… {} in all", format_size(size(stream))) } else { String::new() };
-    // Where not all of it is here, its digest says whether it is the same.
-    let digest = if stream.truncated { stream.sha256.as_str() } else { "" };
-    // The mark of a name that is left out is ours.
-    (shown.join("\n").replace('\0', "\u{2400}"), more, format!("{}{}{digest}", output.stdout.text, output.stderr.text))
-}
-
-fn size(stream: &Stream) -> i64 {
-    i64::try_from(stream.bytes).unwrap_or(i64::MAX)
-}
-
-/// What stands on an item that did not come to its end.
-fn stands(state: &RunState, group: &Group, item: &ItemId, word: &str) -> String {
-    if !matches!(word, "not known" | FAILED | HALF) {
-        return String::new();
-    }
-    let mut changed: Vec<String> = Vec::new();
-    for step in steps_of(state, group).filter(|step| step.effect.changes()) {
-        let task = Task::at(&step.id, Some(item));
-        let Some(doing) = state.tasks.get(&task).filter(|doing| doing.may_have_effect()) else { continue };
-        let (_, _, word) = super::changed::standing(state, &task, doing);
-        let word = if word.is_empty() { "done" } else { word };
-        changed.push(format!("{} ({word})", step.id.local()));
-    }
-    match changed.as_slice() {
-        [] => "nothing was changed".to_owned(),
-        changed => format!("stands: {}", changed.join(", ")),
-    }
-}
-
 fn class_lines(class: &Class<'_>, width: usize) -> Vec<Line> {
     let (mark, ink) = ink(class.word);
-    let names = ranges::fold(class.items.iter().map(|item| item.as_str()));
+    let names = ranges::fold_sorted(class.items.iter().map(|item| item.as_str()));
     let count = if class.items.len() > 1 { format!(" ({})", class.items.len()) } else { String::new() };
     let head = || Line::plain("  ").with(ink, mark).with(ink, format!(" {:<9} ", class.word));
     let column = head().width();
@@ -291,6 +290,8 @@ mod tests {
     use crate::cli::text::Look;
     use crate::cli::view::samples::{self, Story};
     use crate::outcome::Report;
+    use crate::plan::Excluded;
+    use crate::run::Event;
 
     fn shown(story: &Story, width: usize) -> String {
         let look = Look { color: false, unicode: true, width: None };
@@ -348,5 +349,27 @@ kernel: 998 of 1000 done, 2 failed
         let text = shown(&story, 80);
         assert!(text.contains("each said something else: web[0009-0040] (32)"), "{text}");
         assert!(text.contains("up 7 days") && !text.contains('\x1b'), "{text}");
+    }
+
+    #[test]
+    fn of_a_host_that_cannot_be_put_back_it_is_said_why_not_and_what_was_left_out_is_named() {
+        let mut story = Story::with_plan(samples::crowd_plan(12));
+        story.enter("kernel", 12).kernels(1, 12).enter("restart", 12);
+        for name in samples::hosts(3) {
+            story.done(&format!("drain@{name}"), "");
+        }
+        story.add(0.0, Event::RollbackStarted { to: None, because: "x".to_owned() });
+        for name in ["web0003", "web0002"] {
+            let undo = format!("drain@{name}/undo");
+            let refused = Report::no_effect(format!("{name} (10.0.0.{}:22): Connection refused", name.len()));
+            story.intent(&undo).outcome(&undo, 0.1, refused);
+        }
+        let entered = story.state.entered.get_mut(&"restart".parse().unwrap()).unwrap();
+        let why = "unreachable at plan: old1 (10.0.0.9:22): no route".to_owned();
+        entered.excluded.push(Excluded { id: "old1".parse().unwrap(), value: "old1".into(), why });
+        let text = shown(&story, 100);
+        assert!(text.contains("✗ failed    web[0002-0003] (2)  → undo of drain: <item>: Connection refused"), "{text}");
+        assert!(text.contains("· left out  old1  → unreachable at plan: old1 (10.0.0.9:22): no route"), "{text}");
+        assert!(text.contains("1 left out\n"), "{text}");
     }
 }

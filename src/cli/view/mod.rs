@@ -16,9 +16,13 @@ pub mod end;
 pub mod faults;
 pub mod groups;
 pub mod halted;
+pub mod incident;
+pub mod incident_timeline;
 pub mod inherited;
+pub mod item_words;
 pub mod items;
 pub mod narrowed;
+pub mod next;
 pub mod page;
 pub mod plan;
 pub mod plan_json;
@@ -30,6 +34,9 @@ pub mod samples;
 pub mod stranded;
 pub mod timeline;
 pub mod timeline_fold;
+pub mod triggered;
+pub mod violated;
+pub mod way_back;
 
 use crate::cli::text::{Ink, Line, wrap};
 

@@ -66,7 +66,7 @@ fn left_out<'a>(groups: impl Iterator<Item = (&'a StepId, &'a [Excluded])>, inde
                 None => reasons.push((&one.why, vec![one.id.as_str()])),
             }
         }
-        let names = reasons.into_iter().map(|(why, names)| format!("{} ({why})", ranges::fold(names)));
+        let names = reasons.into_iter().map(|(why, names)| format!("{} ({why})", ranges::fold_sorted(names)));
         let text = format!("not done, left out of {group}: {}", names.collect::<Vec<_>>().join(", "));
         lines.extend(paragraph(&text, indent, width, Ink::Warn));
     }

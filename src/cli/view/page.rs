@@ -2,7 +2,7 @@
 
 use crate::cli::text::{Ink, Line, wrap};
 use crate::ids::StepId;
-use crate::playbook::{Approval, Playbook};
+use crate::playbook::{Approval, Playbook, Triggers};
 use crate::spec::{ActionSpec, Effect, FieldSpec, UndoSpec};
 use crate::value::{Type, Value, format_seconds, format_size};
 
@@ -127,6 +127,7 @@ pub fn playbook(book: &Playbook, name: &str, width: usize) -> Vec<Line> {
         ("services", list(&book.services)),
         ("objective", book.recovery_time.map(|seconds| format!("back within {}", format_seconds(seconds)))),
         ("recovers", book.recovers.as_ref().map(|recovers| format!("a failed {}", recovers.what.word()))),
+        ("triggers", book.triggers.as_ref().map(triggered)),
         ("max targets", book.max_targets.map(|most| most.to_string())),
         ("locks", list(&book.locks.iter().map(|lock| lock.source.clone()).collect::<Vec<_>>())),
         ("digest", Some(book.digest.short().to_owned())),
@@ -146,6 +147,12 @@ pub fn playbook(book: &Playbook, name: &str, width: usize) -> Vec<Line> {
     lines.push(Line::plain(format!("  playbook plan {name}{given}")));
     lines.push(Line::plain(format!("  playbook run {name}{given} --dry-run")));
     lines
+}
+
+/// What an alert may do with it.
+fn triggered(triggers: &Triggers) -> String {
+    let modes = format!("an alert may {}", triggers.modes_said());
+    if triggers.inputs.is_empty() { modes } else { format!("{modes}, and fill {}", triggers.inputs.join(", ")) }
 }
 
 /// The inputs that a command for this playbook cannot leave out.

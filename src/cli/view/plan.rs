@@ -5,12 +5,12 @@ use serde_json::Value;
 
 use crate::cli::text::{Ink, Line, wrap};
 use crate::plan::{Decided, Plan, PlannedStep, Requirement};
-use crate::playbook::{Rollback, Service, Step};
+use crate::playbook::{Service, Step};
 use crate::spec::{Effect, Fidelity};
 use crate::value::{format_seconds, ranges, why_unknown};
 
 use super::groups::{is_folded, is_whole, some};
-use super::{checks, heading, narrowed, paragraph, plan_steps};
+use super::{checks, heading, narrowed, paragraph, plan_steps, violated, way_back};
 
 /// How many requirements that do not hold are listed at the end.
 const MOST_VIOLATED: usize = 20;
@@ -22,6 +22,8 @@ const MOST_NAMES: usize = 8;
 pub struct Sum {
     /// Requirements that do not hold, each with its step.
     pub violated: Vec<String>,
+    /// The same of items of a `for_each` that bears it: no more of them would fail than may.
+    pub borne: Vec<String>,
     /// Steps that would change something, or may.
     pub changing: usize,
     /// Changing steps with `unknown`, `assumed`, `probed`, `proved` predictions.
@@ -31,14 +33,14 @@ pub struct Sum {
 /// What a plan comes to.
 pub fn sum(plan: &Plan) -> Sum {
     let mut sum = Sum::default();
-    sum.violated.extend(checks::broken(plan).map(|check| format!("{}: {}", check.kind.word(), check.name)));
+    sum.violated.extend(broken_checks(plan));
+    for broken in violated::all(plan) {
+        let list = if broken.borne { &mut sum.borne } else { &mut sum.violated };
+        list.push(broken.text());
+    }
     for (step, planned) in pairs(plan) {
         if matches!(planned.runs, Decided::No { .. }) {
             continue;
-        }
-        if planned.runs == Decided::Yes {
-            let broken = requirements(planned).into_iter().filter(|need| matches!(need.decided, Decided::No { .. }));
-            sum.violated.extend(broken.map(|need| format!("{}: {}", planned.name(), need.source)));
         }
         if step.effect.changes() {
             sum.by_fidelity[planned.fidelity as usize] += 1;
@@ -99,7 +101,7 @@ pub fn lines(plan: &Plan, width: usize) -> Vec<Line> {
     lines.extend(checks::lines(plan, width));
     lines.extend(plan_steps::lines(plan, width));
     lines.push(Line::new());
-    lines.extend(reach(plan, width));
+    lines.extend(way_back::lines(plan, width));
     lines.extend(tail(plan, width));
     lines
 }
@@ -132,42 +134,6 @@ pub fn service_ink(service: Service) -> Ink {
         Service::Degraded => Ink::Warn,
         Service::Down => Ink::Bad,
     }
-}
-
-/// How far rollback reaches.
-fn reach(plan: &Plan, width: usize) -> Vec<Line> {
-    let running =
-        || pairs(plan).filter(|(_, planned)| !matches!(planned.runs, Decided::No { .. })).map(|(step, _)| step);
-    let crossed = pairs(plan).filter(|(step, planned)| step.point_of_no_return && planned.is_done_before()).last();
-    let text = match running().find(|step| step.point_of_no_return) {
-        _ if crossed.is_some() => format!(
-            "{}, the point of no return, is crossed already. What was done up to it stands; when a step behind it fails, \
-             the run stops and calls a person.",
-            crossed.map(|(step, _)| step.id.as_str()).unwrap_or_default()
-        ),
-        Some(step) => format!(
-            "Until {} everything is undone when a step fails. From {} on it stands: the run stops and calls a person.",
-            step.id, step.id
-        ),
-        None if running().any(|step| step.effect.changes()) => {
-            "When a step fails, everything that was changed is undone, back to the start.".to_owned()
-        }
-        None => "Nothing is changed by any step, so there is nothing to undo.".to_owned(),
-    };
-    let mut lines = vec![heading("Way back")];
-    lines.extend(paragraph(&text, 2, width, Ink::Plain));
-    let mut left: Vec<&str> = Vec::new();
-    for step in running().take_while(|step| !step.point_of_no_return) {
-        let stays = step.effect.changes() && matches!(step.rollback, Rollback::None { .. });
-        // A step that runs for several items is one.
-        if stays && !left.contains(&step.id.as_str()) {
-            left.push(step.id.as_str());
-        }
-    }
-    if !left.is_empty() {
-        lines.extend(paragraph(&format!("Left as they are on purpose: {}.", left.join(", ")), 2, width, Ink::Plain));
-    }
-    lines
 }
 
 fn tail(plan: &Plan, width: usize) -> Vec<Line> {
@@ -228,7 +194,7 @@ fn targets(targets: &[String]) -> String {
         return list_or_none(targets);
     }
     let told = |names: &Vec<&str>| {
-        if names.len() > MOST_NAMES { ranges::fold(names.iter().copied()) } else { names.join(", ") }
+        if names.len() > MOST_NAMES { ranges::fold_sorted(names.iter().copied()) } else { names.join(", ") }
     };
     kinds.iter().map(|(kind, names)| format!("{kind} {}", told(names))).collect::<Vec<_>>().join("; ")
 }
@@ -240,7 +206,7 @@ fn unfolded(plan: &Plan) -> Vec<(&str, String)> {
     let lists = plan.groups.iter().filter_map(|group| Some((group.id.as_str(), group.items.as_ref()?)));
     let names = lists.map(|(id, items)| (id, items.iter().map(|item| item.id.to_string()).collect::<Vec<_>>()));
     let folded = names.filter(|(_, names)| is_folded(names) && !names.iter().all(|name| is_target(name)));
-    let told = |names: &Vec<String>| ranges::fold(names.iter().map(String::as_str));
+    let told = |names: &Vec<String>| ranges::fold_sorted(names.iter().map(String::as_str));
     // What found room in a line above is not told twice.
     folded.filter(|(_, names)| !is_whole(names)).map(|(id, names)| (id, told(&names))).collect()
 }
@@ -249,21 +215,56 @@ fn list_or_none(list: &[String]) -> String {
     if list.is_empty() { "none".to_owned() } else { list.join(", ") }
 }
 
+/// Identities and invariants that do not hold.
+fn broken_checks(plan: &Plan) -> impl Iterator<Item = String> {
+    checks::broken(plan).map(|check| format!("{}: {}", check.kind.word(), check.name))
+}
+
+/// What a run would fail by, those items together of which the same is said.
+pub fn does_not_hold(plan: &Plan) -> Vec<String> {
+    let broken = violated::all(plan);
+    let broken = violated::folded(broken.iter().filter(|broken| !broken.borne));
+    broken_checks(plan).chain(broken).collect()
+}
+
 /// What the plan comes to, in a line or a list.
 pub fn verdict_lines(plan: &Plan, width: usize) -> Vec<Line> {
-    let sum = sum(plan);
-    if sum.violated.is_empty() {
+    let fails = does_not_hold(plan);
+    let borne = borne_lines(plan, width);
+    if fails.is_empty() && borne.is_empty() {
         return vec![
             Line::new().with(Ink::Good, "✓ ").with(Ink::Plain, "every requirement that can be decided now holds"),
         ];
     }
-    let mut lines =
-        vec![Line::new().with(Ink::Bad, "✗ ").with(Ink::Plain, "a run would fail now; what does not hold:")];
-    sum.violated.iter().take(MOST_VIOLATED).for_each(|text| lines.extend(paragraph(text, 4, width, Ink::Bad)));
-    if let Some(more) = sum.violated.len().checked_sub(MOST_VIOLATED).filter(|more| *more > 0) {
+    let mut lines = Vec::new();
+    if !fails.is_empty() {
+        lines.push(Line::new().with(Ink::Bad, "✗ ").with(Ink::Plain, "a run would fail now; what does not hold:"));
+    }
+    fails.iter().take(MOST_VIOLATED).for_each(|text| lines.extend(paragraph(text, 4, width, Ink::Bad)));
+    if let Some(more) = fails.len().checked_sub(MOST_VIOLATED).filter(|more| *more > 0) {
         let text = format!("… and {more} more, each named above with its step");
         lines.extend(paragraph(&text, 4, width, Ink::Bad));
     }
+    lines.extend(borne);
+    lines
+}
+
+/// The items that would fail, where so many may: a run would end with exceptions.
+pub fn borne_lines(plan: &Plan, width: usize) -> Vec<Line> {
+    let broken = violated::all(plan);
+    let mut lines = Vec::new();
+    for (group, (failing, may)) in violated::bearing(plan, &broken) {
+        let items = plan.groups.iter().find(|planned| &planned.id == group).and_then(|planned| planned.items.as_ref());
+        let all = items.map_or(0, Vec::len);
+        let text = format!(
+            "{group}: {failing} of {all} items would fail now, and {may} may: the run would end with exceptions"
+        );
+        let mut texts = wrap(&text, width.saturating_sub(2)).into_iter();
+        lines.push(Line::new().with(Ink::Warn, "! ").with(Ink::Plain, texts.next().unwrap_or_default()));
+        lines.extend(texts.map(|text| Line::plain("  ").with(Ink::Plain, text)));
+    }
+    let told = violated::folded(broken.iter().filter(|broken| broken.borne));
+    told.iter().take(MOST_VIOLATED).for_each(|text| lines.extend(paragraph(text, 4, width, Ink::Warn)));
     lines
 }
 

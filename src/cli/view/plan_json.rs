@@ -19,7 +19,7 @@ pub fn json(plan: &Plan, exit: u8) -> Value {
         "recovers": plan.playbook.recovers.as_ref().map(|recovers| recovers.what),
         "narrowed": super::narrowed::json(plan), "environment": plan.environment, "inputs": known(&plan.inputs), "targets": plan.targets, "locks": plan.locks,
         "digest": plan.digest, "facts_digest": plan.facts_digest,
-        "violated": sum.violated, "changing": sum.changing,
+        "violated": sum.violated, "borne": sum.borne, "changing": sum.changing,
         "checks": checks(plan), "budgets": plan.playbook.budgets.iter().map(budget).collect::<Vec<_>>(),
         "groups": plan.playbook.groups.iter().map(|group| group_json(plan, group)).collect::<Vec<_>>(),
         "steps": plan.each_step().map(|(step, planned)| step_json(plan, step, planned)).collect::<Vec<_>>(),
@@ -74,6 +74,13 @@ fn group_json(plan: &Plan, group: &Group) -> Value {
             json["hosts"] = json!(each.list.is_of_hosts());
             json["items"] = items(plan, group).map_or(Value::Null, |items| json!(items));
             let planned = plan.groups.iter().find(|planned| planned.id == group.id);
+            json["batches"] = planned.filter(|planned| planned.items.is_some()).map_or(Value::Null, |planned| {
+                json!({
+                    "sizes": planned.batches, "max_failures": planned.max_failures, "min_healthy": planned.min_healthy,
+                    "pause_seconds": each.pause, "spread": each.spread,
+                })
+            });
+            json["on_item_failure"] = json!(each.on_item_failure);
             json["whole"] = json!(planned.and_then(|planned| planned.whole));
             json["excluded"] = json!(planned.map(|planned| planned.excluded.as_slice()).unwrap_or_default());
         }

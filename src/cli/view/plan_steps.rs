@@ -14,7 +14,7 @@ use super::alike::{Alike, alike};
 use super::approval;
 use super::branches;
 use super::command::{Command, undo_lines};
-use super::groups::{is_folded, items, numbers, some, words};
+use super::groups::{batches, is_folded, items, numbers, some, words};
 use super::paragraph;
 use super::plan::{effect_word, fidelity_word, requirements, service_ink};
 
@@ -56,6 +56,9 @@ impl<'a> Steps<'a> {
         let book = &self.plan.playbook;
         let text = format!("{}. {}", numbers(group), words(group, items(self.plan, group)));
         let mut lines = paragraph(&format!("{text:>3}"), 1, width, Ink::Bold);
+        let known = self.plan.groups.iter().find(|planned| planned.id == group.id);
+        let batches = group.each().zip(known).and_then(|(each, planned)| batches(each, planned));
+        lines.extend(batches.into_iter().flat_map(|text| paragraph(&text, 4, width, Ink::Plain)));
         let mut rounds = self.plan.groups.iter().filter(|planned| planned.id == group.id).map(|planned| &planned.runs);
         // Of a group in a `for_each` that runs for some items and not for others, its steps say it.
         let runs = rounds.next().filter(|first| rounds.all(|other| other == *first));
@@ -106,6 +109,13 @@ impl<'a> Steps<'a> {
         });
         // What does not hold is never among what is only counted.
         classes.sort_by_key(|class| !class.all.iter().any(|planned| violated(planned)));
+        // Nor is what is well hidden behind many that each have a fault of their own.
+        if let Some(well) = classes.iter().position(|class| !class.all.iter().any(|planned| violated(planned)))
+            && (MOST..classes.len()).contains(&well)
+        {
+            let well = classes.remove(well);
+            classes.insert(MOST - 1, well);
+        }
         for class in classes.iter().take(MOST) {
             lines.extend(names_of(planned, class, width));
             lines.extend(class.lines.iter().cloned());
@@ -113,8 +123,11 @@ impl<'a> Steps<'a> {
         let rest: Vec<String> =
             classes.iter().skip(MOST).flat_map(|class| &class.all).map(|one| item_of(one)).collect();
         if !rest.is_empty() {
-            let text =
-                format!("… and {} more that differ: {}", rest.len(), ranges::fold(rest.iter().map(String::as_str)));
+            let text = format!(
+                "… and {} more that differ: {}",
+                rest.len(),
+                ranges::fold_sorted(rest.iter().map(String::as_str))
+            );
             lines.extend(paragraph(&text, 4, width, Ink::Warn));
         }
         // What is true of the whole group is said there.
@@ -271,6 +284,11 @@ fn change_line(change: &Change) -> Line {
     }
 }
 
+/// A template's own word for an item is none that a person has to know.
+fn of_item(text: &str) -> String {
+    text.replace("{{item}}", "<item>").replace("{{ item }}", "<item>")
+}
+
 fn way_back(step: &Step, width: usize) -> Vec<Line> {
     if !step.effect.changes() {
         return Vec::new();
@@ -278,7 +296,9 @@ fn way_back(step: &Step, width: usize) -> Vec<Line> {
     let texts = match &step.rollback {
         Rollback::Action => vec!["↩ undone by the action itself, from what it found before".to_owned()],
         Rollback::None { because } => vec![format!("↩ not undone: {because}")],
-        Rollback::Steps(_) => undo_lines(step).into_iter().map(|text| format!("↩ undone by: {text}")).collect(),
+        Rollback::Steps(_) => {
+            undo_lines(step).into_iter().map(|text| format!("↩ undone by: {}", of_item(&text))).collect()
+        }
     };
     texts.iter().flat_map(|text| paragraph(text, 4, width, Ink::Dim)).collect()
 }

@@ -14,7 +14,7 @@ use crate::run::{RunState, Status, Task, TaskState, Time};
 use crate::timeline::Entry;
 
 use super::asked::Sent;
-use super::{answers, approval, end, halted};
+use super::{answers, approval, end, halted, next};
 
 /// A run as it stands.
 pub struct Standing<'a> {
@@ -57,7 +57,7 @@ impl Standing<'_> {
             "locks": state.locks, "exceptions": state.exceptions,
             "inherited": state.inherited.as_deref().map(super::inherited::json),
             "steps": self.steps(), "question": self.question(),
-            "next": end::next(state, self.doing, self.paste).into_iter().map(|(command, _)| command).collect::<Vec<_>>(),
+            "next": next::next(state, self.doing, self.paste).into_iter().map(|(command, _)| command).collect::<Vec<_>>(),
             "state_folder": self.folder,
         })
     }
@@ -105,7 +105,9 @@ impl Standing<'_> {
             "deadline": question.deadline.map(clock::rfc3339),
             "skips": answers::skips(self.state, question).into_iter().map(|choice| json!({
                 "command": end::skip(self.state, question, choice.flag, self.paste), "leads_to": choice.leads_to,
-            })).collect::<Vec<_>>(),
+            })).chain(answers::giving_up(self.state, question).map(|(item, leads_to)| json!({
+                "command": end::give_up(self.state, &item, self.paste), "leads_to": leads_to,
+            }))).collect::<Vec<_>>(),
             "approval": approval::json(self.state, question),
             "sent": Sent::of(self.state, question).map(|sent| sent.json()), "answers": choices.collect::<Vec<_>>(),
         }))

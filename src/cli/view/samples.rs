@@ -92,6 +92,7 @@ pub fn playbook() -> Playbook {
         services: Vec::new(),
         recovery_time: Some(180.0),
         recovers: None,
+        triggers: None,
         inputs: Vec::new(),
         locks: vec![Template { source: "database/{{inputs.cluster}}".to_owned(), span: Span::default() }],
         steps: vec![

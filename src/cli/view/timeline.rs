@@ -68,15 +68,17 @@ fn entry_lines(fold: &Fold<'_>, started: Time, who: usize, width: usize, most: u
         .with(Ink::Dim, format!("{since:>9}  {}  ", clock::time_of_day(entry.time)))
         .with(Ink::Dim, actor)
         .pad_to(column);
-    let mut lines = vec![head.with(ink(entry), texts.next().unwrap_or_default())];
-    lines.extend(texts.map(|text| Line::new().pad_to(column).with(ink(entry), text)));
+    let ink = ink(entry.kind, &entry.detail);
+    let mut lines = vec![head.with(ink, texts.next().unwrap_or_default())];
+    lines.extend(texts.map(|text| Line::new().pad_to(column).with(ink, text)));
     lines.extend(output_lines(entry, column, most));
     lines
 }
 
-fn ink(entry: &Entry) -> Ink {
-    let word = |name: &str| entry.detail.get(name).and_then(Value::as_str).unwrap_or("");
-    match entry.kind {
+/// How an entry of this kind looks.
+pub fn ink(kind: &str, detail: &Value) -> Ink {
+    let word = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or("");
+    match kind {
         "outcome" => match word("outcome") {
             "done" => Ink::Good,
             "unknown" => Ink::Warn,
@@ -85,11 +87,12 @@ fn ink(entry: &Entry) -> Ink {
         "step_refused" => Ink::Bad,
         "run_ended" | "checkpoint_reached" => Ink::Bold,
         "approval_asked" | "budget_exceeded" | "halted" => Ink::Warn,
-        "approved" if entry.detail.get("break_glass") == Some(&Value::Bool(true)) => Ink::Bad,
+        "approved" if detail.get("break_glass") == Some(&Value::Bool(true)) => Ink::Bad,
         "rejected" => Ink::Bad,
-        "checked" if !all_held(&entry.detail) => Ink::Bad,
+        "checked" if !all_held(detail) => Ink::Bad,
         "wait_started" | "rollback_started" | "stopped" | "answered" | "requested" | "paged" => Ink::Warn,
-        "verified" if entry.detail.get("passed") == Some(&Value::Bool(false)) => Ink::Bad,
+        "verified" if detail.get("passed") == Some(&Value::Bool(false)) => Ink::Bad,
+        "damaged" => Ink::Bad,
         "lease_taken" | "step_skipped" => Ink::Dim,
         _ => Ink::Plain,
     }

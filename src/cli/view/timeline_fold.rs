@@ -8,9 +8,7 @@ use crate::cli::reporter::{FEW, group_of};
 use crate::ids::{Digest, ItemId, StepId};
 use crate::run::{Entered, RunState, Task};
 use crate::timeline::Entry;
-use crate::value::{Value, format_seconds, ranges};
-
-use super::alike::mask;
+use crate::value::{Value, format_seconds, ranges, without_name as mask};
 
 /// What stands for the time that something took, where it is compared.
 const TIME: &str = "\u{1}";
@@ -153,7 +151,7 @@ impl<'a> Class<'a> {
         // They end in any order; their names are those of the list.
         self.all.sort_by_key(|(place, _)| *place);
         let items = self.all.iter().filter_map(|(_, entry)| entry.item.as_ref());
-        let names = ranges::fold(items.map(|item| item.as_str()));
+        let names = ranges::fold_sorted(items.map(|item| item.as_str()));
         let times: Vec<f64> = self.all.iter().filter_map(|(_, entry)| seconds(entry)).collect();
         let (least, most) = times.iter().fold((f64::MAX, 0.0_f64), |(a, b), time| (a.min(*time), b.max(*time)));
         let time = match (format_seconds(least), format_seconds(most)) {

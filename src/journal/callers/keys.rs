@@ -22,7 +22,7 @@ pub struct AskedKey {
 
 /// What a key came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claimed {
+pub enum ClaimedKey {
     /// It is new: it is kept for this run from here on.
     New,
     /// The same was asked before, for this run.
@@ -37,7 +37,7 @@ pub trait Keys {
     ///
     /// # Errors
     /// When the store cannot be written.
-    fn claim_key(&mut self, key: &AskedKey, run: &RunId, at: Time) -> Result<Claimed, JournalError>;
+    fn claim_key(&mut self, key: &AskedKey, run: &RunId, at: Time) -> Result<ClaimedKey, JournalError>;
 
     /// Lets a key go whose run certainly never began, so that it can be asked again.
     ///

@@ -4,5 +4,5 @@
 mod keys;
 mod tokens;
 
-pub use keys::{AskedKey, Claimed, KEPT_SECONDS, Keys};
+pub use keys::{AskedKey, ClaimedKey, KEPT_SECONDS, Keys};
 pub use tokens::{NewToken, TokenRow, Tokens};

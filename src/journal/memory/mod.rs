@@ -3,20 +3,23 @@
 //! real run is written to.
 
 mod begin;
+mod content;
+mod incidents;
+mod postponed;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::audit::{Audit, Kept, Looked};
-use super::chain::{self, Batch, Stored, Writer};
-use super::projection::Projection;
+use super::chain::{self, Stored, Writer};
 use super::{
-    Earlier, Halt, Handover, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit, RunRow,
-    Verification, boot, halt,
+    Appended, Earlier, Halt, Handover, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit,
+    RunRow, Verification,
 };
-use crate::ids::{Resource, RunId};
+use crate::ids::RunId;
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
+use content::{Content, Run};
+use postponed::Postponed;
 
 /// A journal in memory. What it holds outlives it as long as another view of it (`reopen`) exists.
 #[derive(Debug, Default)]
@@ -24,40 +27,25 @@ pub struct MemoryJournal {
     content: Arc<Mutex<Content>>,
     failure: Option<Failure>,
     writes: u64,
+    refused: u64,
     dead: bool,
+    /// Whether an outcome waits for the write behind it, as in the journal on disk.
+    postpones: bool,
+    /// What waits; it is gone with this view.
+    postponed: Option<Postponed>,
 }
 
-/// When a journal in memory dies: like a disk, it never comes back for whoever has it open. Renewals of a lease are not
-/// counted, as their number rests on the time.
+/// When writes to a journal in memory fail. Renewals of a lease are not counted, as their number rests on the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// So many writes succeed; the next one is not written.
+    /// So many writes succeed; the next one is not written. Like a disk, it never comes back for whoever has it open.
     Before(u64),
-    /// So many writes succeed and are acknowledged; the next one is written, and its acknowledgement is lost.
+    /// So many writes succeed and are acknowledged; the next one is written, and its acknowledgement is lost. It never comes
+    /// back either.
     Unacknowledged(u64),
-}
-
-#[derive(Debug, Clone, Default)]
-struct Content {
-    runs: BTreeMap<RunId, Run>,
-    locks: BTreeMap<Resource, (RunId, Time)>,
-    requests: Vec<(RequestRow, RunId, bool)>,
-    halts: Vec<Halt>,
-    clock: Duration,
-    boots: u64,
-}
-
-#[derive(Debug, Clone)]
-struct Run {
-    records: Vec<Stored>,
-    /// The same as they are read: a proof reads them thousands of times.
-    read: Vec<Record>,
-    projection: Projection,
-    epoch: u64,
-    holder: Holder,
-    released: bool,
-    renewed: Duration,
-    renewed_in: String,
+    /// So many writes succeed; then so many are refused, as where somebody else has it in hand for too long, and then it
+    /// works again.
+    Busy(u64, u64),
 }
 
 impl MemoryJournal {
@@ -70,13 +58,17 @@ impl MemoryJournal {
     /// there, and it works.
     #[must_use]
     pub fn reopen(&self) -> Self {
-        Self { content: Arc::clone(&self.content), failure: None, writes: 0, dead: false }
+        self.view(Arc::clone(&self.content))
     }
 
     /// A journal of its own with the same content: what is written to the one is not in the other.
     #[must_use]
     pub fn copy(&self) -> Self {
-        Self { content: Arc::new(Mutex::new(self.content().clone())), failure: None, writes: 0, dead: false }
+        self.view(Arc::new(Mutex::new(self.content().clone())))
+    }
+
+    fn view(&self, content: Arc<Mutex<Content>>) -> Self {
+        Self { content, postpones: self.postpones, ..Self::default() }
     }
 
     /// Lets it die after so many successful writes, counted from when this view was opened.
@@ -119,7 +111,7 @@ impl MemoryJournal {
     }
 
     /// One write: `work` must change nothing unless it succeeds.
-    fn write<T>(&mut self, work: impl FnOnce(&mut Content) -> Result<T, JournalError>) -> Result<T, JournalError> {
+    fn transact<T>(&mut self, work: impl FnOnce(&mut Content) -> Result<T, JournalError>) -> Result<T, JournalError> {
         let failed = || JournalError::Store { doing: "written", cause: "the simulated disk has failed".to_owned() };
         if self.dead {
             return Err(failed());
@@ -134,64 +126,16 @@ impl MemoryJournal {
                 self.dead = true;
                 Err(failed())
             }
+            Some(Failure::Busy(writes, times)) if self.writes >= writes && self.refused < times => {
+                self.refused += 1;
+                Err(JournalError::Store { doing: "written", cause: "somebody else writes for too long".to_owned() })
+            }
             _ => {
                 let done = work(&mut self.content())?;
                 self.writes += 1;
                 Ok(done)
             }
         }
-    }
-}
-
-impl Content {
-    fn run(&mut self, run: &RunId) -> Result<&mut Run, JournalError> {
-        self.runs.get_mut(run).ok_or_else(|| JournalError::NoSuchRun(run.clone()))
-    }
-
-    fn held(&mut self, lease: &Lease) -> Result<&mut Run, JournalError> {
-        let run = self.run(&lease.run)?;
-        if run.epoch == lease.epoch && !run.released {
-            Ok(run)
-        } else {
-            Err(JournalError::LeaseLost { run: lease.run.clone(), ours: lease.epoch, held: run.epoch })
-        }
-    }
-
-    fn halted(&self) -> Option<&Halt> {
-        self.halts.last().filter(|halt| halt.lifted.is_none())
-    }
-
-    fn boot(&self) -> String {
-        format!("simulated-{}", self.boots)
-    }
-
-    fn lock_row(&self, resource: &Resource, run: &RunId, since: Time) -> LockRow {
-        let holder = self.runs.get(run).map(|held| &held.projection);
-        LockRow {
-            resource: resource.clone(),
-            run: run.clone(),
-            playbook: holder.map(|held| held.playbook.clone()).unwrap_or_default(),
-            incident: holder.and_then(|held| held.incident.clone()),
-            since,
-        }
-    }
-
-    fn lease_info(&self, run: &Run) -> LeaseInfo {
-        LeaseInfo {
-            epoch: run.epoch,
-            holder: run.holder.clone(),
-            released: run.released,
-            idle: boot::idle(run.renewed, &run.renewed_in, self.clock, &self.boot()),
-        }
-    }
-}
-
-impl Run {
-    fn add(&mut self, batch: Batch) -> Vec<Record> {
-        self.records.extend(batch.stored);
-        self.read.extend(batch.records.iter().cloned());
-        self.projection = batch.projection;
-        batch.records
     }
 }
 
@@ -265,24 +209,22 @@ impl Journal for MemoryJournal {
         events: Vec<Event>,
         answers: &[i64],
     ) -> Result<Vec<Record>, JournalError> {
-        self.write(|content| {
-            let halt = content.halted().cloned();
-            let run = content.held(lease)?;
-            if let Some(halt) = &halt {
-                halt::allows(halt, &run.projection, &events)?;
-            }
-            let writer = Writer { run: &lease.run, epoch: lease.epoch, actor, at };
-            let batch = chain::extend(writer, &run.projection, events)?;
-            let ended = batch.projection.verdict.is_some();
-            let records = run.add(batch);
-            if ended {
-                content.locks.retain(|_, (holder, _)| *holder != lease.run);
-            }
-            for (request, run, taken) in &mut content.requests {
-                *taken |= *run == lease.run && answers.contains(&request.id);
-            }
-            Ok(records)
-        })
+        let writer = Writer { run: &lease.run, epoch: lease.epoch, actor, at };
+        self.write_behind(|content, postponed| content.append(writer, lease, events, answers, postponed))
+    }
+
+    fn append_with_next(
+        &mut self,
+        lease: &Lease,
+        actor: &str,
+        at: Time,
+        event: Event,
+    ) -> Result<Appended, JournalError> {
+        self.postpone(lease, actor, at, event)
+    }
+
+    fn flush(&mut self) -> Result<(), JournalError> {
+        self.write_postponed()
     }
 
     fn renew(&mut self, lease: &Lease) -> Result<(), JournalError> {
@@ -299,6 +241,7 @@ impl Journal for MemoryJournal {
     }
 
     fn release(&mut self, lease: &Lease) -> Result<(), JournalError> {
+        self.settle_postponed()?;
         self.write(|content| match content.held(lease) {
             Ok(run) => {
                 run.released = true;

@@ -5,8 +5,13 @@
 mod begin;
 mod callers;
 mod halts;
+mod hooks;
+mod incidents;
+mod leases;
 mod network;
 mod open;
+mod outbox;
+mod reading;
 mod room;
 mod rows;
 mod trouble;
@@ -17,7 +22,7 @@ mod writing;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use super::chain::{self, Stored, Writer};
 use super::{
@@ -29,7 +34,8 @@ use crate::ids::RunId;
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
 use begin::Beginner;
 use open::Promise;
-use trouble::{Trouble, explain};
+use reading::exists;
+use trouble::Trouble;
 use verified::Verified;
 use writing::Postponed;
 
@@ -112,46 +118,6 @@ impl SqliteJournal {
             boot: boot::boot_id(),
         }
     }
-
-    /// All rows of a query; the first that cannot be read is an error.
-    fn list<T>(
-        &self,
-        query: &str,
-        what: &str,
-        read: impl Fn(&Row<'_>) -> rows::Read<T>,
-        parameters: impl rusqlite::Params,
-    ) -> Result<Vec<T>, JournalError> {
-        let all = || -> Result<Vec<T>, Trouble> {
-            let mut statement = self.connection.prepare_cached(query)?;
-            let mut found = statement.query(parameters)?;
-            let mut list = Vec::new();
-            while let Some(row) = found.next()? {
-                list.push(read(row).map_err(|wrong| rows::damaged(what, &wrong))?);
-            }
-            Ok(list)
-        };
-        all().map_err(Trouble::read)
-    }
-
-    fn some_stored(&mut self, run: &RunId, after: u64, most: usize) -> Result<Vec<Stored>, JournalError> {
-        if !exists(&self.connection, run).map_err(|error| explain("read", &error))? {
-            return Err(JournalError::NoSuchRun(run.clone()));
-        }
-        let read = |row: &Row<'_>| {
-            let (seq, stored) = rows::record(row);
-            stored.map_err(|wrong| format!("record {seq}: {wrong}"))
-        };
-        let query = format!("SELECT {} FROM records WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3", rows::RECORD);
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        self.list(&query, &format!("run {run}"), read, params![run.as_str(), rows::signed(after), most])
-    }
-
-    /// A number that changes when another connection has written.
-    fn version(&self) -> Result<i64, JournalError> {
-        let version =
-            |connection: &Connection| connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0));
-        version(&self.connection).map_err(|error| explain("read", &error))
-    }
 }
 
 #[cfg(test)]
@@ -161,10 +127,6 @@ pub(super) use rows::READ;
 #[cfg(test)]
 pub(super) fn pages_for(plan: &crate::plan::Plan) -> u64 {
     room::pages(plan, 0).all
-}
-
-fn exists(connection: &Connection, run: &RunId) -> rusqlite::Result<bool> {
-    connection.prepare_cached("SELECT 1 FROM runs WHERE run = ?1")?.exists([run.as_str()])
 }
 
 impl Drop for SqliteJournal {
@@ -259,19 +221,7 @@ impl Journal for SqliteJournal {
     }
 
     fn renew(&mut self, lease: &Lease) -> Result<(), JournalError> {
-        self.writable()?;
-        let connection = match &self.renewals {
-            Some(connection) => connection,
-            None => self.renewals.insert(open::writing(&self.path, Promise::Seen)?),
-        };
-        let renewed = connection
-            .prepare_cached("UPDATE leases SET renewed = ?3, boot = ?4 WHERE run = ?1 AND epoch = ?2 AND released = 0")
-            .and_then(|mut statement| {
-                let now = rows::milliseconds(boot::since_boot());
-                statement.execute(params![lease.run.as_str(), rows::signed(lease.epoch), now, self.boot])
-            })
-            .map_err(|error| explain("written", &error))?;
-        if renewed == 0 { self.check(lease) } else { Ok(()) }
+        if self.renew_lease(lease)? { Ok(()) } else { self.check(lease) }
     }
 
     fn check(&mut self, lease: &Lease) -> Result<(), JournalError> {
@@ -281,18 +231,7 @@ impl Journal for SqliteJournal {
     }
 
     fn release(&mut self, lease: &Lease) -> Result<(), JournalError> {
-        if let Err(error) = self.write_postponed() {
-            let JournalError::LeaseLost { .. } = error else { return Err(error) };
-            self.postponed = None;
-        }
-        self.write(|transaction| {
-            rows::epoch(transaction, &lease.run)?;
-            // What is not ours any more need not be given back.
-            transaction
-                .prepare_cached("UPDATE leases SET released = 1 WHERE run = ?1 AND epoch = ?2")?
-                .execute(params![lease.run.as_str(), rows::signed(lease.epoch)])?;
-            Ok(())
-        })
+        self.give_back(lease)
     }
 
     fn take(
@@ -305,36 +244,11 @@ impl Journal for SqliteJournal {
         at: Time,
     ) -> Result<(Lease, Vec<Record>), JournalError> {
         self.verify(run)?.sound(run)?;
-        // A run that is under way goes on with what is there: to refuse it helps nobody. This also brings the log into the
-        // file, and with it what a write that failed before may have left in memory alone.
-        let _ = self.set_aside(0, 0);
-        let boot = self.boot.clone();
-        self.write(|transaction| {
-            let (held, _) = rows::epoch(transaction, run)?;
-            if held != expected {
-                return Err(JournalError::LeaseLost { run: run.clone(), ours: expected, held }.into());
-            }
-            let lease = Lease { run: run.clone(), epoch: expected + 1 };
-            let before = rows::standing(transaction, run)?;
-            let writer = Writer { run, epoch: lease.epoch, actor, at };
-            let batch = chain::extend(writer, &before, vec![chain::taken(holder, reason)])?;
-            rows::add(transaction, run, &batch)?;
-            rows::put_lease(transaction, &lease, holder, &boot)?;
-            Ok((lease, batch.records))
-        })
+        self.take_lease(run, expected, holder, reason, actor, at)
     }
 
     fn lease(&mut self, run: &RunId) -> Result<LeaseInfo, JournalError> {
-        let now = boot::since_boot();
-        let read = |row: &Row<'_>| rows::lease(row, now, &self.boot);
-        let what = format!("the lease of run {run}");
-        match self.list("SELECT * FROM leases WHERE run = ?1", &what, read, [run.as_str()])?.pop() {
-            Some(found) => Ok(found),
-            None if exists(&self.connection, run).map_err(|error| explain("read", &error))? => {
-                Err(rows::damaged(&what, "it is missing"))
-            }
-            None => Err(JournalError::NoSuchRun(run.clone())),
-        }
+        self.newest_lease(run)
     }
 
     fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError> {
@@ -350,15 +264,7 @@ impl Journal for SqliteJournal {
     }
 
     fn runs(&mut self) -> Result<Vec<RunRow>, JournalError> {
-        let now = boot::since_boot();
-        let read = |row: &Row<'_>| match (rows::run_id(row), rows::lease(row, now, &self.boot), rows::projection(row)) {
-            (Ok(run), Ok(lease), Ok(projection)) => Ok(projection.row(run, lease)),
-            (Err(wrong), ..) | (_, Err(wrong), _) | (.., Err(wrong)) => rows::damaged_run(row, wrong),
-        };
-        // A run without a lease must not vanish from the list: it shows as damaged.
-        let query = "SELECT runs.*, epoch, holder, released, renewed, boot FROM runs LEFT JOIN leases USING (run) \
-                     ORDER BY started DESC, runs.run DESC";
-        self.list(query, "the list of runs", read, [])
+        self.all_runs()
     }
 
     fn locks(&mut self) -> Result<Vec<LockRow>, JournalError> {
@@ -388,16 +294,7 @@ impl Journal for SqliteJournal {
     }
 
     fn requests(&mut self, run: &RunId) -> Result<Vec<RequestRow>, JournalError> {
-        // Asked several times a second: as long as nobody else has written, the answer is still none. The number is read
-        // before the rows, so that what is written in between is found the next time.
-        let version = self.version()?;
-        if self.quiet.as_ref().is_some_and(|(quiet, seen)| quiet == run && *seen == version) {
-            return Ok(Vec::new());
-        }
-        let query = "SELECT * FROM requests WHERE run = ?1 AND taken = 0 ORDER BY id";
-        let open = self.list(query, &format!("a request to run {run}"), rows::request, [run.as_str()])?;
-        self.quiet = open.is_empty().then(|| (run.clone(), version));
-        Ok(open)
+        self.open_requests(run)
     }
 
     fn halt(&mut self, by: &str, reason: &str, at: Time) -> Result<Halt, JournalError> {
@@ -419,17 +316,7 @@ impl Journal for SqliteJournal {
     }
 
     fn newest_halt(&mut self) -> Result<Option<Halt>, JournalError> {
-        // As with requests: as long as nobody else has written, the answer is the same.
-        let version = self.version()?;
-        if let Some((halt, _)) = self.seen_halt.as_ref().filter(|(_, seen)| *seen == version) {
-            return Ok(halt.clone());
-        }
-        if self.read_only && !halts::exist(&self.connection).map_err(Trouble::read)? {
-            return Ok(None);
-        }
-        let halt = halts::newest(&self.connection).map_err(Trouble::read)?;
-        self.seen_halt = Some((halt.clone(), version));
-        Ok(halt)
+        self.last_halt()
     }
 
     fn verify(&mut self, run: &RunId) -> Result<Verification, JournalError> {

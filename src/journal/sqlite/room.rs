@@ -50,6 +50,10 @@ const CHECKS_A_RECORD: u64 = 8;
 const TRIES: u64 = 3;
 /// As many items a list is reckoned to have that is not known yet and has no `max_targets`.
 const UNKNOWN_ITEMS: u32 = 100;
+/// So many pages more are set aside where the disk has so many times as much as is wanted: each of many small runs would write
+/// all that is free anew, only to add the little that the one before has used.
+const SPARE: u64 = 256;
+const PLENTY: u64 = 16;
 /// Left to everybody else: file systems need a little for themselves.
 const MARGIN: u64 = 64 * 1024;
 /// The size of a write that is not covered by what was reckoned for a record.
@@ -86,17 +90,44 @@ pub(super) struct Need {
     first: u64,
     /// For its undo and its end: however much it has written, this is still to come.
     least: u64,
+    /// How many of its records were not reckoned with: they have taken nothing of what is meant for the others.
+    beside: u64,
 }
 
 impl Need {
+    /// The same for a run that has so many records of those that no step is reckoned to write.
+    pub fn beside(self, records: u64) -> Self {
+        Self { beside: records.saturating_sub(RECORDS_A_RUN), ..self }
+    }
+
     /// What is still needed behind so many records. To reckon anew what has been written would have whoever resumes a long run
     /// write it a second time, as room, before anything else.
     fn left(self, written: u64) -> u64 {
         if written == 0 {
             return self.all;
         }
-        let taken = self.first + written.saturating_sub(1) * PAGES_A_RECORD;
+        let taken = self.first + written.saturating_sub(1 + self.beside) * PAGES_A_RECORD;
         self.all.saturating_sub(taken).max(self.least)
+    }
+}
+
+/// Whether a record is one that its step is reckoned to write. A page that is repeated all night and a step that is tried for the
+/// tenth time are not: what they took is not missing at the steps behind.
+pub(super) fn is_reckoned(event: &Event) -> bool {
+    match event {
+        Event::Intent { attempt, .. } | Event::Outcome { attempt, .. } => u64::from(*attempt) <= TRIES,
+        Event::RunStarted { .. }
+        | Event::GroupEntered { .. }
+        | Event::StepSkipped { .. }
+        | Event::Verified { .. }
+        | Event::ItemFailed { .. }
+        | Event::CheckpointReached { .. }
+        | Event::ApprovalAsked { .. }
+        | Event::Approved { .. }
+        | Event::Rejected { .. }
+        | Event::Checked { .. }
+        | Event::BudgetExceeded { .. } => true,
+        _ => false,
     }
 }
 
@@ -116,7 +147,7 @@ pub(super) fn pages(plan: &Plan, length: usize) -> Need {
     let undone: u64 = book.steps.iter().map(|step| undo(step) * rounds(plan, step)).sum();
     let first = 2 + length as u64 / PAGE;
     let all = first + (RECORDS_A_RUN + look + steps + asked + book.budgets.len() as u64) * PAGES_A_RECORD;
-    Need { all, first, least: (RECORDS_A_RUN + look + undone) * PAGES_A_RECORD }
+    Need { all, first, least: (RECORDS_A_RUN + look + undone) * PAGES_A_RECORD, beside: 0 }
 }
 
 /// How often a step may run: once, or for each item; where the list of its `for_each` is not known yet, for as many as it
@@ -140,7 +171,8 @@ fn records_of(step: &Step) -> u64 {
 }
 
 /// How many pages all runs need that have not ended: those of a run that cannot be read are reckoned as if it were small.
-/// What was reckoned before is in `needs`: a first record never changes.
+/// What was reckoned before is in `needs`: a first record never changes. Of a run whose records nobody has gone over here, all
+/// are taken for reckoned ones: to read them all for this would cost whoever begins a run more than it saves.
 pub(super) fn pages_of_open_runs(connection: &Connection, needs: &mut BTreeMap<RunId, Need>) -> Result<u64, Trouble> {
     let mut open = connection.prepare_cached("SELECT run, head_seq FROM runs WHERE verdict IS NULL")?;
     let mut first = connection.prepare_cached("SELECT event FROM records WHERE run = ?1 AND seq = 1")?;
@@ -171,18 +203,25 @@ pub(super) fn pages_of_open_runs(connection: &Connection, needs: &mut BTreeMap<R
 /// Sees to it that so many pages are free in the file, and that the log can take `more` bytes at once besides its usual
 /// length.
 pub(super) fn set_aside(connection: &Connection, path: &Path, pages: u64, more: u64) -> Result<(), NoRoom> {
-    let missing = pages.saturating_sub(free_pages(connection)?);
+    let free = free_pages(connection)?;
+    let missing = pages.saturating_sub(free);
+    // What is free already is taken first by whatever is written: only behind all of it does the file grow.
+    let mut filled = if missing == 0 { 0 } else { free + missing };
     let log = log_path(path);
-    let ahead = (LOG_FRAMES + more / PAGE).max(missing.min(CHUNK) + CHECKPOINT_FRAMES as u64);
+    let ahead = (LOG_FRAMES + more / PAGE).max(filled.min(CHUNK) + CHECKPOINT_FRAMES as u64);
     let target = (checkpoint(connection)? + ahead) * FRAME;
     let allocated = std::fs::metadata(&log).map_or(0, |log| log.blocks() * 512);
     let wanted = missing * PAGE + target.saturating_sub(allocated);
     let folder = path.parent().unwrap_or(Path::new("/"));
     // Looked at first: a disk that has too little must not lose even that.
     if let Ok(disk) = statvfs(folder) {
-        let free = disk.blocks_available() * disk.fragment_size();
-        if wanted > 0 && free < wanted + MARGIN {
-            return Err(NoRoom::Short(Shortage { wanted, free }));
+        let there = disk.blocks_available() * disk.fragment_size();
+        if wanted > 0 && there < wanted + MARGIN {
+            return Err(NoRoom::Short(Shortage { wanted, free: there }));
+        }
+        // Where there is plenty, the next small runs need not fill it all anew.
+        if filled > 0 && there / PLENTY >= wanted + SPARE * PAGE {
+            filled += SPARE;
         }
     }
     let short = || NoRoom::Short(Shortage { wanted, free: 0 });
@@ -190,7 +229,7 @@ pub(super) fn set_aside(connection: &Connection, path: &Path, pages: u64, more: 
         Errno::ENOSPC | Errno::EDQUOT => short(),
         error => Trouble::File(log.clone(), error.into()).into(),
     })?;
-    fill(connection, missing).map_err(|trouble| if trouble.is_full() { short() } else { trouble.into() })
+    fill(connection, filled).map_err(|trouble| if trouble.is_full() { short() } else { trouble.into() })
 }
 
 impl SqliteJournal {
@@ -267,7 +306,7 @@ fn allocate(log: &Path, target: u64) -> Result<(), Errno> {
     }
 }
 
-/// Makes so many free pages. They are written, brought into the file and then deleted: a page that was never written is
+/// Makes so many free pages, those among them that are free already. They are written, brought into the file and then deleted: a page that was never written is
 /// only a hole in the file, which a full disk cannot fill.
 fn fill(connection: &Connection, pages: u64) -> Result<(), Trouble> {
     if pages == 0 {

@@ -30,7 +30,7 @@ pub(super) fn integer(row: &Row<'_>, column: &str) -> Read<i64> {
     row.get(column).map_err(|_| format!("its `{column}` is no number"))
 }
 
-fn count(row: &Row<'_>, column: &str) -> Read<u64> {
+pub(super) fn count(row: &Row<'_>, column: &str) -> Read<u64> {
     let number = integer(row, column)?;
     u64::try_from(number).map_err(|_| negative(column, number))
 }
@@ -54,7 +54,7 @@ pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Read<T> 
 }
 
 /// A word of a fixed set, stored without the quotes that JSON would put around it.
-fn optional_word<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Read<Option<T>> {
+pub(super) fn optional_word<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> Read<Option<T>> {
     let word = |text| {
         serde_json::from_value(serde_json::Value::String(text))
             .map_err(|error| format!("its `{column}` cannot be understood: {error}"))
@@ -155,8 +155,16 @@ pub(super) fn projection(row: &Row<'_>) -> Read<Projection> {
     })
 }
 
+/// A row of `runs` with its lease beside it. One that cannot be read says so.
+pub(super) fn run_row(row: &Row<'_>, now: Duration, this_boot: &str) -> Read<RunRow> {
+    match (run_id(row), lease(row, now, this_boot), projection(row)) {
+        (Ok(run), Ok(lease), Ok(projection)) => Ok(projection.row(run, lease)),
+        (Err(wrong), ..) | (_, Err(wrong), _) | (.., Err(wrong)) => damaged_run(row, wrong),
+    }
+}
+
 /// A row of `runs` that cannot be read, as far as it can.
-pub(super) fn damaged_run(row: &Row<'_>, wrong: String) -> Read<RunRow> {
+fn damaged_run(row: &Row<'_>, wrong: String) -> Read<RunRow> {
     let nobody = Holder {
         user: String::new(),
         host: String::new(),

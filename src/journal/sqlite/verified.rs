@@ -48,11 +48,12 @@ impl SqliteJournal {
         // Read before the records: what is written in between is found the next time.
         let version = self.written()?;
         let mut plan = None;
-        let mut first = 0;
+        let (mut first, mut beside) = (0, 0);
         let verification = verify::look(&mut self.connection, run, &self.boot, &mut |record, length| {
             if let Event::RunStarted { plan: started, .. } = &record.event {
                 (plan, first) = (Some(Arc::clone(started)), length);
             }
+            beside += u64::from(!room::is_reckoned(&record.event));
             take(record);
         });
         let verification = verification
@@ -61,7 +62,7 @@ impl SqliteJournal {
         self.verified = None;
         // What does not fit is looked at anew each time.
         if verification.broken.is_none() {
-            self.needs.extend(plan.map(|plan| (run.clone(), room::pages(&plan, first))));
+            self.needs.extend(plan.map(|plan| (run.clone(), room::pages(&plan, first).beside(beside))));
             self.verified = Some(Verified { run: run.clone(), version, verification: verification.clone() });
         }
         Ok(verification)

@@ -2,6 +2,7 @@
 //! some at a time: it must never hold all that a thousand hosts printed.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,14 +19,16 @@ use crate::run::Record;
 /// So many records, or so much text of them, are one piece of work.
 const PIECE_ROWS: usize = 256;
 const PIECE_BYTES: usize = 256 * 1024;
-/// So many pieces are in memory at the same time.
-const PIECES: usize = 24;
+/// So many pieces are in memory at the same time, as text and as what is read of it.
+const PIECES: usize = 8;
 const MOST_THREADS: usize = 4;
 
 /// A record as it was read, or why it is none.
 type Row = (i64, Read<Stored>);
 /// The same with what is reckoned of it, and how long its event is.
 type Seen = (i64, usize, Read<Looked>);
+/// What makes the one of the other.
+type Reckon<'a> = dyn Fn(Row) -> Seen + Sync + 'a;
 
 /// Goes through a run's records and hands on those that fit, each with the length of its text; nothing where there is no trace
 /// of the run.
@@ -52,7 +55,7 @@ pub(super) fn look(
         };
         let (first, more) = piece(&mut records)?;
         if more {
-            side_by_side(run, first, &mut records, &mut see)?;
+            side_by_side(&|row| look_at(run, row), first, &mut records, &mut see)?;
         } else {
             first.into_iter().map(|row| look_at(run, row)).for_each(see);
         }
@@ -83,7 +86,7 @@ fn look_at(run: &RunId, (seq, stored): Row) -> Seen {
 
 /// Reckons on as many processors as there are while this one reads and hands on: who resumes a long run waits for it.
 fn side_by_side(
-    run: &RunId,
+    reckon: &Reckon<'_>,
     first: Vec<Row>,
     records: &mut Rows<'_>,
     see: &mut dyn FnMut(Seen),
@@ -94,25 +97,48 @@ fn side_by_side(
     let queue = Mutex::new(queue);
     std::thread::scope(|scope| {
         let helpers: Vec<_> = (0..threads)
-            .map(|_| {
+            .filter_map(|_| {
                 let (queue, done) = (&queue, done.clone());
-                scope.spawn(move || help(run, queue, &done))
+                std::thread::Builder::new().spawn_scoped(scope, move || help(reckon, queue, &done)).ok()
             })
             .collect();
         drop(done);
+        // A machine that has no thread left for it still has a journal that is whole.
+        if helpers.is_empty() {
+            return alone(reckon, first, records, see);
+        }
         let read = hand_on(first, records, work, &looked, see);
-        // One that failed has left its piece out, and that shows as records that are missing.
         helpers.into_iter().for_each(|helper| drop(helper.join()));
         read
     })
 }
 
-/// Takes pieces as long as there are some.
-fn help(run: &RunId, queue: &Mutex<Receiver<(usize, Vec<Row>)>>, done: &Sender<(usize, Vec<Seen>)>) {
+/// The same by this thread.
+fn alone(
+    reckon: &Reckon<'_>,
+    first: Vec<Row>,
+    records: &mut Rows<'_>,
+    see: &mut dyn FnMut(Seen),
+) -> rusqlite::Result<()> {
+    let (mut some, mut more) = (first, true);
+    loop {
+        some.into_iter().map(reckon).for_each(&mut *see);
+        if !more {
+            return Ok(());
+        }
+        (some, more) = piece(records)?;
+    }
+}
+
+/// Takes pieces as long as there are some. One that it fails at is handed on empty: what is missing shows as such, and nobody
+/// waits for it.
+fn help(reckon: &Reckon<'_>, queue: &Mutex<Receiver<(usize, Vec<Row>)>>, done: &Sender<(usize, Vec<Seen>)>) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((number, rows)) = next else { return };
-        if done.send((number, rows.into_iter().map(|row| look_at(run, row)).collect())).is_err() {
+        let reckoned = catch_unwind(AssertUnwindSafe(|| rows.into_iter().map(reckon).collect::<Vec<_>>()));
+        let seen = reckoned.unwrap_or_default();
+        if done.send((number, seen)).is_err() {
             return;
         }
     }
@@ -178,4 +204,37 @@ fn kept(connection: &Connection, run: &RunId, boot: &str) -> rusqlite::Result<Ke
         .query_map(one, |row| Ok(String::from_utf8_lossy(row.get_ref(0)?.as_bytes().unwrap_or_default()).into_owned()))?
         .collect::<Result<_, _>>()?;
     Ok(Kept { projection, lease: lease.map(|lease| (lease.epoch, lease.holder)), locks })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More pieces than are in memory at the same time: who waits for one that never comes would wait forever.
+    #[test]
+    fn a_helper_that_fails_leaves_records_out_and_nobody_waits_for_it() {
+        const RECORDS: i64 = (PIECE_ROWS * (PIECES + 8)) as i64;
+        let (told, seen) = mpsc::channel();
+        std::thread::spawn(move || {
+            let connection = Connection::open_in_memory().unwrap();
+            let numbers = format!(
+                "WITH RECURSIVE numbers(seq) AS (SELECT 1 UNION ALL SELECT seq + 1 FROM numbers WHERE seq < {RECORDS}) \
+                 SELECT seq, 0 AS time, 0 AS epoch, '' AS actor, '' AS previous, '' AS hash, '' AS event FROM numbers"
+            );
+            let mut statement = connection.prepare(&numbers).unwrap();
+            let mut records = statement.query([]).unwrap();
+            let (first, more) = piece(&mut records).unwrap();
+            assert!(more);
+            let reckon = |(seq, _): Row| {
+                assert_ne!(seq, PIECE_ROWS as i64 + 7, "as a fault in what reads an event would");
+                (seq, 0, Err(String::new()))
+            };
+            let mut seen: Vec<i64> = Vec::new();
+            side_by_side(&reckon, first, &mut records, &mut |(seq, ..)| seen.push(seq)).unwrap();
+            told.send(seen).unwrap();
+        });
+        let seen = seen.recv_timeout(std::time::Duration::from_secs(60)).expect("it waits for what never comes");
+        let (lost, next) = (PIECE_ROWS as i64, 2 * PIECE_ROWS as i64);
+        assert!(seen.into_iter().eq((1..=lost).chain(next + 1..=RECORDS)));
+    }
 }

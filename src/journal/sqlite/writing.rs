@@ -107,6 +107,17 @@ impl SqliteJournal {
         written
     }
 
+    /// Writes what was postponed, or gives it up where the run is not ours any more.
+    pub(super) fn settle_postponed(&mut self) -> Result<(), JournalError> {
+        match self.write_postponed() {
+            Err(JournalError::LeaseLost { .. }) => {
+                self.postponed = None;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
     fn transact<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T, Trouble>) -> Result<T, JournalError> {
         self.writable()?;
         self.verified = None;

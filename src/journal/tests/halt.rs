@@ -3,21 +3,6 @@
 use super::contract::{OnDisk, Store};
 use super::*;
 use crate::run::Phase;
-use crate::spec::Effect;
-
-fn intent(step: &str, phase: Phase) -> Event {
-    let task = Task { phase, ..Task::of(&step.parse().unwrap()) };
-    Event::Intent {
-        task,
-        attempt: 1,
-        arguments: json!({}),
-        before: json!(null),
-        key: "k".to_owned(),
-        effect: Effect::Idempotent,
-        timeout: 1.0,
-        reverts_after: None,
-    }
-}
 
 fn exempt() -> Event {
     let request = RequestKind::Rollback { to: None, despite_halt: true };

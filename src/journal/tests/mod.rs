@@ -1,9 +1,12 @@
 //! What every store must keep, tested on each of them; and what only the one on disk can show: kills, damage, permissions.
 
+mod callers;
 mod contract;
 #[path = "../../../tests/it/journal_faults/disk.rs"]
 mod disk;
 mod halt;
+mod hooks;
+mod incidents;
 mod kill;
 mod postponed;
 mod power;
@@ -13,10 +16,14 @@ mod room;
 mod sqlite;
 mod tamper;
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::*;
-use crate::run::{Question, StopKind, Task};
+use crate::ids::Digest;
+use crate::run::{Phase, Question, QuestionKind, StopKind, Task, Verdict};
+use crate::spec::Effect;
 
 /// A run's id.
 fn run(name: &str) -> RunId {
@@ -61,6 +68,21 @@ fn started(locks: &[&str]) -> Event {
 
 fn note(message: &str) -> Event {
     Event::Note { message: message.to_owned() }
+}
+
+/// That a step, or a part of its undo, is about to begin.
+fn intent(step: &str, phase: Phase) -> Event {
+    let task = Task { phase, ..Task::of(&step.parse().unwrap()) };
+    Event::Intent {
+        task,
+        attempt: 1,
+        arguments: json!({}),
+        before: json!(null),
+        key: "k".to_owned(),
+        effect: Effect::Idempotent,
+        timeout: 1.0,
+        reverts_after: None,
+    }
 }
 
 fn ended() -> Event {

@@ -3,32 +3,110 @@
 
 use std::path::Path;
 
+use super::contract::{OnDisk, Store};
 use super::*;
 use crate::outcome::{Outcome, Report};
 use crate::run::Phase;
-use crate::spec::Effect;
-
-fn task(step: &str) -> Task {
-    Task { phase: Phase::Do, ..Task::of(&step.parse().unwrap()) }
-}
-
-fn intent(step: &str) -> Event {
-    Event::Intent {
-        task: task(step),
-        attempt: 1,
-        arguments: json!({}),
-        before: json!(null),
-        key: "k".to_owned(),
-        effect: Effect::Idempotent,
-        timeout: 1.0,
-        reverts_after: None,
-    }
-}
 
 fn outcome(step: &str, text: &str) -> Event {
     let report = Report::done(text, json!({ "text": text }));
     assert_eq!(report.outcome, Outcome::Done);
-    Event::Outcome { task: task(step), attempt: 1, report }
+    Event::Outcome { task: Task::of(&step.parse().unwrap()), attempt: 1, report }
+}
+
+/// A journal in memory that lets outcomes wait, as the one on disk does.
+fn in_memory() -> MemoryJournal {
+    let mut journal = MemoryJournal::new();
+    journal.postpone_outcomes(true);
+    journal
+}
+
+macro_rules! on_every_store {
+    ($($name:ident),* $(,)?) => {
+        mod on_disk {
+            $(#[test] fn $name() { super::$name(&super::OnDisk(tempfile::tempdir().unwrap())); })*
+        }
+        mod in_memory {
+            $(#[test] fn $name() { super::$name(&super::in_memory()); })*
+        }
+    };
+}
+
+on_every_store![
+    an_outcome_waits_for_the_write_behind_it,
+    a_refused_write_brings_it_to_the_disk,
+    it_is_gone_with_whoever_held_it,
+    it_is_given_up_where_the_run_is_lost,
+];
+
+/// Begins a run with an attempt whose outcome waits, and says what others see of it.
+fn waiting(store: &dyn Store) -> (Box<dyn Journal>, Lease, usize) {
+    let mut journal = store.view();
+    let lease = begin(&mut *journal, "r1", &[]);
+    append(&mut *journal, &lease, intent("a", Phase::Do)).unwrap();
+    let told = journal.append_with_next(&lease, "runner", Time(9), outcome("a", "done")).unwrap();
+    assert!(matches!(told, Appended::WithNext(ref records) if records.len() == 1), "{told:?}");
+    let known = store.view().records(&run("r1"), 0).unwrap().len();
+    assert_eq!(known, 3, "it waits");
+    (journal, lease, known)
+}
+
+fn an_outcome_waits_for_the_write_behind_it(store: &dyn Store) {
+    let (mut journal, lease, known) = waiting(store);
+    append(&mut *journal, &lease, intent("b", Phase::Do)).unwrap();
+    assert_whole(&mut *store.view(), "r1", known as u64 + 2);
+    journal.append_with_next(&lease, "runner", Time(9), outcome("b", "done")).unwrap();
+    journal.flush().unwrap();
+    journal.flush().unwrap();
+    assert_whole(&mut *store.view(), "r1", known as u64 + 3);
+    // Whatever else is written comes behind it.
+    journal.append_with_next(&lease, "runner", Time(9), note("it waits")).unwrap();
+    journal.ask(&run("r1"), &RequestKind::Cancel, "ann", "", Time(9)).unwrap();
+    assert_whole(&mut *store.view(), "r1", known as u64 + 4);
+}
+
+fn a_refused_write_brings_it_to_the_disk(store: &dyn Store) {
+    let (mut journal, lease, known) = waiting(store);
+    store.view().halt("bob", "wrong cluster", Time(9)).unwrap();
+    let refused = append(&mut *journal, &lease, intent("b", Phase::Do));
+    assert!(matches!(refused, Err(JournalError::Halted(_))), "{refused:?}");
+    assert_whole(&mut *store.view(), "r1", known as u64 + 1);
+    append(&mut *journal, &lease, note("it goes on")).unwrap();
+    assert_whole(&mut *store.view(), "r1", known as u64 + 2);
+}
+
+fn it_is_gone_with_whoever_held_it(store: &dyn Store) {
+    let (journal, _, known) = waiting(store);
+    drop(journal);
+    assert_whole(&mut *store.view(), "r1", known as u64);
+}
+
+fn it_is_given_up_where_the_run_is_lost(store: &dyn Store) {
+    let (mut journal, lease, known) = waiting(store);
+    store.view().take(&run("r1"), lease.epoch, &holder(2), LeaseReason::Resume, "bob", Time(10)).unwrap();
+    let lost = append(&mut *journal, &lease, intent("b", Phase::Do));
+    assert!(matches!(lost, Err(JournalError::LeaseLost { .. })), "{lost:?}");
+    assert!(matches!(journal.flush(), Err(JournalError::LeaseLost { .. })));
+    journal.release(&lease).unwrap();
+    journal.flush().unwrap();
+    assert_whole(&mut *store.view(), "r1", known as u64 + 1);
+}
+
+#[test]
+fn where_somebody_else_writes_for_long_it_stays_until_a_write_succeeds() {
+    for times in 0..5 {
+        let store = in_memory();
+        let (_, lease, known) = waiting(&store);
+        let mut journal = store.reopen();
+        journal.append_with_next(&lease, "runner", Time(9), outcome("a", "done")).unwrap();
+        journal.fail(Some(Failure::Busy(0, times)));
+        let written = append(&mut journal, &lease, intent("b", Phase::Do));
+        assert_eq!(written.is_ok(), times == 0, "{times}");
+        let flushed = std::iter::repeat_with(|| journal.flush()).take_while(Result::is_err).count() as u64;
+        // The write itself and the one that brings to the disk what waited.
+        assert_eq!(flushed, times.saturating_sub(2), "{times}");
+        assert_whole(&mut store.reopen(), "r1", known as u64 + 1 + u64::from(times == 0));
+    }
 }
 
 /// How many transactions are in the log: SQLite's frames, of which the last of each says how large the file is then.
@@ -48,7 +126,7 @@ fn place() -> Place {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = SqliteJournal::open(folder.path()).unwrap();
     let lease = begin(&mut journal, "r1", &[]);
-    append(&mut journal, &lease, intent("a")).unwrap();
+    append(&mut journal, &lease, intent("a", Phase::Do)).unwrap();
     Place { folder, journal, lease }
 }
 
@@ -68,7 +146,7 @@ fn both_reach_the_disk_in_one_write() {
     let (before, known) = (commits(place.folder.path()), seen_by_others(&place).len());
     let first = postponed(&mut place, outcome("a", "done"));
     assert_eq!((commits(place.folder.path()), seen_by_others(&place).len()), (before, known));
-    let second = append(&mut place.journal, &place.lease, intent("b")).unwrap();
+    let second = append(&mut place.journal, &place.lease, intent("b", Phase::Do)).unwrap();
     assert_eq!(commits(place.folder.path()), before + 1);
     let both: Vec<Record> = first.into_iter().chain(second).collect();
     assert_eq!(seen_by_others(&place)[known..], both);
@@ -81,7 +159,7 @@ fn what_waits_is_written_where_the_next_is_refused_and_before_anything_else() {
     let known = seen_by_others(&place).len();
     postponed(&mut place, outcome("a", "done"));
     SqliteJournal::open(place.folder.path()).unwrap().halt("bob", "wrong cluster", Time(9)).unwrap();
-    let refused = append(&mut place.journal, &place.lease, intent("b"));
+    let refused = append(&mut place.journal, &place.lease, intent("b", Phase::Do));
     assert!(matches!(refused, Err(JournalError::Halted(_))), "{refused:?}");
     assert_eq!(seen_by_others(&place).len(), known + 1);
     for write in [
@@ -115,7 +193,7 @@ fn who_has_lost_the_run_writes_nothing_of_it() {
     let mut other = SqliteJournal::open(place.folder.path()).unwrap();
     other.take(&run("r1"), place.lease.epoch, &holder(2), LeaseReason::Resume, "bob", Time(10)).unwrap();
     let known = seen_by_others(&place);
-    let lost = append(&mut place.journal, &place.lease, intent("b"));
+    let lost = append(&mut place.journal, &place.lease, intent("b", Phase::Do));
     assert!(matches!(lost, Err(JournalError::LeaseLost { .. })), "{lost:?}");
     assert!(place.journal.release(&place.lease).is_ok(), "what is lost is given up");
     assert_eq!(seen_by_others(&place), known);
@@ -128,8 +206,8 @@ fn what_could_not_be_written_is_never_taken_for_written() {
     postponed(&mut place, outcome("a", "done"));
     // As on a full disk.
     place.journal.connection.pragma_update(None, "max_page_count", 1).unwrap();
-    let more = vec![note(&"x".repeat(400_000))];
-    let failed = place.journal.append(&place.lease, "runner", Time(10), more, &[]);
+    let more = vec![note(&"x".repeat(4_000_000))];
+    let failed = place.journal.append(&place.lease, "runner", Time(10), more, &[]).map(|_| ());
     assert!(matches!(failed, Err(JournalError::Store { .. })), "{failed:?}");
     assert!(place.journal.flush().is_err(), "an outcome that is on no disk was said to be written");
     assert_eq!(seen_by_others(&place).len(), known);
@@ -141,7 +219,8 @@ fn what_is_large_behind_it_does_not_take_it_down() {
     let known = seen_by_others(&place).len();
     postponed(&mut place, outcome("a", "done"));
     place.journal.connection.pragma_update(None, "max_page_count", 200).unwrap();
-    let Event::Intent { task, attempt, before, key, effect, timeout, reverts_after, .. } = intent("b") else {
+    let Event::Intent { task, attempt, before, key, effect, timeout, reverts_after, .. } = intent("b", Phase::Do)
+    else {
         panic!()
     };
     let arguments = json!({ "text": "x".repeat(4_000_000) });

@@ -127,6 +127,27 @@ fn who_takes_a_long_run_sets_nothing_aside_for_what_it_has_written() {
     assert!(free(&journal) >= 60 * 4, "{}", free(&journal));
 }
 
+/// A page that was repeated all night has not written the steps that are still to come.
+#[test]
+fn who_takes_a_run_that_has_waited_long_finds_room_for_the_steps_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = SqliteJournal::open(folder.path()).unwrap();
+    let lease = begin_steps(&mut journal, "r1", 60).unwrap();
+    for step in 0..30 {
+        let task = Task::of(&format!("step{step}").parse().unwrap());
+        append(&mut journal, &lease, intent(&task)).unwrap();
+        append(&mut journal, &lease, outcome(&task, 1500)).unwrap();
+    }
+    for _ in 0..200 {
+        append(&mut journal, &lease, Event::Paged { message: "x".repeat(1500) }).unwrap();
+    }
+    let mut journal = SqliteJournal::open(folder.path()).unwrap();
+    journal.take(&run("r1"), 1, &holder(2), LeaseReason::Resume, "bob", Time(3)).unwrap();
+    let free: i64 = journal.connection.query_row("PRAGMA freelist_count", [], |row| row.get(0)).unwrap();
+    // Two records for each of the thirty steps that are left and for each of the sixty undos, of two pages each.
+    assert!(free >= (30 * 2 + 60 * 2) * 2, "{free} pages are free");
+}
+
 #[test]
 fn without_it_a_full_disk_stops_the_run() {
     let Some(disk) = Disk::in_memory(32 * 1024) else { return };
@@ -172,6 +193,9 @@ fn several_runs_have_room_for_each() {
         let started = Event::RunStarted { plan, locks: Vec::new(), incident, format, tool, overrides, approved };
         leases.push(journal.begin(&run(name), started, &holder(1), "ann", Time(1000)).unwrap().0);
     }
+    let free: i64 = journal.connection.query_row("PRAGMA freelist_count", [], |row| row.get(0)).unwrap();
+    // Four records for each step, of two pages each: none is promised to two runs.
+    assert!(free >= 3 * 20 * 4 * 2, "{free} pages are free");
     disk.fill();
     for lease in &leases {
         write_all(&mut journal, lease, 20).unwrap();

@@ -126,8 +126,8 @@ pub(super) const PAGES: &[Page] = &[
         "not-yet",
         "A word of the format that this version does not do yet.",
         "It is refused rather than ignored: a playbook must not promise what does not happen.",
-        "triggers: []\n",
-        "services: [orders]\n",
+        "- { id: go, run: go, rollback: [{ id: back, uses: playbook, with: { name: x, version: \"1.0\" } }] }\n",
+        "- { id: go, run: go, rollback: [{ id: back, run: back, effect: idempotent }] }\n",
     ),
     page_of(
         "wrong-form",

@@ -9,6 +9,7 @@ mod order;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod triggers;
 mod values;
 
 /// The page of one code.
@@ -38,7 +39,16 @@ const fn page_of(
 
 /// All pages, by their codes.
 pub fn pages() -> Vec<&'static Page> {
-    let rooms = [form::PAGES, values::PAGES, steps::PAGES, order::PAGES, groups::PAGES, nested::PAGES, brakes::PAGES];
+    let rooms = [
+        form::PAGES,
+        values::PAGES,
+        steps::PAGES,
+        order::PAGES,
+        groups::PAGES,
+        nested::PAGES,
+        brakes::PAGES,
+        triggers::PAGES,
+    ];
     let mut all: Vec<&Page> = rooms.into_iter().flatten().collect();
     all.sort_by_key(|page| page.code);
     all

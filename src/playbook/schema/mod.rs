@@ -14,6 +14,7 @@ use crate::spec::Specs;
 
 use super::inputs::TYPES;
 use super::load::MAX_STEPS;
+use super::triggers::MODES;
 use super::words::{self, Words};
 
 /// The schema of playbooks that use these actions.
@@ -93,6 +94,7 @@ fn head_key(word: &str) -> Value {
             "description": "what must hold: looked at before the first change and after each" }),
         "budgets" => json!({ "type": "array", "items": refer("budget"),
             "description": "how long it may take from one step to another" }),
+        "triggers" => object(&words::TRIGGERS, triggers_key, &["modes"]),
         "steps" => json!({ "type": "array", "minItems": 1, "maxItems": MAX_STEPS, "items": refer("step") }),
         _ => Value::Null,
     }
@@ -108,6 +110,19 @@ fn recovers_key(word: &str) -> Value {
     match word {
         "what" => json!({ "enum": ["deployment"] }),
         "since" => about("identifier", "the input that says when the failure began"),
+        _ => Value::Null,
+    }
+}
+
+fn triggers_key(word: &str) -> Value {
+    match word {
+        "modes" => {
+            let modes: Vec<&str> = MODES.iter().map(|(word, _)| *word).collect();
+            json!({ "description": "how far an alert may go; people alone start it where `triggers` is absent",
+                "anyOf": [{ "enum": modes }, { "type": "array", "minItems": 1, "items": { "enum": modes } }] })
+        }
+        "inputs" => about("texts", "the inputs that may come from an alert"),
+        "because" => about("text", "why a run may cross the point of no return with nobody looking"),
         _ => Value::Null,
     }
 }

@@ -11,8 +11,9 @@ use serde::de::DeserializeOwned;
 use super::identify::Known;
 use super::route::{Kind, Parameter, Route};
 use super::trouble;
-use crate::ids::RunId;
+use crate::ids::{IncidentId, RunId};
 use crate::server::{Caller, Problem};
+use crate::trigger::Headers;
 
 /// How long the key of a request may be.
 const KEY: usize = 255;
@@ -26,6 +27,8 @@ pub struct Call {
     path: BTreeMap<String, String>,
     /// What its query says.
     query: BTreeMap<&'static str, String>,
+    /// What its head says.
+    pub headers: Headers,
     /// What was sent.
     pub body: Bytes,
     /// The key under which it is asked, if under one.
@@ -51,12 +54,16 @@ impl Call {
             known,
             path,
             query: query(route, uri)?,
+            headers: Headers::new(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))),
             body: Bytes::new(),
             key: key(headers)?,
             events: events(headers)?,
         };
         if call.path.contains_key("run") {
             call.run()?;
+        }
+        if call.path.contains_key("incident") {
+            call.incident()?;
         }
         Ok(call)
     }
@@ -72,6 +79,15 @@ impl Call {
     /// When that is no run's id.
     pub fn run(&self) -> Result<RunId, Problem> {
         let text = self.named("run");
+        text.parse().map_err(|error: crate::ids::InvalidName| trouble::malformed(error.to_string()))
+    }
+
+    /// The incident that the path names.
+    ///
+    /// # Errors
+    /// When that is no incident's id.
+    pub fn incident(&self) -> Result<IncidentId, Problem> {
+        let text = self.named("incident");
         text.parse().map_err(|error: crate::ids::InvalidName| trouble::malformed(error.to_string()))
     }
 

@@ -121,18 +121,23 @@ async fn go(app: &Arc<App>, route: &'static Route, mut parts: Parts, body: Body)
         let busy = parts.extensions.get::<Arc<Busy>>().cloned();
         return events::follow(app, call, busy).await;
     }
-    work(app, route, call).await.map(Answer::response)
+    let done = work(app, route, call).await.map(Answer::response);
+    match done {
+        Err(problem) if route.access == Access::Proof && problem.status == 401 => Err(strange(app, peer, problem)),
+        done => done,
+    }
 }
 
 /// Who asks, if they may.
 async fn admit(app: &Arc<App>, route: &Route, peer: Peer, parts: &Parts) -> Result<Known, Problem> {
     let credential = Credential::of(peer, &parts.headers);
     let known = match (&credential, route.access) {
+        (_, Access::Proof) => return Ok(Known::nobody()),
         // Whether the server lives is told even where its journal is out of reach.
         (Credential::Nobody | Credential::User(_), Access::Open) => return Ok(Known::nobody()),
         _ => {
             let asker = Arc::clone(app);
-            let found = blocking(app, &app.readers, move || {
+            let found = blocking(app, &app.doors, move || {
                 asker.journals.with(|journal| identify::identify(&asker, journal, &credential))
             });
             match found.await {

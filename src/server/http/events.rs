@@ -122,7 +122,7 @@ impl Follower {
     async fn may_still(&self) -> bool {
         let Some(digest) = self.token.clone() else { return true };
         let app = Arc::clone(&self.app);
-        let asked = dispatch::blocking(&self.app, &self.app.readers, move || {
+        let asked = dispatch::blocking(&self.app, &self.app.doors, move || {
             app.journals.with(|journal| Ok(identify::still_counts(journal, &digest)?))
         });
         asked.await.unwrap_or(false)

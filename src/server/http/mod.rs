@@ -35,6 +35,7 @@ use tokio::task::JoinSet;
 pub use limits::{Limits, Rate};
 pub use listen::{ListenError, Listener};
 
+use super::alerts::Alerts;
 use super::{House, Runner};
 use identify::Users;
 use journals::Journals;
@@ -48,6 +49,8 @@ pub struct Served {
     pub house: Arc<dyn House>,
     /// What has runs done.
     pub runner: Arc<dyn Runner>,
+    /// What alerts are given to.
+    pub alerts: Arc<Alerts>,
     /// Where it is reached.
     pub listeners: Vec<Listener>,
     /// How much anybody may take.
@@ -60,11 +63,14 @@ pub struct Served {
 struct App {
     house: Arc<dyn House>,
     runner: Arc<dyn Runner>,
+    alerts: Arc<Alerts>,
     journals: Journals,
     users: Users,
     /// The names that it answers to, beside those of loopback.
     hosts: Vec<String>,
     limits: Limits,
+    /// Places for whoever asks who calls: apart from the others, so that long looks at the journal keep nobody at the door.
+    doors: Arc<Semaphore>,
     readers: Arc<Semaphore>,
     askers: Arc<Semaphore>,
     streams: Arc<Semaphore>,
@@ -73,7 +79,9 @@ struct App {
     /// The keys whose runs begin right now.
     in_hand: Mutex<BTreeSet<crate::journal::AskedKey>>,
     /// When the journal was last written to see whether it can be.
-    tried: Mutex<Option<Instant>>,
+    wrote: Mutex<Option<Instant>>,
+    /// Held by whoever tries that right now.
+    trying: Mutex<()>,
     metrics: Metrics,
     stop: watch::Receiver<bool>,
 }
@@ -84,23 +92,26 @@ struct App {
 /// # Errors
 /// When one of the listeners cannot be waited on: then nothing was served.
 pub async fn serve(served: Served) -> Result<(), ListenError> {
-    let Served { house, runner, listeners, limits, stop } = served;
+    let Served { house, runner, alerts, listeners, limits, stop } = served;
     let opened: Vec<_> = listeners.into_iter().map(Listener::open).collect::<Result<_, _>>()?;
     let settings = house.config().serve.as_ref();
     let app = Arc::new(App {
         users: Users::of(settings),
         hosts: settings.map(|serve| serve.hosts.clone()).unwrap_or_default(),
         journals: Journals::new(Arc::clone(&house)),
+        doors: Arc::new(Semaphore::new(limits.readers)),
         readers: Arc::new(Semaphore::new(limits.readers)),
         askers: Arc::new(Semaphore::new(limits.askers)),
         streams: Arc::new(Semaphore::new(limits.streams)),
         callers: Buckets::new(limits.callers),
         strangers: Buckets::new(limits.strangers),
         in_hand: Mutex::default(),
-        tried: Mutex::default(),
+        wrote: Mutex::default(),
+        trying: Mutex::default(),
         metrics: Metrics::default(),
         house,
         runner,
+        alerts,
         limits,
         stop,
     });

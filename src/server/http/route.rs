@@ -40,6 +40,8 @@ pub enum Access {
     Open,
     /// Whoever has this role.
     Role(Role),
+    /// Whoever proves it with what is sent: no token of ours stands for that.
+    Proof,
 }
 
 /// What comes back.

@@ -7,7 +7,8 @@ use axum::http::Method;
 
 use super::metrics;
 use super::route::{Access, Gives, Kind, Parameter, Route, Work};
-use super::routes::{ask, begin, halt, health, playbooks, records, runs};
+use super::routes::{ask, begin, halt, health, hooks, incidents, playbooks, records, runs};
+use crate::journal::SqliteJournal;
 use crate::server::Role;
 
 /// All routes.
@@ -16,6 +17,7 @@ pub fn routes() -> &'static [Route] {
         let mut all = of_the_server();
         all.extend(looks());
         all.extend(changes());
+        all.extend(of_incidents());
         all
     });
     &ALL
@@ -44,6 +46,12 @@ const VERSION: Parameter = Parameter {
     kind: Kind::Text(64),
     required: false,
     about: "Which version, or its beginning; the newest where absent.",
+};
+const SEEN: Parameter = Parameter {
+    name: "after",
+    kind: Kind::Number(0, i64::MAX as u64),
+    required: false,
+    about: "How many entries were seen; those behind them are given. `next` of the page before.",
 };
 const REASON: Parameter = Parameter {
     name: "reason",
@@ -183,6 +191,19 @@ fn changes() -> Vec<Route> {
     };
     vec![
         Route {
+            access: Access::Proof,
+            gives: Gives::Json(202, "Received"),
+            refuses: &[422, 503],
+            ..post(
+                "/v1/hooks/{source}",
+                "receive_alerts",
+                Role::Trigger,
+                Work::Journal(hooks::take),
+                "Alerts",
+                "Takes alerts in, in the form and with the proof of their source; they are worked on behind that",
+            )
+        },
+        Route {
             gives: Gives::Json(201, "Begun"),
             refuses: &[403, 404, 409, 422, 503],
             ..post(
@@ -247,5 +268,79 @@ fn changes() -> Vec<Route> {
             query: &[REASON],
             ..get("/v1/halt", "lift", Work::Journal(halt::lift), "Halted", "Ends the halt")
         },
+    ]
+}
+
+fn of_incidents() -> Vec<Route> {
+    let said = |path, name, work: fn(&super::App, &mut SqliteJournal, &super::call::Call) -> _, body, summary| Route {
+        gives: Gives::Json(200, "Incident"),
+        ..post(path, name, Role::Operator, Work::Journal(work), body, summary)
+    };
+    vec![
+        Route {
+            query: &[LIMIT, OPEN],
+            ..get(
+                "/v1/incidents",
+                "list_incidents",
+                Work::Journal(incidents::list),
+                "Incidents",
+                "The incidents, newest first",
+            )
+        },
+        Route {
+            gives: Gives::Json(201, "Incident"),
+            ..said(
+                "/v1/incidents",
+                "open_incident",
+                incidents::open,
+                "Opened",
+                "Opens one; what nobody says is classified",
+            )
+        },
+        Route {
+            refuses: &[404],
+            ..get(
+                "/v1/incidents/{incident}",
+                "show_incident",
+                Work::Journal(incidents::show),
+                "Incident",
+                "One, with its runs",
+            )
+        },
+        Route {
+            query: &[SEEN, LIMIT],
+            refuses: &[404],
+            ..get(
+                "/v1/incidents/{incident}/timeline",
+                "incident_timeline",
+                Work::Journal(incidents::timeline),
+                "IncidentTimeline",
+                "All that happened in it and in its runs, in one order",
+            )
+        },
+        said("/v1/incidents/{incident}/note", "note", incidents::note, "Noted", "Writes something down"),
+        said("/v1/incidents/{incident}/assign", "assign", incidents::assign, "Assigned", "Says who owns it"),
+        said(
+            "/v1/incidents/{incident}/severity",
+            "classify",
+            incidents::severity,
+            "Classified",
+            "Says how severe it is",
+        ),
+        said(
+            "/v1/incidents/{incident}/resolve",
+            "resolve_incident",
+            incidents::resolve,
+            "Plainly",
+            "The service is well again",
+        ),
+        said(
+            "/v1/incidents/{incident}/close",
+            "close_incident",
+            incidents::close,
+            "Plainly",
+            "Nothing is left to be done",
+        ),
+        said("/v1/incidents/{incident}/reopen", "reopen_incident", incidents::reopen, "Plainly", "It was not over"),
     ]
 }

@@ -16,13 +16,20 @@ const FAULT: u8 = 70;
 /// The journal cannot be written.
 const JOURNAL: u8 = 74;
 /// The caller may not.
-const NOT_ALLOWED: u8 = 77;
+pub const NOT_ALLOWED: u8 = 77;
 
 /// What a journal's error means to whoever called.
 pub fn of_journal(error: &JournalError) -> Problem {
     match error {
         JournalError::NoSuchRun(run) => {
             Problem::new(404, NOT_FOUND, format!("there is no run {run} in this state")).next("GET /v1/runs")
+        }
+        JournalError::NoSuchIncident(incident) => {
+            Problem::new(404, NOT_FOUND, format!("there is no incident {incident} in this state"))
+                .next("GET /v1/incidents")
+        }
+        JournalError::NotNow { .. } => {
+            Problem::new(409, NOT_ALLOWED, error.to_string()).meaning("the incident is as it was")
         }
         JournalError::Locked(_) => {
             Problem::new(409, 13, error.to_string()).meaning("nothing was started or changed").next("GET /v1/locks")
@@ -75,6 +82,16 @@ pub fn nobody() -> Problem {
         .meaning("nothing was done")
         .next("send a token: Authorization: Bearer pbk_…     (playbook token create NAME --role ROLE, on the server's machine)")
         .next("or ask over the server's socket, as a user whom `serve.roles` names")
+}
+
+/// What was sent does not prove who sent it. Which of the reasons it is, only the server's own log says.
+pub fn unproved(why: &str) -> Problem {
+    tracing::warn!(why, "an alert was not taken");
+    Problem::new(401, NOT_ALLOWED, "there is no source of alerts of this name, or this does not prove to be from it")
+        .meaning("nothing was started")
+        .next(
+            "the server's log says why; `hooks` of its configuration says who may send alerts, and how they are proved",
+        )
 }
 
 /// The token does not count. Which of the reasons it is, only the server's own log says.

@@ -19,6 +19,10 @@ const RECOVERY: u64 = 4;
 pub(super) async fn everywhere(stand: &Stand, story: &Story, proof: &mut Proof) {
     let mut crashes = Crashes { stand, story, proof, recovered: BTreeMap::new() };
     crashes.at_records().await;
+    // Whoever cancels behind a record is told of it later where that waits: that is another story.
+    if story.cancelled_after().is_none() {
+        crashes.at_merged_records().await;
+    }
     crashes.around_effects().await;
 }
 
@@ -66,6 +70,30 @@ impl Crashes<'_> {
         }
     }
 
+    /// The same where an outcome reaches the disk together with the record behind it. Whatever a kill leaves behind then was left
+    /// by one of those before; what was not is a place of its own.
+    async fn at_merged_records(&mut self) {
+        for write in 0.. {
+            for failure in [Failure::Unacknowledged(write), Failure::Before(write)] {
+                let mut journal = self.stand.enter(&self.story.scene(self.stand));
+                journal.postpone_outcomes(true);
+                let Life::Killed = self.story.start(self.stand, &journal, Some(failure)).await else { return };
+                if self.story.is_undoing() && !undoes(self.stand, &journal) {
+                    continue;
+                }
+                let scene = self.stand.keep(&journal);
+                let records = records_of(&journal);
+                let known = self.recovered.get(&records.len());
+                if records.is_empty() || known.is_some_and(|worlds| worlds.iter().any(|it| it.is_like(&scene.world))) {
+                    continue;
+                }
+                let (row, what) = records.last().map_or_else(|| ("run".to_owned(), String::new()), about);
+                let words = format!("behind record {} ({what}), with what was to be written together", records.len());
+                self.killed(&journal, &Place { row, column: Column::Record, words }).await;
+            }
+        }
+    }
+
     async fn around_effects(&mut self) {
         let story = self.story;
         for task in story.tasks().iter().filter(|task| !story.is_undoing() || task.is_undo()) {
@@ -96,7 +124,7 @@ impl Crashes<'_> {
                 let Life::Killed = self.stand.resume(&journal, Some(failure)).await else { break };
                 let when = match failure {
                     Failure::Unacknowledged(_) => "once",
-                    Failure::Before(_) => "before",
+                    Failure::Before(_) | Failure::Busy(..) => "before",
                 };
                 let words = format!("{}; again {when} write {} of the recovery was durable", place.words, write + 1);
                 self.recover(&journal, &Place { row: place.row.clone(), column: Column::Again, words }).await;

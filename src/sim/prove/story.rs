@@ -136,7 +136,8 @@ impl Story {
         }
     }
 
-    fn cancelled_after(&self) -> Option<u64> {
+    /// Behind which record it is cancelled, if it is.
+    pub(super) fn cancelled_after(&self) -> Option<u64> {
         match self.setup {
             Setup::Cancelled(after) => Some(after),
             _ => None,

@@ -47,12 +47,20 @@ fn check(case: &str, simulation: &Simulation, verdict: Option<Verdict>) {
 
 /// Starts a run whose journal dies at its n-th write, for every n until one comes to its end; recovers each.
 fn kill_at_every_write(name: &str, book: &Playbook, prepare: impl Fn(&Simulation)) -> u32 {
+    let (each, merged) = (kill_at_each(name, book, false, &prepare), kill_at_each(name, book, true, &prepare));
+    assert!(merged < each, "{name}: no outcome reached the disk together with what was behind it");
+    each
+}
+
+/// The same where an outcome reaches the disk with the write behind it (`merged`), or alone.
+fn kill_at_each(name: &str, book: &Playbook, merged: bool, prepare: &impl Fn(&Simulation)) -> u32 {
     let mut killed = 0;
     for write in 0..200 {
         for failure in [Failure::Before(write), Failure::Unacknowledged(write)] {
-            let simulation = Simulation::new();
+            let mut simulation = Simulation::new();
+            simulation.journal.postpone_outcomes(merged);
             prepare(&simulation);
-            let case = format!("{name}, {failure:?}");
+            let case = format!("{name}, merged: {merged}, {failure:?}");
             match simulation.start(book, Some(failure)) {
                 Life::Ended(_) => return killed,
                 Life::Killed => panic!("{case}: it hangs"),

@@ -12,10 +12,10 @@ use playbook::sim::Fault;
 use proptest::prelude::*;
 
 use super::groups::{Node, playbook_of};
-use super::harness::{Life, Simulation, records};
+use super::harness::{Life, Simulation, records, unfolded};
 
 /// A step, a `for_each` over so many items, and a step behind it.
-fn fleet(items: usize, sizes: &[&str], change: impl Fn(&mut Each)) -> Playbook {
+pub(super) fn fleet(items: usize, sizes: &[&str], change: impl Fn(&mut Each)) -> Playbook {
     let each = Node::Each { items, size: 1, max_failures: 0, block: vec!["sim.probed", "sim.idempotent"] };
     let mut book = playbook_of(&[Node::One("sim.idempotent"), each, Node::One("sim.idempotent")]);
     let GroupKind::Each(each) = &mut book.groups[0].kind else { unreachable!() };
@@ -25,7 +25,7 @@ fn fleet(items: usize, sizes: &[&str], change: impl Fn(&mut Each)) -> Playbook {
     book
 }
 
-fn fail(simulation: &Simulation, task: &str) {
+pub(super) fn fail(simulation: &Simulation, task: &str) {
     for attempt in 1..=9 {
         simulation.world.fail(task, attempt, Fault::FailedAfter);
     }
@@ -438,10 +438,9 @@ fn hold_to(simulation: &Simulation, watch: &Watch, way: OnItemFailure, before: &
         Verdict::Incomplete => {
             assert_eq!(way, OnItemFailure::Leave);
             assert!(stands.iter().all(of_failed), "{stands:?}");
-            for item in watch.failed.iter().filter(|item| stands.iter().any(|name| name.ends_with(&format!("_{item}"))))
-            {
-                assert!(summary.contains(item.as_str()), "{item}: {summary}");
-            }
+            let named = unfolded(summary.split("but for ").nth(1).unwrap().split(", which").next().unwrap());
+            let left = |item: &&ItemId| stands.iter().any(|name| name.ends_with(&format!("_{item}")));
+            assert!(watch.failed.iter().filter(left).all(|item| named.contains(item.as_str())), "{summary}");
         }
         other => panic!("{other:?}: {summary}"),
     }

@@ -183,6 +183,7 @@ pub fn book(steps: Vec<Step>) -> Playbook {
         services: Vec::new(),
         recovery_time: None,
         recovers: None,
+        triggers: None,
         inputs: Vec::new(),
         locks: Vec::new(),
         steps,
@@ -248,4 +249,14 @@ pub fn policies() -> Vec<Option<OnFailure>> {
         Some(OnFailure::Continue),
         Some(OnFailure::Step("c".parse().unwrap())),
     ]
+}
+
+/// `i1, i[3-4]`, name by name.
+pub fn unfolded(text: &str) -> std::collections::BTreeSet<String> {
+    let numbers = text.replace("i[", "").replace(']', "").replace('i', "").replace(", ", ",");
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        first.parse::<u32>().unwrap()..=last.parse().unwrap()
+    };
+    numbers.split(',').flat_map(range).map(|number| format!("i{number}")).collect()
 }

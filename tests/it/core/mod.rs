@@ -1,12 +1,14 @@
 //! The pure core and the driver, over the simulated world: every outcome of every step against every policy, and the
 //! runner killed at every write and around every effect.
 
+mod again;
 mod approvals;
 mod armed;
 mod batches;
 mod checks;
 mod crashes;
 mod fleets;
+mod given_up;
 mod groups;
 mod halts;
 mod harness;
@@ -24,3 +26,4 @@ mod review_stops;
 mod review_time;
 mod review_undo;
 mod skips;
+mod unwritten;

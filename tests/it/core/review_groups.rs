@@ -30,6 +30,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         prop::sample::select(vec![
             RequestKind::Cancel,
             RequestKind::Pause,
+            RequestKind::FinishItems,
             RequestKind::Abort,
             RequestKind::Rollback { to: Some("safe".to_owned()), despite_halt: false },
         ])

@@ -30,6 +30,7 @@ fn request() -> impl Strategy<Value = RequestKind> {
     prop_oneof![
         Just(RequestKind::Cancel),
         Just(RequestKind::Pause),
+        Just(RequestKind::FinishItems),
         Just(RequestKind::Abort),
         Just(RequestKind::Rollback { to: None, despite_halt: false }),
         Just(RequestKind::Rollback { to: None, despite_halt: true }),

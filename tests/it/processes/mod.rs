@@ -2,6 +2,7 @@
 
 mod brakes;
 mod crowds;
+mod fleets;
 mod groups;
 mod halts;
 mod hostile;

@@ -12,6 +12,7 @@ use crate::cli::args::Serve;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::setup::Setup;
+use crate::server::alerts::Alerts;
 use crate::server::http::{self, Limits, ListenError, Listener, Served};
 use crate::server::{House, Runner};
 
@@ -70,12 +71,13 @@ impl Http {
     pub(super) fn begin(
         house: Arc<dyn House>,
         runner: Arc<dyn Runner>,
+        alerts: Arc<Alerts>,
         listeners: Vec<Listener>,
     ) -> Result<Self, Failure> {
         let fault = |error: std::io::Error| fell(&error.to_string());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(fault)?;
         let (stop, stopped) = watch::channel(false);
-        let served = Served { house, runner, listeners, limits: Limits::default(), stop: stopped };
+        let served = Served { house, runner, alerts, listeners, limits: Limits::default(), stop: stopped };
         let answer = move || {
             let result = runtime.block_on(http::serve(served)).map_err(|error| error.to_string());
             // What still waits on a thread for a run's first word is left behind.

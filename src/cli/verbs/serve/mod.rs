@@ -2,6 +2,7 @@
 //! first SIGTERM or Ctrl-C lets each run end the step in hand and gives it back; a second one leaves at once. Nothing is lost by
 //! either: the next start goes on. It must never own a state beside another server.
 
+mod beside;
 mod http;
 mod owner;
 mod place;
@@ -25,6 +26,7 @@ use crate::ids::RunId;
 use crate::server::http::Listener;
 use crate::server::{Hands, House, Problem, Rules};
 use crate::value::{format_seconds, parse_duration};
+use beside::Beside;
 use http::Http;
 use owner::Owner;
 use place::Place;
@@ -49,18 +51,22 @@ pub fn serve(setup: &Setup, args: &Serve) -> Result<Exit, Failure> {
     let place = Arc::new(Place::of(setup));
     let (house, rules): (Arc<dyn House>, Arc<dyn Rules>) = (place.clone(), place);
     let hands = Hands::new(Arc::clone(&house), rules);
+    let alerts = beside::alerts(setup, Arc::clone(&house), Arc::new(hands.clone()))?;
     say_where(setup);
     warn_of_inventory(setup);
     let adopted = hands.adopt().map_err(failure)?;
     say_adopted(setup, &adopted);
-    let http = Http::begin(house, Arc::new(hands.clone()), listeners)?;
+    let beside = Beside::begin(setup, Arc::clone(&alerts))?;
+    let http = Http::begin(house, Arc::new(hands.clone()), alerts, listeners)?;
     owner.listens(&places.join(" and "));
     say_places(setup, &places);
     ready::tell("READY=1");
     let fell = wait(&presses, &http);
     ready::tell("STOPPING=1");
     http.stop();
+    beside.stop();
     let exit = end(setup, &hands, patience, &presses);
+    beside.end();
     match http.end() {
         Ok(()) if !fell => Ok(exit),
         Ok(()) => Err(http::fell("it ended by itself")),

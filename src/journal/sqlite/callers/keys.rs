@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::super::super::{AskedKey, Claimed, JournalError, KEPT_SECONDS, Keys};
+use super::super::super::{AskedKey, ClaimedKey, JournalError, KEPT_SECONDS, Keys};
 use super::super::rows::{self, Read, text};
 use super::super::trouble::explain;
 use super::super::{SqliteJournal, exists};
@@ -10,7 +10,7 @@ use crate::ids::RunId;
 use crate::run::Time;
 
 impl Keys for SqliteJournal {
-    fn claim_key(&mut self, key: &AskedKey, run: &RunId, at: Time) -> Result<Claimed, JournalError> {
+    fn claim_key(&mut self, key: &AskedKey, run: &RunId, at: Time) -> Result<ClaimedKey, JournalError> {
         self.write(|transaction| {
             let old = at.plus_seconds(-KEPT_SECONDS);
             transaction.prepare_cached("DELETE FROM asked_keys WHERE at < ?1")?.execute([old.0])?;
@@ -23,14 +23,14 @@ impl Keys for SqliteJournal {
                 .transpose()
                 .map_err(|wrong| rows::damaged("what was asked under a key", &wrong))?;
             match before {
-                Some((asked, run)) if asked == key.asked.as_str() => return Ok(Claimed::Before(run)),
-                Some(_) => return Ok(Claimed::Otherwise),
+                Some((asked, run)) if asked == key.asked.as_str() => return Ok(ClaimedKey::Before(run)),
+                Some(_) => return Ok(ClaimedKey::Otherwise),
                 None => {}
             }
             transaction
                 .prepare_cached("INSERT INTO asked_keys (caller, key, asked, run, at) VALUES (?1, ?2, ?3, ?4, ?5)")?
                 .execute(params![key.caller, key.key, key.asked.as_str(), run.as_str(), at.0])?;
-            Ok(Claimed::New)
+            Ok(ClaimedKey::New)
         })
     }
 

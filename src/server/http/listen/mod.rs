@@ -19,7 +19,8 @@ pub use tls::Certified;
 pub enum ListenError {
     /// Somebody beyond this machine could read along.
     #[error(
-        "{0} can be reached from other machines, and there is no certificate: what is said there could be read and changed on the way"
+        "{0} can be reached from other machines, and there is no certificate: what is said there could be read and changed \
+         on the way. Name a certificate and its key in `serve.tls`, or listen on 127.0.0.1"
     )]
     InTheClear(SocketAddr),
     /// The address or the socket cannot be had.

@@ -52,6 +52,8 @@ fn operation(route: &Route) -> Value {
         "security": match route.access {
             Access::Open => json!([{}, { "token": [] }]),
             Access::Role(_) => json!([{ "token": [] }]),
+            // Each source has a proof of its own, over what is sent.
+            Access::Proof => json!([]),
         },
         "parameters": parameters(route),
         "responses": responses(route),
@@ -69,7 +71,11 @@ fn operation(route: &Route) -> Value {
 
 fn parameters(route: &Route) -> Vec<Value> {
     let named = route.names().map(|name| {
-        let schema = reference(if name == "run" { "RunId" } else { "Name" });
+        let schema = reference(match name {
+            "run" => "RunId",
+            "incident" => "IncidentId",
+            _ => "Name",
+        });
         json!({ "name": name, "in": "path", "required": true, "schema": schema })
     });
     let mut all: Vec<Value> = named.chain(route.query.iter().map(asked)).collect();

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 /// All of them, by name.
 pub fn all() -> Value {
     let mut all = Map::new();
-    for group in [basic(), sent(), asked_of_a_run(), told(), told_of_runs()] {
+    for group in [basic(), sent(), asked_of_a_run(), said_of_incidents(), told(), told_of_runs(), told_of_incidents()] {
         if let Value::Object(group) = group {
             all.extend(group);
         }
@@ -36,7 +36,12 @@ fn basic() -> Value {
     let or_null = |kind: &str| json!({ "type": [kind, "null"] });
     json!({
         "RunId": { "type": "string", "pattern": "^[a-z0-9-]{1,64}$" },
+        "IncidentId": { "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" },
+        "Line": { "type": "string", "pattern": "^[ -~]*[!-~][ -~]*$", "maxLength": 1000 },
+        "Severity": { "enum": ["P0", "P1", "P2", "P3"] },
         "Name": { "type": "string", "pattern": "^[a-z][a-z0-9_-]*$", "maxLength": 64 },
+        "Alerts": { "description": "What the source sends, in its own form.", "type": ["object", "array"] },
+        "Received": with(json!({ "delivery": { "type": "integer" }, "new": { "type": "boolean" } })),
         "Key": { "type": "string", "pattern": "^[!-~][ -~]*$", "minLength": 1, "maxLength": 255 },
         "Task": {
             "type": "string", "maxLength": 500,
@@ -90,6 +95,49 @@ fn asked_of_a_run() -> Value {
         })),
         "RollingBack": exactly(&[], json!({
             "to": { "type": ["string", "null"] }, "despite_halt": flag, "reason": of("Reason"),
+        })),
+    })
+}
+
+fn said_of_incidents() -> Value {
+    let level = json!({ "enum": ["high", "medium", "low", null] });
+    json!({
+        "Opened": exactly(&["title"], json!({
+            "title": of("Line"), "severity": { "enum": ["P0", "P1", "P2", "P3", null] }, "impact": level, "urgency": level,
+            "labels": { "type": "object", "additionalProperties": { "type": "string" } },
+            "services": list(json!({ "type": "string" })), "owner": { "type": ["string", "null"] },
+        })),
+        "Noted": exactly(&["text"], json!({ "text": of("Why") })),
+        "Assigned": exactly(&["owner"], json!({
+            "owner": { "anyOf": [of("Line"), { "type": "null" }], "description": "null takes it from whoever has it." },
+            "reason": of("Reason"),
+        })),
+        "Classified": exactly(&["severity"], json!({ "severity": of("Severity"), "reason": of("Reason") })),
+    })
+}
+
+fn told_of_incidents() -> Value {
+    let text = json!({ "type": "string" });
+    let or_null = json!({ "type": ["string", "null"] });
+    let brief = json!({
+        "incident": of("IncidentId"), "title": text, "severity": of("Severity"),
+        "state": { "enum": ["open", "resolved", "closed"] }, "since": of("Time"), "opened": of("Time"),
+        "updated": of("Time"), "owner": or_null,
+    });
+    let mut whole = brief.clone();
+    whole["runs"] = list(with(json!({ "run": of("RunId"), "playbook": text, "state": text })));
+    whole["services"] = list(text.clone());
+    whole["labels"] = json!({ "type": "object" });
+    json!({
+        "Incidents": with(json!({ "incidents": list(with(brief)) })),
+        "Incident": with(whole),
+        "IncidentTimeline": with(json!({
+            "incident": of("IncidentId"),
+            "next": { "type": ["integer", "null"], "description": "What `after` has to be for the next page." },
+            "entries": list(with(json!({
+                "of": { "enum": ["incident", "run", "delivery"] }, "run": or_null, "time": of("Time"), "actor": text,
+                "kind": text, "text": text,
+            }))),
         })),
     })
 }

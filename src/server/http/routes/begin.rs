@@ -9,7 +9,8 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::{Clock as _, WallClock, new_run_id};
 use crate::ids::{Digest, IncidentId, RunId};
-use crate::journal::{AskedKey, Claimed, Journal as _, Keys as _, SqliteJournal};
+use crate::journal::{AskedKey, ClaimedKey, Journal as _, Keys as _, SqliteJournal};
+use crate::playbook::TriggeredMode;
 use crate::run::Event;
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
@@ -17,6 +18,7 @@ use crate::server::http::call::{self, Call};
 use crate::server::http::journals::Trouble;
 use crate::server::http::{shown, trouble};
 use crate::server::{Begun, Problem, Wanted};
+use crate::trigger;
 
 /// What is sent.
 #[derive(Debug, Deserialize)]
@@ -56,6 +58,9 @@ pub fn begin(app: &App, call: &Call) -> Result<Answer, Problem> {
     let key = key(call, &asking)?;
     let dry = asking.dry_run;
     let wanted = wanted(call, asking)?;
+    if wanted.triggered {
+        admit(app, &wanted, if dry { TriggeredMode::DryRun } else { TriggeredMode::Run })?;
+    }
     if dry {
         return Ok(Answer::json(&shown::plan::json(None, &app.runner.plan(&wanted)?)));
     }
@@ -66,6 +71,17 @@ pub fn begin(app: &App, call: &Call) -> Result<Answer, Problem> {
         None => app.runner.start(wanted).map(|begun| told(&begun, 201)),
         Some(key) => once(app, key, wanted),
     }
+}
+
+/// Whether the playbook lets itself be started by what is no person.
+fn admit(app: &App, wanted: &Wanted, mode: TriggeredMode) -> Result<(), Problem> {
+    let book = app.house.playbook(&wanted.playbook, wanted.version.as_deref())?;
+    let filled = wanted.inputs.keys().map(String::as_str);
+    trigger::admit_from(&book, mode, filled, &wanted.by.name).map_err(|error| {
+        Problem::new(403, trouble::NOT_ALLOWED, error.to_string())
+            .meaning("nothing was started")
+            .next("a token with the role operator starts any playbook")
+    })
 }
 
 /// The key under which it is asked: of the header, or of what is sent.
@@ -121,15 +137,15 @@ fn once(app: &App, key: AskedKey, wanted: Wanted) -> Result<Answer, Problem> {
     })?;
     let claimed = app.journals.with(|journal| Ok(journal.claim_key(&key, &fresh, WallClock.now())?))?;
     let run = match claimed {
-        Claimed::New => fresh,
-        Claimed::Before(run) => {
+        ClaimedKey::New => fresh,
+        ClaimedKey::Before(run) => {
             if let Some(begun) = app.journals.with(|journal| begun(journal, &run))? {
                 return Ok(told(&begun, 200));
             }
             // Whoever asked for it before was killed before it began.
             run
         }
-        Claimed::Otherwise => {
+        ClaimedKey::Otherwise => {
             return Err(trouble::senseless("something else was asked under this Idempotency-Key before")
                 .next("send the same as then, or use a key of its own"));
         }
@@ -179,7 +195,8 @@ impl<'a> Held<'a> {
         // What is asked under it does not matter here: two at once under one key are one too many.
         let key = AskedKey { asked: Digest::of(b""), ..key.clone() };
         let fresh = app.in_hand.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
-        fresh.then_some(Self { app, key })
+        // Made only where it is ours: what is dropped lets the key go.
+        fresh.then(|| Self { app, key })
     }
 }
 

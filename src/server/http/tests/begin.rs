@@ -1,7 +1,7 @@
 //! A run is asked for twice, at the same time, with other words, or by somebody who was killed: it begins once.
 
 use super::*;
-use crate::journal::{AskedKey, Claimed, Keys as _};
+use crate::journal::{AskedKey, ClaimedKey, Keys as _};
 
 fn ask(rig: &Rig, token: &str, key: &str, body: &Value) -> Reply {
     let body = body.to_string();
@@ -56,7 +56,7 @@ fn a_server_that_was_killed_between_key_and_run_begins_that_run() {
         asked: Digest::of(body.to_string().as_bytes()),
     };
     let run = new_run_id().unwrap();
-    assert_eq!(rig.journal().claim_key(&key, &run, WallClock.now()).unwrap(), Claimed::New);
+    assert_eq!(rig.journal().claim_key(&key, &run, WallClock.now()).unwrap(), ClaimedKey::New);
     let begun = ask(&rig, &token, "k", &body);
     assert_eq!((begun.status, &begun.json()["run"]), (201, &json!(run)), "{begun:?}");
     let again = ask(&rig, &token, "k", &body);

@@ -21,7 +21,7 @@ fn every_refusal_is_a_problem_document() {
     assert!(other.header("allow").is_some_and(|allow| allow.contains("POST")), "{other:?}");
     let sent = |body: &str| rig.ask("POST", "/v1/runs", Some(&token), Some(body));
     sent("{").problem(400);
-    sent("").problem(415);
+    sent("").problem(400);
     sent("[]").problem(422);
     sent("{}").problem(422);
     sent(r#"{"playbook":"x","more":1}"#).problem(422);

@@ -34,6 +34,7 @@ fn comers(rig: &Rig) -> Vec<Comer> {
 
 fn ask(rig: &Rig, route: &Route, run: &RunId, comer: &Comer) -> Reply {
     let path = route.path.replace("{run}", run.as_str()).replace("{name}", "db-failover");
+    let path = path.replace("{incident}", "INC-7").replace("{source}", "monitoring");
     let query: Vec<String> =
         route.query.iter().filter(|asked| asked.required).map(|asked| format!("{}=why", asked.name)).collect();
     let path = if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) };
@@ -62,6 +63,8 @@ fn nobody_gets_further_than_their_roles() {
         for comer in &comers {
             let open_to_nobody = route.access == Access::Open && comer.token.is_none();
             let (refused, status) = match comer.role {
+                // A token proves no alert.
+                _ if route.access == Access::Proof => (true, 401),
                 None => (!open_to_nobody, 401),
                 Some(role) => (!may(role, route), 403),
             };
@@ -89,6 +92,7 @@ fn everybody_gets_as_far_as_their_roles() {
     for route in table::routes() {
         for comer in &comers {
             let allowed = match comer.role {
+                _ if route.access == Access::Proof => false,
                 None => route.access == Access::Open && comer.token.is_none(),
                 Some(role) => may(role, route),
             };

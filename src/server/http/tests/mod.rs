@@ -4,6 +4,7 @@ mod begin;
 mod followed;
 mod forms;
 mod hostile;
+mod incidents;
 mod interface;
 mod matrix;
 mod secure;
@@ -29,8 +30,10 @@ use crate::journal::{Journal as _, NewToken, SqliteJournal, Tokens as _};
 use crate::plan::{Narrowing, Plan};
 use crate::playbook::Playbook;
 use crate::run::{Event, Holder, RequestKind, Time, Verdict};
+use crate::server::alerts::Alerts;
 use crate::server::tokens::Token;
 use crate::server::{Asked, Begun, Caller, House, Problem, Role, Runner, Wanted};
+use crate::trigger::Routes;
 
 /// A server on loopback, and what it works on.
 struct Rig {
@@ -103,7 +106,9 @@ impl Rig {
         let config = Config { serve: settings, ..Config::default() };
         let house = Arc::new(Home { state: state.clone(), config });
         let (stop, stopped) = watch::channel(false);
-        let served = Served { house, runner: runner.clone(), listeners, limits, stop: stopped };
+        let alerts = Alerts::new(house.clone(), runner.clone(), Vec::new(), Routes::default());
+        let alerts = Arc::new(alerts);
+        let served = Served { house, runner: runner.clone(), alerts, listeners, limits, stop: stopped };
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(serve(served)).unwrap();

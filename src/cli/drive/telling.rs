@@ -1,0 +1,45 @@
+//! Telling others of a run while this process drives it: beside it, on a thread and a connection of its own. Where nobody is
+//! configured there is no thread and nothing is opened.
+
+use super::Drive;
+use crate::cli::text::{Ink, Line};
+use crate::cli::verbs::outbox::{deliverer, waiting};
+use crate::engine::deliver::Delivering;
+
+impl Drive<'_> {
+    /// Begins to tell others, where somebody is configured; once.
+    pub(super) fn tell_others(&mut self) {
+        if self.rehearsal || self.setup.config.notify.is_empty() || self.telling.is_some() {
+            return;
+        }
+        let deliverer = deliverer(self.setup, self.inventory.secrets.clone());
+        match deliverer.start() {
+            Ok(delivering) => self.telling = Some(delivering),
+            // The run matters more: what is not told now is told later.
+            Err(error) => tracing::warn!(%error, "nobody is told while this run is driven"),
+        }
+    }
+
+    /// Tells what is due by now, and says what is left.
+    pub(super) fn end_telling(&mut self) {
+        let Some(delivering): Option<Delivering> = self.telling.take() else { return };
+        delivering.end();
+        let (late, dead) = waiting(self.setup);
+        let command = |text: &str| self.setup.paste.command(text);
+        let mut lines = Vec::new();
+        if !late.is_empty() {
+            let text = format!(
+                "not everybody could be told yet ({}); what is left goes with the next run, or: {}",
+                late.join(", "),
+                command("outbox flush")
+            );
+            lines.push(Line::new().with(Ink::Dim, text));
+        }
+        if !dead.is_empty() {
+            let text =
+                format!("what {} did not take for days was given up: {}", dead.join(", "), command("outbox list"));
+            lines.push(Line::new().with(Ink::Warn, text));
+        }
+        self.setup.screen.say(&lines);
+    }
+}

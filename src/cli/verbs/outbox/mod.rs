@@ -1,0 +1,148 @@
+//! `outbox`: who has been told what; what was given up is put back. It never tells anything that is not in a record, and never
+//! shows more of an address than its host.
+
+mod show;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::args::{Format, Outbox, OutboxList, OutboxRetry, OutboxVerb};
+use crate::cli::clock;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::runs;
+use crate::cli::setup::{Setup, nearest};
+use crate::engine::WallClock;
+use crate::engine::deliver::{Deliverer, Receivers, Telling};
+use crate::engine::holder;
+use crate::inventory::Secrets;
+use crate::journal::{Known, Outbox as _, SqliteJournal, Standing, Subject};
+use crate::value::parse_duration;
+
+/// Shows the outbox, or has what waits in it tried.
+///
+/// # Errors
+/// When the journal cannot be read, or what is named is not there.
+pub fn outbox(setup: &Setup, args: &Outbox) -> Result<Exit, Failure> {
+    match &args.verb {
+        OutboxVerb::List(args) => list(setup, args),
+        OutboxVerb::Retry(args) => retry(setup, args),
+        OutboxVerb::Flush(args) => {
+            push(setup, &args.longest)?;
+            told(setup, args.output, None)
+        }
+    }
+}
+
+/// What tells others, for whoever drives runs.
+pub fn deliverer(setup: &Setup, secrets: Secrets) -> Deliverer {
+    let file = setup.journal_file.clone();
+    Deliverer::new(Telling {
+        targets: setup.config.notify.clone(),
+        tellers: Arc::new(Receivers::new(secrets)),
+        clock: Arc::new(WallClock),
+        open: Arc::new(move || Ok(Box::new(SqliteJournal::open_for_telling(&file)?))),
+        since: clock::now(),
+    })
+}
+
+/// What there is: the targets, and what of each is not told.
+struct Found {
+    targets: Vec<Known>,
+    standings: Vec<Standing>,
+}
+
+fn look(setup: &Setup) -> Result<Found, Failure> {
+    match setup.existing_journal()? {
+        Some(mut journal) => Ok(Found { targets: journal.targets()?, standings: journal.standings()? }),
+        None => Ok(Found { targets: Vec::new(), standings: Vec::new() }),
+    }
+}
+
+/// The configured targets that were not told everything, with how much that is, and those for which something was given up.
+pub fn waiting(setup: &Setup) -> (Vec<String>, Vec<String>) {
+    let Ok(found) = look(setup) else { return (Vec::new(), Vec::new()) };
+    let (mut late, mut dead) = (Vec::new(), Vec::new());
+    for notify in &setup.config.notify {
+        let of_it = || found.standings.iter().filter(|one| one.target == notify.name);
+        if of_it().any(|one| one.cursor.dead_at.is_some()) {
+            dead.push(notify.name.clone());
+        }
+        if of_it().any(|one| one.cursor.dead_at.is_none()) {
+            late.push(notify.name.clone());
+        }
+    }
+    (late, dead)
+}
+
+fn list(setup: &Setup, args: &OutboxList) -> Result<Exit, Failure> {
+    show::show(setup, &look(setup)?, args.output, Exit::Success, None);
+    Ok(Exit::Success)
+}
+
+fn retry(setup: &Setup, args: &OutboxRetry) -> Result<Exit, Failure> {
+    let longest = limit(&args.longest)?;
+    let found = look(setup)?;
+    if let Some(target) = args.target.as_deref().filter(|target| !is_known(setup, &found, target)) {
+        let names: BTreeSet<&str> = setup.config.notify.iter().map(|notify| notify.name.as_str()).collect();
+        let near = nearest(target, names.iter().copied());
+        let failure = Failure::new(Exit::NotFound, format!("nobody called `{target}` is told anything"))
+            .meaning("nothing was put back");
+        return Err(match near.as_slice() {
+            [] => failure.next("playbook outbox list"),
+            near => failure.next(format!("names like it: {}", near.join(", "))),
+        });
+    }
+    let subject = match &args.run {
+        Some(word) => Some(Subject::Run(runs::find(setup, word)?.1)),
+        None => None,
+    };
+    let by = holder::this_process().user;
+    let back = match setup.existing_journal()? {
+        Some(mut journal) => journal.put_back(args.target.as_deref(), subject.as_ref(), &by, clock::now())?,
+        None => 0,
+    };
+    deliver_for(setup, longest)?;
+    told(setup, args.output, Some(back))
+}
+
+fn is_known(setup: &Setup, found: &Found, target: &str) -> bool {
+    setup.config.notify.iter().any(|notify| notify.name == target)
+        || found.targets.iter().any(|one| one.target == target)
+}
+
+fn limit(text: &str) -> Result<Duration, Failure> {
+    let seconds = parse_duration(text).filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
+    let seconds = seconds.ok_or_else(|| {
+        Failure::new(Exit::Usage, format!("`--for {text}` is no time: such as 30s, 2m or 1h, at most a day"))
+    })?;
+    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn push(setup: &Setup, longest: &str) -> Result<(), Failure> {
+    deliver_for(setup, limit(longest)?)
+}
+
+/// Tells what is due, for so long at most.
+fn deliver_for(setup: &Setup, longest: Duration) -> Result<(), Failure> {
+    if setup.config.notify.is_empty() || setup.existing_journal()?.is_none() {
+        return Ok(());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Fault, format!("the runtime cannot be started: {error}")))?;
+    runtime.block_on(deliverer(setup, Secrets::default()).push(longest));
+    runtime.shutdown_background();
+    Ok(())
+}
+
+/// What is left after trying: 1 where something is.
+fn told(setup: &Setup, output: Format, back: Option<usize>) -> Result<Exit, Failure> {
+    let found = look(setup)?;
+    let configured = |one: &&Standing| setup.config.notify.iter().any(|notify| notify.name == one.target);
+    let exit = if found.standings.iter().any(|one| configured(&one)) { Exit::Failed } else { Exit::Success };
+    show::show(setup, &found, output, exit, back);
+    Ok(exit)
+}

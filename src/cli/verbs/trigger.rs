@@ -1,0 +1,271 @@
+//! `trigger`: what an alert would have had done, from a file of what its source sent. Nothing is proved of a file; all else is
+//! as when it comes in: the same routes, what the playbook says of triggers, its inputs' types, and every brake.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::config::{Hook, HookKind};
+use crate::inventory::Inventory;
+use crate::plan::Narrowing;
+use crate::playbook::{Playbook, TriggeredMode};
+use crate::trigger::{self, Delivery, MAX_BODY, Routes, Source, Status, TriggerError, Wanted};
+
+use crate::cli::args::{Output, Run, Starting, Subject, Trigger};
+use crate::cli::exit::Exit;
+use crate::cli::failure::{Failure, Next};
+use crate::cli::inputs;
+use crate::cli::paste::quote;
+use crate::cli::setup::{Chosen, Setup};
+use crate::cli::view::triggered::{self, Fate, Told};
+
+/// Replays what a source of alerts sent.
+///
+/// # Errors
+/// When it cannot be read, or nothing can be routed at all.
+pub fn trigger(setup: &Setup, args: &Trigger) -> Result<Exit, Failure> {
+    let source = source(setup, args)?;
+    let body = body(&args.from_alert)?;
+    let delivery = source.read(&body).map_err(refusal)?;
+    let routes = Routes::of(&setup.config).map_err(refusal)?;
+    if routes.count() == 0 {
+        return Err(Failure::new(Exit::NotFound, "the configuration has no routes, so no alert starts anything")
+            .meaning("nothing was started")
+            .next("write `triggers:` into the configuration: docs/triggers.md"));
+    }
+    let told: Vec<Told> =
+        delivery.alerts.iter().map(|alert| of_alert(setup, args, &source, &delivery, &routes, alert)).collect();
+    let acts = !args.dry_run && told.iter().any(|told| told.wanted().is_some());
+    show(setup, args, &source, &delivery, &told, acts);
+    let mut exit = standing(&told);
+    for told in &told {
+        let Some((wanted, chosen)) = told.wanted() else { continue };
+        if args.dry_run {
+            continue;
+        }
+        let came = act(setup, args, wanted, chosen.clone()).unwrap_or_else(|failure| {
+            // One alert that cannot be served must not keep the next one from it.
+            failure.show(&setup.screen, &setup.paste);
+            failure.exit
+        });
+        if exit == Exit::Success {
+            exit = came;
+        }
+    }
+    Ok(exit)
+}
+
+/// Who sent it.
+fn source(setup: &Setup, args: &Trigger) -> Result<Source, Failure> {
+    let hooks = &setup.config.hooks;
+    let named = match (&args.source, args.kind) {
+        (Some(name), _) => {
+            let hook = hooks.get(name).ok_or_else(|| {
+                let there: Vec<&str> = hooks.keys().map(String::as_str).collect();
+                let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
+                Failure::new(Exit::NotFound, format!("there is no source `{name}` in the configuration's `hooks`"))
+                    .meaning("nothing was started")
+                    .next(format!("there are: {there}"))
+            })?;
+            (name.clone(), hook.clone())
+        }
+        (None, Some(kind)) => (HookKind::from(kind).word().to_owned(), Hook::of_kind(kind.into())),
+        (None, None) => match (hooks.iter().next(), hooks.len()) {
+            (Some((name, hook)), 1) => (name.clone(), hook.clone()),
+            (_, count) => {
+                let what = if count == 0 {
+                    "the configuration has no `hooks`"
+                } else {
+                    "the configuration has several `hooks`"
+                };
+                return Err(Failure::new(Exit::Usage, format!("{what}, so it has to be said who sent this"))
+                    .next("--source NAME, by its name in `hooks`, or --kind alertmanager|grafana|pagerduty"));
+            }
+        },
+    };
+    Ok(Source::unproved(&named.0, &named.1))
+}
+
+fn body(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut body = Vec::new();
+    let most = u64::try_from(MAX_BODY + 1).unwrap_or(u64::MAX);
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(most).read_to_end(&mut body)
+    } else {
+        match std::fs::File::open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(crate::cli::setup::no_file("file of alerts", path));
+            }
+            opened => opened.and_then(|file| file.take(most).read_to_end(&mut body)),
+        }
+    };
+    read.map_err(|error| {
+        let what = format!("the file of alerts {} cannot be read: {error}", path.display());
+        Failure::new(Exit::Invalid, what).meaning("nothing was started")
+    })?;
+    Ok(body)
+}
+
+/// What becomes of one alert, before anything is done.
+fn of_alert(
+    setup: &Setup,
+    args: &Trigger,
+    source: &Source,
+    delivery: &Delivery,
+    routes: &Routes,
+    alert: &trigger::Alert,
+) -> Told {
+    let routed = routes.route(source.name(), &delivery.id, alert);
+    let fate = match routed.taken {
+        None => Fate::Unrouted,
+        Some(taken) => match taken.wanted {
+            Err(error) => Fate::Refused { route: taken.route, playbook: taken.playbook, failure: refusal(error) },
+            Ok(wanted) => {
+                let wanted = Wanted { mode: args.mode.map_or(wanted.mode, Into::into), ..wanted };
+                match chosen(setup, &wanted) {
+                    Ok(chosen) => Fate::Wanted { wanted, chosen: Box::new(chosen) },
+                    Err(failure) => Fate::Refused { route: taken.route, playbook: taken.playbook, failure },
+                }
+            }
+        },
+    };
+    Told { alert: alert.clone(), passed: routed.passed, fate }
+}
+
+/// The playbook with its inputs, where it lets itself be started like this.
+fn chosen(setup: &Setup, wanted: &Wanted) -> Result<Chosen, Failure> {
+    let name = named(wanted);
+    let playbook: Playbook = setup.playbook(&name)?;
+    trigger::admit(&playbook, wanted).map_err(refusal)?;
+    let inventory: Arc<Inventory> = setup.inventory()?;
+    let inputs = inputs::bind_sent(&playbook, &wanted.sent(), &inventory)?;
+    Ok(Chosen { playbook, inputs, narrowing: Narrowing::default() })
+}
+
+fn named(wanted: &Wanted) -> String {
+    match &wanted.version {
+        Some(version) => format!("{}@{version}", wanted.playbook),
+        None => wanted.playbook.clone(),
+    }
+}
+
+/// How the routing alone came out: what could not be made of an alert that fires is not to look like success.
+fn standing(told: &[Told]) -> Exit {
+    let refused = told.iter().find_map(|told| match &told.fate {
+        Fate::Refused { failure, .. } => Some(failure.exit),
+        _ => None,
+    });
+    let fires = |told: &&Told| told.alert.status == Status::Firing;
+    let lost = told.iter().filter(fires).any(|_| true)
+        && !told.iter().filter(fires).any(|told| !matches!(told.fate, Fate::Unrouted));
+    refused.unwrap_or(if lost { Exit::NotFound } else { Exit::Success })
+}
+
+fn show(setup: &Setup, args: &Trigger, source: &Source, delivery: &Delivery, told: &[Told], acts: bool) {
+    if args.output == Output::Human {
+        let lines = triggered::lines(source, delivery, told, setup.screen.text_width());
+        // What is done next gives the result then.
+        if acts { setup.screen.say(&lines) } else { setup.screen.print_whole(&lines) }
+    } else if !acts {
+        setup.screen.json(&triggered::json(source, delivery, told, standing(told)));
+    }
+}
+
+/// Does what is wanted.
+fn act(setup: &Setup, args: &Trigger, wanted: &Wanted, chosen: Chosen) -> Result<Exit, Failure> {
+    let inventory = setup.inventory()?;
+    let run = as_run(args, wanted);
+    match wanted.mode {
+        TriggeredMode::DryRun => {
+            let made = super::plan::make(setup, chosen, inventory, args.output)?;
+            Ok(super::plan::show(setup, &made, &run.subject, args.output))
+        }
+        TriggeredMode::Ask => {
+            let command = command(setup, args, wanted);
+            if args.output == Output::Human {
+                setup.screen.print_whole(&triggered::proposal(wanted, &command, setup.screen.text_width()));
+            } else {
+                let object: Value = json!({ "v": 1, "type": "proposal", "exit": Exit::Waiting.code(), "wanted": wanted, "command": command });
+                setup.screen.json(&object);
+            }
+            Ok(Exit::Waiting)
+        }
+        TriggeredMode::Run => super::run::run_chosen(setup, &run, (chosen, None, inventory))
+            .map_err(|failure| passable(failure, &command(setup, args, wanted))),
+    }
+}
+
+/// A trigger passes no brake; a person may, by running it as themselves.
+fn passable(mut failure: Failure, command: &str) -> Failure {
+    if failure.exit != Exit::NotAllowed {
+        return failure;
+    }
+    failure.next.retain(|next| match next {
+        Next::Hint(text) | Next::Typed(text) => !text.contains("--override"),
+    });
+    failure.next_typed(format!(
+        "{command}     (as yourself: a trigger passes no brake, and the refusal of this says what does)"
+    ))
+}
+
+/// The command with which a person runs the same.
+fn command(setup: &Setup, args: &Trigger, wanted: &Wanted) -> String {
+    let inputs = wanted.inputs.iter().map(|(name, text)| format!(" -i {}", quote(&format!("{name}={text}"))));
+    let inputs: String = inputs.collect();
+    let incident = args.incident.as_ref().map(|id| format!(" --incident {}", quote(id))).unwrap_or_default();
+    setup.paste.command(format!("run {}{inputs}{incident}", quote(&named(wanted))))
+}
+
+/// The same as if it had been typed as a run.
+fn as_run(args: &Trigger, wanted: &Wanted) -> Run {
+    Run {
+        subject: Subject {
+            name: Some(named(wanted)),
+            input: Vec::new(),
+            inputs_file: None,
+            min_fidelity: None,
+            detailed_exitcode: false,
+        },
+        plan: None,
+        limit: None,
+        max_plan_age: None,
+        take_over: None,
+        continues: None,
+        starting: Starting {
+            dry_run: false,
+            forks: args.forks.clone(),
+            incident: args.incident.clone(),
+            yes: args.yes,
+            confirm: args.confirm.clone(),
+            output: args.output,
+            no_wait: args.no_wait,
+            wait: args.wait.clone(),
+            overrides: Vec::new(),
+            approve: Vec::new(),
+            break_glass: false,
+            reason: None,
+        },
+        triggered: true,
+    }
+}
+
+fn refusal(error: TriggerError) -> Failure {
+    let what = error.to_string();
+    match error {
+        TriggerError::NotAllowed(_) => Failure::new(Exit::NotAllowed, what)
+            .meaning("nothing was started")
+            .next("playbook explain trigger-input     (which inputs an alert may fill)"),
+        TriggerError::Inputs(_) => Failure::new(Exit::Invalid, what)
+            .meaning("nothing was started: what an alert does not say is not guessed")
+            .next("let the route give a value of its own, or {{default labels.NAME \"…\"}}"),
+        TriggerError::Malformed { .. } => Failure::new(Exit::Invalid, what)
+            .meaning("nothing was started")
+            .next("--source NAME or --kind KIND says what form it has"),
+        TriggerError::Unusable(_)
+        | TriggerError::TooLarge(_)
+        | TriggerError::Stale { .. }
+        | TriggerError::Unproved { .. } => Failure::new(Exit::Invalid, what).meaning("nothing was started"),
+    }
+}

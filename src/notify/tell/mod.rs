@@ -1,0 +1,221 @@
+//! Who is told what happens in runs: a file a service. Each only sends what it is given, keeps to its service's rules of
+//! signing and size, and says whether it arrived. It never decides what is told, when, or how often; it never follows a
+//! redirect; and no secret is ever part of what it says.
+
+mod dingtalk;
+mod feishu;
+mod hook;
+mod mail;
+mod pagerduty;
+mod program;
+mod record;
+mod slack;
+mod smtp;
+#[cfg(test)]
+mod tests;
+mod wecom;
+
+use std::sync::Arc;
+
+pub use record::record_for_programs;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::http::{Address, Answer, Silence};
+use super::moment::Moment;
+use crate::config::{Language, Notify, NotifyKind};
+use crate::run::{RunState, Time};
+
+/// Somebody who is told.
+#[async_trait]
+pub trait Teller: Send + Sync {
+    /// What it takes.
+    fn takes(&self) -> Takes;
+
+    /// How much it takes at once.
+    fn rate(&self) -> Rate {
+        Rate { interval: 0, burst: 1 }
+    }
+
+    /// Sends, within a time limit of its own. Gives back what the service calls the message, where it can be edited or
+    /// answered later.
+    ///
+    /// # Errors
+    /// When it is not certain that it arrived.
+    async fn tell(&self, story: &Story<'_>) -> Result<Option<String>, Refusal>;
+}
+
+/// What a teller takes in one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// One record.
+    Record,
+    /// One moment.
+    Moment,
+    /// All moments that are new.
+    Digest,
+}
+
+/// How much a service takes: so many messages at once after a while of quiet, then one each interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// The interval, in milliseconds; 0 where it takes everything.
+    pub interval: i64,
+    /// How many at once.
+    pub burst: i64,
+}
+
+/// What is told.
+#[derive(Debug)]
+pub struct Story<'a> {
+    /// The run, as it stands after what is told.
+    pub state: &'a RunState,
+    /// What is new: at least one.
+    pub new: &'a [Item],
+    /// All moments of the run so far, with those that are new.
+    pub moments: &'a [Moment],
+    /// What this message is known by, however often it is sent: `RUN:SEQ` of its last record.
+    pub id: &'a str,
+    /// What the service called the message before.
+    pub message: Option<&'a str>,
+    /// Now.
+    pub at: Time,
+}
+
+/// A record, as much of it as is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// Its number.
+    pub seq: u64,
+    /// What a person wants to know of it.
+    pub moment: Option<Moment>,
+    /// What programs are told; null for people.
+    pub record: Value,
+}
+
+impl Story<'_> {
+    /// The moments that are new.
+    pub fn new_moments(&self) -> Vec<Moment> {
+        self.new.iter().filter_map(|item| item.moment.clone()).collect()
+    }
+}
+
+/// Why it did not arrive, or may not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct Refusal {
+    /// What happened, without any secret.
+    pub why: String,
+    /// What that means for the next try.
+    pub then: Then,
+}
+
+/// What a refusal means for the next try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It is tried again.
+    Later,
+    /// The service wants nothing at all for so many seconds.
+    After(u32),
+    /// Nobody is there any more, and will not be.
+    Gone,
+}
+
+impl Refusal {
+    /// It is tried again.
+    pub fn later(why: impl Into<String>) -> Self {
+        Self { why: why.into(), then: Then::Later }
+    }
+}
+
+impl From<Silence> for Refusal {
+    fn from(silence: Silence) -> Self {
+        Self::later(silence.to_string())
+    }
+}
+
+/// A receiver with its secrets in hand.
+#[derive(Clone)]
+pub struct Receiver {
+    /// What the configuration says of it.
+    pub notify: Notify,
+    /// Its address, where it has one.
+    pub address: Option<String>,
+    /// Its secrets, the newest first.
+    pub secrets: Vec<String>,
+}
+
+impl std::fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Receiver").field("name", &self.notify.name).finish_non_exhaustive()
+    }
+}
+
+impl Receiver {
+    fn language(&self) -> Language {
+        self.notify.language
+    }
+
+    /// The address to post to, or the usual one of the service.
+    fn address(&self, usual: Option<&str>) -> Result<Address, String> {
+        let text = self.address.as_deref().or(usual).ok_or("it has no address")?;
+        Address::of(text, self.notify.proxy.as_deref())
+    }
+
+    fn secret(&self) -> Option<&str> {
+        self.secrets.first().map(String::as_str)
+    }
+}
+
+/// The teller for a receiver.
+///
+/// # Errors
+/// When what is configured cannot be; nothing secret is repeated.
+pub fn teller(receiver: &Receiver) -> Result<Arc<dyn Teller>, String> {
+    Ok(match receiver.notify.kind {
+        NotifyKind::Webhook => Arc::new(hook::Hook::of(receiver)?),
+        NotifyKind::Slack => Arc::new(slack::Slack::of(receiver)?),
+        NotifyKind::Dingtalk => Arc::new(dingtalk::Dingtalk::of(receiver)?),
+        NotifyKind::Feishu => Arc::new(feishu::Feishu::of(receiver)?),
+        NotifyKind::Wecom => Arc::new(wecom::Wecom::of(receiver)?),
+        NotifyKind::Pagerduty => Arc::new(pagerduty::Pagerduty::of(receiver)?),
+        NotifyKind::Mail => Arc::new(mail::Mail::of(receiver)?),
+        NotifyKind::Command => Arc::new(program::Program::of(receiver)?),
+    })
+}
+
+/// What a status of HTTP means.
+fn judge(address: &Address, answer: &Answer) -> Result<(), Refusal> {
+    if answer.is_success() {
+        return Ok(());
+    }
+    let why = format!("{} answered with {}: {}", address.shown(), answer.status, answer.said());
+    let then = match (answer.status, answer.retry_after) {
+        (410, _) => Then::Gone,
+        (_, Some(seconds)) => Then::After(seconds),
+        (429, None) => Then::After(60),
+        _ => Then::Later,
+    };
+    Err(Refusal { why, then })
+}
+
+/// What an answer of a robot means, whose number is 0 only where it was sent: a status of success says nothing there.
+fn judge_number(address: &Address, answer: &Answer, names: &[&str], too_fast: &[(i64, u32)]) -> Result<(), Refusal> {
+    judge(address, answer)?;
+    let body = answer.json();
+    let number = names.iter().find_map(|name| body.get(*name)).and_then(Value::as_i64);
+    match number {
+        Some(0) => Ok(()),
+        Some(number) => {
+            let then = too_fast.iter().find(|(code, _)| *code == number);
+            let then = then.map_or(Then::Later, |(_, seconds)| Then::After(*seconds));
+            Err(Refusal { why: format!("{} refused it: {}", address.shown(), answer.said()), then })
+        }
+        None => Err(Refusal::later(format!(
+            "{} answered what is no answer of its service: {}",
+            address.shown(),
+            answer.said()
+        ))),
+    }
+}

@@ -1,0 +1,188 @@
+//! What one alert has done: a dry-run, a proposal to a person, or a run.
+
+use super::{Alerts, Later};
+use crate::engine::{Clock as _, WallClock, new_run_id};
+use crate::ids::IncidentId;
+use crate::incident::IncidentEvent;
+use crate::journal::{Claimed, DeliveryRow, Firing, Hooks as _, Incidents as _, SqliteJournal};
+use crate::playbook::TriggeredMode;
+use crate::server::{Caller, Problem, Role, Wanted};
+use crate::trigger::{self, Alert, Status};
+
+/// The problem of a server that cannot do anything for a while.
+const FOR_A_WHILE: u16 = 503;
+
+/// An alert that came in.
+pub(super) struct Came<'a> {
+    pub row: &'a DeliveryRow,
+    pub source: &'a str,
+    pub alert: &'a Alert,
+}
+
+impl Came<'_> {
+    /// Who writes what follows from it.
+    pub(super) fn actor(&self) -> String {
+        format!("alerts of {}", self.source)
+    }
+}
+
+impl Alerts {
+    /// Notes an alert in its incident, does what its route asks for, and says what became of it.
+    pub(super) fn alert(
+        &self,
+        journal: &mut SqliteJournal,
+        came: &Came,
+        opened: &mut Option<IncidentId>,
+    ) -> Result<String, Later> {
+        let routed = self.routes.route(came.source, &came.row.delivery, came.alert);
+        let wanted = routed.taken.as_ref().and_then(|taken| taken.wanted.as_ref().ok());
+        // A proposal that nobody sees is none.
+        let opens = wanted.is_some_and(|wanted| wanted.incident || wanted.mode == TriggeredMode::Ask);
+        let incident = self.incident_of(journal, came, opens, opened)?;
+        let mut said = Vec::new();
+        if came.alert.status == Status::Resolved {
+            let runs = journal.resolved(came.source, &came.alert.fingerprint, WallClock.now())?;
+            said.push("it is over".to_owned());
+            said.extend(runs.iter().map(|run| format!("run {run} was begun by it")));
+        }
+        match routed.taken {
+            None if said.is_empty() => said.push("no route fits it".to_owned()),
+            None => {}
+            Some(taken) => {
+                let became = match taken.wanted {
+                    Ok(wanted) => self.act(journal, came, &wanted, incident.as_ref())?,
+                    Err(error) => {
+                        Err(format!("{} was not started by the route {}: {error}", taken.playbook, taken.route))
+                    }
+                };
+                // What stands in the way is told where somebody looks; what was done is there by itself.
+                if let (Err(why), Some(incident)) = (&became, &incident) {
+                    note(journal, incident, came, why)?;
+                }
+                said.push(became.unwrap_or_else(|why| why));
+            }
+        }
+        Ok(said.join("; "))
+    }
+
+    /// Does what a route asks for; what was done, or why it was not.
+    fn act(
+        &self,
+        journal: &mut SqliteJournal,
+        came: &Came,
+        wanted: &trigger::Wanted,
+        incident: Option<&IncidentId>,
+    ) -> Result<Result<String, String>, Later> {
+        let (name, route) = (&wanted.playbook, &wanted.route);
+        let not_started = |why: String| Ok(Err(format!("{name} was not started by the route {route}: {why}")));
+        let book = match self.house.playbook(name, wanted.version.as_deref()) {
+            Ok(book) => book,
+            Err(problem) => return not_started(told(&problem)),
+        };
+        if let Err(error) = trigger::admit(&book, wanted) {
+            return not_started(error.to_string());
+        }
+        match wanted.mode {
+            TriggeredMode::DryRun => match self.runner.plan(&as_run(came, wanted, incident)) {
+                Ok(plan) => {
+                    let (steps, digest) = (plan.steps.len(), plan.digest.short());
+                    let text = format!(
+                        "a dry-run of {name} by the route {route} can be planned: {steps} steps, plan {digest}"
+                    );
+                    if let Some(incident) = incident {
+                        note(journal, incident, came, &text)?;
+                    }
+                    Ok(Ok(text))
+                }
+                Err(problem) => not_started(told(&problem)),
+            },
+            TriggeredMode::Ask => {
+                let Some(incident) = incident else { return not_started("there is no incident to ask in".to_owned()) };
+                let event = IncidentEvent::Proposed {
+                    playbook: name.clone(),
+                    version: wanted.version.clone(),
+                    inputs: wanted.sent(),
+                    why: format!("{} (the route {route})", came.alert.title),
+                };
+                journal.append_to(incident, &came.actor(), WallClock.now(), event)?;
+                Ok(Ok(format!("{name} is proposed in incident {incident}")))
+            }
+            TriggeredMode::Run => self.start(journal, came, wanted, incident),
+        }
+    }
+
+    /// Begins a run, at most once for a firing of an alert and a route.
+    fn start(
+        &self,
+        journal: &mut SqliteJournal,
+        came: &Came,
+        wanted: &trigger::Wanted,
+        incident: Option<&IncidentId>,
+    ) -> Result<Result<String, String>, Later> {
+        let (name, route) = (&wanted.playbook, &wanted.route);
+        let run = match new_run_id() {
+            Ok(run) => run,
+            Err(error) => return Ok(Err(format!("{name} was not started by the route {route}: {error}"))),
+        };
+        let claim = Firing {
+            claim: wanted.key.clone(),
+            scope: wanted.scope.clone(),
+            cooldown: wanted.cooldown,
+            run,
+            source: came.source.to_owned(),
+            fingerprint: came.alert.fingerprint.clone(),
+        };
+        let run = match journal.claim(&claim, WallClock.now())? {
+            Claimed::New => claim.run,
+            Claimed::Before(run) => run,
+            Claimed::Cooling { run, until } => {
+                let until = jiff::Timestamp::from_millisecond(until.0).map(|at| at.to_string()).unwrap_or_default();
+                let text = format!(
+                    "{name} was not started by the route {route}: run {run} was, and nothing is started on the same again \
+                     before {until}"
+                );
+                return Ok(Err(text));
+            }
+        };
+        match self.runner.start(Wanted { run: Some(run), ..as_run(came, wanted, incident) }) {
+            Ok(begun) => Ok(Ok(format!("run {} of {}@{} has begun", begun.run, begun.playbook, begun.version))),
+            // The claim stays: the next try begins the run under the same name.
+            Err(problem) if problem.status == FOR_A_WHILE => Err(Later::Problem(problem)),
+            Err(problem) => {
+                journal.unclaim(&wanted.key)?;
+                Ok(Err(format!("{name} was not started by the route {route}: {}", told(&problem))))
+            }
+        }
+    }
+}
+
+/// The same as the runner knows it. It is nobody's decision at this moment, so every brake binds it.
+fn as_run(came: &Came, wanted: &trigger::Wanted, incident: Option<&IncidentId>) -> Wanted {
+    Wanted {
+        run: None,
+        playbook: wanted.playbook.clone(),
+        version: wanted.version.clone(),
+        inputs: wanted.sent(),
+        incident: incident.cloned(),
+        limit: None,
+        overrides: Vec::new(),
+        approved: Vec::new(),
+        confirm: None,
+        by: Caller { name: came.actor(), roles: [Role::Trigger].into() },
+        triggered: true,
+    }
+}
+
+/// A problem in one sentence, with the best of what to do next.
+fn told(problem: &Problem) -> String {
+    match problem.next.first() {
+        Some(next) => format!("{}. Next: {next}", problem.title),
+        None => problem.title.clone(),
+    }
+}
+
+fn note(journal: &mut SqliteJournal, incident: &IncidentId, came: &Came, text: &str) -> Result<(), Later> {
+    let event = IncidentEvent::Noted { text: text.to_owned() };
+    journal.append_to(incident, &came.actor(), WallClock.now(), event)?;
+    Ok(())
+}
