@@ -141,7 +141,7 @@ fn drive_left(inner: &Arc<Inner>, run: &RunId, tried: u32) {
     while wait_for(inner, tried) {
         match drive_left_once(inner, run) {
             Ok(()) => return,
-            Err((problem, passes)) => {
+            Err(Failed { problem, passes }) => {
                 tried += 1;
                 let again = passes.then(|| after(tried));
                 inner.rules.happened(&Happening::Failed { run, problem: &problem, again });
@@ -153,15 +153,21 @@ fn drive_left(inner: &Arc<Inner>, run: &RunId, tried: u32) {
     }
 }
 
-/// One try; whether another one may help where it fails.
-fn drive_left_once(inner: &Arc<Inner>, run: &RunId) -> Result<(), (Problem, bool)> {
-    let for_a_while = |problem: Problem| (problem, true);
+/// Why a try failed, and whether another one may help.
+struct Failed {
+    problem: Box<Problem>,
+    passes: bool,
+}
+
+/// One try.
+fn drive_left_once(inner: &Arc<Inner>, run: &RunId) -> Result<(), Failed> {
+    let for_a_while = |problem: Problem| Failed { problem: Box::new(problem), passes: true };
     let told = |error: EngineError| {
         let passes = may_pass(&error);
-        (inner.rules.problem(error.into()), passes)
+        Failed { problem: Box::new(inner.rules.problem(error.into())), passes }
     };
     let mut journal = inner.house.journal().map_err(for_a_while)?;
-    let state = read(&mut journal, run).map_err(|error| told(error))?;
+    let state = read(&mut journal, run).map_err(told)?;
     drop(journal);
     let inventory = inner.rules.inventory_of(&state).map_err(for_a_while)?;
     let mut work = Work::of(inner, inventory, &inner.name, Arc::new(Silent)).map_err(for_a_while)?;

@@ -1,6 +1,7 @@
 //! The runs in the hands of a server, in this process: real commands under real recorders, a real journal.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ struct Small {
     folder: PathBuf,
     config: Config,
     told: Mutex<Vec<String>>,
+    /// Whether the inventory cannot be read just now.
+    without_inventory: AtomicBool,
 }
 
 impl House for Small {
@@ -52,6 +55,9 @@ impl House for Small {
     }
 
     fn inventory(&self) -> Result<Arc<Inventory>, Problem> {
+        if self.without_inventory.load(Ordering::Acquire) {
+            return Err(Problem::new(422, 65, "the inventory cannot be read"));
+        }
         Ok(Arc::new(Inventory { environment: "none".to_owned(), ..Inventory::default() }))
     }
 
@@ -135,7 +141,7 @@ fn small(folder: PathBuf) -> Arc<Small> {
     let mut config = Config::default();
     let users = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     config.roles.insert("dba".to_owned(), People { users: users(&["ann", "bob"]), groups: Vec::new() });
-    Arc::new(Small { folder, config, told: Mutex::default() })
+    Arc::new(Small { folder, config, told: Mutex::default(), without_inventory: AtomicBool::default() })
 }
 
 /// The hands of a server in somebody else's place.
@@ -288,6 +294,28 @@ fn a_step_that_takes_too_long_is_left_to_its_recorder_and_asked_for_by_the_next_
     assert_eq!(next.adopt().unwrap(), [run.clone()]);
     until("it waits for the step", || server.state(&run).in_flight().next().map(|_| ()));
     server.place.open("first");
+    assert_eq!(server.verdict(&run), playbook::run::Verdict::Succeeded);
+    assert_eq!(server.place.log(), ["first", "second"]);
+    server.is_out(&next, &run);
+}
+
+#[test]
+fn what_cannot_be_taken_up_now_is_tried_again_and_is_nobody_elses_meanwhile() {
+    let server = Server::new();
+    server.place.book("two", TWO);
+    let hands = server.hands();
+    let run = hands.start(wanted("two", "ann")).unwrap().run;
+    server.place.wait_at("first");
+    hands.end(Duration::ZERO, || false);
+    server.is_out(&hands, &run);
+    server.place.open("first");
+    server.small.without_inventory.store(true, Ordering::Release);
+    let next = server.hands();
+    assert_eq!(next.adopt().unwrap(), [run.clone()]);
+    until("it has been tried", || server.told("again: Some(5)").then_some(()));
+    assert_eq!(next.in_hand(), [run.clone()]);
+    assert_eq!(next.resume(&run, &caller("bob"), "now").unwrap_err().status, 409);
+    server.small.without_inventory.store(false, Ordering::Release);
     assert_eq!(server.verdict(&run), playbook::run::Verdict::Succeeded);
     assert_eq!(server.place.log(), ["first", "second"]);
     server.is_out(&next, &run);
