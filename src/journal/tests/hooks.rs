@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Barrier};
 
+use super::super::hooks::KEPT_BODY;
 use super::*;
 
 const MINUTE: i64 = 60_000;
