@@ -26,29 +26,38 @@ fn claim(name: &str, scope: &str, id: &str) -> Firing {
 fn a_delivery_is_new_once_and_is_there_until_it_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = open(&folder);
-    let Accepted::New(first) = journal.accept("m", "d1", b"{}", Time(1000)).unwrap() else { panic!("it is new") };
-    let copy = journal.accept("m", "d1", b"{}", Time(2000)).unwrap();
+    let Accepted::New(first) = Hooks::accept(&mut journal, "m", "d1", b"{}", Time(1000)).unwrap() else {
+        panic!("it is new")
+    };
+    let copy = Hooks::accept(&mut journal, "m", "d1", b"{}", Time(2000)).unwrap();
     assert_eq!(copy, Accepted::Known { number: first, again: false });
-    assert!(matches!(journal.accept("other", "d1", b"{}", Time(3000)), Ok(Accepted::New(_))), "another's delivery");
+    assert!(
+        matches!(Hooks::accept(&mut journal, "other", "d1", b"{}", Time(3000)), Ok(Accepted::New(_))),
+        "another's delivery"
+    );
     // Another process, after the first was killed.
     drop(journal);
     let mut journal = open(&folder);
-    let open: Vec<String> = journal.pending(10).unwrap().into_iter().map(|row| row.source).collect();
+    let open: Vec<String> = Hooks::pending(&mut journal, 10).unwrap().into_iter().map(|row| row.source).collect();
     assert_eq!(open, ["m", "other"]);
-    journal.done(first, "nothing fits it", Time(4000)).unwrap();
-    journal.done(first, "twice", Time(5000)).unwrap();
-    let rows = journal.deliveries(10).unwrap();
+    Hooks::done(&mut journal, first, "nothing fits it", Time(4000)).unwrap();
+    Hooks::done(&mut journal, first, "twice", Time(5000)).unwrap();
+    let rows = Hooks::deliveries(&mut journal, 10).unwrap();
     assert_eq!(rows[1].done, Some((Time(4000), "nothing fits it".to_owned())), "the first word counts");
-    assert_eq!(journal.pending(10).unwrap().len(), 1);
-    assert_eq!(journal.accept("m", "d1", b"{}", Time(9000)).unwrap(), Accepted::Known { number: first, again: false });
+    assert_eq!(Hooks::pending(&mut journal, 10).unwrap().len(), 1);
+    assert_eq!(
+        Hooks::accept(&mut journal, "m", "d1", b"{}", Time(9000)).unwrap(),
+        Accepted::Known { number: first, again: false }
+    );
 }
 
 #[test]
 fn what_is_sent_again_for_want_of_an_answer_is_told_from_what_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = open(&folder);
-    journal.accept("m", "d1", b"{}", Time(0)).unwrap();
-    let mut again = |minutes: i64| match journal.accept("m", "d1", b"{}", Time(minutes * MINUTE)).unwrap() {
+    Hooks::accept(&mut journal, "m", "d1", b"{}", Time(0)).unwrap();
+    let mut again = |minutes: i64| match Hooks::accept(&mut journal, "m", "d1", b"{}", Time(minutes * MINUTE)).unwrap()
+    {
         Accepted::Known { again, .. } => again,
         other => panic!("{other:?}"),
     };
@@ -59,7 +68,7 @@ fn what_is_sent_again_for_want_of_an_answer_is_told_from_what_goes_on() {
 
 /// Somebody else may write for long; whoever sends alerts tries again then.
 fn as_a_sender(journal: &mut SqliteJournal, delivery: &str) -> Accepted {
-    let mut tries = (0..10).map(|_| journal.accept("m", delivery, b"{}", Time(1000)));
+    let mut tries = (0..10).map(|_| Hooks::accept(journal, "m", delivery, b"{}", Time(1000)));
     tries.find_map(Result::ok).expect("it is taken in the end")
 }
 
@@ -88,7 +97,7 @@ fn a_thousand_deliveries_of_which_32_bring_each_are_a_thousand() {
         .collect();
     let new: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
     assert_eq!(new, deliveries);
-    assert_eq!(open(&folder).pending(usize::MAX).unwrap().len(), deliveries);
+    assert_eq!(Hooks::pending(&mut open(&folder), usize::MAX).unwrap().len(), deliveries);
 }
 
 #[test]
@@ -100,33 +109,33 @@ fn what_is_too_much_at_once_is_to_be_sent_again() {
          INSERT INTO hook_deliveries (source, delivery, received, seen, body) SELECT 'm', 'd' || i, 0, 0, x'' FROM n"
     );
     journal.connection.execute(&fill, []).unwrap();
-    assert_eq!(journal.accept("m", "new", b"{}", Time(1)).unwrap(), Accepted::Full);
-    assert!(matches!(journal.accept("m", "d5", b"{}", Time(1)).unwrap(), Accepted::Known { .. }));
-    let first = journal.pending(1).unwrap().remove(0).number;
-    journal.done(first, "x", Time(2)).unwrap();
-    assert!(matches!(journal.accept("m", "new", b"{}", Time(1)).unwrap(), Accepted::New(_)));
+    assert_eq!(Hooks::accept(&mut journal, "m", "new", b"{}", Time(1)).unwrap(), Accepted::Full);
+    assert!(matches!(Hooks::accept(&mut journal, "m", "d5", b"{}", Time(1)).unwrap(), Accepted::Known { .. }));
+    let first = Hooks::pending(&mut journal, 1).unwrap().remove(0).number;
+    Hooks::done(&mut journal, first, "x", Time(2)).unwrap();
+    assert!(matches!(Hooks::accept(&mut journal, "m", "new", b"{}", Time(1)).unwrap(), Accepted::New(_)));
 }
 
 #[test]
 fn a_firing_begins_one_run_whoever_is_killed_in_between() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = open(&folder);
-    assert_eq!(journal.claim(&claim("a", "s", "r1"), Time(0)).unwrap(), Claimed::New);
+    assert_eq!(Hooks::claim(&mut journal, &claim("a", "s", "r1"), Time(0)).unwrap(), Claimed::New);
     drop(journal);
     let mut journal = open(&folder);
-    let again = journal.claim(&claim("a", "s", "r2"), Time(1)).unwrap();
+    let again = Hooks::claim(&mut journal, &claim("a", "s", "r2"), Time(1)).unwrap();
     assert_eq!(again, Claimed::Before(run("r1")), "it begins under the name that it has");
     // Another firing of it, a little later and then long after.
-    let cooling = journal.claim(&claim("b", "s", "r3"), Time(599_999)).unwrap();
+    let cooling = Hooks::claim(&mut journal, &claim("b", "s", "r3"), Time(599_999)).unwrap();
     assert_eq!(cooling, Claimed::Cooling { run: run("r1"), until: Time(600_000) });
-    assert_eq!(journal.claim(&claim("c", "other", "r4"), Time(599_999)).unwrap(), Claimed::New);
-    assert_eq!(journal.claim(&claim("b", "s", "r3"), Time(600_000)).unwrap(), Claimed::New);
+    assert_eq!(Hooks::claim(&mut journal, &claim("c", "other", "r4"), Time(599_999)).unwrap(), Claimed::New);
+    assert_eq!(Hooks::claim(&mut journal, &claim("b", "s", "r3"), Time(600_000)).unwrap(), Claimed::New);
     // What could not begin frees its firing; what has begun does not.
-    journal.unclaim(&claim("b", "s", "r3").claim).unwrap();
-    assert_eq!(journal.claim(&claim("b", "s", "r5"), Time(600_001)).unwrap(), Claimed::New);
+    Hooks::unclaim(&mut journal, &claim("b", "s", "r3").claim).unwrap();
+    assert_eq!(Hooks::claim(&mut journal, &claim("b", "s", "r5"), Time(600_001)).unwrap(), Claimed::New);
     begin(&mut journal, "r5", &[]);
-    journal.unclaim(&claim("b", "s", "r5").claim).unwrap();
-    assert_eq!(journal.claim(&claim("b", "s", "r6"), Time(600_002)).unwrap(), Claimed::Before(run("r5")));
+    Hooks::unclaim(&mut journal, &claim("b", "s", "r5").claim).unwrap();
+    assert_eq!(Hooks::claim(&mut journal, &claim("b", "s", "r6"), Time(600_002)).unwrap(), Claimed::Before(run("r5")));
 }
 
 #[test]
@@ -141,7 +150,7 @@ fn two_who_claim_one_firing_at_once_have_one_run() {
                 let mut journal = SqliteJournal::open(&path).unwrap();
                 barrier.wait();
                 let own = format!("r{thread}");
-                match journal.claim(&claim("a", "s", &own), Time(0)).unwrap() {
+                match Hooks::claim(&mut journal, &claim("a", "s", &own), Time(0)).unwrap() {
                     Claimed::New => own,
                     Claimed::Before(run) => run.to_string(),
                     other @ Claimed::Cooling { .. } => panic!("{other:?}"),
@@ -158,11 +167,11 @@ fn a_run_knows_whether_its_alerts_are_over() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = open(&folder);
     assert_eq!(journal.alerts_of(&run("r1")).unwrap(), None);
-    journal.claim(&claim("a", "s", "r1"), Time(0)).unwrap();
+    Hooks::claim(&mut journal, &claim("a", "s", "r1"), Time(0)).unwrap();
     assert_eq!(journal.alerts_of(&run("r1")).unwrap(), Some(AlertsOf { alerts: 1, resolved: None }));
-    assert_eq!(journal.resolved("m", "fp-b", Time(5)).unwrap(), Vec::new());
-    assert_eq!(journal.resolved("m", "fp-a", Time(7)).unwrap(), [run("r1")]);
-    assert_eq!(journal.resolved("m", "fp-a", Time(9)).unwrap(), Vec::new(), "it knows it already");
+    assert_eq!(Hooks::resolved(&mut journal, "m", "fp-b", Time(5)).unwrap(), Vec::new());
+    assert_eq!(Hooks::resolved(&mut journal, "m", "fp-a", Time(7)).unwrap(), [run("r1")]);
+    assert_eq!(Hooks::resolved(&mut journal, "m", "fp-a", Time(9)).unwrap(), Vec::new(), "it knows it already");
     assert_eq!(journal.alerts_of(&run("r1")).unwrap(), Some(AlertsOf { alerts: 1, resolved: Some(Time(7)) }));
 }
 
@@ -173,15 +182,17 @@ fn what_was_done_long_ago_is_forgotten_and_what_is_open_never() {
     for (name, done) in [("old", true), ("open", false), ("new", true)] {
         let at = Time(if name == "new" { 40 * 24 * 60 * MINUTE } else { 0 });
         let body = vec![b'x'; KEPT_BODY + 1];
-        let Accepted::New(number) = journal.accept("m", name, &body, at).unwrap() else { panic!("{name}") };
+        let Accepted::New(number) = Hooks::accept(&mut journal, "m", name, &body, at).unwrap() else {
+            panic!("{name}")
+        };
         if done {
-            journal.done(number, "x", at).unwrap();
+            Hooks::done(&mut journal, number, "x", at).unwrap();
         }
     }
-    journal.claim(&claim("a", "s", "r1"), Time(0)).unwrap();
-    assert_eq!(journal.prune(Time(41 * 24 * 60 * MINUTE)).unwrap(), 1);
-    let rows = journal.deliveries(10).unwrap();
+    Hooks::claim(&mut journal, &claim("a", "s", "r1"), Time(0)).unwrap();
+    assert_eq!(Hooks::prune(&mut journal, Time(41 * 24 * 60 * MINUTE)).unwrap(), 1);
+    let rows = Hooks::deliveries(&mut journal, 10).unwrap();
     let left: Vec<(&str, bool)> = rows.iter().map(|row| (row.delivery.as_str(), row.body.is_empty())).collect();
     assert_eq!(left, [("new", true), ("open", false)], "a long body is kept as long as it is needed");
-    assert_eq!(journal.claim(&claim("a", "s", "r2"), Time(41 * 24 * 60 * MINUTE)).unwrap(), Claimed::New);
+    assert_eq!(Hooks::claim(&mut journal, &claim("a", "s", "r2"), Time(41 * 24 * 60 * MINUTE)).unwrap(), Claimed::New);
 }
