@@ -117,6 +117,7 @@ fn state() -> RunState {
         namespace: String::new(),
         pid: 1,
         started: 7,
+        serves: false,
     };
     let run = "20261123-020649-f34z".parse().unwrap();
     let (_, records) = MemoryJournal::new().begin(&run, started, &holder, "ann", AT).unwrap();

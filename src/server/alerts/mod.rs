@@ -3,6 +3,7 @@
 //! what a run does the engine's; what stands in their way here is told in the incident and never passed.
 
 mod act;
+mod call;
 mod incident;
 
 use std::collections::BTreeMap;
