@@ -135,6 +135,11 @@ fn a_limit_takes_hosts_away_and_stands_wherever_the_run_is_shown() {
     let said = place.expect(0, &["run", &book, "-y", "--limit", "web2,web4"]);
     assert_eq!(sorted(&place), ["web2 8080", "web4 8080"]);
     assert!(said.contains(sentence), "{said}");
+    let all = place.expect(0, &["plan", &book, "--limit", "all"]);
+    assert!(
+        all.contains("--limit all takes no host away: all 4 hosts are gone over"),
+        "no more of them than there are: {all}"
+    );
     assert!(place.expect(0, &["timeline", "latest"]).contains(sentence));
     assert!(place.expect(0, &["status"]).contains(sentence));
     assert_eq!(place.status()["narrowed"]["limit"]["hosts"], json!(["web2", "web4"]));
