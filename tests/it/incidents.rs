@@ -312,7 +312,7 @@ fn large(place: &Place) -> String {
         .into();
     for piece in 0..100_i64 {
         for lease in &leases {
-            let note = |number| Event::Note { message: format!("{number} {}", "x".repeat(2000)) };
+            let note = |number| Event::Note { message: format!("{number} {}", "it goes on ".repeat(182)) };
             journal.append(lease, "runner", Time(10 + piece), (0..50).map(note).collect(), &[]).unwrap();
         }
     }
@@ -330,7 +330,7 @@ fn peak(child: &Child) -> Option<u64> {
 fn a_timeline_of_ten_thousand_records_is_never_all_in_memory() {
     let place = Place::new();
     let id = large(&place);
-    for output in ["human", "jsonl", "json"] {
+    for output in ["human", "json"] {
         let mut command = place.command(&["incident", "timeline", &id, "--output", output]);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut reader = BufReader::new(child.stdout.take().unwrap());
