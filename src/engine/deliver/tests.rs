@@ -515,3 +515,15 @@ async fn the_end_of_a_process_waits_for_nobody_who_is_away() {
         assert!(!stub.seen().is_empty(), "{mood:?}: what was due was tried");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_for_a_push_waits_for_the_next_try() {
+    let stub = Stub::new(Takes::Record, |at| if at < 10.0 { Mood::Down } else { Mood::Well });
+    let stage = Stage::new(&[("a", &stub)]);
+    stage.whole_run("r-1", 3);
+    stage.deliverer().push(Duration::from_secs(5)).await;
+    assert!(stub.told("r-1").is_empty() && stub.seen().len() > 1);
+    stage.deliverer().push(Duration::from_secs(60)).await;
+    assert_eq!(stub.told("r-1"), [1, 2, 3]);
+    assert!(stage.clock.0.elapsed().as_secs() < 40, "it ends when everything is told");
+}

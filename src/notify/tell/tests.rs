@@ -367,7 +367,7 @@ async fn pagerduty_has_one_incident_a_run_and_changes() {
         .iter()
         .map(|(path, body)| match path.as_str() {
             "/v2/change/enqueue" => "change".to_owned(),
-            _ => format!("{}", body["event_action"].as_str().unwrap()),
+            _ => body["event_action"].as_str().unwrap().to_owned(),
         })
         .collect();
     assert_eq!(words, ["change", "trigger", "acknowledge", "resolve", "change", "trigger", "change"]);
