@@ -229,7 +229,7 @@ fn begin(
         fingerprint: alert.fingerprint.clone(),
     };
     let mut journal = setup.journal()?;
-    if let Claimed::Cooling { run, until } = journal.claim(&firing, clock::now())? {
+    if let Claimed::Cooling { run, until } = journal.claim_firing(&firing, clock::now())? {
         let (route, until) = (&wanted.route, clock::date_and_time(until));
         let what =
             format!("the route {route} has begun run {run} on the same, and begins nothing more until {until} UTC");
@@ -239,7 +239,7 @@ fn begin(
     }
     let result = super::run::run_chosen(setup, &as_run(args, wanted, Some(run)), (chosen, None, inventory));
     // It stays where the run has begun.
-    journal.unclaim(&firing.claim)?;
+    journal.free_firing(&firing.claim)?;
     result
 }
 
