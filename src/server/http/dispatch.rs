@@ -112,7 +112,8 @@ async fn go(app: &Arc<App>, route: &'static Route, mut parts: Parts, body: Body)
         .map_err(|_| trouble::malformed("the path of the address cannot be read"))?;
     let mut call = Call::of(route, known, &path, &parts.uri, &parts.headers)?;
     if route.body.is_some() {
-        if !call::is_json(&parts.headers) {
+        // Who proves themself by what they send is no browser's form.
+        if route.access != Access::Proved && !call::is_json(&parts.headers) {
             return Err(trouble::not_json());
         }
         call.body = read(app, &parts, body).await?;
@@ -121,13 +122,17 @@ async fn go(app: &Arc<App>, route: &'static Route, mut parts: Parts, body: Body)
         let busy = parts.extensions.get::<Arc<Busy>>().cloned();
         return events::follow(app, call, busy).await;
     }
-    work(app, route, call).await.map(Answer::response)
+    match work(app, route, call).await {
+        Err(problem) if route.access == Access::Proved && problem.status == 401 => Err(strange(app, peer, problem)),
+        done => done.map(Answer::response),
+    }
 }
 
 /// Who asks, if they may.
 async fn admit(app: &Arc<App>, route: &Route, peer: Peer, parts: &Parts) -> Result<Known, Problem> {
     let credential = Credential::of(peer, &parts.headers);
     let known = match (&credential, route.access) {
+        (_, Access::Proved) => return Ok(Known::nobody()),
         // Whether the server lives is told even where its journal is out of reach.
         (Credential::Nobody | Credential::User(_), Access::Open) => return Ok(Known::nobody()),
         _ => {

@@ -35,7 +35,7 @@ use tokio::task::JoinSet;
 pub use limits::{Limits, Rate};
 pub use listen::{ListenError, Listener};
 
-use super::{House, Runner};
+use super::{House, Problem, Runner};
 use identify::Users;
 use journals::Journals;
 use metrics::Metrics;
@@ -56,10 +56,32 @@ pub struct Served {
     pub stop: watch::Receiver<bool>,
 }
 
+/// Takes in what monitoring sends. Calls may block and may be made from any thread.
+pub trait Receiver: Send + Sync {
+    /// Takes in what was sent by a source: once this returns, it is on the disk. Who sent it is proved by what was sent, its
+    /// headers and its bytes.
+    ///
+    /// # Errors
+    /// When there is no such source, it is not proved (401), or it cannot be taken in: then it was not.
+    fn receive(&self, source: &str, headers: &[(&str, &[u8])], body: &[u8]) -> Result<Received, Problem>;
+}
+
+/// What was taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Its number here.
+    pub number: i64,
+    /// What its sender calls it.
+    pub delivery: String,
+    /// Whether it came for the first time.
+    pub new: bool,
+}
+
 /// What every request works with.
 struct App {
     house: Arc<dyn House>,
     runner: Arc<dyn Runner>,
+    receiver: Option<Arc<dyn Receiver>>,
     journals: Journals,
     users: Users,
     /// The names that it answers to, beside those of loopback.
@@ -88,6 +110,14 @@ struct App {
 /// # Errors
 /// When one of the listeners cannot be waited on: then nothing was served.
 pub async fn serve(served: Served) -> Result<(), ListenError> {
+    serve_and_receive(served, None).await
+}
+
+/// The same, where what monitoring sends is taken in too.
+///
+/// # Errors
+/// As `serve`.
+pub async fn serve_and_receive(served: Served, receiver: Option<Arc<dyn Receiver>>) -> Result<(), ListenError> {
     let Served { house, runner, listeners, limits, stop } = served;
     let opened: Vec<_> = listeners.into_iter().map(Listener::open).collect::<Result<_, _>>()?;
     let settings = house.config().serve.as_ref();
@@ -107,6 +137,7 @@ pub async fn serve(served: Served) -> Result<(), ListenError> {
         metrics: Metrics::default(),
         house,
         runner,
+        receiver,
         limits,
         stop,
     });

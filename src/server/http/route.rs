@@ -40,6 +40,8 @@ pub enum Access {
     Open,
     /// Whoever has this role.
     Role(Role),
+    /// Anybody from anywhere: who it is, is proved by what is sent, to whoever takes it in.
+    Proved,
 }
 
 /// What comes back.

@@ -7,7 +7,7 @@ use axum::http::Method;
 
 use super::metrics;
 use super::route::{Access, Gives, Kind, Parameter, Route, Work};
-use super::routes::{ask, begin, halt, health, incidents, playbooks, records, runs};
+use super::routes::{ask, begin, halt, health, hooks, incidents, playbooks, records, runs};
 use crate::journal::SqliteJournal;
 use crate::server::Role;
 
@@ -247,6 +247,19 @@ fn changes() -> Vec<Route> {
                 Work::Journal(halt::halt),
                 "Plainly",
                 "Halts everything: nothing new begins until it is lifted",
+            )
+        },
+        Route {
+            access: Access::Proved,
+            gives: Gives::Json(202, "Received"),
+            refuses: &[404, 409, 422],
+            ..post(
+                "/v1/hooks/{source}",
+                "receive",
+                Role::Trigger,
+                Work::House(hooks::receive),
+                "Delivery",
+                "Takes in what monitoring sends: it is on the disk by then, and what is done about it comes after that",
             )
         },
         Route {

@@ -72,7 +72,8 @@ pub fn begin(app: &App, call: &Call) -> Result<Answer, Problem> {
 fn key(call: &Call, asking: &Asking) -> Result<Option<AskedKey>, Problem> {
     let key = match (&call.key, &asking.idempotency_key) {
         (Some(header), Some(sent)) if header != sent => {
-            return Err(trouble::malformed("the header Idempotency-Key and `idempotency_key` differ"));
+            let what = "the header Idempotency-Key and `idempotency_key` differ";
+            return Err(Problem::new(409, 64, what).meaning("nothing was done").next("send one of them"));
         }
         (Some(key), _) | (None, Some(key)) => key.clone(),
         (None, None) => return Ok(None),
@@ -89,7 +90,7 @@ fn wanted(call: &Call, asking: Asking) -> Result<Wanted, Problem> {
         return Err(trouble::lacks(&by.name, crate::server::Role::Operator)
             .next("a trigger passes no brake, approves nothing and confirms nothing: leave them out"));
     }
-    if let Some(silent) = asking.overrides.iter().find(|passed| passed.reason.trim().is_empty()) {
+    if let Some(silent) = asking.overrides.iter().find(|passed| call::is_blank(&passed.reason)) {
         return Err(trouble::senseless(format!("the brake {} is passed with a `reason`", silent.brake)));
     }
     Ok(Wanted {

@@ -4,6 +4,7 @@ pub mod ask;
 pub mod begin;
 pub mod halt;
 pub mod health;
+pub mod hooks;
 pub mod incidents;
 pub mod playbooks;
 pub mod records;

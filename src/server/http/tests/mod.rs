@@ -3,6 +3,7 @@
 mod begin;
 mod followed;
 mod forms;
+mod hooks;
 mod hostile;
 mod incidents;
 mod interface;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
-use super::{Limits, Listener, Rate, Served, serve};
+use super::{Limits, Listener, Rate, Received, Receiver, Served, serve_and_receive};
 use crate::catalog::Entry;
 use crate::config::{Config, Serve};
 use crate::engine::{Clock as _, Observer, Parts, People, SystemPeople, WallClock, new_run_id};
@@ -107,7 +108,7 @@ impl Rig {
         let served = Served { house, runner: runner.clone(), listeners, limits, stop: stopped };
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(serve(served)).unwrap();
+            runtime.block_on(serve_and_receive(served, Some(Arc::new(Post)))).unwrap();
         });
         Self { address, socket, state, runner, stop, thread: Some(thread), _folder: folder }
     }
@@ -286,6 +287,21 @@ impl House for Home {
     }
 }
 
+/// Where monitoring sends to: there is one source, which proves itself by a word.
+struct Post;
+
+impl Receiver for Post {
+    fn receive(&self, source: &str, headers: &[(&str, &[u8])], body: &[u8]) -> Result<Received, Problem> {
+        if source != "monitoring" {
+            return Err(Problem::new(404, 66, "nobody sends as that"));
+        }
+        if !headers.contains(&("x-proof", b"word".as_slice())) {
+            return Err(Problem::new(401, 77, "it is not proved"));
+        }
+        Ok(Received { number: 7, delivery: String::from_utf8_lossy(body).into_owned(), new: true })
+    }
+}
+
 /// What has runs done: it begins them, and notes what it was asked for.
 #[derive(Default)]
 struct Hand {
@@ -325,7 +341,10 @@ impl Runner for Hand {
         let takes = *self.takes.lock().unwrap();
         std::thread::sleep(takes);
         let run = wanted.run.unwrap_or_else(|| new_run_id().unwrap());
-        begin(&mut SqliteJournal::open(&self.state).unwrap(), &run);
+        let holder = Holder { pid: 1, ..crate::engine::holder::this_process() };
+        let mut journal = SqliteJournal::open(&self.state).unwrap();
+        let begun = journal.begin(&run, started(), &holder, "ann", Time(1000));
+        begun.map_err(|error| super::trouble::of_journal(&error))?;
         self.begun.fetch_add(1, Ordering::SeqCst);
         Ok(Begun { run, playbook: "db-failover".to_owned(), version: "1.4.0".to_owned() })
     }
