@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::engine::{Clock as _, WallClock, new_run_id};
 use crate::ids::{Digest, IncidentId, RunId};
 use crate::journal::{AskedKey, Claimed, Journal as _, Keys as _, SqliteJournal};
+use crate::playbook::is_playbook_name;
 use crate::run::Event;
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
@@ -84,6 +85,10 @@ fn key(call: &Call, asking: &Asking) -> Result<Option<AskedKey>, Problem> {
 }
 
 fn wanted(call: &Call, asking: Asking) -> Result<Wanted, Problem> {
+    // Never a path, whoever looks for it later.
+    if !is_playbook_name(&asking.playbook) {
+        return Err(trouble::senseless("a playbook is named as `GET /v1/playbooks` has it"));
+    }
     let by = call.caller().clone();
     let triggered = by.is_trigger();
     if triggered && !(asking.overrides.is_empty() && asking.approved.is_empty() && asking.confirm.is_none()) {

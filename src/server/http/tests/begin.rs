@@ -94,7 +94,7 @@ fn a_dry_run_begins_nothing() {
 fn a_fault_is_told_and_ends_nothing_else() {
     let rig = Rig::new();
     let token = rig.admin();
-    let reply = rig.post("/v1/runs", &token, &json!({ "playbook": "a fault" }));
+    let reply = rig.post("/v1/runs", &token, &json!({ "playbook": "a-fault" }));
     reply.problem(500);
     assert_eq!(rig.get("/v1/runs", &token).status, 200);
 }
