@@ -305,6 +305,22 @@ fn a_retry_has_the_limit_and_the_inputs_of_the_run() {
 }
 
 #[test]
+fn what_passed_a_brake_is_not_done_again_from_its_record_alone() {
+    let place = place();
+    let freeze = "freeze:\n  - name: year-end\n    from: 2020-01-01T00:00:00Z\n    to: 2120-01-01T00:00:00Z\n    environments: \
+                  [lab]\n    because: the books are closed\n";
+    std::fs::write(place.path("config.yaml"), format!("inventory: inventory.yaml\n{freeze}")).unwrap();
+    let book = greet(&place);
+    std::fs::write(place.path("bad-web2"), "").unwrap();
+    place.expect(3, &["run", &book, "-y", "--override", "freeze", "--reason", "the site is down"]);
+    std::fs::write(place.path("config.yaml"), "inventory: inventory.yaml\n").unwrap();
+    forget(&place);
+    let said = place.expect(65, &["retry", "latest", "--failed", "-y"]);
+    assert!(said.contains("passed brakes"), "{said}");
+    assert!(place.log().is_empty());
+}
+
+#[test]
 fn an_inventory_that_was_changed_since_is_drift() {
     let place = place();
     let book = place.book_with("gated", GROUP, &format!("{GATE}{GREET}"));

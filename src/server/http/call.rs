@@ -56,7 +56,6 @@ impl Call {
             query: query(route, uri)?,
             headers: Headers::new(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))),
             body: Bytes::new(),
-            headers: headers.clone(),
             key: key(headers)?,
             events: events(headers)?,
         };
