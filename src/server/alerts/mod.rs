@@ -5,6 +5,8 @@
 mod act;
 mod call;
 mod incident;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
