@@ -302,7 +302,8 @@ mod tests {
             "plan": plan,
         }))
         .unwrap();
-        let (lease, records) = journal.begin(&run, started, &this_process(), "ann", Time(1)).unwrap();
+        let (lease, records) =
+            journal.begin(&run, started, &crate::engine::holder::this_process(), "ann", Time(1)).unwrap();
         let state = RunState::replay(&run, &records).unwrap();
         let under = |epoch| hold_to(&Lease { epoch, ..lease.clone() }, &state);
         assert!(under(1).is_ok());

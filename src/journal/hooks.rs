@@ -41,19 +41,19 @@ pub trait Hooks {
     ///
     /// # Errors
     /// When the store cannot be read.
-    fn deliveries(&mut self, most: usize) -> Result<Vec<DeliveryRow>, JournalError>;
+    fn received(&mut self, most: usize) -> Result<Vec<DeliveryRow>, JournalError>;
 
     /// Claims a firing for a run that is to begin. Who has claimed it before goes on with the run that was named then.
     ///
     /// # Errors
     /// When the store cannot be written: then nothing may begin.
-    fn claim(&mut self, claim: &Firing, at: Time) -> Result<Claimed, JournalError>;
+    fn claim_firing(&mut self, claim: &Firing, at: Time) -> Result<Claimed, JournalError>;
 
     /// Gives a claim back whose run certainly did not begin.
     ///
     /// # Errors
     /// When the store cannot be written.
-    fn unclaim(&mut self, claim: &Digest) -> Result<(), JournalError>;
+    fn free_firing(&mut self, claim: &Digest) -> Result<(), JournalError>;
 
     /// An alert is over: the runs that it began and that did not know it yet.
     ///

@@ -332,7 +332,9 @@ mod admission {
     use super::*;
     use crate::actions::Table;
     use crate::diagnostic::Source as Text;
-    use crate::playbook::{Playbook, TriggeredMode, bind_inputs, load};
+    use std::collections::BTreeMap;
+
+    use crate::playbook::{Given, Playbook, TriggeredMode, bind_inputs, load};
     use crate::spec::Specs;
 
     fn book(triggers: &str) -> Playbook {

@@ -62,12 +62,12 @@ impl Hooks for SqliteJournal {
         })
     }
 
-    fn deliveries(&mut self, most: usize) -> Result<Vec<DeliveryRow>, JournalError> {
+    fn received(&mut self, most: usize) -> Result<Vec<DeliveryRow>, JournalError> {
         let query = "SELECT * FROM hook_deliveries ORDER BY number DESC LIMIT ?1";
         self.list(query, "a delivery", delivery, [i64::try_from(most).unwrap_or(i64::MAX)])
     }
 
-    fn claim(&mut self, claim: &Firing, at: Time) -> Result<Claimed, JournalError> {
+    fn claim_firing(&mut self, claim: &Firing, at: Time) -> Result<Claimed, JournalError> {
         self.write(|transaction| {
             let mut before = transaction.prepare_cached("SELECT run FROM hook_claims WHERE claim = ?1")?;
             if let Some(run) = before.query_row([claim.claim.as_str()], |row| Ok(run_id(row))).optional()? {
@@ -101,7 +101,7 @@ impl Hooks for SqliteJournal {
         })
     }
 
-    fn unclaim(&mut self, claim: &Digest) -> Result<(), JournalError> {
+    fn free_firing(&mut self, claim: &Digest) -> Result<(), JournalError> {
         self.write(|transaction| {
             // A run that has begun keeps its claim, whatever somebody believes.
             transaction

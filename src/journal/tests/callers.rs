@@ -48,10 +48,10 @@ fn a_key_is_of_one_request_and_one_run() {
         asked: Digest::of(asked.as_bytes()),
     };
     let (first, second) = (run("first"), run("second"));
-    assert_eq!(journal.claim_key(&key("ann", "a"), &first, Time(0)).unwrap(), Claimed::New);
-    assert_eq!(journal.claim_key(&key("ann", "a"), &second, Time(1)).unwrap(), Claimed::Before(first.clone()));
-    assert_eq!(journal.claim_key(&key("ann", "b"), &second, Time(1)).unwrap(), Claimed::Otherwise);
-    assert_eq!(journal.claim_key(&key("bob", "b"), &second, Time(1)).unwrap(), Claimed::New);
+    assert_eq!(journal.claim_key(&key("ann", "a"), &first, Time(0)).unwrap(), ClaimedKey::New);
+    assert_eq!(journal.claim_key(&key("ann", "a"), &second, Time(1)).unwrap(), ClaimedKey::Before(first.clone()));
+    assert_eq!(journal.claim_key(&key("ann", "b"), &second, Time(1)).unwrap(), ClaimedKey::Otherwise);
+    assert_eq!(journal.claim_key(&key("bob", "b"), &second, Time(1)).unwrap(), ClaimedKey::New);
     assert!(!journal.has_begun(&first).unwrap());
     begin(&mut journal, "first", &[]);
     assert!(journal.has_begun(&first).unwrap());
@@ -59,20 +59,20 @@ fn a_key_is_of_one_request_and_one_run() {
     journal.free_key(&key("ann", "a")).unwrap();
     journal.free_key(&key("bob", "b")).unwrap();
     let third = run("third");
-    assert_eq!(journal.claim_key(&key("ann", "a"), &third, Time(2)).unwrap(), Claimed::Before(first.clone()));
-    assert_eq!(journal.claim_key(&key("bob", "b"), &third, Time(2)).unwrap(), Claimed::New);
+    assert_eq!(journal.claim_key(&key("ann", "a"), &third, Time(2)).unwrap(), ClaimedKey::Before(first.clone()));
+    assert_eq!(journal.claim_key(&key("bob", "b"), &third, Time(2)).unwrap(), ClaimedKey::New);
     // For a day at least, and not for ever.
     let day = Time(24 * 3600 * 1000);
-    assert_eq!(journal.claim_key(&key("ann", "a"), &third, day).unwrap(), Claimed::Before(first));
+    assert_eq!(journal.claim_key(&key("ann", "a"), &third, day).unwrap(), ClaimedKey::Before(first));
     let later = Time(0).plus_seconds(KEPT_SECONDS + 1.0);
-    assert_eq!(journal.claim_key(&key("ann", "a"), &third, later).unwrap(), Claimed::New);
+    assert_eq!(journal.claim_key(&key("ann", "a"), &third, later).unwrap(), ClaimedKey::New);
 }
 
 #[test]
 fn of_many_who_claim_a_key_at_once_one_has_it() {
     let (folder, journal) = open();
     drop(journal);
-    let claimed: Vec<Claimed> = std::thread::scope(|scope| {
+    let claimed: Vec<ClaimedKey> = std::thread::scope(|scope| {
         let claiming: Vec<_> = (0..16)
             .map(|number| {
                 let folder = folder.path();
@@ -85,7 +85,7 @@ fn of_many_who_claim_a_key_at_once_one_has_it() {
             .collect();
         claiming.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    assert_eq!(claimed.iter().filter(|claimed| **claimed == Claimed::New).count(), 1, "{claimed:?}");
+    assert_eq!(claimed.iter().filter(|claimed| **claimed == ClaimedKey::New).count(), 1, "{claimed:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Barrier};
 
+use super::super::hooks::KEPT_BODY;
 use super::*;
 
 const MINUTE: i64 = 60_000;
@@ -36,7 +37,7 @@ fn a_delivery_is_new_once_and_is_there_until_it_is_done() {
     assert_eq!(open, ["m", "other"]);
     journal.done(first, "nothing fits it", Time(4000)).unwrap();
     journal.done(first, "twice", Time(5000)).unwrap();
-    let rows = journal.deliveries(10).unwrap();
+    let rows = journal.received(10).unwrap();
     assert_eq!(rows[1].done, Some((Time(4000), "nothing fits it".to_owned())), "the first word counts");
     assert_eq!(journal.pending(10).unwrap().len(), 1);
     assert_eq!(journal.accept("m", "d1", b"{}", Time(9000)).unwrap(), Accepted::Known { number: first, again: false });
@@ -110,22 +111,22 @@ fn what_is_too_much_at_once_is_to_be_sent_again() {
 fn a_firing_begins_one_run_whoever_is_killed_in_between() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = open(&folder);
-    assert_eq!(journal.claim(&claim("a", "s", "r1"), Time(0)).unwrap(), Claimed::New);
+    assert_eq!(journal.claim_firing(&claim("a", "s", "r1"), Time(0)).unwrap(), Claimed::New);
     drop(journal);
     let mut journal = open(&folder);
-    let again = journal.claim(&claim("a", "s", "r2"), Time(1)).unwrap();
+    let again = journal.claim_firing(&claim("a", "s", "r2"), Time(1)).unwrap();
     assert_eq!(again, Claimed::Before(run("r1")), "it begins under the name that it has");
     // Another firing of it, a little later and then long after.
-    let cooling = journal.claim(&claim("b", "s", "r3"), Time(599_999)).unwrap();
+    let cooling = journal.claim_firing(&claim("b", "s", "r3"), Time(599_999)).unwrap();
     assert_eq!(cooling, Claimed::Cooling { run: run("r1"), until: Time(600_000) });
-    assert_eq!(journal.claim(&claim("c", "other", "r4"), Time(599_999)).unwrap(), Claimed::New);
-    assert_eq!(journal.claim(&claim("b", "s", "r3"), Time(600_000)).unwrap(), Claimed::New);
+    assert_eq!(journal.claim_firing(&claim("c", "other", "r4"), Time(599_999)).unwrap(), Claimed::New);
+    assert_eq!(journal.claim_firing(&claim("b", "s", "r3"), Time(600_000)).unwrap(), Claimed::New);
     // What could not begin frees its firing; what has begun does not.
-    journal.unclaim(&claim("b", "s", "r3").claim).unwrap();
-    assert_eq!(journal.claim(&claim("b", "s", "r5"), Time(600_001)).unwrap(), Claimed::New);
+    journal.free_firing(&claim("b", "s", "r3").claim).unwrap();
+    assert_eq!(journal.claim_firing(&claim("b", "s", "r5"), Time(600_001)).unwrap(), Claimed::New);
     begin(&mut journal, "r5", &[]);
-    journal.unclaim(&claim("b", "s", "r5").claim).unwrap();
-    assert_eq!(journal.claim(&claim("b", "s", "r6"), Time(600_002)).unwrap(), Claimed::Before(run("r5")));
+    journal.free_firing(&claim("b", "s", "r5").claim).unwrap();
+    assert_eq!(journal.claim_firing(&claim("b", "s", "r6"), Time(600_002)).unwrap(), Claimed::Before(run("r5")));
 }
 
 #[test]
@@ -140,7 +141,7 @@ fn two_who_claim_one_firing_at_once_have_one_run() {
                 let mut journal = SqliteJournal::open(&path).unwrap();
                 barrier.wait();
                 let own = format!("r{thread}");
-                match journal.claim(&claim("a", "s", &own), Time(0)).unwrap() {
+                match journal.claim_firing(&claim("a", "s", &own), Time(0)).unwrap() {
                     Claimed::New => own,
                     Claimed::Before(run) => run.to_string(),
                     other @ Claimed::Cooling { .. } => panic!("{other:?}"),
@@ -157,7 +158,7 @@ fn a_run_knows_whether_its_alerts_are_over() {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = open(&folder);
     assert_eq!(journal.alerts_of(&run("r1")).unwrap(), None);
-    journal.claim(&claim("a", "s", "r1"), Time(0)).unwrap();
+    journal.claim_firing(&claim("a", "s", "r1"), Time(0)).unwrap();
     assert_eq!(journal.alerts_of(&run("r1")).unwrap(), Some(AlertsOf { alerts: 1, resolved: None }));
     assert_eq!(journal.resolved("m", "fp-b", Time(5)).unwrap(), Vec::new());
     assert_eq!(journal.resolved("m", "fp-a", Time(7)).unwrap(), [run("r1")]);
@@ -177,10 +178,10 @@ fn what_was_done_long_ago_is_forgotten_and_what_is_open_never() {
             journal.done(number, "x", at).unwrap();
         }
     }
-    journal.claim(&claim("a", "s", "r1"), Time(0)).unwrap();
+    journal.claim_firing(&claim("a", "s", "r1"), Time(0)).unwrap();
     assert_eq!(journal.prune(Time(41 * 24 * 60 * MINUTE)).unwrap(), 1);
-    let rows = journal.deliveries(10).unwrap();
+    let rows = journal.received(10).unwrap();
     let left: Vec<(&str, bool)> = rows.iter().map(|row| (row.delivery.as_str(), row.body.is_empty())).collect();
     assert_eq!(left, [("new", true), ("open", false)], "a long body is kept as long as it is needed");
-    assert_eq!(journal.claim(&claim("a", "s", "r2"), Time(41 * 24 * 60 * MINUTE)).unwrap(), Claimed::New);
+    assert_eq!(journal.claim_firing(&claim("a", "s", "r2"), Time(41 * 24 * 60 * MINUTE)).unwrap(), Claimed::New);
 }

@@ -132,7 +132,7 @@ impl Alerts {
             source: came.source.to_owned(),
             fingerprint: came.alert.fingerprint.clone(),
         };
-        let run = match journal.claim(&claim, WallClock.now())? {
+        let run = match journal.claim_firing(&claim, WallClock.now())? {
             Claimed::New => claim.run,
             Claimed::Before(run) => run,
             Claimed::Cooling { run, until } => {
@@ -149,7 +149,7 @@ impl Alerts {
             // The claim stays: the next try begins the run under the same name.
             Err(problem) if problem.status == FOR_A_WHILE => Err(Later::Problem(problem)),
             Err(problem) => {
-                journal.unclaim(&wanted.key)?;
+                journal.free_firing(&wanted.key)?;
                 Ok(Err(format!("{name} was not started by the route {route}: {}", told(&problem))))
             }
         }
