@@ -294,6 +294,7 @@ fn large(place: &Place) -> String {
         namespace: String::new(),
         pid: 1,
         started: 7,
+        serves: false,
     };
     let leases: Vec<_> = ["r1", "r2"]
         .map(|name| {
