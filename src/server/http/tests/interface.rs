@@ -54,7 +54,9 @@ fn the_document_is_told_and_true() {
     let token = rig.admin();
     let folder = tempfile::tempdir().unwrap();
     rig.run();
-    let ask = |which: &[&str], besides: &str| {
+    let ask = |which: &[&str], besides: &str, seconds: &str| {
+        // In a long job it takes as long as it takes.
+        let bounds = if crate::fuzz_cases(0) == 0 { vec!["--max-time", seconds] } else { Vec::new() };
         let output = Command::new(program.join("bin/python"))
             .arg(program.join("bin/schemathesis"))
             .args(["run", &format!("http://{}/openapi.json", rig.address)])
@@ -62,8 +64,7 @@ fn the_document_is_told_and_true() {
             .args(["--max-examples", &crate::fuzz_cases(5).to_string()])
             .args(["--seed", "1", "--no-shrink", "--continue-on-failure", "--no-color", "--warnings", "off"])
             .args(["--phases", "coverage,fuzzing", "--request-timeout", "30"])
-            // In a long job it takes as long as it takes.
-            .args(if crate::fuzz_cases(0) == 0 { &["--max-time", "25"][..] } else { &[] })
+            .args(&bounds)
             // Nobody in it makes what could be used behind its end; and what is asked with another token, the matrix tests.
             .arg(format!(
                 "--exclude-checks=use_after_free,ensure_resource_availability,object_level_authorization{besides}"
@@ -78,8 +79,8 @@ fn the_document_is_told_and_true() {
         assert!(asked > 5, "only {asked} requests came as far as the runner:\n{said}");
     };
     // What is right by its form is refused where something else was asked under its key.
-    ask(&["--include-operation-id", "begin_run"], ",positive_data_acceptance");
-    ask(&["--exclude-operation-id", "begin_run"], "");
+    ask(&["--include-operation-id", "begin_run"], ",positive_data_acceptance", "12");
+    ask(&["--exclude-operation-id", "begin_run"], "", "25");
 }
 
 /// The folder that it is installed in: made once, whole or not at all.
