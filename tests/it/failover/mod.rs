@@ -3,6 +3,7 @@
 
 mod faults;
 mod killed;
+mod monitored;
 mod planned;
 mod truth;
 mod unplanned;
