@@ -163,8 +163,7 @@ fn the_documented_route_leads_to_the_shipped_playbook() {
     let place = Place::new();
     std::fs::write(place.path("config.yaml"), example).unwrap();
     std::fs::write(place.path("alert.json"), alert().to_string()).unwrap();
-    let member =
-        |port: u16| json!({ "host": "db", "address": "127.0.0.1", "port": port, "data_directory": "/d", "slot": "s" });
+    let member = |port: u16| json!({ "host": "db", "address": "127.0.0.1", "port": port, "data_directory": "/d", "bin_directory": "/b", "slot": "s" });
     let inventory = json!({
         "environment": "lab",
         "hosts": { "db": { "address": "127.0.0.1" } },
