@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::processes::Place;
+use crate::processes::{Place, until};
 
 const STEPS: &str = "  - id: write\n    run: echo \"$WHO\" >> WORLD/log\n    env: { WHO: \"{{inputs.cluster}}\" }\n    \
                      effect: idempotent\n    rollback: none\n    because: a test\n";
@@ -177,4 +177,52 @@ fn the_documented_route_leads_to_the_shipped_playbook() {
     let taken = &json["alerts"][0]["taken"];
     assert_eq!((taken["playbook"].as_str(), taken["mode"].as_str()), (Some("db-failover"), Some("run")), "{json}");
     assert_eq!(json["exit"], 0, "{json}");
+}
+
+#[test]
+fn the_same_is_not_begun_again_at_once() {
+    let place = place(ALL, "run");
+    place.expect(0, &with(&["-y"]));
+    let run = place.status()["run"].as_str().unwrap().to_owned();
+    let said = place.expect(77, &with(&["-y"]));
+    assert!(said.contains(&run) && said.contains("begins nothing more until"), "{said}");
+    let mut other = alert();
+    other["alerts"][0]["labels"]["cluster"] = json!("stocks");
+    write(&place, &other);
+    place.expect(0, &with(&["-y"]));
+    assert_eq!(place.log(), ["orders", "stocks"]);
+    // What could not begin counts for nothing.
+    other["alerts"][0]["labels"]["cluster"] = json!("web");
+    write(&place, &other);
+    place.expect(77, &FROM);
+    place.expect(0, &with(&["-y"]));
+    assert_eq!(place.log(), ["orders", "stocks", "web"]);
+}
+
+#[test]
+fn a_step_waits_until_the_alert_that_began_its_run_is_over() {
+    let place = place(ALL, "run");
+    let steps = STEPS.trim_end().to_owned() + "\n    verify: [{ expr: \"run.alerts != 'firing'\", within: 60s }]\n";
+    place.book_with("heal", &format!("{ALL}{INPUTS}"), &steps);
+    let mut runner = place.start(&with(&["-y"]));
+    until("the step", || (place.log() == ["orders"]).then_some(()));
+    assert!(place.status()["verdict"].is_null(), "it waits");
+    let mut over = alert();
+    over["alerts"][0]["status"] = json!("resolved");
+    over["alerts"][0]["endsAt"] = json!("2026-11-23T04:09:00Z");
+    std::fs::write(place.path("over.json"), over.to_string()).unwrap();
+    let said = place.expect(0, &["trigger", "--from-alert", "over.json"]);
+    assert!(said.contains("is over, and the run knows it"), "{said}");
+    runner.expect(0);
+    // Nobody's alert: nothing is waited for.
+    place.expect(0, &["run", "heal", "-y", "-i", "cluster=a"]);
+}
+
+#[test]
+fn only_a_verification_waits_for_alerts() {
+    let place = place(ALL, "run");
+    let steps = STEPS.replace("    effect:", "    if: \"run.alerts != 'firing'\"\n    effect:");
+    let book = place.book_with("heal", &format!("{ALL}{INPUTS}"), &steps);
+    let said = place.expect(65, &["lint", &book]);
+    assert!(said.contains("run.alerts") && said.contains("verify"), "{said}");
 }

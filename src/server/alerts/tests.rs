@@ -192,8 +192,8 @@ fn group(alerts: &[Value]) -> Value {
 fn a_firing_begins_one_run_however_often_it_comes() {
     let server = Server::of("run", ALLOWED);
     let orders = alert("orders", "firing");
-    assert!(server.send(&group(&[orders.clone()])));
-    assert!(!server.send(&group(&[orders.clone()])), "the same once more");
+    assert!(server.send(&group(std::slice::from_ref(&orders))));
+    assert!(!server.send(&group(std::slice::from_ref(&orders))), "the same once more");
     assert!(server.begun().is_empty(), "nothing begins before it is answered");
     assert!(!server.work());
     // Another alert has joined the group.
