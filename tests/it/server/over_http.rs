@@ -144,7 +144,10 @@ fn what_is_in_the_way_is_told_with_its_status_and_nothing_begins() {
     assert_eq!(served.ended(&run)["verdict"], "rolled_back");
     assert!(served.place.log().is_empty());
     let timeline = served.place.expect(0, &["timeline", &run]);
-    assert!(timeline.contains("the primary is down") && timeline.contains("the server (process"), "{timeline}");
+    assert!(
+        timeline.contains("the brake freeze was passed: the primary") && timeline.contains("the server (process"),
+        "{timeline}"
+    );
     end(server);
 }
 
