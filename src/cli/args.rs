@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::screen::Color;
+use crate::ids::RunId;
 
 mod again;
 mod authoring;
@@ -246,9 +247,9 @@ pub struct Run {
     /// How it is started.
     #[command(flatten)]
     pub starting: Starting,
-    /// Whether an alert wants it, and not a person.
+    /// Where an alert wants it, and not a person: what the run is to be called.
     #[arg(skip)]
-    pub triggered: bool,
+    pub triggered: Option<RunId>,
 }
 
 /// `plan`.

@@ -39,6 +39,11 @@ impl Engine {
         self
     }
 
+    /// The same for one that is there already.
+    pub fn call_next(&mut self, run: RunId) {
+        self.next = Some(run);
+    }
+
     /// Whether a run of this plan would be one more than may begin: a look ahead, as the journal counts when it begins.
     ///
     /// # Errors

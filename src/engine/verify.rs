@@ -49,7 +49,9 @@ impl Drive<'_> {
         let begun = Instant::now();
         loop {
             let facts = self.facts(task, step).await;
+            let alerts = self.alerts(step);
             let scope = self.state().scope(task).map(|scope| Scope {
+                run: with_alerts(scope.run, alerts),
                 outputs: outputs.clone(),
                 // What could not be read is not known: `!has(facts.x)` must not hold because nobody answered.
                 facts: facts.clone().unwrap_or_else(unknown),
@@ -65,6 +67,20 @@ impl Drive<'_> {
             }
             tokio::time::sleep(AGAIN).await;
         }
+    }
+
+    /// Whether the alerts that began the run are over, where a condition asks for that.
+    fn alerts(&self, step: &Step) -> Option<Value> {
+        if !step.verify.iter().any(|verify| verify.expression.source.contains("alerts")) {
+            return None;
+        }
+        let run = self.state().run.clone();
+        Some(match self.journal.borrow_mut().alerts_of(&run) {
+            Ok(None) => Value::from("none"),
+            Ok(Some(alerts)) if alerts.resolved.is_some() => Value::from("resolved"),
+            Ok(Some(_)) => Value::from("firing"),
+            Err(error) => unknown(error.to_string()),
+        })
     }
 
     /// A look at the step's target.
@@ -105,6 +121,14 @@ impl Drive<'_> {
         let action = self.tools.actions.get(&step.action).ok_or("this binary does not have the action")?;
         prepare::arguments(step, action.spec(), &self.state().scope(task)?)
     }
+}
+
+/// What is known of the run, with its alerts.
+fn with_alerts(mut run: Value, alerts: Option<Value>) -> Value {
+    if let (Value::Object(run), Some(alerts)) = (&mut run, alerts) {
+        run.insert("alerts".to_owned(), alerts);
+    }
+    run
 }
 
 fn look(verify: &Verify, scope: Result<&Scope, &String>, unread: Option<&String>) -> Condition {

@@ -61,12 +61,6 @@ pub trait Hooks {
     /// When the store cannot be written.
     fn resolved(&mut self, source: &str, fingerprint: &str, at: Time) -> Result<Vec<RunId>, JournalError>;
 
-    /// Whether the alerts that began a run are over, and since when the last of them is; nothing where no alert began it.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn alerts_of(&mut self, run: &RunId) -> Result<Option<AlertsOf>, JournalError>;
-
     /// Forgets what was done long ago, and what is more than is kept. How many deliveries that were.
     ///
     /// # Errors

@@ -269,6 +269,14 @@ pub trait Journal: Send {
         Ok(self.newest_halt()?.filter(|halt| halt.lifted.is_none()))
     }
 
+    /// How the alerts stand that began a run; nothing where no alert did.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn alerts_of(&mut self, _run: &RunId) -> Result<Option<AlertsOf>, JournalError> {
+        Ok(None)
+    }
+
     /// Recomputes a run's hash chain from what is stored.
     ///
     /// # Errors

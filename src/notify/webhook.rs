@@ -29,10 +29,7 @@ impl WebhookNotifier {
 
     fn shown(&self) -> String {
         match reqwest::Url::parse(&self.address) {
-            Ok(url) => {
-                let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-                format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or("?"))
-            }
+            Ok(url) => super::http::shown(&url),
             Err(_) => "(not a valid address)".to_owned(),
         }
     }

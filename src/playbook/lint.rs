@@ -113,7 +113,7 @@ impl<'a> Lint<'_, 'a> {
     ) -> Names<'a> {
         let around = Around { groups: self.groups, inside, before, earlier: usize::MAX };
         let (inputs, all, used) = (&self.book.inputs[..], self.all, self.used);
-        Names { inputs, steps, around, all, outputs: None, facts: None, why_not, used }
+        Names { inputs, steps, around, all, outputs: None, facts: None, why_not, alerts: false, used }
     }
 
     /// Checks the groups that begin with a step: their conditions, lists, and what nested playbooks are given.
@@ -173,6 +173,7 @@ impl<'a> Lint<'_, 'a> {
             outputs,
             facts,
             why_not,
+            alerts: false,
             used,
         };
         let spec = self.specs.get(&step.action);
@@ -211,7 +212,7 @@ impl<'a> Lint<'_, 'a> {
             step.require.iter().for_each(|expression| self.condition(expression, &require, by));
         }
         if !step.verify.is_empty() {
-            let after = names(outputs(), facts(), NOT_YET);
+            let after = Names { alerts: true, ..names(outputs(), facts(), NOT_YET) };
             step.verify.iter().for_each(|verify| self.condition(&verify.expression, &after, by));
         }
         if let Some(expression) = &step.ok_if {
@@ -229,6 +230,7 @@ impl<'a> Lint<'_, 'a> {
                 outputs: Some(fields),
                 facts: None,
                 why_not: "a probe is judged by its outputs",
+                alerts: false,
                 used,
             };
             self.condition(&probe.took_effect, &looked, by);

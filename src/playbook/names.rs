@@ -129,6 +129,8 @@ pub(super) struct Names<'a> {
     pub facts: Option<Fields>,
     /// Why `outputs` or `facts` cannot be named here, as a sentence's end.
     pub why_not: &'static str,
+    /// Whether `run.alerts` may be named: it is looked at while a verification waits, and nowhere else.
+    pub alerts: bool,
     /// The inputs that were named.
     pub used: &'a RefCell<BTreeSet<String>>,
 }
@@ -179,6 +181,11 @@ impl<'a> Names<'a> {
                 None if path.parts.is_empty() => Ok(map()),
                 Some("id" | "playbook" | "version") => below(target(Type::Identifier), path, 1),
                 Some("incident") => below(target(Type::String), path, 1),
+                Some("alerts") if self.alerts => below(target(Type::String), path, 1),
+                Some("alerts") => {
+                    let help = Some("it may stand in `verify`, which waits for it: run.alerts != 'firing'".to_owned());
+                    Err(wrong("unknown-name", format!("`{path}` is not known here"), help))
+                }
                 _ => {
                     let help = Some("there are run.id, run.playbook, run.version and run.incident".to_owned());
                     Err(wrong("unknown-name", format!("there is no `{path}`"), help))

@@ -190,7 +190,17 @@ mod tests {
         let groups = Groups::of(&book);
         let around = Around { groups: &groups, inside: None, before: 0, earlier: 0 };
         let (outputs, facts, why_not) = (None, None, "");
-        let names = Names { inputs: &inputs, steps: &[], around, all: &all, outputs, facts, why_not, used: &used };
+        let names = Names {
+            inputs: &inputs,
+            steps: &[],
+            around,
+            all: &all,
+            outputs,
+            facts,
+            why_not,
+            alerts: false,
+            used: &used,
+        };
         let mut checker = Checker::new(&names);
         checker.kind(&cel::compile(source).unwrap_or_else(|error| panic!("{source}: {}", error.message)));
         checker.findings.into_iter().map(|found| (found.code, format!("{} {:?}", found.message, found.help))).collect()

@@ -135,6 +135,11 @@ fn a_limit_takes_hosts_away_and_stands_wherever_the_run_is_shown() {
     let said = place.expect(0, &["run", &book, "-y", "--limit", "web2,web4"]);
     assert_eq!(sorted(&place), ["web2 8080", "web4 8080"]);
     assert!(said.contains(sentence), "{said}");
+    let all = place.expect(0, &["plan", &book, "--limit", "all"]);
+    assert!(
+        all.contains("--limit all takes no host away: all 4 hosts are gone over"),
+        "no more of them than there are: {all}"
+    );
     assert!(place.expect(0, &["timeline", "latest"]).contains(sentence));
     assert!(place.expect(0, &["status"]).contains(sentence));
     assert_eq!(place.status()["narrowed"]["limit"]["hosts"], json!(["web2", "web4"]));
@@ -297,6 +302,22 @@ fn a_retry_has_the_limit_and_the_inputs_of_the_run() {
     std::fs::write(place.path("ready"), "").unwrap();
     let said = place.expect(0, &["retry", "latest", "--remaining", "-y"]);
     assert_eq!(sorted(&place), ["web2 bye", "web3 bye"], "{said}");
+}
+
+#[test]
+fn what_passed_a_brake_is_not_done_again_from_its_record_alone() {
+    let place = place();
+    let freeze = "freeze:\n  - name: year-end\n    from: 2020-01-01T00:00:00Z\n    to: 2120-01-01T00:00:00Z\n    environments: \
+                  [lab]\n    because: the books are closed\n";
+    std::fs::write(place.path("config.yaml"), format!("inventory: inventory.yaml\n{freeze}")).unwrap();
+    let book = greet(&place);
+    std::fs::write(place.path("bad-web2"), "").unwrap();
+    place.expect(3, &["run", &book, "-y", "--override", "freeze", "--reason", "the site is down"]);
+    std::fs::write(place.path("config.yaml"), "inventory: inventory.yaml\n").unwrap();
+    forget(&place);
+    let said = place.expect(65, &["retry", "latest", "--failed", "-y"]);
+    assert!(said.contains("passed brakes"), "{said}");
+    assert!(place.log().is_empty());
 }
 
 #[test]

@@ -272,7 +272,7 @@ fn a_run_that_is_killed_as_it_begins_leaves_nothing_untrue() {
     eprintln!("{without} of 4 were killed between the opening and the run");
 }
 
-/// An incident with two runs of 5,000 records each, side by side, twenty megabytes in all.
+/// An incident with two runs of 5,000 records each, side by side, forty megabytes in all.
 fn large(place: &Place) -> String {
     let mut journal = SqliteJournal::open(&place.path("state")).unwrap();
     let id: IncidentId = "inc-20261122-152030-k3f9".parse().unwrap();
@@ -313,7 +313,7 @@ fn large(place: &Place) -> String {
         .into();
     for piece in 0..100_i64 {
         for lease in &leases {
-            let note = |number| Event::Note { message: format!("{number} {}", "x".repeat(2000)) };
+            let note = |number| Event::Note { message: format!("{number} {}", "it goes on ".repeat(364)) };
             journal.append(lease, "runner", Time(10 + piece), (0..50).map(note).collect(), &[]).unwrap();
         }
     }
@@ -331,7 +331,7 @@ fn peak(child: &Child) -> Option<u64> {
 fn a_timeline_of_ten_thousand_records_is_never_all_in_memory() {
     let place = Place::new();
     let id = large(&place);
-    for output in ["human", "jsonl", "json"] {
+    for output in ["human", "json"] {
         let mut command = place.command(&["incident", "timeline", &id, "--output", output]);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut reader = BufReader::new(child.stdout.take().unwrap());
@@ -349,9 +349,9 @@ fn a_timeline_of_ten_thousand_records_is_never_all_in_memory() {
             }
         }
         assert!(child.wait().unwrap().success());
-        assert!(bytes > 20_000_000, "{output}: {bytes}");
+        assert!(bytes > 40_000_000, "{output}: {bytes}");
         eprintln!("{output}: {bytes} bytes told, {most} KiB in memory at most");
-        assert!(most > 0 && most < 64 * 1024, "{output}: {most} KiB");
+        assert!(most > 0 && most < 56 * 1024, "{output}: {most} KiB");
     }
     let page = place.expect(0, &["incident", "show", &id]);
     assert!(page.contains("note: last"), "{page}");

@@ -19,7 +19,7 @@ pub enum OutboxVerb {
     List(OutboxList),
     /// Put back what was given up or waits for its next try, and try it now
     Retry(OutboxRetry),
-    /// Try now what is due
+    /// Try what is due, or comes due meanwhile
     Flush(OutboxFlush),
 }
 

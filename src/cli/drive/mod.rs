@@ -193,6 +193,11 @@ impl<'a> Drive<'a> {
         found.map(|_| ()).map_err(|error| error.to_string())
     }
 
+    /// The run that is started next has this id.
+    pub fn call_next(&mut self, run: RunId) {
+        self.engine.call_next(run);
+    }
+
     /// Starts a run, drives it, and shows how it came out.
     ///
     /// # Errors

@@ -96,8 +96,9 @@ fn ask(
         .meaning("nothing was changed")
         .next(format!("playbook status {run}")));
     }
+    let inventory = runs::inventory(setup, &state)?;
     abort_goes_no_farther(setup, &state, &kind)?;
-    let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), true)?;
+    let mut drive = Drive::new(setup, args.output, inventory, Box::new(journal), true)?;
     drive.know(state);
     say_state(setup);
     let result = drive.request(run, kind.clone(), args.reason.as_deref().unwrap_or(""));

@@ -157,6 +157,6 @@ fn as_run(args: &Retry, state: &RunState) -> Run {
         take_over: None,
         continues: None,
         starting: Starting { incident, ..args.starting.clone() },
-        triggered: false,
+        triggered: None,
     }
 }

@@ -183,9 +183,12 @@ fn begin(
     let mut overrides = passes.passed();
     overrides.extend(ahead::break_glass(setup, args, &plan.playbook)?);
     ahead::warn(setup, &plan.playbook);
-    let beginning = match args.triggered {
-        true => Beginning::by_trigger(),
-        false => Beginning::by_person(overrides, approved),
+    let beginning = match &args.triggered {
+        Some(run) => {
+            drive.call_next(run.clone());
+            Beginning::by_trigger()
+        }
+        None => Beginning::by_person(overrides, approved),
     };
     let beginning = beginning.of_incident(belongs.name(setup, &plan)?);
     match inherited {

@@ -8,17 +8,22 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::config::{Hook, HookKind};
+use crate::engine::new_run_id;
+use crate::ids::{Digest, RunId};
 use crate::inventory::Inventory;
+use crate::journal::{Claimed, Firing, Hooks as _};
 use crate::plan::Narrowing;
 use crate::playbook::{Playbook, TriggeredMode};
 use crate::trigger::{self, Delivery, MAX_BODY, Routes, Source, Status, TriggerError, Wanted};
 
 use crate::cli::args::{Output, Run, Starting, Subject, Trigger};
+use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Next};
 use crate::cli::inputs;
 use crate::cli::paste::quote;
 use crate::cli::setup::{Chosen, Setup};
+use crate::cli::text::{Ink, Line};
 use crate::cli::view::triggered::{self, Fate, Told};
 
 /// Replays what a source of alerts sent.
@@ -39,13 +44,16 @@ pub fn trigger(setup: &Setup, args: &Trigger) -> Result<Exit, Failure> {
         delivery.alerts.iter().map(|alert| of_alert(setup, args, &source, &delivery, &routes, alert)).collect();
     let acts = !args.dry_run && told.iter().any(|told| told.wanted().is_some());
     show(setup, args, &source, &delivery, &told, acts);
+    if !args.dry_run {
+        over(setup, &source, &told)?;
+    }
     let mut exit = standing(&told);
     for told in &told {
         let Some((wanted, chosen)) = told.wanted() else { continue };
         if args.dry_run {
             continue;
         }
-        let came = act(setup, args, wanted, chosen.clone()).unwrap_or_else(|failure| {
+        let came = act(setup, args, (&source, &told.alert), wanted, chosen.clone()).unwrap_or_else(|failure| {
             // One alert that cannot be served must not keep the next one from it.
             failure.show(&setup.screen, &setup.paste);
             failure.exit
@@ -174,13 +182,17 @@ fn show(setup: &Setup, args: &Trigger, source: &Source, delivery: &Delivery, tol
 }
 
 /// Does what is wanted.
-fn act(setup: &Setup, args: &Trigger, wanted: &Wanted, chosen: Chosen) -> Result<Exit, Failure> {
-    let inventory = setup.inventory()?;
-    let run = as_run(args, wanted);
+fn act(
+    setup: &Setup,
+    args: &Trigger,
+    (source, alert): (&Source, &trigger::Alert),
+    wanted: &Wanted,
+    chosen: Chosen,
+) -> Result<Exit, Failure> {
     match wanted.mode {
         TriggeredMode::DryRun => {
-            let made = super::plan::make(setup, chosen, inventory, args.output)?;
-            Ok(super::plan::show(setup, &made, &run.subject, args.output))
+            let made = super::plan::make(setup, chosen, setup.inventory()?, args.output)?;
+            Ok(super::plan::show(setup, &made, &as_run(args, wanted, None).subject, args.output))
         }
         TriggeredMode::Ask => {
             let command = command(setup, args, wanted);
@@ -192,9 +204,55 @@ fn act(setup: &Setup, args: &Trigger, wanted: &Wanted, chosen: Chosen) -> Result
             }
             Ok(Exit::Waiting)
         }
-        TriggeredMode::Run => super::run::run_chosen(setup, &run, (chosen, None, inventory))
-            .map_err(|failure| passable(failure, &command(setup, args, wanted))),
+        TriggeredMode::Run => {
+            let command = command(setup, args, wanted);
+            begin(setup, args, (source, alert), wanted, chosen).map_err(|failure| passable(failure, &command))
+        }
     }
+}
+
+/// Begins the run. What is replayed is a firing of its own, and the cooldown holds for it like for those that come in.
+fn begin(
+    setup: &Setup,
+    args: &Trigger,
+    (source, alert): (&Source, &trigger::Alert),
+    wanted: &Wanted,
+    chosen: Chosen,
+) -> Result<Exit, Failure> {
+    let (inventory, run) = (setup.inventory()?, new_run_id()?);
+    let firing = Firing {
+        claim: Digest::of(run.as_str().as_bytes()),
+        scope: wanted.scope.clone(),
+        cooldown: wanted.cooldown,
+        run: run.clone(),
+        source: source.name().to_owned(),
+        fingerprint: alert.fingerprint.clone(),
+    };
+    let mut journal = setup.journal()?;
+    if let Claimed::Cooling { run, until } = journal.claim_firing(&firing, clock::now())? {
+        let (route, until) = (&wanted.route, clock::date_and_time(until));
+        let what =
+            format!("the route {route} has begun run {run} on the same, and begins nothing more until {until} UTC");
+        return Err(Failure::new(Exit::NotAllowed, what)
+            .meaning("nothing was started or changed")
+            .next(format!("playbook status {run}     (how that run stands)")));
+    }
+    let result = super::run::run_chosen(setup, &as_run(args, wanted, Some(run)), (chosen, None, inventory));
+    // It stays where the run has begun.
+    journal.free_firing(&firing.claim)?;
+    result
+}
+
+/// What is over is known to the runs that it began.
+fn over(setup: &Setup, source: &Source, told: &[Told]) -> Result<(), Failure> {
+    let Some(mut journal) = setup.existing_journal()? else { return Ok(()) };
+    for told in told.iter().filter(|told| told.alert.status == Status::Resolved) {
+        for run in journal.resolved(source.name(), &told.alert.fingerprint, clock::now())? {
+            let text = format!("the alert that began run {run} is over, and the run knows it");
+            setup.screen.say(&[Line::new().with(Ink::Dim, text)]);
+        }
+    }
+    Ok(())
 }
 
 /// A trigger passes no brake; a person may, by running it as themselves.
@@ -219,7 +277,7 @@ fn command(setup: &Setup, args: &Trigger, wanted: &Wanted) -> String {
 }
 
 /// The same as if it had been typed as a run.
-fn as_run(args: &Trigger, wanted: &Wanted) -> Run {
+fn as_run(args: &Trigger, wanted: &Wanted, triggered: Option<RunId>) -> Run {
     Run {
         subject: Subject {
             name: Some(named(wanted)),
@@ -247,7 +305,7 @@ fn as_run(args: &Trigger, wanted: &Wanted) -> Run {
             break_glass: false,
             reason: None,
         },
-        triggered: true,
+        triggered,
     }
 }
 

@@ -70,7 +70,15 @@ fn is_gone(claimant: &str) -> bool {
 }
 
 /// Until when a deliverer goes on: for good, or until a moment.
-type Until = watch::Receiver<Option<Instant>>;
+type Until = watch::Receiver<Option<Deadline>>;
+
+/// A moment at which it ends, or sooner.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    at: Instant,
+    /// Whether what is to be tried again before that is waited for.
+    patient: bool,
+}
 
 impl Deliverer {
     /// One that works with this.
@@ -95,14 +103,14 @@ impl Deliverer {
             () = stopped => {}
         }
         let deadline = Instant::now() + LAST_PUSH;
-        end.send_replace(Some(deadline));
+        end.send_replace(Some(Deadline { at: deadline, patient: false }));
         let _ = tokio::time::timeout_at(deadline, all).await;
     }
 
-    /// Tells what is due, for so long at most.
+    /// Tells what is due or comes due, for so long at most.
     pub async fn push(self, longest: Duration) {
         let deadline = Instant::now() + longest;
-        let (_end, until) = watch::channel(Some(deadline));
+        let (_end, until) = watch::channel(Some(Deadline { at: deadline, patient: true }));
         let _ = tokio::time::timeout_at(deadline, self.all(until)).await;
     }
 

@@ -93,7 +93,7 @@ impl Target {
             let deadline = *until.borrow_and_update();
             let wait = match look {
                 // Whoever ends does not wait for a receiver that is away.
-                Ok(Look::Idle(_)) if deadline.is_some() => return,
+                Ok(Look::Idle(next)) if deadline.is_some_and(|end| next.is_none() || !end.patient) => return,
                 Ok(Look::Idle(next)) => {
                     wake = next;
                     LOOK
@@ -110,7 +110,7 @@ impl Target {
                     AFTER_TROUBLE
                 }
             };
-            if deadline.is_some_and(|deadline| Instant::now() + wait >= deadline) {
+            if deadline.is_some_and(|end| Instant::now() + wait >= end.at) {
                 return;
             }
             tokio::select! {

@@ -424,6 +424,22 @@ fn claim_of(claimant: &str, until: i64) -> Claim {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_claim_counts_only_over_the_one_that_was_seen() {
+    let stub = Stub::new(Takes::Record, |_| Mood::Well);
+    let stage = Stage::new(&[("a", &stub)]);
+    stage.whole_run("r-1", 3);
+    let (mut outbox, now) = (stage.outbox(), stage.now());
+    outbox.know("a", Time(BEGINNING)).unwrap();
+    let (one, other) = (claim_of("one", BEGINNING), claim_of("other", BEGINNING));
+    assert_eq!(outbox.claim(&one, 0, None, Pace::FREE, now).unwrap(), Turn::Now);
+    assert_eq!(outbox.claim(&other, 0, None, Pace::FREE, now).unwrap(), Turn::Taken, "both saw it free");
+    assert_eq!(outbox.claim(&other, 1, Some("one"), Pace::FREE, now).unwrap(), Turn::Taken, "told further meanwhile");
+    assert_eq!(outbox.claim(&other, 0, Some("one"), Pace::FREE, now).unwrap(), Turn::Now);
+    assert!(!outbox.told(&one, 1, None, false, now).unwrap());
+    assert!(outbox.told(&other, 1, None, false, now).unwrap());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_dead_process_had_in_hand_is_taken_over_and_what_a_living_one_has_is_not() {
     for (alive, first) in [(false, 0.0..5.0), (true, 3600.0..3610.0)] {
         let stub = Stub::new(Takes::Record, |_| Mood::Well);
@@ -514,4 +530,16 @@ async fn the_end_of_a_process_waits_for_nobody_who_is_away() {
         assert!(stopped.elapsed().as_secs_f64() <= longest, "{mood:?}: {:?}", stopped.elapsed());
         assert!(!stub.seen().is_empty(), "{mood:?}: what was due was tried");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_for_a_push_waits_for_the_next_try() {
+    let stub = Stub::new(Takes::Record, |at| if at < 10.0 { Mood::Down } else { Mood::Well });
+    let stage = Stage::new(&[("a", &stub)]);
+    stage.whole_run("r-1", 3);
+    stage.deliverer().push(Duration::from_secs(5)).await;
+    assert!(stub.told("r-1").is_empty() && stub.seen().len() > 1);
+    stage.deliverer().push(Duration::from_secs(60)).await;
+    assert_eq!(stub.told("r-1"), [1, 2, 3]);
+    assert!(stage.clock.0.elapsed().as_secs() < 40, "it ends when everything is told");
 }

@@ -126,20 +126,6 @@ impl Hooks for SqliteJournal {
         })
     }
 
-    fn alerts_of(&mut self, run: &RunId) -> Result<Option<AlertsOf>, JournalError> {
-        let query = "SELECT count(*) AS alerts, sum(resolved IS NULL) AS open, max(resolved) AS last \
-                     FROM hook_claims WHERE run = ?1";
-        let read = |row: &Row<'_>| -> Read<Option<AlertsOf>> {
-            let alerts = u32::try_from(integer(row, "alerts")?).unwrap_or(u32::MAX);
-            if alerts == 0 {
-                return Ok(None);
-            }
-            let over = integer(row, "open")? == 0;
-            Ok(Some(AlertsOf { alerts, resolved: if over { Some(Time(integer(row, "last")?)) } else { None } }))
-        };
-        Ok(self.list(query, "a claim", read, [run.as_str()])?.into_iter().flatten().next())
-    }
-
     fn prune(&mut self, now: Time) -> Result<usize, JournalError> {
         let since = kept_since(now).0;
         let most = i64::try_from(MOST_KEPT).unwrap_or(i64::MAX);
@@ -161,6 +147,21 @@ impl Hooks for SqliteJournal {
 }
 
 impl SqliteJournal {
+    /// How the alerts stand that began a run.
+    pub(super) fn alerts_that_began(&self, run: &RunId) -> Result<Option<AlertsOf>, JournalError> {
+        let query = "SELECT count(*) AS alerts, sum(resolved IS NULL) AS open, max(resolved) AS last \
+                     FROM hook_claims WHERE run = ?1";
+        let read = |row: &Row<'_>| -> Read<Option<AlertsOf>> {
+            let alerts = u32::try_from(integer(row, "alerts")?).unwrap_or(u32::MAX);
+            if alerts == 0 {
+                return Ok(None);
+            }
+            let over = integer(row, "open")? == 0;
+            Ok(Some(AlertsOf { alerts, resolved: if over { Some(Time(integer(row, "last")?)) } else { None } }))
+        };
+        Ok(self.list(query, "a claim", read, [run.as_str()])?.into_iter().flatten().next())
+    }
+
     fn seen_again(&mut self, number: i64, seen: Time, at: Time) -> Result<Accepted, JournalError> {
         let since = at.seconds_since(seen);
         if since >= COARSE_SECONDS {

@@ -24,6 +24,7 @@ impl Incidents for SqliteJournal {
         actor: &str,
         at: Time,
     ) -> Result<IncidentRecord, JournalError> {
+        self.spare(rows::to_json(&opening)?.len())?;
         self.write(|transaction| open(transaction, incident, opening, actor, at))
     }
 
@@ -34,6 +35,7 @@ impl Incidents for SqliteJournal {
         at: Time,
         event: IncidentEvent,
     ) -> Result<IncidentRecord, JournalError> {
+        self.spare(rows::to_json(&event)?.len())?;
         self.write(|transaction| append(transaction, incident, actor, at, &event))
     }
 

@@ -26,8 +26,8 @@ use rusqlite::{Connection, params};
 
 use super::chain::{self, Stored, Writer};
 use super::{
-    Appended, Earlier, Halt, Handover, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow, RunLimit,
-    RunRow, Verification,
+    AlertsOf, Appended, Earlier, Halt, Handover, Journal, JournalError, Lease, LeaseInfo, Lifted, LockRow, RequestRow,
+    RunLimit, RunRow, Verification,
 };
 use super::{boot, halt};
 use crate::ids::RunId;
@@ -317,6 +317,10 @@ impl Journal for SqliteJournal {
 
     fn newest_halt(&mut self) -> Result<Option<Halt>, JournalError> {
         self.last_halt()
+    }
+
+    fn alerts_of(&mut self, run: &RunId) -> Result<Option<AlertsOf>, JournalError> {
+        self.alerts_that_began(run)
     }
 
     fn verify(&mut self, run: &RunId) -> Result<Verification, JournalError> {

@@ -245,6 +245,17 @@ impl SqliteJournal {
         }
     }
 
+    /// Before so many bytes are written of what no run needs: it must not take what was set aside for those that have not
+    /// ended. Where there is no room for both, it is not written.
+    pub(super) fn spare(&mut self, bytes: usize) -> Result<(), JournalError> {
+        self.writable()?;
+        if pages_of_open_runs(&self.connection, &mut self.needs).map_err(Trouble::read)? == 0 {
+            return Ok(());
+        }
+        let bytes = bytes as u64;
+        self.set_aside(2 * PAGES_A_RECORD + bytes.div_ceil(BLOB_BYTES), bytes)
+    }
+
     fn too_little(&self, Shortage { wanted, free }: &Shortage) -> JournalError {
         let kib = |bytes: &u64| bytes.div_ceil(1024);
         JournalError::Store {

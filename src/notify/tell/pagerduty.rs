@@ -71,7 +71,7 @@ impl Pagerduty {
             "environment": state.plan.environment, "message_id": story.id, "what": cut(&line, 2000),
             "next": format!("playbook status {}", state.run),
         });
-        let source = if state.plan.environment.is_empty() { "playbook" } else { state.plan.environment.as_str() };
+        let source = Some(text::environment(state)).filter(|name| !name.is_empty()).unwrap_or("playbook");
         if sends == Sends::Change {
             return json!({
                 "routing_key": self.key,

@@ -117,6 +117,7 @@ fn state() -> RunState {
         namespace: String::new(),
         pid: 1,
         started: 7,
+        serves: false,
     };
     let run = "20261123-020649-f34z".parse().unwrap();
     let (_, records) = MemoryJournal::new().begin(&run, started, &holder, "ann", AT).unwrap();
@@ -309,6 +310,7 @@ async fn slack_has_one_message_a_run_which_is_edited() {
     let told = receiver("{name: a, kind: slack, channel: ops}", Some(&format!("{}/api", web.address)), &["xoxb-1"]);
     let teller = teller(&told).unwrap();
     let mut state = state();
+    Arc::make_mut(&mut state.plan).playbook.title = "<!here>".to_owned();
     let first =
         tell(teller.as_ref(), &state, &[failed(2, "<!channel> & <https://evil.example|x>")], None).await.unwrap();
     assert_eq!(first.as_deref(), Some("C1 1.5"));
@@ -330,6 +332,7 @@ async fn slack_has_one_message_a_run_which_is_edited() {
         (Some("ops"), Some("C1"), Some("1.5"))
     );
     assert_eq!((&post["parse"], &post["link_names"]), (&json!("none"), &json!(false)));
+    assert!(post["text"].as_str().unwrap().contains("&lt;!here&gt;"), "{post}");
     assert!(!post["text"].as_str().unwrap().contains('<'), "{post}");
     assert!(post.to_string().contains("<!channel>"), "an element of text is shown as it is");
     assert!(!post.to_string().contains("\"mrkdwn\",") && !post.to_string().contains("https://"));
@@ -366,7 +369,7 @@ async fn pagerduty_has_one_incident_a_run_and_changes() {
         .iter()
         .map(|(path, body)| match path.as_str() {
             "/v2/change/enqueue" => "change".to_owned(),
-            _ => format!("{}", body["event_action"].as_str().unwrap()),
+            _ => body["event_action"].as_str().unwrap().to_owned(),
         })
         .collect();
     assert_eq!(words, ["change", "trigger", "acknowledge", "resolve", "change", "trigger", "change"]);

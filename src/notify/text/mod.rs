@@ -49,7 +49,7 @@ pub fn message(state: &RunState, moments: &[Moment], language: Language) -> Mess
         line.push(ours(" · "));
         line.extend(tongue.service(service.word(), &clock(since)));
     }
-    let place = tongue.place(&state.plan.environment, state.incident.as_deref());
+    let place = tongue.place(environment(state), state.incident.as_deref());
     if !place.is_empty() {
         line.push(ours(" · "));
         line.extend(place);
@@ -67,6 +67,11 @@ pub fn message(state: &RunState, moments: &[Moment], language: Language) -> Mess
         commands: commands(state),
         left_out: tongue.left_out(),
     }
+}
+
+/// Where a run acts; empty where nothing says that.
+pub fn environment(state: &RunState) -> &str {
+    if state.plan.environment == "none" { "" } else { &state.plan.environment }
 }
 
 /// One moment on one line.

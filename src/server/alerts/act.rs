@@ -1,10 +1,11 @@
 //! What one alert has done: a dry-run, a proposal to a person, or a run.
 
+use super::incident::tell;
 use super::{Alerts, Later};
 use crate::engine::{Clock as _, WallClock, new_run_id};
 use crate::ids::IncidentId;
 use crate::incident::IncidentEvent;
-use crate::journal::{Claimed, DeliveryRow, Firing, Hooks as _, Incidents as _, SqliteJournal};
+use crate::journal::{Claimed, DeliveryRow, Firing, Hooks as _, SqliteJournal};
 use crate::playbook::TriggeredMode;
 use crate::server::{Caller, Problem, Role, Wanted};
 use crate::trigger::{self, Alert, Status};
@@ -55,9 +56,13 @@ impl Alerts {
                         Err(format!("{} was not started by the route {}: {error}", taken.playbook, taken.route))
                     }
                 };
-                // What stands in the way is told where somebody looks; what was done is there by itself.
-                if let (Err(why), Some(incident)) = (&became, &incident) {
-                    note(journal, incident, came, why)?;
+                // What stands in the way is told where somebody looks, and whoever is called for such is; what was done is there
+                // by itself.
+                if let Err(why) = &became {
+                    if let Some(incident) = &incident {
+                        note(journal, incident, came, why)?;
+                    }
+                    self.call(came, incident.as_ref(), &taken.playbook, why);
                 }
                 said.push(became.unwrap_or_else(|why| why));
             }
@@ -98,13 +103,8 @@ impl Alerts {
             },
             TriggeredMode::Ask => {
                 let Some(incident) = incident else { return not_started("there is no incident to ask in".to_owned()) };
-                let event = IncidentEvent::Proposed {
-                    playbook: name.clone(),
-                    version: wanted.version.clone(),
-                    inputs: wanted.sent(),
-                    why: format!("{} (the route {route})", came.alert.title),
-                };
-                journal.append_to(incident, &came.actor(), WallClock.now(), event)?;
+                tell(journal, incident, came, proposal(wanted, format!("{} (the route {route})", came.alert.title)))?;
+                self.call(came, Some(incident), name, &format!("an alert asks for {name}: run it, or do not"));
                 Ok(Ok(format!("{name} is proposed in incident {incident}")))
             }
             TriggeredMode::Run => self.start(journal, came, wanted, incident),
@@ -150,6 +150,12 @@ impl Alerts {
             Err(problem) if problem.status == FOR_A_WHILE => Err(Later::Problem(problem)),
             Err(problem) => {
                 journal.free_firing(&wanted.key)?;
+                // A person may do what the alert could not.
+                if let Some(incident) = incident {
+                    let why =
+                        format!("{} (the route {route}), and the run could not begin by itself", came.alert.title);
+                    tell(journal, incident, came, proposal(wanted, why))?;
+                }
                 Ok(Err(format!("{name} was not started by the route {route}: {}", told(&problem))))
             }
         }
@@ -182,7 +188,11 @@ fn told(problem: &Problem) -> String {
 }
 
 fn note(journal: &mut SqliteJournal, incident: &IncidentId, came: &Came, text: &str) -> Result<(), Later> {
-    let event = IncidentEvent::Noted { text: text.to_owned() };
-    journal.append_to(incident, &came.actor(), WallClock.now(), event)?;
-    Ok(())
+    tell(journal, incident, came, IncidentEvent::Noted { text: text.to_owned() })
+}
+
+/// What is proposed to a person.
+fn proposal(wanted: &trigger::Wanted, why: String) -> IncidentEvent {
+    let (playbook, version) = (wanted.playbook.clone(), wanted.version.clone());
+    IncidentEvent::Proposed { playbook, version, inputs: wanted.sent(), why }
 }

@@ -4,13 +4,15 @@ use super::act::Came;
 use super::{Alerts, Later};
 use crate::engine::{Clock as _, WallClock};
 use crate::ids::IncidentId;
-use crate::incident::{AlertState, IncidentEvent, Opening, Standing, classify};
+use crate::incident::{AlertState, Incident, IncidentEvent, Opening, Severity, Standing, by_rule, classify};
 use crate::journal::{Incidents as _, JournalError, SqliteJournal};
 use crate::run::Time;
 use crate::trigger::{Alert, Status};
 
 /// The label whose value is a service.
 const SERVICE: &str = "service";
+/// The label that says how severe monitoring finds it.
+const SEVERITY: &str = "severity";
 
 impl Alerts {
     /// The incident of an alert, in which that is noted; `opened` is the one that another alert of the same delivery has.
@@ -23,7 +25,12 @@ impl Alerts {
     ) -> Result<Option<IncidentId>, Later> {
         let fires = came.alert.status == Status::Firing;
         let incident = match known(journal, came)? {
-            Some(incident) => Some(incident),
+            // It was noted before the server was killed, or is sent again as another alert has joined its group.
+            Some(incident) if says_the_same(&incident, came) => {
+                *opened = Some(incident.id.clone());
+                return Ok(Some(incident.id));
+            }
+            Some(incident) => Some(incident.id),
             None if opens && fires => match opened.clone() {
                 Some(incident) => Some(incident),
                 None => self.open(journal, came)?,
@@ -35,12 +42,12 @@ impl Alerts {
         let event = IncidentEvent::Alert {
             source: came.source.to_owned(),
             fingerprint: came.alert.fingerprint.clone(),
-            state: if fires { AlertState::Firing } else { AlertState::Resolved },
+            state: state(came),
             labels: came.alert.labels.clone(),
             annotations: came.alert.annotations.clone(),
-            since: came.alert.starts_at.map(|at| Time(at.as_millisecond())),
+            since: since(came),
         };
-        journal.append_to(&incident, &came.actor(), WallClock.now(), event)?;
+        tell(journal, &incident, came, event)?;
         Ok(Some(incident))
     }
 
@@ -54,10 +61,20 @@ impl Alerts {
     }
 
     fn opening(&self, alert: &Alert, source: &str) -> Opening {
-        let (severity, why) = classify(&self.house.config().incidents, None, None, &alert.labels);
+        let settings = &self.house.config().incidents;
+        let services: Vec<String> = alert.labels.get(SERVICE).cloned().into_iter().collect();
+        // What the configuration says goes before what monitoring says, and that before what nobody has said.
+        let own = || {
+            let severity = alert.labels.get(SEVERITY)?.parse::<Severity>().ok()?;
+            Some((severity, format!("the alert's own label `{SEVERITY}`")))
+        };
+        let (severity, why) = by_rule(settings, &alert.labels, &services)
+            .or_else(own)
+            .unwrap_or_else(|| classify(settings, None, None, &alert.labels));
         Opening {
             labels: alert.labels.clone(),
-            services: alert.labels.get(SERVICE).cloned().into_iter().collect(),
+            services,
+            owner: settings.owner.clone(),
             source: source.to_owned(),
             ..Opening::new(alert.title.as_str(), severity, why)
         }
@@ -65,12 +82,12 @@ impl Alerts {
 }
 
 /// The open incident that knows the alert.
-fn known(journal: &mut SqliteJournal, came: &Came) -> Result<Option<IncidentId>, Later> {
+fn known(journal: &mut SqliteJournal, came: &Came) -> Result<Option<Incident>, Later> {
     let rows = journal.incidents()?;
     for row in rows.iter().filter(|row| row.damaged.is_none() && row.brief.standing == Standing::Open) {
-        let alert = (came.source.to_owned(), came.alert.fingerprint.clone());
-        if journal.incident(&row.incident)?.alerts.contains_key(&alert) {
-            return Ok(Some(row.incident.clone()));
+        let incident = journal.incident(&row.incident)?;
+        if incident.alerts.contains_key(&key(came)) {
+            return Ok(Some(incident));
         }
     }
     Ok(None)
@@ -83,4 +100,39 @@ fn name(came: &Came) -> Option<IncidentId> {
     let episode = came.alert.episode(came.source, &came.row.delivery);
     let tail = episode.short().get(..4).unwrap_or("0000").to_owned();
     format!("inc-{stamp}-{tail}").parse().ok()
+}
+
+/// Writes to an incident. What makes no sense for it any more, as somebody has closed it meanwhile, keeps nothing else from being
+/// worked on.
+pub(super) fn tell(
+    journal: &mut SqliteJournal,
+    incident: &IncidentId,
+    came: &Came,
+    event: IncidentEvent,
+) -> Result<(), Later> {
+    match journal.append_to(incident, &came.actor(), WallClock.now(), event) {
+        Ok(_) | Err(JournalError::NotNow { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether an incident knows of the alert what it says now.
+fn says_the_same(incident: &Incident, came: &Came) -> bool {
+    let known = incident.alerts.get(&key(came));
+    known.is_some_and(|known| known.state == state(came) && known.since == since(came))
+}
+
+fn key(came: &Came) -> (String, String) {
+    (came.source.to_owned(), came.alert.fingerprint.clone())
+}
+
+fn state(came: &Came) -> AlertState {
+    match came.alert.status {
+        Status::Firing => AlertState::Firing,
+        Status::Resolved => AlertState::Resolved,
+    }
+}
+
+fn since(came: &Came) -> Option<Time> {
+    came.alert.starts_at.map(|at| Time(at.as_millisecond()))
 }

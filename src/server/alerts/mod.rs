@@ -3,7 +3,10 @@
 //! what a run does the engine's; what stands in their way here is told in the incident and never passed.
 
 mod act;
+mod call;
 mod incident;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

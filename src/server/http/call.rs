@@ -118,6 +118,11 @@ impl Call {
     }
 }
 
+/// Whether a text says nothing: there is no character in it that could be seen.
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|letter| letter.is_whitespace() || letter.is_control())
+}
+
 /// Whether what is sent says that it is JSON. A form of a web page can say no such thing, so no other site gets anything done
 /// here by a browser.
 pub fn is_json(headers: &HeaderMap) -> bool {
@@ -154,7 +159,7 @@ fn held(parameter: &Parameter, value: &str) -> Result<(), Problem> {
         }
         Kind::Run => (value.parse::<RunId>().is_ok(), "a run's id".to_owned()),
         Kind::Text(most) => {
-            let fits = !value.trim().is_empty() && value.chars().count() <= most as usize;
+            let fits = !is_blank(value) && value.chars().count() <= most as usize;
             (fits, format!("a text of at most {most} characters, and not an empty one"))
         }
         Kind::Flag => (value == "true" || value == "false", "true or false".to_owned()),
@@ -174,18 +179,18 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// # Errors
 /// When it has another one.
 pub fn hold_key(text: &str) -> Result<(), Problem> {
-    let fits = (1..=KEY).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+    let plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+    let fits = text.len() <= KEY && !text.starts_with(' ') && !text.is_empty() && text.bytes().all(plain);
     if fits { Ok(()) } else { Err(trouble::malformed(format!("an Idempotency-Key has 1 to {KEY} plain characters"))) }
 }
 
 /// Whether a stream of events is asked for, and behind which one.
 fn events(headers: &HeaderMap) -> Result<Option<Option<u64>>, Problem> {
+    let last = headers.get("last-event-id").map(|last| last.to_str().unwrap_or_default().parse());
+    let last = last.transpose().map_err(|_| trouble::malformed("Last-Event-ID has to be a record's number"))?;
     let kinds = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if !kinds.split([',', ';']).any(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream")) {
         return Ok(None);
     }
-    let Some(last) = headers.get("last-event-id") else { return Ok(Some(None)) };
-    let text = last.to_str().unwrap_or_default();
-    let number = text.parse().map_err(|_| trouble::malformed("Last-Event-ID has to be a record's number"))?;
-    Ok(Some(Some(number)))
+    Ok(Some(last))
 }

@@ -112,7 +112,8 @@ async fn go(app: &Arc<App>, route: &'static Route, mut parts: Parts, body: Body)
         .map_err(|_| trouble::malformed("the path of the address cannot be read"))?;
     let mut call = Call::of(route, known, &path, &parts.uri, &parts.headers)?;
     if route.body.is_some() {
-        if !call::is_json(&parts.headers) {
+        // Who proves themself by what they send is no browser's form.
+        if route.access != Access::Proof && !call::is_json(&parts.headers) {
             return Err(trouble::not_json());
         }
         call.body = read(app, &parts, body).await?;

@@ -94,10 +94,11 @@ impl Users {
     /// Who a user is and what they may do.
     fn caller(&self, uid: u32) -> Caller {
         let now = Instant::now();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, caller)) = seen.get(&uid).filter(|(at, _)| now.saturating_duration_since(*at) < BELIEVED) {
+        let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, caller)) = seen().get(&uid).filter(|(at, _)| now.saturating_duration_since(*at) < BELIEVED) {
             return caller.clone();
         }
+        // Nobody else waits meanwhile: the user database may be a server far away.
         let name = User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name);
         let name = name.unwrap_or_else(|| format!("uid {uid}"));
         let roles = self.people.roles_of(&name);
@@ -108,7 +109,7 @@ impl Users {
             roles.insert(Role::Admin);
         }
         let caller = Caller { name, roles };
-        seen.insert(uid, (now, caller.clone()));
+        seen().insert(uid, (now, caller.clone()));
         caller
     }
 }
@@ -153,4 +154,51 @@ pub fn still_counts(journal: &mut SqliteJournal, digest: &Digest) -> Result<bool
     let rows = journal.tokens().map_err(|error| trouble::of_journal(&error))?;
     let now = WallClock.now();
     Ok(rows.iter().any(|row| &row.token.digest == digest && row.is_live(now)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::config::Role as Given;
+
+    #[test]
+    fn a_user_has_the_roles_that_were_given_and_no_others() {
+        let own = User::from_uid(Uid::effective()).unwrap().unwrap().name;
+        let given = Given { users: vec![own.clone()], groups: Vec::new() };
+        let roles = BTreeMap::from([("approver".to_owned(), given)]);
+        let serve = Serve { roles, ..Serve::default() };
+        let somebody = 4_294_967_280;
+        let users = |serve: Option<&Serve>| Users { owner: somebody, ..Users::of(serve) };
+        let uid = Uid::effective().as_raw();
+        let caller = users(Some(&serve)).caller(uid);
+        assert_eq!(caller.name, own);
+        assert!(caller.roles.contains(&Role::Approver) && caller.roles.contains(&Role::Admin) == (uid == 0));
+        let nobody = users(Some(&serve)).caller(4_294_967_281);
+        assert_eq!((nobody.name.as_str(), nobody.roles.len()), ("uid 4294967281", 0));
+        assert!(users(None).caller(somebody).may(Role::Admin), "whoever runs the server owns the state");
+        assert!(Users::of(None).caller(somebody).roles.is_empty());
+    }
+
+    #[test]
+    fn a_credential_that_is_no_token_is_never_passed_over() {
+        let headers = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            values.iter().for_each(|value| {
+                headers.append(AUTHORIZATION, value.parse().unwrap());
+            });
+            headers
+        };
+        let of = |values: &[&str]| Credential::of(Peer::User { uid: 7 }, &headers(values));
+        let token = Token::new().unwrap();
+        assert!(matches!(of(&[]), Credential::User(7)));
+        assert!(matches!(of(&[&format!("Bearer {}", token.show())]), Credential::Token(found) if found == token));
+        assert!(matches!(of(&[&format!("bearer  {}", token.show())]), Credential::Token(_)));
+        for bad in ["", "Bearer", "Bearer x", "Basic dXNlcjpwYXNz", token.show()] {
+            assert!(matches!(of(&[bad]), Credential::Garbage), "{bad}");
+        }
+        let twice = format!("Bearer {}", token.show());
+        assert!(matches!(of(&[&twice, &twice]), Credential::Garbage));
+    }
 }

@@ -199,7 +199,7 @@ fn changes() -> Vec<Route> {
                 "receive_alerts",
                 Role::Trigger,
                 Work::Journal(hooks::take),
-                "Alerts",
+                "Delivery",
                 "Takes alerts in, in the form and with the proof of their source; they are worked on behind that",
             )
         },

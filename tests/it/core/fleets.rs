@@ -3,16 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use playbook::engine::EndingKind;
+use playbook::engine::{Beginning, EndingKind};
 use playbook::ids::ItemId;
 use playbook::journal::Failure;
 use playbook::playbook::{Amount, Each, GroupKind, OnItemFailure, Playbook};
-use playbook::run::{Answer, Event, Phase, QuestionKind, Record, RequestKind, RunState, Task, Verdict};
+use playbook::run::{
+    Answer, Decision, Event, Phase, QuestionKind, Record, RequestKind, RunState, Task, Verdict, decide,
+};
 use playbook::sim::Fault;
 use proptest::prelude::*;
 
 use super::groups::{Node, playbook_of};
-use super::harness::{Life, Simulation, records, unfolded};
+use super::harness::{Life, Simulation, live, records, unfolded};
 
 /// A step, a `for_each` over so many items, and a step behind it.
 pub(super) fn fleet(items: usize, sizes: &[&str], change: impl Fn(&mut Each)) -> Playbook {
@@ -311,6 +313,42 @@ fn between_two_batches_it_is_waited_and_a_kill_does_not_shorten_that() {
         }
         watch(&simulation, OnItemFailure::Leave);
     }
+}
+
+/// A plan was looked at with its batches: what would now take more at a time is not what somebody said yes to.
+#[test]
+fn batches_that_are_others_than_those_of_the_plan_are_drift() {
+    let simulation = Simulation::new();
+    let life = live(async {
+        let mut engine = simulation.engine(None);
+        let mut plan = engine.plan(fleet(4, &["2"], |_| {}), serde_json::json!({})).await?;
+        plan.groups[0].batches = vec![1, 1, 1, 1];
+        engine.start(plan, Beginning::default()).await
+    });
+    assert_eq!(life.kind(), EndingKind::Finished(Verdict::RolledBack));
+    let state = simulation.state();
+    let (_, _, summary) = state.ended.unwrap();
+    assert!(state.drifted && summary.contains("4 batches of 1, 1, 1, 1"), "{summary}");
+    assert!(!simulation.world.applied().iter().any(|task| task.starts_with("n1")), "none of its items was touched");
+}
+
+#[test]
+fn a_pause_is_counted_from_the_end_of_the_batch_before_and_is_never_longer_than_it_is() {
+    let book = fleet(3, &["1"], |each| each.pause = 3600.0);
+    let simulation = Simulation::new();
+    assert!(matches!(simulation.start(&book, None), Life::Killed), "it is left in the middle of the pause");
+    let state = simulation.state();
+    let rested = state.entered[&"n1".parse().unwrap()].rested.unwrap();
+    let wait = |seconds: f64| {
+        let decision = match decide(&state, rested.plus_seconds(seconds)) {
+            Decision::Together(mut all) if all.len() == 1 => all.remove(0),
+            one => one,
+        };
+        let Decision::BetweenBatches { batch: 1, wait, .. } = decision else { panic!("{decision:?}") };
+        wait
+    };
+    assert_eq!([0.0, 600.0, 9000.0].map(wait), [3600.0, 3000.0, 0.0], "what was waited before a kill counts");
+    assert_eq!(wait(-900.0), 3600.0, "a clock that was set back makes it no longer");
 }
 
 #[test]

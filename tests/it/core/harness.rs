@@ -253,7 +253,7 @@ pub fn policies() -> Vec<Option<OnFailure>> {
 
 /// `i1, i[3-4]`, name by name.
 pub fn unfolded(text: &str) -> std::collections::BTreeSet<String> {
-    let numbers = text.replace("i[", "").replace(']', "").replace('i', "").replace(", ", ",");
+    let numbers = text.replace(['i', '[', ']', ' '], "");
     let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         first.parse::<u32>().unwrap()..=last.parse().unwrap()

@@ -99,6 +99,38 @@ fn without_room_for_its_records_a_run_is_not_begun() {
 }
 
 #[test]
+fn what_people_write_down_takes_no_room_from_a_run() {
+    let Some(disk) = Disk::in_memory(8 * 1024) else { return };
+    let place = Place::new();
+    let steps = r#"
+  - id: fills
+    run: cat /dev/zero > DISK/filler || true; GATE(full); echo fills >> WORLD/log
+    rollback: [{ run: "sed -i /fills/d WORLD/log", effect: idempotent }]
+  - id: after
+    run: echo after >> WORLD/log
+    rollback: [{ run: "sed -i /after/d WORLD/log", effect: idempotent }]
+"#;
+    let book = place.book("full", &steps.replace("DISK", disk.root().to_str().unwrap()));
+    let journal = disk.path("playbook.sqlite3");
+    let journal = journal.to_str().unwrap();
+    place.expect(0, &["incident", "open", "the disk fills up", "--journal", journal]);
+    let mut runner = place.start(&["run", &book, "-y", "--incident", "latest", "--journal", journal]);
+    place.wait_at("full");
+    let note = "x".repeat(100_000);
+    for _ in 0..5 {
+        let output = place.run(&["incident", "note", "latest", &note, "--journal", journal]);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(74), "{said}");
+        assert!(said.contains("is full"), "{said}");
+    }
+    place.open("full");
+    runner.expect(0);
+    assert_eq!(place.log(), ["fills", "after"]);
+    place.expect(0, &["verify", "latest", "--journal", journal]);
+    place.expect(0, &["incident", "verify", "latest", "--journal", journal]);
+}
+
+#[test]
 fn a_run_goes_on_from_a_copy_on_another_disk_and_never_from_a_stale_one() {
     let place = Place::new();
     let book = place.book("moved", "  - id: gate\n    run: GATE(one); echo gate >> WORLD/log\n    effect: idempotent\n    rollback: none\n    because: a test\n  - id: last\n    run: echo last >> WORLD/log\n    rollback: none\n    because: a test\n");

@@ -56,9 +56,8 @@ fn end(
     if reason.is_empty() {
         return Err(still_open(&row.incident, &open, verb, args.output));
     }
-    setup
-        .screen
-        .warn(&[Line::new().with(Ink::Warn, format!("{} not ended, and left as it is:", runs_have(open.len())))]);
+    let (number, have) = (count(open.len(), "run"), have(open.len()));
+    setup.screen.warn(&[Line::new().with(Ink::Warn, format!("{number} {have} not ended; nothing is done to that:"))]);
     setup.screen.warn(&open.iter().map(|run| view::run_line(run, &setup.paste)).collect::<Vec<_>>());
     let names: Vec<&str> = open.iter().map(|run| run.row.run.as_str()).collect();
     // Who reads the timeline later is to know what was open then.
@@ -66,14 +65,15 @@ fn end(
     append(setup, &mut journal, &row.incident, event(reason), args.output)
 }
 
-fn runs_have(number: usize) -> String {
-    format!("{} {}", count(number, "run"), if number == 1 { "has" } else { "have" })
+fn have(number: usize) -> &'static str {
+    if number == 1 { "has" } else { "have" }
 }
 
 fn still_open(incident: &IncidentId, open: &[&OfIncident], verb: &str, output: Format) -> Failure {
     let told: Vec<String> =
         open.iter().map(|run| format!("{} of {} ({})", run.row.run, run.row.playbook, run.doing.word())).collect();
-    let what = format!("{} of incident {incident} not ended: {}", runs_have(open.len()), told.join(", "));
+    let (number, have) = (count(open.len(), "run"), have(open.len()));
+    let what = format!("{number} of incident {incident} {have} not ended: {}", told.join(", "));
     let failure = Failure::new(Exit::NotAllowed, what).meaning("the incident is as it was");
     let failure = open
         .iter()

@@ -13,12 +13,13 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::runs;
 use crate::cli::setup::{Setup, nearest};
+use crate::cli::text::{Ink, Line};
 use crate::engine::WallClock;
 use crate::engine::deliver::{Deliverer, Receivers, Telling};
 use crate::engine::holder;
 use crate::inventory::Secrets;
 use crate::journal::{Known, Outbox as _, SqliteJournal, Standing, Subject};
-use crate::value::parse_duration;
+use crate::value::{format_seconds, parse_duration};
 
 /// Shows the outbox, or has what waits in it tried.
 ///
@@ -133,6 +134,8 @@ fn deliver_for(setup: &Setup, longest: Duration) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Fault, format!("the runtime cannot be started: {error}")))?;
+    let text = format!("telling, for {} at most", format_seconds(longest.as_secs_f64()));
+    setup.screen.say(&[Line::new().with(Ink::Dim, text)]);
     runtime.block_on(deliverer(setup, Secrets::default()).push(longest));
     runtime.shutdown_background();
     Ok(())

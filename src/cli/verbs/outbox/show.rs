@@ -82,14 +82,12 @@ fn lines(setup: &Setup, found: &Found, back: Option<usize>) -> Vec<Line> {
     for name in &names {
         lines.extend(target(setup, found, name));
     }
-    let dead = found.standings.iter().any(|one| one.cursor.dead_at.is_some());
-    let late = found.standings.iter().any(|one| one.cursor.dead_at.is_none());
     let mut next = Vec::new();
-    if dead {
-        next.push((setup.paste.command("outbox retry"), "puts back what was given up, and tries it now"));
+    if found.standings.iter().any(|one| one.cursor.attempts > 0) {
+        next.push((setup.paste.command("outbox retry"), "tries all of it now, what was given up too"));
     }
-    if late {
-        next.push((setup.paste.command("outbox flush"), "tries now what is due"));
+    if found.standings.iter().any(|one| one.cursor.dead_at.is_none()) {
+        next.push((setup.paste.command("outbox flush"), "tries what is due or comes due in half a minute"));
     }
     if !next.is_empty() {
         lines.push(Line::new());

@@ -100,7 +100,7 @@ fn asked(parameter: &Parameter) -> Value {
     let schema = match parameter.kind {
         Kind::Number(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Kind::Run => reference("RunId"),
-        Kind::Text(most) => json!({ "type": "string", "minLength": 1, "maxLength": most, "pattern": "\\S" }),
+        Kind::Text(most) => json!({ "type": "string", "minLength": 1, "maxLength": most, "pattern": schemas::SEEN }),
         Kind::Flag => json!({ "type": "boolean" }),
     };
     json!({

@@ -13,6 +13,9 @@ pub fn all() -> Value {
     Value::Object(all)
 }
 
+/// A text with a character that can be seen.
+pub const SEEN: &str = "[^\\s\\u0000-\\u001f\\u007f-\\u009f]";
+
 fn of(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
@@ -26,6 +29,13 @@ fn exactly(required: &[&str], properties: Value) -> Value {
     json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
 }
 
+/// The same, which needs a reason where something is true.
+fn with_reason_if(name: &str, mut schema: Value) -> Value {
+    schema["if"] = json!({ "required": [name], "properties": { name: { "const": true } } });
+    schema["then"] = json!({ "required": ["reason"], "properties": { "reason": of("Why") } });
+    schema
+}
+
 /// What comes back: all of these names are there, and others may be.
 fn with(properties: Value) -> Value {
     let names: Vec<&String> = properties.as_object().into_iter().flat_map(Map::keys).collect();
@@ -37,11 +47,12 @@ fn basic() -> Value {
     json!({
         "RunId": { "type": "string", "pattern": "^[a-z0-9-]{1,64}$" },
         "IncidentId": { "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$" },
-        "Line": { "type": "string", "pattern": "^[ -~]*[!-~][ -~]*$", "maxLength": 1000 },
+        "Line": {
+            "type": "string", "maxLength": 1000,
+            "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000-\\u001f\\u007f-\\u009f]*$",
+        },
         "Severity": { "enum": ["P0", "P1", "P2", "P3"] },
         "Name": { "type": "string", "pattern": "^[a-z][a-z0-9_-]*$", "maxLength": 64 },
-        "Alerts": { "description": "What the source sends, in its own form.", "type": ["object", "array"] },
-        "Received": with(json!({ "delivery": { "type": "integer" }, "new": { "type": "boolean" } })),
         "Key": { "type": "string", "pattern": "^[!-~][ -~]*$", "minLength": 1, "maxLength": 255 },
         "Task": {
             "type": "string", "maxLength": 500,
@@ -49,7 +60,7 @@ fn basic() -> Value {
         },
         "Digest": { "type": "string", "pattern": "^sha256:[0-9a-f]{64}$" },
         "Reason": { "type": "string" },
-        "Why": { "type": "string", "pattern": "\\S" },
+        "Why": { "type": "string", "pattern": SEEN },
         "Time": { "type": "string", "format": "date-time" },
         "Problem": {
             "type": "object", "required": ["type", "status", "title", "exit"],
@@ -74,6 +85,7 @@ fn sent() -> Value {
             "approved": list(json!({ "type": "string" })),
             "idempotency_key": { "anyOf": [of("Key"), { "type": "null" }] },
         })),
+        "Delivery": { "type": "object", "description": "Whatever its source sends; docs/triggers.md." },
         "Plainly": exactly(&[], json!({ "reason": of("Reason") })),
     })
 }
@@ -81,9 +93,9 @@ fn sent() -> Value {
 fn asked_of_a_run() -> Value {
     let flag = json!({ "type": "boolean" });
     json!({
-        "Approving": exactly(&["task", "subject"], json!({
+        "Approving": with_reason_if("break_glass", exactly(&["task", "subject"], json!({
             "task": of("Task"), "subject": of("Digest"), "break_glass": flag, "reason": of("Reason"),
-        })),
+        }))),
         "Rejecting": exactly(&["task", "reason"], json!({ "task": of("Task"), "reason": of("Why") })),
         "Resolving": exactly(&["task", "answer", "reason"], json!({
             "task": of("Task"), "reason": of("Why"),
@@ -93,9 +105,9 @@ fn asked_of_a_run() -> Value {
             "task": of("Task"), "how": { "enum": ["done_by_hand", "not_needed"] }, "outputs": { "type": "object" },
             "reason": of("Why"),
         })),
-        "RollingBack": exactly(&[], json!({
+        "RollingBack": with_reason_if("despite_halt", exactly(&[], json!({
             "to": { "type": ["string", "null"] }, "despite_halt": flag, "reason": of("Reason"),
-        })),
+        }))),
     })
 }
 
@@ -166,6 +178,7 @@ fn told() -> Value {
             "run": of("RunId"), "playbook": text, "version": text,
             "new": { "type": "boolean", "description": "Whether it began by this request." },
         })),
+        "Received": with(json!({ "number": { "type": "integer" }, "new": { "type": "boolean" } })),
         "Taken": with(json!({ "run": of("RunId"), "became": { "enum": ["taken_up", "driven_on"] } })),
     })
 }

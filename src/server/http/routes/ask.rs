@@ -9,7 +9,7 @@ use crate::ids::Digest;
 use crate::run::{Answer as Given, RequestKind, SkipHow, Task};
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
-use crate::server::http::call::Call;
+use crate::server::http::call::{Call, is_blank};
 use crate::server::http::trouble;
 use crate::server::{Asked, Problem};
 
@@ -139,7 +139,7 @@ fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Problem> {
 }
 
 fn wanted(reason: &str, what: &str) -> Result<(), Problem> {
-    if reason.trim().is_empty() { Err(trouble::senseless(what)) } else { Ok(()) }
+    if is_blank(reason) { Err(trouble::senseless(what)) } else { Ok(()) }
 }
 
 fn ask(app: &App, call: &Call, request: RequestKind, reason: &str) -> Result<Answer, Problem> {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::engine::{Clock as _, WallClock, new_run_id};
 use crate::ids::{Digest, IncidentId, RunId};
 use crate::journal::{AskedKey, ClaimedKey, Journal as _, Keys as _, SqliteJournal};
-use crate::playbook::TriggeredMode;
+use crate::playbook::{TriggeredMode, is_playbook_name};
 use crate::run::Event;
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
@@ -88,7 +88,8 @@ fn admit(app: &App, wanted: &Wanted, mode: TriggeredMode) -> Result<(), Problem>
 fn key(call: &Call, asking: &Asking) -> Result<Option<AskedKey>, Problem> {
     let key = match (&call.key, &asking.idempotency_key) {
         (Some(header), Some(sent)) if header != sent => {
-            return Err(trouble::malformed("the header Idempotency-Key and `idempotency_key` differ"));
+            let what = "the header Idempotency-Key and `idempotency_key` differ";
+            return Err(Problem::new(409, 64, what).meaning("nothing was done").next("send one of them"));
         }
         (Some(key), _) | (None, Some(key)) => key.clone(),
         (None, None) => return Ok(None),
@@ -99,13 +100,17 @@ fn key(call: &Call, asking: &Asking) -> Result<Option<AskedKey>, Problem> {
 }
 
 fn wanted(call: &Call, asking: Asking) -> Result<Wanted, Problem> {
+    // Never a path, whoever looks for it later.
+    if !is_playbook_name(&asking.playbook) {
+        return Err(trouble::senseless("a playbook is named as `GET /v1/playbooks` has it"));
+    }
     let by = call.caller().clone();
     let triggered = by.is_trigger();
     if triggered && !(asking.overrides.is_empty() && asking.approved.is_empty() && asking.confirm.is_none()) {
         return Err(trouble::lacks(&by.name, crate::server::Role::Operator)
             .next("a trigger passes no brake, approves nothing and confirms nothing: leave them out"));
     }
-    if let Some(silent) = asking.overrides.iter().find(|passed| passed.reason.trim().is_empty()) {
+    if let Some(silent) = asking.overrides.iter().find(|passed| call::is_blank(&passed.reason)) {
         return Err(trouble::senseless(format!("the brake {} is passed with a `reason`", silent.brake)));
     }
     Ok(Wanted {

@@ -38,7 +38,7 @@ pub fn take(app: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answe
             return Err(problem.into());
         }
     };
-    Ok(Answer::json(&json!({ "delivery": number, "new": new })).with_status(202))
+    Ok(Answer::json(&json!({ "number": number, "new": new })).with_status(202))
 }
 
 fn refused(error: &TriggerError) -> Problem {

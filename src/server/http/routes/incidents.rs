@@ -12,7 +12,7 @@ use crate::incident::{IncidentEvent, Level, Opening, Severity, Standing, by_rule
 use crate::journal::{Incidents as _, SqliteJournal};
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
-use crate::server::http::call::Call;
+use crate::server::http::call::{Call, is_blank};
 use crate::server::http::journals::Trouble;
 use crate::server::http::{shown, trouble};
 
@@ -22,7 +22,7 @@ const USUAL: u64 = 100;
 /// How many bytes a page of a timeline has before it ends early.
 const LARGE: usize = 4 * 1024 * 1024;
 
-/// How long a note may be, in bytes, and a line.
+/// How long a note may be, in bytes, and a line, in characters.
 const NOTE: usize = 256 * 1024;
 const LINE: usize = 1000;
 
@@ -140,7 +140,7 @@ pub fn timeline(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Ans
 pub fn note(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer, Trouble> {
     let Noted { text } = call.read()?;
     let text = text.trim();
-    if text.is_empty() || text.len() > NOTE {
+    if is_blank(text) || text.len() > NOTE {
         return Err(trouble::senseless(format!("a note has a text, of at most {NOTE} bytes")).into());
     }
     write(journal, call, IncidentEvent::Noted { text: text.to_owned() })
@@ -210,11 +210,10 @@ fn told(journal: &mut SqliteJournal, incident: &IncidentId) -> Result<Answer, Tr
 }
 
 fn line(what: &str, text: &str) -> Result<String, Trouble> {
-    let text = text.trim();
-    let fits = !text.is_empty() && text.len() <= LINE && !text.contains(['\n', '\r']);
+    let fits = !is_blank(text) && text.chars().count() <= LINE && !text.chars().any(char::is_control);
     if fits {
-        Ok(text.to_owned())
+        Ok(text.trim().to_owned())
     } else {
-        Err(trouble::senseless(format!("`{what}` is a line of at most {LINE} bytes")).into())
+        Err(trouble::senseless(format!("`{what}` is a line of at most {LINE} characters")).into())
     }
 }

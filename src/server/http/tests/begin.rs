@@ -72,7 +72,12 @@ fn what_was_refused_can_be_asked_again() {
     ask(&rig, &token, "k", &body).problem(409);
     *rig.runner.refusal.lock().unwrap() = None;
     assert_eq!(ask(&rig, &token, "k", &body).status, 201);
-    assert_eq!(rig.runner.begun(), 1);
+    *rig.runner.refusal.lock().unwrap() = Some(Problem::new(409, 13, "database/orders is held"));
+    ask(&rig, &token, "m", &body).problem(409);
+    *rig.runner.refusal.lock().unwrap() = None;
+    let other = json!({ "playbook": "db-failover", "limit": "web1" });
+    assert_eq!(ask(&rig, &token, "m", &other).status, 201, "the key of what was refused is free");
+    assert_eq!(rig.runner.begun(), 2);
 }
 
 #[test]
@@ -89,7 +94,7 @@ fn a_dry_run_begins_nothing() {
 fn a_fault_is_told_and_ends_nothing_else() {
     let rig = Rig::new();
     let token = rig.admin();
-    let reply = rig.post("/v1/runs", &token, &json!({ "playbook": "a fault" }));
+    let reply = rig.post("/v1/runs", &token, &json!({ "playbook": "a-fault" }));
     reply.problem(500);
     assert_eq!(rig.get("/v1/runs", &token).status, 200);
 }

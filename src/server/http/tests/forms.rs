@@ -25,6 +25,7 @@ fn every_refusal_is_a_problem_document() {
     sent("[]").problem(422);
     sent("{}").problem(422);
     sent(r#"{"playbook":"x","more":1}"#).problem(422);
+    sent(r#"{"playbook":"../../etc/x.yaml"}"#).problem(422);
     let form = format!(
         "POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
          Content-Type: text/plain\r\nContent-Length: 20\r\n\r\n{{\"playbook\":\"x\"}}    "

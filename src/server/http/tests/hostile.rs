@@ -195,9 +195,14 @@ fn as_many_as_it_takes_are_worked_on_and_the_rest_is_told() {
     let rig = Rig::with(None, Limits { askers: 2, ..quick() });
     let token = rig.admin();
     *rig.runner.takes.lock().unwrap() = Duration::from_secs(4);
+    let body = json!({ "playbook": "db-failover" });
     std::thread::scope(|scope| {
-        let body = json!({ "playbook": "db-failover" });
         let all: Vec<_> = (0..5).map(|_| scope.spawn(|| rig.post("/v1/runs", &token, &body).status)).collect();
+        let begun = Instant::now();
+        while rig.runner.asked.lock().unwrap().len() < 2 {
+            assert!(begun.elapsed() < Duration::from_secs(10), "they never came");
+            std::thread::yield_now();
+        }
         let begun = Instant::now();
         assert_eq!(rig.get("/v1/runs", &token).status, 200);
         assert!(begun.elapsed() < SOON, "who only looks waits for nobody: {:?}", begun.elapsed());

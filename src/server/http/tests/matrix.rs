@@ -59,7 +59,7 @@ fn nobody_gets_further_than_their_roles() {
     let comers = comers(&rig);
     let run = rig.run();
     let mut tried = 0;
-    for route in table::routes() {
+    for route in table::routes().iter() {
         for comer in &comers {
             let open_to_nobody = route.access == Access::Open && comer.token.is_none();
             let (refused, status) = match comer.role {
@@ -89,7 +89,7 @@ fn everybody_gets_as_far_as_their_roles() {
     let rig = Rig::new();
     let comers = comers(&rig);
     let run = rig.run();
-    for route in table::routes() {
+    for route in table::routes().iter() {
         for comer in &comers {
             let allowed = match comer.role {
                 _ if route.access == Access::Proof => false,

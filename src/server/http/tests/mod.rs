@@ -3,6 +3,7 @@
 mod begin;
 mod followed;
 mod forms;
+mod hooks;
 mod hostile;
 mod incidents;
 mod interface;
@@ -22,7 +23,7 @@ use tokio::sync::watch;
 
 use super::{Limits, Listener, Rate, Served, serve};
 use crate::catalog::Entry;
-use crate::config::{Config, Serve};
+use crate::config::{Config, Hook, HookKind, Serve};
 use crate::engine::{Clock as _, Observer, Parts, People, SystemPeople, WallClock, new_run_id};
 use crate::ids::{Digest, RunId};
 use crate::inventory::Inventory;
@@ -33,7 +34,7 @@ use crate::run::{Event, Holder, RequestKind, Time, Verdict};
 use crate::server::alerts::Alerts;
 use crate::server::tokens::Token;
 use crate::server::{Asked, Begun, Caller, House, Problem, Role, Runner, Wanted};
-use crate::trigger::Routes;
+use crate::trigger::{Routes, Source};
 
 /// A server on loopback, and what it works on.
 struct Rig {
@@ -106,7 +107,8 @@ impl Rig {
         let config = Config { serve: settings, ..Config::default() };
         let house = Arc::new(Home { state: state.clone(), config });
         let (stop, stopped) = watch::channel(false);
-        let alerts = Alerts::new(house.clone(), runner.clone(), Vec::new(), Routes::default());
+        let monitoring = Source::of("monitoring", &Hook::of_kind(HookKind::Alertmanager), &["word"]).unwrap();
+        let alerts = Alerts::new(house.clone(), runner.clone(), vec![monitoring], Routes::default());
         let alerts = Arc::new(alerts);
         let served = Served { house, runner: runner.clone(), alerts, listeners, limits, stop: stopped };
         let thread = std::thread::spawn(move || {
@@ -309,7 +311,7 @@ impl Hand {
     }
 
     fn note(&self, what: String) -> Result<(), Problem> {
-        assert!(!what.contains("a fault"), "the runner is at fault");
+        assert!(!what.contains("a-fault"), "the runner is at fault");
         self.asked.lock().unwrap().push(what);
         self.refusal.lock().unwrap().clone().map_or(Ok(()), Err)
     }
@@ -329,7 +331,10 @@ impl Runner for Hand {
         let takes = *self.takes.lock().unwrap();
         std::thread::sleep(takes);
         let run = wanted.run.unwrap_or_else(|| new_run_id().unwrap());
-        begin(&mut SqliteJournal::open(&self.state).unwrap(), &run);
+        let holder = Holder { pid: 1, ..crate::engine::holder::this_process() };
+        let mut journal = SqliteJournal::open(&self.state).unwrap();
+        let begun = journal.begin(&run, started(), &holder, "ann", Time(1000));
+        begun.map_err(|error| super::trouble::of_journal(&error))?;
         self.begun.fetch_add(1, Ordering::SeqCst);
         Ok(Begun { run, playbook: "db-failover".to_owned(), version: "1.4.0".to_owned() })
     }
