@@ -241,7 +241,7 @@ fn a_run_has_begun_when_it_is_said_and_is_in_the_name_of_who_asked() {
     let lease = server.journal().lease(&begun.run).unwrap();
     assert!(lease.holder.serves && lease.holder.pid == std::process::id() && lease.holder.user != "token ci");
     server.place.wait_at("first");
-    assert_eq!(hands.in_hand(), [begun.run.clone()]);
+    assert_eq!(hands.in_hand(), std::slice::from_ref(&begun.run));
     server.place.open("first");
     assert_eq!(server.verdict(&begun.run), playbook::run::Verdict::Succeeded);
     server.is_out(&hands, &begun.run);
@@ -272,7 +272,7 @@ fn a_server_that_ends_gives_its_runs_back_behind_the_step_in_hand() {
     assert_eq!(server.place.log(), ["first"], "the second step did not begin");
 
     let next = server.hands();
-    assert_eq!(next.adopt().unwrap(), [run.clone()]);
+    assert_eq!(next.adopt().unwrap(), std::slice::from_ref(&run));
     assert_eq!(server.verdict(&run), playbook::run::Verdict::Succeeded);
     assert_eq!(server.place.log(), ["first", "second"], "and the first one was not run again");
     server.is_out(&next, &run);
@@ -286,12 +286,12 @@ fn a_step_that_takes_too_long_is_left_to_its_recorder_and_asked_for_by_the_next_
     let hands = server.hands();
     let run = hands.start(wanted("two", "ann")).unwrap().run;
     server.place.wait_at("first");
-    assert_eq!(hands.end(Duration::ZERO, || false), [run.clone()]);
+    assert_eq!(hands.end(Duration::ZERO, || false), std::slice::from_ref(&run));
     server.is_out(&hands, &run);
     assert!(!server.journal().lease(&run).unwrap().released, "a step is under way");
     assert!(server.told("Left"));
     let next = server.hands();
-    assert_eq!(next.adopt().unwrap(), [run.clone()]);
+    assert_eq!(next.adopt().unwrap(), std::slice::from_ref(&run));
     until("it waits for the step", || server.state(&run).in_flight().next().map(|_| ()));
     server.place.open("first");
     assert_eq!(server.verdict(&run), playbook::run::Verdict::Succeeded);
@@ -311,9 +311,9 @@ fn what_cannot_be_taken_up_now_is_tried_again_and_is_nobody_elses_meanwhile() {
     server.place.open("first");
     server.small.without_inventory.store(true, Ordering::Release);
     let next = server.hands();
-    assert_eq!(next.adopt().unwrap(), [run.clone()]);
+    assert_eq!(next.adopt().unwrap(), std::slice::from_ref(&run));
     until("it has been tried", || server.told("again: Some(5)").then_some(()));
-    assert_eq!(next.in_hand(), [run.clone()]);
+    assert_eq!(next.in_hand(), std::slice::from_ref(&run));
     assert_eq!(next.resume(&run, &caller("bob"), "now").unwrap_err().status, 409);
     server.small.without_inventory.store(false, Ordering::Release);
     assert_eq!(server.verdict(&run), playbook::run::Verdict::Succeeded);
@@ -377,7 +377,7 @@ fn an_answer_that_the_server_before_could_not_carry_out_is_carried_out_by_the_ne
     let at = playbook::run::Time(0);
     server.journal().ask(&run, &RequestKind::Abort, "bob", "enough", at).unwrap();
     let next = server.hands();
-    assert_eq!(next.adopt().unwrap(), [run.clone()]);
+    assert_eq!(next.adopt().unwrap(), std::slice::from_ref(&run));
     server.verdict(&run);
     server.is_out(&next, &run);
 }
@@ -422,7 +422,7 @@ fn a_lock_is_told_and_the_same_id_begins_once() {
     server.place.wait_at("first");
     assert_eq!(hands.start(named()).unwrap().run, run, "it has begun already");
     assert_eq!(hands.start(wanted("two", "ann")).unwrap_err().status, 423);
-    assert_eq!(hands.in_hand(), [run.clone()]);
+    assert_eq!(hands.in_hand(), std::slice::from_ref(&run));
     server.place.open("first");
     server.verdict(&run);
     server.is_out(&hands, &run);
@@ -442,7 +442,7 @@ fn who_wanted_the_run_cannot_approve_it_and_somebody_else_can() {
     let run = hands.start(wanted("switch", "ann")).unwrap().run;
     let task: Task = "one".parse().unwrap();
     let asking = until("it asks", || server.state(&run).brakes.approvals.get(&task).map(|one| one.asking.clone()));
-    assert_eq!(hands.in_hand(), [run.clone()], "a deadline runs: it stays in hand");
+    assert_eq!(hands.in_hand(), std::slice::from_ref(&run), "a deadline runs: it stays in hand");
     let approve = || RequestKind::Approve { task: task.clone(), subject: asking.subject.clone(), break_glass: false };
     for refused in ["ann", "eve"] {
         assert_eq!(hands.ask(&run, approve(), &caller(refused), "").unwrap_err().status, 403, "{refused}");
