@@ -176,7 +176,8 @@ fn a_run_that_finds_no_room_is_not_begun_and_takes_nothing() {
     assert!(error.to_string().contains("KiB are wanted"), "{error}");
     assert!(journal.runs().unwrap().is_empty());
     let size = |path: &Path| fs::metadata(path).unwrap().len();
-    assert!(size(&disk.path("state").join("playbook.sqlite3")) < 100_000);
+    // Its tables alone: no room was set aside.
+    assert!(size(&disk.path("state").join("playbook.sqlite3")) < 200_000);
     // It is no failed write: a smaller one begins.
     begin_steps(&mut journal, "r2", 1).unwrap();
 }

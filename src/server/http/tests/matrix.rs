@@ -135,6 +135,10 @@ fn a_trigger_passes_no_brake_and_approves_nothing() {
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         rig.post("/v1/runs", &token, &body).problem(403);
     }
+    // Nor does it start what does not say that it may be triggered, or fill what only people may.
+    rig.post("/v1/runs", &token, &json!({ "playbook": "by-people" })).problem(403);
+    rig.post("/v1/runs", &token, &json!({ "playbook": "by-people", "dry_run": true })).problem(403);
+    rig.post("/v1/runs", &token, &json!({ "playbook": "db-failover", "inputs": { "mode": "x" } })).problem(403);
     assert_eq!(rig.runner.begun(), 0);
     assert_eq!(rig.post("/v1/runs", &token, &json!({ "playbook": "db-failover" })).status, 201);
     let operator = rig.token("ann", &[Role::Operator], 600.0);

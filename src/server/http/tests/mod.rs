@@ -22,19 +22,22 @@ use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::{Limits, Listener, Rate, Served, serve};
+use crate::actions::Table;
 use crate::catalog::Entry;
 use crate::config::{Config, Hook, HookKind, Serve};
+use crate::diagnostic::Source;
 use crate::engine::{Clock as _, Observer, Parts, People, SystemPeople, WallClock, new_run_id};
 use crate::ids::{Digest, RunId};
 use crate::inventory::Inventory;
 use crate::journal::{Journal as _, NewToken, SqliteJournal, Tokens as _};
 use crate::plan::{Narrowing, Plan};
-use crate::playbook::Playbook;
+use crate::playbook::{Playbook, load};
 use crate::run::{Event, Holder, RequestKind, Time, Verdict};
 use crate::server::alerts::Alerts;
 use crate::server::tokens::Token;
 use crate::server::{Asked, Begun, Caller, House, Problem, Role, Runner, Wanted};
-use crate::trigger::{Routes, Source};
+use crate::spec::Specs;
+use crate::trigger::{self, Routes};
 
 /// A server on loopback, and what it works on.
 struct Rig {
@@ -107,7 +110,7 @@ impl Rig {
         let config = Config { serve: settings, ..Config::default() };
         let house = Arc::new(Home { state: state.clone(), config });
         let (stop, stopped) = watch::channel(false);
-        let monitoring = Source::of("monitoring", &Hook::of_kind(HookKind::Alertmanager), &["word"]).unwrap();
+        let monitoring = trigger::Source::of("monitoring", &Hook::of_kind(HookKind::Alertmanager), &["word"]).unwrap();
         let alerts = Alerts::new(house.clone(), runner.clone(), vec![monitoring], Routes::default());
         let alerts = Arc::new(alerts);
         let served = Served { house, runner: runner.clone(), alerts, listeners, limits, stop: stopped };
@@ -272,7 +275,11 @@ impl House for Home {
     }
 
     fn playbook(&self, name: &str, _: Option<&str>) -> Result<Playbook, Problem> {
-        Err(Problem::new(404, 66, format!("there is no playbook `{name}`")))
+        match name {
+            "db-failover" => Ok(book(name, "triggers: { modes: [dry_run, run], inputs: [cluster] }\n")),
+            "by-people" => Ok(book(name, "")),
+            _ => Err(Problem::new(404, 66, format!("there is no playbook `{name}`"))),
+        }
     }
 
     fn inventory(&self) -> Result<Arc<Inventory>, Problem> {
@@ -290,6 +297,16 @@ impl House for Home {
     fn parts(&self, _: Arc<Inventory>, _: SqliteJournal, _: Arc<dyn Observer>, _: watch::Receiver<u32>) -> Parts {
         panic!("the HTTP side drives no run")
     }
+}
+
+/// A playbook of one step, with more at its head.
+fn book(name: &str, head: &str) -> Playbook {
+    let text = format!(
+        "name: {name}\nversion: 1.4.0\n{head}inputs: {{ cluster: {{ type: identifier, default: a }} }}\n\
+         steps:\n  - {{ id: look, run: uptime, effect: read }}\n"
+    );
+    let specs = Specs::of(Table::builtin().specs());
+    load(&Source::new("book.yaml", text.as_str()), &specs).playbook.unwrap()
 }
 
 /// What has runs done: it begins them, and notes what it was asked for.
