@@ -64,8 +64,9 @@ pub struct Passes {
     /// The reason that was given at all.
     reason: String,
     passed: Vec<(String, String)>,
-    /// Who wants to pass them.
-    by: String,
+    /// Who wants to pass them; whoever this process belongs to, where nobody is named. Looked up where a brake is in the way
+    /// alone: a dry-run need not know.
+    by: Option<String>,
 }
 
 /// What a brake says to somebody who wants to go on.
@@ -87,7 +88,7 @@ impl Passes {
     pub fn of(wanted: &[String], reason: Option<&str>) -> Result<Self, Failure> {
         let reason = reason.unwrap_or_default().to_owned();
         let wanted: Vec<_> = wanted.iter().map(|name| (name.clone(), reason.clone())).collect();
-        Ok(Self { reason, ..Self::by(&wanted, &holder::this_process().user)? })
+        Ok(Self { reason, ..Self::new(&wanted, None)? })
     }
 
     /// The same for somebody who is named, each brake with a reason of its own.
@@ -95,6 +96,10 @@ impl Passes {
     /// # Errors
     /// When one does not exist, or has no reason.
     pub fn by(wanted: &[(String, String)], by: &str) -> Result<Self, Failure> {
+        Self::new(wanted, Some(by.to_owned()))
+    }
+
+    fn new(wanted: &[(String, String)], by: Option<String>) -> Result<Self, Failure> {
         if wanted.iter().any(|(_, reason)| reason.trim().is_empty()) {
             return Err(Failure::new(Exit::Usage, "a brake is passed with a reason: --reason TEXT"));
         }
@@ -106,12 +111,13 @@ impl Passes {
                 return Err(Failure::new(Exit::Usage, what).meaning("nothing was started"));
             }
         }
-        Ok(Self { wanted: wanted.to_vec(), reason: String::new(), passed: Vec::new(), by: by.to_owned() })
+        Ok(Self { wanted: wanted.to_vec(), reason: String::new(), passed: Vec::new(), by })
     }
 
     /// A brake is in the way: whether it is passed.
     pub fn pass(&mut self, config: &Config, name: &str) -> Answer {
-        if let Err(why) = may_pass(config, &self.by, name) {
+        let by = self.by.clone().unwrap_or_else(|| holder::this_process().user);
+        if let Err(why) = may_pass(config, &by, name) {
             return Answer::NotYours(why);
         }
         let Some(wanted) = self.wanted.iter().find(|(wanted, _)| wanted == name) else { return Answer::Holds };

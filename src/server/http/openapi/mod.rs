@@ -90,7 +90,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         all.push(json!({
             "name": "Last-Event-ID", "in": "header", "required": false,
             "description": "Of a stream: the number of the last record that was seen.",
-            "schema": { "type": "integer", "minimum": 0 },
+            "schema": { "type": "integer", "minimum": 0, "maximum": i64::MAX },
         }));
     }
     all
