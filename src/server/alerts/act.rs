@@ -141,7 +141,11 @@ impl Alerts {
                     "{name} was not started by the route {route}: run {run} was, and nothing is started on the same again \
                      before {until}"
                 );
-                return Ok(Err(text));
+                // It is mended already: nobody need be called once for each alert of a group.
+                if let Some(incident) = incident {
+                    note(journal, incident, came, &text)?;
+                }
+                return Ok(Ok(text));
             }
         };
         match self.runner.start(Wanted { run: Some(run), ..as_run(came, wanted, incident) }) {

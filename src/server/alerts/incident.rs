@@ -76,16 +76,28 @@ impl Alerts {
             services,
             owner: settings.owner.clone(),
             source: source.to_owned(),
-            ..Opening::new(alert.title.as_str(), severity, why)
+            ..Opening::new(title(alert), severity, why)
         }
     }
+}
+
+/// What an incident is called that is opened for an alert: not every source has a title for one.
+fn title(alert: &Alert) -> &str {
+    let named = alert.labels.get("alertname").map(String::as_str);
+    let titles = [Some(alert.title.as_str()), named, Some(alert.fingerprint.as_str())];
+    titles.into_iter().flatten().find(|title| !title.trim().is_empty()).unwrap_or("an alert")
 }
 
 /// The open incident that knows the alert.
 fn known(journal: &mut SqliteJournal, came: &Came) -> Result<Option<Incident>, Later> {
     let rows = journal.incidents()?;
     for row in rows.iter().filter(|row| row.damaged.is_none() && row.brief.standing == Standing::Open) {
-        let incident = journal.incident(&row.incident)?;
+        let incident = match journal.incident(&row.incident) {
+            Ok(incident) => incident,
+            // One that is damaged keeps no alert from being worked on.
+            Err(JournalError::Corrupt(_)) => continue,
+            Err(error) => return Err(error.into()),
+        };
         if incident.alerts.contains_key(&key(came)) {
             return Ok(Some(incident));
         }

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use super::{House, Problem, Runner};
 use crate::engine::{Clock as _, WallClock};
+use crate::ids::IncidentId;
 use crate::journal::{Accepted, DeliveryRow, Hooks, JournalError, SqliteJournal};
 use crate::trigger::{Headers, Routes, Source, TriggerError};
 
@@ -35,6 +36,17 @@ pub struct Alerts {
     /// Whether something has come in since it was last looked.
     news: Mutex<bool>,
     woken: Condvar,
+    far: Mutex<Far>,
+}
+
+/// How far the delivery in hand has come. One of whose alerts has to wait is gone on with there, as those in front of it have
+/// been told of and people were called for them; whoever is killed meanwhile does them once more.
+#[derive(Debug, Default)]
+struct Far {
+    row: i64,
+    became: Vec<String>,
+    /// The incident that its alerts belong to.
+    opened: Option<IncidentId>,
 }
 
 /// Why a delivery was not taken in.
@@ -68,7 +80,7 @@ impl Alerts {
     /// With the sources and the routes of the configuration.
     pub fn new(house: Arc<dyn House>, runner: Arc<dyn Runner>, sources: Vec<Source>, routes: Routes) -> Self {
         let sources = sources.into_iter().map(|source| (source.name().to_owned(), source)).collect();
-        Self { house, runner, sources, routes, news: Mutex::new(false), woken: Condvar::new() }
+        Self { house, runner, sources, routes, news: Mutex::new(false), woken: Condvar::new(), far: Mutex::default() }
     }
 
     /// Takes a delivery in: proves who sent it, reads it, and writes it down. It is worked on behind that.
@@ -153,11 +165,15 @@ impl Alerts {
             // It could be read when it came: the configuration says something else of its source since.
             Err(error) => return Ok(error.to_string()),
         };
-        let mut opened = None;
-        let mut became = Vec::new();
-        for alert in &delivery.alerts {
+        let mut far = self.far.lock().unwrap_or_else(PoisonError::into_inner);
+        if far.row != row.number {
+            *far = Far { row: row.number, ..Far::default() };
+        }
+        let Far { became, opened, .. } = &mut *far;
+        for alert in delivery.alerts.iter().skip(became.len()) {
             let what = act::Came { row, source: source.name(), alert };
-            became.push(format!("{}: {}", alert.title, self.alert(journal, &what, &mut opened)?));
+            let said = self.alert(journal, &what, opened)?;
+            became.push(format!("{}: {said}", alert.title));
         }
         Ok(became.join("\n"))
     }

@@ -71,6 +71,8 @@ impl House for Home {
 struct Hand {
     begun: Mutex<Vec<Wanted>>,
     answer: Mutex<Option<Problem>>,
+    /// A cluster, and what is said of it.
+    refuses: Mutex<Option<(&'static str, Problem)>>,
 }
 
 impl Runner for Hand {
@@ -78,6 +80,11 @@ impl Runner for Hand {
         Err(Problem::new(409, 1, "the target is away"))
     }
     fn start(&self, wanted: Wanted) -> Result<Begun, Problem> {
+        let refused = self.refuses.lock().unwrap().clone();
+        if let Some((_, problem)) = refused.filter(|(cluster, _)| wanted.inputs["cluster"] == *cluster) {
+            self.begun.lock().unwrap().push(wanted);
+            return Err(problem);
+        }
         if let Some(problem) = self.answer.lock().unwrap().clone() {
             self.begun.lock().unwrap().push(wanted);
             return Err(problem);
@@ -235,6 +242,45 @@ fn a_run_that_could_not_begin_is_proposed_to_a_person_and_its_firing_is_free() {
     server.send(&group(&[alert("orders", "firing"), alert("stocks", "resolved")]));
     server.work();
     assert_eq!(server.begun().len(), 2);
+}
+
+#[test]
+fn what_was_done_is_not_done_again_for_an_alert_that_waits_behind_it() {
+    let server = Server::of("run", ALLOWED);
+    server.send(&group(&[alert("orders", "firing"), alert("stocks", "firing")]));
+    *server.hand.refuses.lock().unwrap() = Some(("orders", Problem::new(409, 13, "database/orders is held")));
+    *server.hand.answer.lock().unwrap() = Some(Problem::new(503, 74, "64 runs are in hand"));
+    assert!(server.work() && server.work() && server.work(), "it has to be tried again");
+    assert_eq!(server.incident().1, ["opened", "alert", "proposed", "noted", "alert"]);
+    *server.hand.answer.lock().unwrap() = None;
+    assert!(!server.work());
+    let clusters: Vec<String> = server.begun().into_iter().map(|(_, cluster)| cluster).collect();
+    assert_eq!(clusters, ["orders", "stocks", "stocks", "stocks", "stocks"]);
+    assert!(server.became()[0].contains("is held") && server.became()[0].contains("has begun"), "{:?}", server.became());
+}
+
+#[test]
+fn an_incident_that_is_damaged_keeps_no_alert_waiting() {
+    let server = Server::of("run", ALLOWED);
+    server.send(&group(&[alert("orders", "firing")]));
+    server.work();
+    let file = SqliteJournal::file_in(server.home.folder.path());
+    let connection = rusqlite::Connection::open(file).unwrap();
+    connection.execute("UPDATE incident_records SET event = 'nonsense' WHERE seq = 2", []).unwrap();
+    server.send(&group(&[alert("stocks", "firing")]));
+    assert!(!server.work());
+    assert_eq!(server.begun().len(), 2);
+}
+
+#[test]
+fn what_comes_while_the_same_is_mended_is_noted() {
+    let server = Server::of("run", ALLOWED);
+    let mut second = alert("orders", "firing");
+    second["fingerprint"] = json!("another");
+    server.send(&group(&[alert("orders", "firing"), second]));
+    assert!(!server.work());
+    assert_eq!(server.begun().len(), 1);
+    assert_eq!(server.incident().1, ["opened", "alert", "alert", "noted"]);
 }
 
 #[test]

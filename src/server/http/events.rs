@@ -72,8 +72,15 @@ pub(super) async fn follow(app: &Arc<App>, call: Call, busy: Option<Arc<Busy>>) 
 
 impl Follower {
     async fn tell(mut self, mut page: Page) {
-        let mut told = Instant::now();
+        let (mut told, mut checked) = (Instant::now(), Instant::now());
         loop {
+            // Also of a run that always has something to tell: a token that was revoked ends this.
+            if checked.elapsed() >= self.app.limits.heartbeat {
+                if !self.may_still().await {
+                    return;
+                }
+                checked = Instant::now();
+            }
             for stored in &page.records {
                 let Ok(text) = routes::records::text(&self.run, stored) else { return };
                 // A line end would end the event.
@@ -100,7 +107,7 @@ impl Follower {
                     return;
                 }
                 if told.elapsed() >= self.app.limits.heartbeat {
-                    if !self.may_still().await || !self.send(": alive\n\n".to_owned()).await {
+                    if !self.send(": alive\n\n".to_owned()).await {
                         return;
                     }
                     told = Instant::now();

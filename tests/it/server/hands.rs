@@ -228,6 +228,27 @@ const ASKS: &str = r#"
   - { id: one, run: 'exit 3', on_failure: pause, rollback: none, because: it changes nothing }
 "#;
 
+/// A server with one run in hand, whose first step waits for its gate.
+fn in_its_first_step() -> (Server, Hands, RunId) {
+    let server = Server::new();
+    server.place.book("two", TWO);
+    let hands = server.hands();
+    let run = hands.start(wanted("two", "ann")).unwrap().run;
+    server.place.wait_at("first");
+    (server, hands, run)
+}
+
+/// A server whose one run waits for a person, without a deadline.
+fn left_at_its_question() -> (Server, Hands, RunId) {
+    let server = Server::new();
+    server.place.book("asks", ASKS);
+    let hands = server.hands();
+    let run = hands.start(wanted("asks", "ann")).unwrap().run;
+    until("it asks", || server.state(&run).question.map(|_| ()));
+    server.is_out(&hands, &run);
+    (server, hands, run)
+}
+
 #[test]
 fn a_run_has_begun_when_it_is_said_and_is_in_the_name_of_who_asked() {
     let server = Server::new();
@@ -251,11 +272,7 @@ fn a_run_has_begun_when_it_is_said_and_is_in_the_name_of_who_asked() {
 
 #[test]
 fn a_server_that_ends_gives_its_runs_back_behind_the_step_in_hand() {
-    let server = Server::new();
-    server.place.book("two", TWO);
-    let hands = server.hands();
-    let run = hands.start(wanted("two", "ann")).unwrap().run;
-    server.place.wait_at("first");
+    let (server, hands, run) = in_its_first_step();
     let ending = std::thread::spawn({
         let hands = hands.clone();
         move || hands.end(Duration::from_secs(30), || false)
@@ -281,11 +298,7 @@ fn a_server_that_ends_gives_its_runs_back_behind_the_step_in_hand() {
 
 #[test]
 fn a_step_that_takes_too_long_is_left_to_its_recorder_and_asked_for_by_the_next_server() {
-    let server = Server::new();
-    server.place.book("two", TWO);
-    let hands = server.hands();
-    let run = hands.start(wanted("two", "ann")).unwrap().run;
-    server.place.wait_at("first");
+    let (server, hands, run) = in_its_first_step();
     assert_eq!(hands.end(Duration::ZERO, || false), std::slice::from_ref(&run));
     server.is_out(&hands, &run);
     assert!(!server.journal().lease(&run).unwrap().released, "a step is under way");
@@ -301,11 +314,7 @@ fn a_step_that_takes_too_long_is_left_to_its_recorder_and_asked_for_by_the_next_
 
 #[test]
 fn what_cannot_be_taken_up_now_is_tried_again_and_is_nobody_elses_meanwhile() {
-    let server = Server::new();
-    server.place.book("two", TWO);
-    let hands = server.hands();
-    let run = hands.start(wanted("two", "ann")).unwrap().run;
-    server.place.wait_at("first");
+    let (server, hands, run) = in_its_first_step();
     hands.end(Duration::ZERO, || false);
     server.is_out(&hands, &run);
     server.place.open("first");
@@ -323,11 +332,7 @@ fn what_cannot_be_taken_up_now_is_tried_again_and_is_nobody_elses_meanwhile() {
 
 #[test]
 fn what_a_person_stopped_is_not_taken_up() {
-    let server = Server::new();
-    server.place.book("two", TWO);
-    let hands = server.hands();
-    let run = hands.start(wanted("two", "ann")).unwrap().run;
-    server.place.wait_at("first");
+    let (server, hands, run) = in_its_first_step();
     let asked = std::thread::spawn({
         let (hands, run) = (hands.clone(), run.clone());
         move || hands.ask(&run, RequestKind::Pause, &caller("bob"), "a look first")
@@ -349,12 +354,7 @@ fn what_a_person_stopped_is_not_taken_up() {
 
 #[test]
 fn what_waits_for_a_person_without_a_deadline_is_not_taken_up_until_somebody_answers() {
-    let server = Server::new();
-    server.place.book("asks", ASKS);
-    let hands = server.hands();
-    let run = hands.start(wanted("asks", "ann")).unwrap().run;
-    until("it asks", || server.state(&run).question.map(|_| ()));
-    server.is_out(&hands, &run);
+    let (server, hands, run) = left_at_its_question();
     hands.end(Duration::ZERO, || false);
     let next = server.hands();
     assert!(next.adopt().unwrap().is_empty());
@@ -367,12 +367,7 @@ fn what_waits_for_a_person_without_a_deadline_is_not_taken_up_until_somebody_ans
 
 #[test]
 fn an_answer_that_the_server_before_could_not_carry_out_is_carried_out_by_the_next_one() {
-    let server = Server::new();
-    server.place.book("asks", ASKS);
-    let hands = server.hands();
-    let run = hands.start(wanted("asks", "ann")).unwrap().run;
-    until("it asks", || server.state(&run).question.map(|_| ()));
-    server.is_out(&hands, &run);
+    let (server, hands, run) = left_at_its_question();
     // The server was killed between what was asked, which is durable, and its taking the run.
     let at = playbook::run::Time(0);
     server.journal().ask(&run, &RequestKind::Abort, "bob", "enough", at).unwrap();

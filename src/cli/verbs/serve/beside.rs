@@ -94,6 +94,11 @@ impl Beside {
         Ok(Self { alerts, ends, worker, telling })
     }
 
+    /// Whether nobody works on alerts any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.worker.is_finished()
+    }
+
     /// Takes nothing more in hand. What is being begun for an alert is waited for.
     pub(super) fn stop(&self) {
         self.ends.store(true, Ordering::Release);

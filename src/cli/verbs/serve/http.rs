@@ -109,7 +109,7 @@ impl Http {
 
 /// The server cannot be reached any more.
 pub(super) fn fell(why: &str) -> Failure {
-    Failure::new(Exit::Fault, format!("what answers requests has ended: {why}"))
+    Failure::new(Exit::Fault, format!("a part of the server has ended: {why}"))
         .meaning("the runs in hand were given back or left; the next start of the server goes on with them")
         .next("playbook serve")
 }

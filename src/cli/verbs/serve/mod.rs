@@ -61,7 +61,7 @@ pub fn serve(setup: &Setup, args: &Serve) -> Result<Exit, Failure> {
     owner.listens(&places.join(" and "));
     say_places(setup, &places);
     ready::tell("READY=1");
-    let fell = wait(&presses, &http);
+    let fell = wait(&presses, &http, &beside);
     ready::tell("STOPPING=1");
     http.stop();
     beside.stop();
@@ -74,13 +74,13 @@ pub fn serve(setup: &Setup, args: &Serve) -> Result<Exit, Failure> {
     }
 }
 
-/// Waits until the server is told to end; true where it cannot be reached any more, which is an end too: whoever started it
-/// starts it again.
-fn wait(presses: &Receiver<u32>, http: &Http) -> bool {
+/// Waits until the server is told to end; true where it cannot be reached or works on no alerts any more, which is an end too:
+/// whoever started it starts it again.
+fn wait(presses: &Receiver<u32>, http: &Http, beside: &Beside) -> bool {
     loop {
         match presses.recv_timeout(LOOK_AGAIN) {
             Ok(_) | Err(RecvTimeoutError::Disconnected) => return false,
-            Err(RecvTimeoutError::Timeout) if http.is_over() => return true,
+            Err(RecvTimeoutError::Timeout) if http.is_over() || beside.is_over() => return true,
             Err(RecvTimeoutError::Timeout) => {}
         }
     }
