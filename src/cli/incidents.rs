@@ -185,8 +185,8 @@ fn of_incident(journal: &mut dyn Journal, mut row: RunRow) -> OfIncident {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::Incidents as _;
     use crate::incident::{IncidentEvent, Opening, Severity};
+    use crate::journal::Incidents as _;
     use crate::journal::MemoryJournal;
     use crate::run::Time;
 

@@ -128,6 +128,7 @@ pub fn said(offer: &mut Offer, starting: &Starting) {
         ("overrides", (!passed.is_empty()).then(|| json!(passed))),
         ("approved", (!starting.approve.is_empty()).then(|| json!(starting.approve))),
         ("break_glass", starting.break_glass.then(|| json!(reason))),
+        ("forks", starting.forks.forks.map(|forks| json!(forks))),
         ("confirm", starting.confirm.as_ref().map(|name| json!(name))),
     ];
     for (name, value) in all {

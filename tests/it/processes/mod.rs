@@ -12,9 +12,11 @@ mod over;
 mod policies;
 mod questions;
 mod requests;
+mod served;
 mod signals;
 mod skips;
 
+use std::cell::Cell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -25,6 +27,17 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
+
+thread_local! {
+    /// Whether the places of this test have a server.
+    static AS_CLIENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a test once more where a server owns the state.
+pub fn as_client(test: fn()) {
+    AS_CLIENT.set(true);
+    test();
+}
 
 /// A folder with a state, a configuration and playbooks. In a playbook's text `WORLD` stands for the folder, and
 /// `GATE(name)` for "say that you are here, and wait to be let through".
@@ -41,7 +54,7 @@ impl Place {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.yaml"), "").unwrap();
-        Self { server: OnceLock::new(), served: std::env::var_os("PLAYBOOK_TEST_SERVED").is_some(), folder }
+        Self { server: OnceLock::new(), served: AS_CLIENT.get(), folder }
     }
 
     /// The same with a server, which is started with the first command: a configuration is written before that.
