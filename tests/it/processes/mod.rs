@@ -59,7 +59,26 @@ impl Place {
 
     /// The same with a server, which is started with the first command: a configuration is written before that.
     pub fn served() -> Self {
-        Self { served: true, ..Self::new() }
+        let mut place = Self::new();
+        place.served = true;
+        place
+    }
+
+    /// The server is killed, and another one is started in its place.
+    pub fn restart_server(&mut self) {
+        drop(self.server.take());
+        let server = Served::start(self);
+        assert!(self.server.set(server).is_ok());
+    }
+
+    /// The server is killed.
+    pub fn stop_server(&mut self) {
+        drop(self.server.take());
+    }
+
+    /// What the server says of itself.
+    pub fn server_log(&self) -> String {
+        self.read("serve.err")
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -91,13 +110,13 @@ impl Place {
         let mut command = self.bare(arguments);
         if self.served && arguments.first() != Some(&"serve") {
             let server = self.server.get_or_init(|| Served::start(self));
-            command.env("PLAYBOOK_SERVER", format!("unix:{}", server.socket.display()));
+            command.env("PLAYBOOK_SERVER", server.address());
         }
         command
     }
 
     /// A command that knows no server.
-    fn bare(&self, arguments: &[&str]) -> Command {
+    pub fn bare(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_playbook"));
         command
             .args(arguments)
@@ -287,6 +306,10 @@ struct Served {
 }
 
 impl Served {
+    fn address(&self) -> String {
+        format!("unix:{}", self.socket.display())
+    }
+
     fn start(place: &Place) -> Self {
         let (socket, log) = (place.path("serve.sock"), place.path("serve.err"));
         let socket_text = socket.to_str().unwrap().to_owned();

@@ -34,7 +34,6 @@ as_clients! { brakes:
 }
 
 as_clients! { groups:
-    a_frozen_list_outlives_the_runner_and_what_it_was_made_from
     a_list_that_is_empty_double_or_too_long_is_no_plan
     a_plan_looks_at_all_targets_at_the_same_time
     no_more_items_are_worked_on_at_once_than_is_said
@@ -74,17 +73,6 @@ as_clients! { policies:
     outputs_are_read_and_given_on
     what_may_run_again_is_tried_as_often_as_it_says
     what_may_run_once_is_not_tried_again
-}
-
-as_clients! { questions:
-    a_command_that_outlived_its_recorder_is_named
-    a_step_that_kills_its_own_recorder_is_asked_about
-    it_did_not
-    it_is_abandoned
-    it_is_tried_again
-    it_is_undone
-    it_took_effect
-    the_question_shows_what_was_sent_what_was_said_and_what_can_be_answered
 }
 
 as_clients! { requests:
