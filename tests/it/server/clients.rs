@@ -123,7 +123,8 @@ fn an_inventory_names_its_server_and_production_needs_nothing_more_than_its_name
 
 const TOLD: &str = r#"
   - id: tell
-    argv: [sh, -c, 'echo "$1 $2 $3 $4" >> WORLD/log', x, "{{inputs.word}}", "{{inputs.size}}", "{{inputs.time}}", "{{inputs.many}}"]
+    run: echo "$A $B $C $D" >> WORLD/log
+    env: { A: "{{inputs.word}}", B: "{{json inputs.size}}", C: "{{json inputs.time}}", D: "{{json inputs.many}}" }
     effect: idempotent
     rollback: none
     because: a line in a file
@@ -204,7 +205,7 @@ fn an_incident_is_worked_on_at_the_server_and_holds_what_its_runs_did() {
 
 const EACH: &str = r#"
   - id: each
-    for_each: { list: [a, b, c], as: item }
+    for_each: [a, b, c]
     batch: { max_failures: 3 }
     run: echo "$ITEM" >> WORLD/log; [ ! -e "WORLD/$ITEM.fails" ]
     env: { ITEM: "{{item}}" }
@@ -275,12 +276,15 @@ fn whoever_comes_with_a_token_may_what_its_roles_say() {
     assert!(stranger.contains("PLAYBOOK_TOKEN"), "{stranger}");
     let viewer = remote.with("viewer");
     viewer.expect(0, &["list"]);
-    viewer.expect(0, &["run", "two", "--dry-run", "--server", &viewer.address.clone()]);
+    viewer.expect(0, &["show", "two"]);
+    // A dry-run looks at the targets.
+    viewer.expect(77, &["run", "two", "--dry-run"]);
     let refused = viewer.expect(77, &["run", "two", "-y"]);
     assert!(refused.contains("asks for the role"), "{refused}");
     viewer.expect(77, &["halt", "--reason", "x"]);
     viewer.expect(77, &["token", "list"]);
     let operator = remote.with("operator");
+    operator.expect(0, &["run", "two", "--dry-run"]);
     operator.expect(0, &["run", "two", "-y"]);
     let timeline = operator.expect(0, &["timeline"]);
     assert!(timeline.contains("token operator-1"), "{timeline}");
