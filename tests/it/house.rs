@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What each room may name after `use crate::`, beside itself.
-const ROOMS: [(&str, &[&str]); 22] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     ("ids", &[]),
     ("diagnostic", &[]),
     ("value", &[]),
@@ -83,11 +83,13 @@ const ROOMS: [(&str, &[&str]); 22] = [
             "spec",
         ],
     ),
+    ("client", &["inventory", "journal", "run", "ids", "diagnostic", "value", "outcome", "spec"]),
     (
         "cli",
         &[
             "actions",
             "catalog",
+            "client",
             "config",
             "diagnostic",
             "document",

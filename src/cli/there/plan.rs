@@ -101,9 +101,7 @@ pub fn offer_of_file(args: &Run, path: &std::path::Path) -> Result<(Offer, Plann
 fn as_written(kind: &Type, value: &Value) -> Value {
     match (kind, value) {
         (Type::Duration, Value::Number(seconds)) => json!(format!("{seconds}s")),
-        (Type::List(of), Value::Array(items)) => {
-            Value::Array(items.iter().map(|item| as_written(of, item)).collect())
-        }
+        (Type::List(of), Value::Array(items)) => Value::Array(items.iter().map(|item| as_written(of, item)).collect()),
         _ => value.clone(),
     }
 }

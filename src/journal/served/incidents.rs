@@ -124,6 +124,9 @@ impl Incidents for ServedJournal {
         loop {
             let told: Listed =
                 read(&self.server.ask(Method::Get, &format!("/v1/incidents?limit={PAGE}{before}"), None)?)?;
+            if told.incidents.is_empty() && told.next.is_some() {
+                return Err(strange("its list of incidents goes in a circle"));
+            }
             for row in told.incidents {
                 rows.push(row.read()?);
             }

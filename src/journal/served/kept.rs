@@ -52,7 +52,8 @@ impl OneToken {
 impl Tokens for ServedJournal {
     fn add_token(&mut self, token: &NewToken) -> Result<bool, JournalError> {
         let body = json!({
-            "name": token.name, "digest": token.digest, "roles": token.roles, "expires": token.expires.rfc3339(),
+            "name": token.name, "digest": token.digest, "roles": token.roles,
+            "seconds": token.expires.seconds_since(token.at),
         });
         match self.post::<Value>("/v1/tokens", &body) {
             Ok(_) => Ok(true),
@@ -115,7 +116,8 @@ impl Outbox for ServedJournal {
         struct Back {
             put_back: usize,
         }
-        let body = json!({ "target": target, "subject": subject.map(ToString::to_string) });
+        let run = subject.map(|Subject::Run(run)| run);
+        let body = json!({ "target": target, "run": run });
         let back: Back = self.post("/v1/outbox/retry", &body)?;
         Ok(back.put_back)
     }

@@ -7,8 +7,6 @@ mod incidents;
 mod kept;
 mod reading;
 mod stored;
-#[cfg(test)]
-mod tests;
 
 use std::sync::Arc;
 

@@ -178,6 +178,9 @@ impl ServedJournal {
         let mut before = String::new();
         loop {
             let told: Runs = self.get(&format!("/v1/runs?limit={PAGE}{before}{more}"))?;
+            if told.runs.is_empty() && told.next.is_some() {
+                return Err(strange("its list of runs goes in a circle"));
+            }
             for row in told.runs {
                 rows.push(row.read()?);
             }

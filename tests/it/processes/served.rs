@@ -26,7 +26,6 @@ as_clients! { brakes:
     a_role_that_is_given_while_the_run_waits_counts
     a_run_waits_for_an_approval_of_another_process_and_goes_on
     an_approval_can_be_given_ahead
-    an_approval_outlives_the_runner
     behind_the_point_of_no_return_a_person_decides
     nobody_answers_and_the_default_is_taken
     what_is_broken_already_is_seen_by_the_dry_run_and_changes_nothing
@@ -47,7 +46,6 @@ as_clients! { halts:
     a_run_is_undone_despite_a_halt_where_somebody_says_so_and_why
     an_undo_stands_still_as_well
     it_halts_on_a_disk_that_is_full
-    no_intent_follows_on_a_halt_and_a_run_of_short_steps_stands_still_within_a_second
 }
 
 as_clients! { output:

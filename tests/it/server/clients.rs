@@ -2,8 +2,14 @@
 //! away. That each verb does what it does without a server is held in `processes/served.rs`.
 
 use std::process::Command;
+use std::sync::Arc;
 
 use nix::sys::signal::Signal;
+use playbook::client::{Address, Client, Ticket};
+use playbook::engine::is_held;
+use playbook::ids::Digest;
+use playbook::journal::{JournalError, RunRow, ServedJournal, SqliteJournal, Store, TokenRow};
+use playbook::run::Time;
 use serde_json::{Value, json};
 
 use crate::processes::{Place, Runner, said, until};
@@ -297,4 +303,73 @@ fn whoever_comes_with_a_token_may_what_its_roles_say() {
     assert!(listed.contains("ci") && listed.contains("made by token admin-1"), "{listed}");
     admin.expect(0, &["token", "revoke", "ci"]);
     admin.expect(66, &["token", "revoke", "nobody"]);
+}
+
+#[test]
+fn a_state_reads_the_same_through_its_server() {
+    let place = Place::served();
+    place.book("two", &TWO.replace("; GATE(first)", ""));
+    place.book_with("held", "locks: [database/orders]", TWO);
+    for _ in 0..3 {
+        place.expect(0, &["run", "two", "-y", "--incident", "new"]);
+    }
+    let _held = place.start(&["run", "held", "-y"]);
+    place.wait_at("first");
+    place.expect(0, &["halt", "--reason", "a look"]);
+    place.expect(0, &["token", "create", "ci", "--role", "viewer", "--role", "operator", "--expires", "1h"]);
+
+    let address = Address::of(&format!("unix:{}", place.path("serve.sock").display())).unwrap();
+    let client = Arc::new(Client::of(address, &Ticket::default()).unwrap());
+    let mut there: Box<dyn Store> = Box::new(ServedJournal::of(client));
+    let mut here: Box<dyn Store> = Box::new(SqliteJournal::open(&place.path("state")).unwrap());
+    let plain = |rows: Vec<RunRow>| -> Vec<RunRow> {
+        // Who holds a run is the server's word there, and a look at processes here.
+        let rows = rows.into_iter().map(|mut row| {
+            row.lease.held = Some(is_held(&row.lease));
+            row.lease.released = !is_held(&row.lease);
+            row.lease.idle = None;
+            (row.lease.holder.boot, row.lease.holder.namespace, row.lease.holder.started) = Default::default();
+            row
+        });
+        rows.collect()
+    };
+    let runs = here.runs().unwrap();
+    assert_eq!(plain(there.runs().unwrap()), plain(runs.clone()));
+    assert_eq!(runs.len(), 4);
+    for row in &runs {
+        let run = &row.run;
+        assert_eq!(there.stored(run).unwrap(), here.stored(run).unwrap());
+        assert_eq!(there.records(run, 2).unwrap(), here.records(run, 2).unwrap());
+        assert_eq!(there.stored_after(run, 1, 2).unwrap(), here.stored_after(run, 1, 2).unwrap());
+        assert_eq!(there.verify(run).unwrap(), here.verify(run).unwrap());
+        assert_eq!(there.requests(run).unwrap(), here.requests(run).unwrap());
+        assert_eq!(there.alerts_of(run).unwrap(), here.alerts_of(run).unwrap());
+        assert_eq!(there.retried(run, row.started).unwrap(), here.retried(run, row.started).unwrap());
+    }
+    assert_eq!(there.locks().unwrap(), here.locks().unwrap());
+    assert_eq!(there.halted().unwrap(), here.halted().unwrap());
+    assert!(there.halted().unwrap().is_some() && !there.locks().unwrap().is_empty());
+    let incidents = here.incidents().unwrap();
+    assert_eq!((there.incidents().unwrap(), incidents.len()), (incidents.clone(), 3));
+    for row in &incidents {
+        let incident = &row.incident;
+        assert_eq!(there.stored_of(incident, 0, 99).unwrap(), here.stored_of(incident, 0, 99).unwrap());
+        assert_eq!(there.verify_incident(incident).unwrap(), here.verify_incident(incident).unwrap());
+        assert_eq!(plain(there.runs_of(incident).unwrap()), plain(here.runs_of(incident).unwrap()));
+    }
+    let tokens = |mut rows: Vec<TokenRow>| {
+        // What it is judged by stays where it is judged.
+        rows.iter_mut().for_each(|row| row.token.digest = Digest::of(b""));
+        rows
+    };
+    assert_eq!(there.tokens().unwrap(), tokens(here.tokens().unwrap()));
+    assert_eq!(
+        (there.targets().unwrap(), there.standings().unwrap()),
+        (here.targets().unwrap(), here.standings().unwrap())
+    );
+    let nobody = "20200101-000000-none".parse().unwrap();
+    assert!(matches!(there.lease(&nobody), Err(JournalError::NoSuchRun(_))));
+    assert!(matches!(there.stored(&nobody), Err(JournalError::NoSuchRun(_))));
+    // Records are the server's to write.
+    assert!(there.flush().is_ok() && there.earlier(Time(0)).is_err());
 }

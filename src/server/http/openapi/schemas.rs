@@ -105,10 +105,14 @@ fn sent() -> Value {
         "Resuming": with_reason_if("take_over", exactly(&[], json!({
             "reason": of("Reason"), "take_over": { "type": "boolean" },
         }))),
-        "PuttingBack": exactly(&[], json!({ "target": text, "subject": text })),
-        "Making": exactly(&["name", "digest", "roles", "expires"], json!({
-            "name": of("TokenName"), "digest": of("Digest"), "expires": of("Time"),
-            "roles": list(json!({ "enum": ["viewer", "operator", "approver", "trigger", "admin"] })),
+        "PuttingBack": exactly(&[], json!({ "target": text, "run": { "anyOf": [of("RunId"), { "type": "null" }] } })),
+        "Making": exactly(&["name", "digest", "roles", "seconds"], json!({
+            "name": of("TokenName"), "digest": of("Digest"),
+            "seconds": { "type": "number", "minimum": 1, "maximum": 31_622_400 },
+            "roles": {
+                "type": "array", "minItems": 1, "maxItems": 5,
+                "items": { "enum": ["viewer", "operator", "approver", "trigger", "admin"] },
+            },
         })),
     })
 }

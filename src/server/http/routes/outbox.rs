@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::engine::{Clock as _, WallClock};
+use crate::ids::RunId;
 use crate::journal::{Outbox as _, SqliteJournal, Subject};
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
@@ -18,7 +19,7 @@ struct Again {
     #[serde(default)]
     target: Option<String>,
     #[serde(default)]
-    subject: Option<Subject>,
+    run: Option<RunId>,
 }
 
 /// `GET /v1/outbox`.
@@ -28,7 +29,8 @@ pub fn list(_: &App, journal: &mut SqliteJournal, _: &Call) -> Result<Answer, Tr
 
 /// `POST /v1/outbox/retry`.
 pub fn retry(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer, Trouble> {
-    let Again { target, subject } = call.read()?;
+    let Again { target, run } = call.read()?;
+    let subject = run.map(Subject::Run);
     let count = journal.put_back(target.as_deref(), subject.as_ref(), &call.caller().name, WallClock.now())?;
     Ok(Answer::json(&json!({ "put_back": count })))
 }

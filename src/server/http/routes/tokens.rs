@@ -1,8 +1,6 @@
 //! Tokens: who has one, a new one, one that counts no more. A token itself is made where it is shown, and never comes here: its
 //! digest does.
 
-use std::str::FromStr as _;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,7 +22,7 @@ struct Making {
     name: String,
     digest: Digest,
     roles: Vec<Role>,
-    expires: String,
+    seconds: f64,
 }
 
 /// `GET /v1/tokens`.
@@ -35,7 +33,7 @@ pub fn list(_: &App, journal: &mut SqliteJournal, _: &Call) -> Result<Answer, Tr
 
 /// `POST /v1/tokens`.
 pub fn make(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer, Trouble> {
-    let Making { name, digest, roles, expires } = call.read()?;
+    let Making { name, digest, roles, seconds } = call.read()?;
     let now = WallClock.now();
     if !tokens::is_name(&name) {
         return Err(trouble::senseless("a token's name has letters, digits, `-`, `_` and `.`, at most 64").into());
@@ -43,11 +41,10 @@ pub fn make(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer,
     if roles.is_empty() {
         return Err(trouble::senseless("a token without a role lets nobody do anything").into());
     }
-    let expires = jiff::Timestamp::from_str(&expires).map(|stamp| Time(stamp.as_millisecond())).ok();
-    let fits = |expires: &Time| (0.0..=tokens::LONGEST_SECONDS + 60.0).contains(&expires.seconds_since(now));
-    let Some(expires) = expires.filter(fits) else {
-        return Err(trouble::senseless("`expires` is a time to come, in 366 days at the latest").into());
-    };
+    if !(1.0..=tokens::LONGEST_SECONDS).contains(&seconds) {
+        return Err(trouble::senseless("a token counts for 1 second to 366 days (`seconds`)").into());
+    }
+    let expires = now.plus_seconds(seconds);
     let mut roles: Vec<String> = roles.into_iter().map(|role| role.word().to_owned()).collect();
     roles.sort();
     roles.dedup();

@@ -1,15 +1,16 @@
 //! The table of routes: all that there is. The router, the document of the interface and the matrix of the tests are made from
 //! it, so none of them can know a route that the others do not.
 
+mod kept;
+
 use std::sync::LazyLock;
 
 use axum::http::Method;
 
-use super::metrics;
-use super::route::{Access, Gives, Kind, Parameter, Route, Work};
-use super::routes::{ask, begin, halt, health, hooks, incidents, outbox, playbooks, records, runs, tokens};
-use crate::journal::SqliteJournal;
 use crate::server::Role;
+use crate::server::http::metrics;
+use crate::server::http::route::{Access, Gives, Kind, Parameter, Route, Work};
+use crate::server::http::routes::{ask, begin, halt, health, hooks, playbooks, records, runs};
 
 /// All routes.
 pub fn routes() -> &'static [Route] {
@@ -17,9 +18,9 @@ pub fn routes() -> &'static [Route] {
         let mut all = of_the_server();
         all.extend(looks());
         all.extend(changes());
-        all.extend(of_incidents());
-        all.extend(of_the_outbox());
-        all.extend(of_tokens());
+        all.extend(kept::of_incidents());
+        all.extend(kept::of_the_outbox());
+        all.extend(kept::of_tokens());
         all
     });
     &ALL
@@ -45,12 +46,6 @@ const OF_PLAYBOOK: Parameter =
     Parameter { name: "playbook", kind: Kind::Text(64), required: false, about: "Only those of this playbook." };
 const OF_INCIDENT: Parameter =
     Parameter { name: "incident", kind: Kind::Text(64), required: false, about: "Only those of this incident." };
-const BEFORE_INCIDENT: Parameter = Parameter {
-    name: "before",
-    kind: Kind::Text(64),
-    required: false,
-    about: "An incident: those that were opened before it are given. `next` of the page before.",
-};
 const WHOLE: Parameter = Parameter {
     name: "whole",
     kind: Kind::Flag,
@@ -62,12 +57,6 @@ const VERSION: Parameter = Parameter {
     kind: Kind::Text(64),
     required: false,
     about: "Which version, or its beginning; the newest where absent.",
-};
-const SEEN: Parameter = Parameter {
-    name: "after",
-    kind: Kind::Number(0, i64::MAX as u64),
-    required: false,
-    about: "How many entries were seen; those behind them are given. `next` of the page before.",
 };
 const REASON: Parameter = Parameter {
     name: "reason",
@@ -303,152 +292,6 @@ fn changes() -> Vec<Route> {
             access: Access::Role(Role::Operator),
             query: &[REASON],
             ..get("/v1/halt", "lift", Work::Journal(halt::lift), "Halted", "Ends the halt")
-        },
-    ]
-}
-
-fn of_incidents() -> Vec<Route> {
-    let said = |path, name, work: fn(&super::App, &mut SqliteJournal, &super::call::Call) -> _, body, summary| Route {
-        gives: Gives::Json(200, "Incident"),
-        ..post(path, name, Role::Operator, Work::Journal(work), body, summary)
-    };
-    vec![
-        Route {
-            query: &[LIMIT, BEFORE_INCIDENT, OPEN],
-            ..get(
-                "/v1/incidents",
-                "list_incidents",
-                Work::Journal(incidents::list),
-                "Incidents",
-                "The incidents, newest first",
-            )
-        },
-        Route {
-            gives: Gives::Json(201, "Incident"),
-            ..said(
-                "/v1/incidents",
-                "open_incident",
-                incidents::open,
-                "Opened",
-                "Opens one; what nobody says is classified",
-            )
-        },
-        Route {
-            refuses: &[404],
-            ..get(
-                "/v1/incidents/{incident}",
-                "show_incident",
-                Work::Journal(incidents::show),
-                "Incident",
-                "One, with its runs",
-            )
-        },
-        Route {
-            query: &[AFTER, LIMIT],
-            refuses: &[404],
-            ..get(
-                "/v1/incidents/{incident}/records",
-                "incident_records",
-                Work::Journal(incidents::records),
-                "IncidentRecords",
-                "An incident's own records, as they are stored",
-            )
-        },
-        Route {
-            query: &[SEEN, LIMIT],
-            refuses: &[404],
-            ..get(
-                "/v1/incidents/{incident}/timeline",
-                "incident_timeline",
-                Work::Journal(incidents::timeline),
-                "IncidentTimeline",
-                "All that happened in it and in its runs, in one order",
-            )
-        },
-        said("/v1/incidents/{incident}/note", "note", incidents::note, "Noted", "Writes something down"),
-        said("/v1/incidents/{incident}/assign", "assign", incidents::assign, "Assigned", "Says who owns it"),
-        said(
-            "/v1/incidents/{incident}/severity",
-            "classify",
-            incidents::severity,
-            "Classified",
-            "Says how severe it is",
-        ),
-        said(
-            "/v1/incidents/{incident}/resolve",
-            "resolve_incident",
-            incidents::resolve,
-            "Plainly",
-            "The service is well again",
-        ),
-        said(
-            "/v1/incidents/{incident}/close",
-            "close_incident",
-            incidents::close,
-            "Plainly",
-            "Nothing is left to be done",
-        ),
-        said("/v1/incidents/{incident}/reopen", "reopen_incident", incidents::reopen, "Plainly", "It was not over"),
-    ]
-}
-
-fn of_the_outbox() -> Vec<Route> {
-    vec![
-        get(
-            "/v1/outbox",
-            "list_outbox",
-            Work::Journal(outbox::list),
-            "Outbox",
-            "Who is told what happens, and what they were not told yet",
-        ),
-        Route {
-            gives: Gives::Json(200, "PutBack"),
-            refuses: &[422],
-            ..post(
-                "/v1/outbox/retry",
-                "retry_outbox",
-                Role::Operator,
-                Work::Journal(outbox::retry),
-                "PuttingBack",
-                "Tells once more what was given up",
-            )
-        },
-        Route {
-            refuses: &[404],
-            ..get(
-                "/v1/runs/{run}/deliveries",
-                "list_deliveries",
-                Work::Journal(outbox::of_run),
-                "Deliveries",
-                "What others were told of a run",
-            )
-        },
-    ]
-}
-
-fn of_tokens() -> Vec<Route> {
-    vec![
-        Route {
-            access: Access::Role(Role::Admin),
-            ..get("/v1/tokens", "list_tokens", Work::Journal(tokens::list), "Tokens", "The tokens that were made")
-        },
-        Route {
-            gives: Gives::Json(201, "Made"),
-            refuses: &[409, 422],
-            ..post(
-                "/v1/tokens",
-                "make_token",
-                Role::Admin,
-                Work::Journal(tokens::make),
-                "Making",
-                "Lets a token count, of which the digest alone is sent",
-            )
-        },
-        Route {
-            method: Method::DELETE,
-            access: Access::Role(Role::Admin),
-            refuses: &[404],
-            ..get("/v1/tokens/{token}", "revoke_token", Work::Journal(tokens::revoke), "Revoked", "Takes one back")
         },
     ]
 }
