@@ -1,5 +1,7 @@
 //! Hours of a receiver that is away, slow or out of its mind, in virtual time; and processes that die with a message in hand.
 
+mod spans;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;

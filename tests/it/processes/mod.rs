@@ -71,6 +71,8 @@ impl Place {
             .env("PLAYBOOK_STATE", self.path("state"))
             .env_remove("PLAYBOOK_INVENTORY")
             .env_remove("PLAYBOOK_PATH")
+            .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
+            .env_remove("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null());
         command
