@@ -195,6 +195,8 @@ fn it_says_whether_it_lives_and_whether_it_is_ready() {
         "playbook_http_requests_total{route=\"/healthz\",method=\"GET\",status=\"200\"} 1",
         "playbook_http_request_duration_seconds_count{route=\"/healthz\"} 1",
         "playbook_halted 0",
+        "playbook_runs_ended{verdict=\"incomplete\"} 0",
+        "playbook_incidents_open{severity=\"P0\"} 0",
         "playbook_http_connections_open 1",
     ] {
         assert!(metrics.body.lines().any(|found| found == line), "{line}\n{}", metrics.body);
