@@ -1,5 +1,7 @@
 //! The server: runs that live in it, and the real binary.
 
 mod hands;
+mod matrix;
 mod over_http;
 mod serve;
+mod traces;
