@@ -23,6 +23,11 @@ fn every_refusal_is_a_problem_document() {
     sent("{").problem(400);
     sent("").problem(400);
     sent("[]").problem(422);
+    sent(r#"["x"]"#).problem(422);
+    sent(r#"{"playbook":"db-failover","overrides":[["freeze","now"]]}"#).problem(422);
+    for path in ["/v1/halt".to_owned(), format!("/v1/runs/{run}/abort")] {
+        rig.ask("POST", &path, Some(&token), Some("[]")).problem(422);
+    }
     sent("{}").problem(422);
     sent(r#"{"playbook":"x","more":1}"#).problem(422);
     sent(r#"{"playbook":"../../etc/x.yaml"}"#).problem(422);
