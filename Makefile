@@ -31,7 +31,7 @@ full: export PLAYBOOK_TEST_JOURNAL_FAULTS := $(or $(PLAYBOOK_TEST_JOURNAL_FAULTS
 full: export PLAYBOOK_TEST_POWER_CUTS := $(or $(PLAYBOOK_TEST_POWER_CUTS),60)
 full: export PLAYBOOK_TEST_EDITS := $(or $(PLAYBOOK_TEST_EDITS),300)
 full: export PLAYBOOK_TEST_KUBERNETES := required
-full: lab-kubernetes test deny ## the same with the long jobs (many kills), for a night or a release
+full: lab-kubernetes test deny ## the same with the long jobs (many kills, requests made at random), for a night or a release
 
 deny: ## licences and sources of all parts, and advisories where their database is at hand (cargo-deny)
 	@fixtures/deny

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{Config, ConfigError, Page, brakes, client, hooks, incidents, notify, serve};
+use super::{Config, ConfigError, Page, brakes, client, hooks, incidents, notify, serve, traces};
 
 /// Reads the configuration: the given file, else the one that `$PLAYBOOK_CONFIG` names, else `playbook/config.yaml` in the
 /// user's configuration folder if it is there, else the defaults.
@@ -12,10 +12,12 @@ use super::{Config, ConfigError, Page, brakes, client, hooks, incidents, notify,
 /// # Errors
 /// When the file cannot be read, is no configuration, or has a setting that makes no sense.
 pub fn load(explicit: Option<&Path>) -> Result<Config, ConfigError> {
-    match find(explicit, |name| std::env::var_os(name)) {
-        Some((path, named_by)) => read(&path, named_by),
-        None => Ok(Config::default()),
-    }
+    let mut config = match find(explicit, |name| std::env::var_os(name)) {
+        Some((path, named_by)) => read(&path, named_by)?,
+        None => Config::default(),
+    };
+    traces::settle(&mut config, |name| std::env::var(name).ok());
+    Ok(config)
 }
 
 /// The file that `load` reads, if there is one.
@@ -53,6 +55,7 @@ fn read(path: &Path, named_by: &'static str) -> Result<Config, ConfigError> {
         incidents::problem_of,
         notify::problem_of,
         serve::problem_of,
+        traces::problem_of,
     ];
     if let Some(problem) = page.or_else(|| checks.into_iter().find_map(|check| check(&config))) {
         return Err(ConfigError::Unusable { path: path.to_owned(), problem });
@@ -139,7 +142,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.yaml");
         std::fs::write(&path, text).unwrap();
-        let result = load(Some(&path));
+        // Without what the environment says of traces: whoever runs this may have that.
+        let result = read(&path, "named by a test");
         (folder, result)
     }
 
@@ -276,6 +280,10 @@ mod tests {
             ("serve: { anonymous: operator }", "config.yaml:1:"),
             ("serve: { listen: nowhere }", "config.yaml:1:"),
             ("serve: { hosts: ['a b'] }", "serve.hosts"),
+            ("traces: { endpoint: 'collector:4317' }", "traces.endpoint"),
+            ("traces: { endpoint: 'https://x', headers: hunter2 }", "never"),
+            ("traces: { endpoint: 'https://x', protocol: grpc }", "config.yaml:1:"),
+            ("traces: {}", "config.yaml:1:"),
             ("[", "config.yaml:"),
         ] {
             let error = load_text(text).1.unwrap_err().to_string();

@@ -9,6 +9,7 @@ mod load;
 mod model;
 mod notify;
 mod serve;
+mod traces;
 
 pub use brakes::{Limit, RequirePlan, Role};
 pub use client::ServerNamed;
@@ -21,6 +22,7 @@ pub use load::{file, load};
 pub use model::{Config, Page};
 pub use notify::{Language, Notify, NotifyKind, Wanted, WantedWord};
 pub use serve::{Anonymous, SERVER_ROLES, Serve, Tls};
+pub use traces::Traces;
 
 use std::path::PathBuf;
 

@@ -12,6 +12,7 @@ use super::hooks::{Hook, Trigger};
 use super::incidents::IncidentSettings;
 use super::notify::Notify;
 use super::serve::Serve;
+use super::traces::Traces;
 
 /// The settings of the tool on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,8 @@ pub struct Config {
     pub page: Option<Page>,
     /// Who is told what happens in runs.
     pub notify: Vec<Notify>,
+    /// Where the spans of runs go, as OpenTelemetry has them. Once the configuration is read, it is one of `notify` too.
+    pub traces: Option<Traces>,
     /// Where the inventory is: one file, or several that make it up; relative to this file.
     #[serde(deserialize_with = "one_or_several")]
     pub inventory: Vec<PathBuf>,

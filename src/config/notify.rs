@@ -57,6 +57,9 @@ pub struct Notify {
     /// How long it is tried before a message is given up; three days where absent.
     #[serde(default)]
     pub give_up_after: Option<String>,
+    /// Of traces: where the server is that shows a run.
+    #[serde(skip)]
+    pub link: Option<String>,
 }
 
 /// The kinds of receivers.
@@ -79,6 +82,9 @@ pub enum NotifyKind {
     Mail,
     /// A program, with JSON on its input.
     Command,
+    /// What takes traces (OpenTelemetry). It is configured by `traces`, and never stands in the list.
+    #[serde(skip_deserializing)]
+    Traces,
 }
 
 impl NotifyKind {
@@ -93,6 +99,7 @@ impl NotifyKind {
             Self::Pagerduty => "pagerduty",
             Self::Mail => "mail",
             Self::Command => "command",
+            Self::Traces => "traces",
         }
     }
 
@@ -159,6 +166,9 @@ impl Notify {
             ));
         }
         let wrong = |why: &str| Some(format!("`notify.{name}`: {why}"));
+        if name == super::traces::NAME {
+            return wrong("that name is the one of what `traces:` configures; call it something else");
+        }
         if self.secret.iter().any(|secret| Reference::parse(secret).is_err()) {
             // It may be the secret itself: it is not repeated.
             return wrong(&format!("`secret` takes a reference ({REFERENCE_FORMS}), and never the secret itself"));
@@ -200,6 +210,7 @@ impl Notify {
             NotifyKind::Command => {
                 needs(self.command.as_ref().is_some_and(|argv| !argv.is_empty()), "a `command`: a list")
             }
+            NotifyKind::Traces => None,
         }
     }
 
@@ -258,6 +269,7 @@ mod tests {
     fn what_each_kind_needs_is_said() {
         for (text, word) in [
             ("[{name: a b, kind: webhook, address: 'https://x'}]", "a b"),
+            ("[{name: traces, kind: webhook, address: 'https://x'}]", "`traces:`"),
             ("[{name: a, kind: webhook}]", "`address`"),
             ("[{name: a, kind: webhook, address: 'ftp://x'}]", "https://"),
             ("[{name: a, kind: webhook, address: 'https://x', secret: hunter2}]", "never the secret itself"),
@@ -286,6 +298,7 @@ mod tests {
         let all: Vec<Notify> =
             serde_saphyr::from_str("[{name: a, kind: command, command: [x]}, {name: b, kind: wecom, address: env:X}]")
                 .unwrap();
+        assert!(serde_saphyr::from_str::<Vec<Notify>>("[{name: a, kind: traces, address: 'https://x'}]").is_err());
         assert_eq!(all[0].wanted(), Wanted::Word(WantedWord::All));
         assert_eq!(all[1].wanted(), Wanted::Word(WantedWord::Key));
         assert!((all[0].give_up_seconds() - 259_200.0).abs() < 1.0 && all[1].refers_to_address());

@@ -288,6 +288,12 @@ pub trait Outbox: Send {
     /// When the store cannot be read.
     fn standings(&mut self) -> Result<Vec<Standing>, JournalError>;
 
+    /// When the oldest record was written that a target was not told and will be; nothing where there is none.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn oldest_untold(&mut self, target: &str) -> Result<Option<Time>, JournalError>;
+
     /// What was delivered of a subject, given up and put back, in order.
     ///
     /// # Errors

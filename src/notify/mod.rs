@@ -14,7 +14,10 @@ mod webhook;
 pub use command::CommandNotifier;
 pub use guard::{Forbidden, Guard};
 pub use moment::{Moment, What, Wish};
-pub use tell::{Item, Rate, Receiver, Refusal, Story, Takes, Teller, Then, record_for_programs, teller};
+pub use tell::{
+    Item, Rate, Receiver, Refusal, SpanCounts, Story, Takes, Teller, Then, drop_spans, record_for_programs,
+    span_counts, teller,
+};
 pub use webhook::WebhookNotifier;
 
 use async_trait::async_trait;

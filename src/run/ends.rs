@@ -31,3 +31,41 @@ pub enum Verdict {
     /// A person ended it; changes may stand.
     Abandoned,
 }
+
+impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Succeeded,
+        Self::SucceededWithExceptions,
+        Self::Failed,
+        Self::RolledBack,
+        Self::RolledBackToCheckpoint,
+        Self::Incomplete,
+        Self::Abandoned,
+    ];
+
+    /// The word for it, as the journal writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::SucceededWithExceptions => "succeeded_with_exceptions",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled_back",
+            Self::RolledBackToCheckpoint => "rolled_back_to_checkpoint",
+            Self::Incomplete => "incomplete",
+            Self::Abandoned => "abandoned",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_is_the_one_in_journals() {
+        for verdict in Verdict::ALL {
+            assert_eq!(serde_json::to_value(verdict).unwrap(), verdict.word());
+        }
+    }
+}

@@ -26,6 +26,17 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// The word for it, as playbooks write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Idempotent => "idempotent",
+            Self::Keyed => "keyed",
+            Self::Probed => "probed",
+            Self::Once => "once",
+        }
+    }
+
     /// Whether the target is changed at all.
     pub fn changes(self) -> bool {
         self != Effect::Read

@@ -5,6 +5,7 @@ mod brakes;
 mod detail;
 mod narrowed;
 mod sentence;
+pub mod spans;
 #[cfg(test)]
 mod tests;
 

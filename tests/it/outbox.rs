@@ -16,32 +16,35 @@ use crate::processes::{Place, until};
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Mood {
+pub enum Mood {
     Well,
     Refuses,
     Gone,
+    /// It says that what came is nothing that it takes.
+    Wrong,
     /// It takes the message, and never says so.
     Silent,
 }
 
 #[derive(Debug, Clone)]
-struct Message {
+pub struct Message {
     id: String,
     timestamp: String,
     signature: String,
-    body: String,
+    pub head: String,
+    pub body: String,
 }
 
 /// A receiver of webhooks; it ends with the test.
-struct Receiver {
-    address: String,
+pub struct Receiver {
+    pub address: String,
     mood: Arc<Mutex<Mood>>,
     told: Arc<Mutex<Vec<Message>>>,
     _held: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Receiver {
-    fn new(mood: Mood) -> Self {
+    pub fn new(mood: Mood) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/hook/token-1234567890abcdef", listener.local_addr().unwrap());
         let (mood, told, held) = (Arc::new(Mutex::new(mood)), Arc::default(), Arc::default());
@@ -56,11 +59,11 @@ impl Receiver {
         Self { address, mood, told, _held: held }
     }
 
-    fn is(&self, mood: Mood) {
+    pub fn is(&self, mood: Mood) {
         *self.mood.lock().unwrap() = mood;
     }
 
-    fn told(&self) -> Vec<Message> {
+    pub fn told(&self) -> Vec<Message> {
         self.told.lock().unwrap().clone()
     }
 
@@ -108,6 +111,7 @@ fn serve(stream: TcpStream, mood: &Mutex<Mood>, told: &Mutex<Vec<Message>>, held
             timestamp: header("webhook-timestamp"),
             signature: header("webhook-signature"),
             body: String::from_utf8(body).unwrap(),
+            head: head.to_ascii_lowercase(),
         };
         if matches!(now, Mood::Well | Mood::Silent) {
             told.lock().unwrap().push(message);
@@ -116,6 +120,7 @@ fn serve(stream: TcpStream, mood: &Mutex<Mood>, told: &Mutex<Vec<Message>>, held
             Mood::Well => "204 No Content",
             Mood::Refuses => "503 Service Unavailable",
             Mood::Gone => "410 Gone",
+            Mood::Wrong => "400 Bad Request",
             Mood::Silent => {
                 held.lock().unwrap().push(stream);
                 return;

@@ -4,6 +4,7 @@
 use super::Drive;
 use crate::cli::text::{Ink, Line};
 use crate::cli::verbs::outbox::{deliverer, waiting};
+use crate::config::NotifyKind;
 use crate::engine::deliver::Delivering;
 
 impl Drive<'_> {
@@ -24,7 +25,13 @@ impl Drive<'_> {
     pub(super) fn end_telling(&mut self) {
         let Some(delivering): Option<Delivering> = self.telling.take() else { return };
         delivering.end();
-        let (late, dead) = waiting(self.setup);
+        let (mut late, dead) = waiting(self.setup);
+        // Where the time went is nothing that a person waits for.
+        let is_of_traces = |name: &String| {
+            let mut of_it = self.setup.config.notify.iter().filter(|notify| &notify.name == name);
+            of_it.any(|notify| notify.kind == NotifyKind::Traces)
+        };
+        late.retain(|name| !is_of_traces(name));
         let command = |text: &str| self.setup.paste.command(text);
         let mut lines = Vec::new();
         if !late.is_empty() {

@@ -8,6 +8,7 @@ use crate::ids::RunId;
 use crate::notify::{Item, Moment, Takes, What, record_for_programs};
 use crate::run::{IllegalEvent, Record, RunState};
 use crate::timeline;
+use crate::timeline::spans::{Span, Spans};
 use crate::value::Value;
 
 /// A run that is being told.
@@ -21,11 +22,13 @@ pub(super) struct Follower {
     pub items: VecDeque<Item>,
     /// All moments so far, those that were told too.
     pub moments: Vec<Moment>,
+    /// The spans so far, for whoever takes those.
+    spans: Spans,
 }
 
 impl Follower {
     pub fn new(run: RunId) -> Self {
-        Self { run, state: None, folded: 0, items: VecDeque::new(), moments: Vec::new() }
+        Self { run, state: None, folded: 0, items: VecDeque::new(), moments: Vec::new(), spans: Spans::default() }
     }
 
     /// Takes the next record; what comes before `told` was told already.
@@ -45,7 +48,11 @@ impl Follower {
         if !concerns(notify, state) {
             return Ok(());
         }
-        let Some(item) = item(record, state, &notify.wanted(), takes) else { return Ok(()) };
+        let item = match takes {
+            Takes::Spans => of_spans(record, self.spans.take(record, state)),
+            _ => item(record, state, &notify.wanted(), takes),
+        };
+        let Some(item) = item else { return Ok(()) };
         self.moments.extend(item.moment.clone());
         if record.seq > told {
             self.items.push_back(item);
@@ -67,6 +74,11 @@ fn concerns(notify: &Notify, state: &RunState) -> bool {
     one_of(&notify.playbooks, &state.playbook().name) && one_of(&notify.environments, &state.plan.environment)
 }
 
+/// The spans that end with a record, if any do.
+fn of_spans(record: &Record, spans: Vec<Span>) -> Option<Item> {
+    (!spans.is_empty()).then(|| Item { seq: record.seq, moment: None, record: Value::Null, spans })
+}
+
 /// As much of a record as is told, if anything.
 fn item(record: &Record, state: &RunState, wanted: &Wanted, takes: Takes) -> Option<Item> {
     let for_programs = takes == Takes::Record;
@@ -77,7 +89,7 @@ fn item(record: &Record, state: &RunState, wanted: &Wanted, takes: Takes) -> Opt
     let entry = || timeline::entry(record, state);
     let key = *wanted == Wanted::Word(WantedWord::Key);
     if !for_programs && key {
-        return Some(Item { seq: record.seq, moment, record: Value::Null });
+        return Some(Item { seq: record.seq, moment, record: Value::Null, spans: Vec::new() });
     }
     let entry = entry();
     if let Wanted::Events(names) = wanted
@@ -86,7 +98,12 @@ fn item(record: &Record, state: &RunState, wanted: &Wanted, takes: Takes) -> Opt
         return None;
     }
     if for_programs {
-        return Some(Item { seq: record.seq, moment: None, record: record_for_programs(state, &entry) });
+        return Some(Item {
+            seq: record.seq,
+            moment: None,
+            record: record_for_programs(state, &entry),
+            spans: Vec::new(),
+        });
     }
     // Somebody asked for it by name, or for everything.
     let other = || Moment {
@@ -95,5 +112,6 @@ fn item(record: &Record, state: &RunState, wanted: &Wanted, takes: Takes) -> Opt
         actor: record.actor.clone(),
         what: What::Other { text: entry.text.clone() },
     };
-    Some(Item { seq: record.seq, moment: Some(moment.unwrap_or_else(other)), record: Value::Null })
+    let moment = Some(moment.unwrap_or_else(other));
+    Some(Item { seq: record.seq, moment, record: Value::Null, spans: Vec::new() })
 }

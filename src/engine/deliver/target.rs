@@ -2,6 +2,9 @@
 //! later and later, for days. It never sends anything before that is written down as taken in hand, and never says that
 //! something arrived before the receiver has said so.
 
+mod claims;
+mod left_out;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,7 +13,7 @@ use tokio::time::Instant;
 use super::follower::Follower;
 use super::{Until, Work, backoff, is_gone};
 use crate::inventory::Masker;
-use crate::journal::{Claim, JournalError, Pace, Subject, Turn, Undelivered, Untold};
+use crate::journal::{JournalError, Pace, Subject, Turn, Undelivered, Untold};
 use crate::notify::{Refusal, Story, Takes, Teller, Then};
 use crate::run::{RunState, Time};
 use crate::value::told;
@@ -30,6 +33,8 @@ const FRESH: Duration = Duration::from_secs(600);
 const FRESH_AFTER_FAILURE: Duration = Duration::from_secs(30);
 /// How many records are read at once.
 const SOME: usize = 64;
+/// How many records' spans go at once.
+const SPANS: usize = 256;
 /// The longest account of a failure that is kept.
 const WHY: usize = 400;
 
@@ -234,7 +239,12 @@ impl Target {
         let subject = one.subject.clone();
         let follower = self.followers.entry(subject.clone()).or_insert_with(|| Follower::new(run.clone()));
         follower.told(one.cursor.told);
-        while follower.items.is_empty() || takes == Takes::Digest || follower.folded < one.cursor.told {
+        let most = match takes {
+            Takes::Record | Takes::Moment => 1,
+            Takes::Spans => SPANS,
+            Takes::Digest => usize::MAX,
+        };
+        while follower.items.len() < most || follower.folded < one.cursor.told {
             let after = follower.folded;
             let records = match self.work.store.with(|outbox| outbox.some_records(&subject, after, SOME)) {
                 // Whatever is wrong with one run stops no other.
@@ -269,34 +279,6 @@ impl Target {
         Ok(Sent::Enough(None))
     }
 
-    /// Takes it in hand, where that is not so already.
-    fn claim(&mut self, one: &mut Untold, pace: Pace) -> Result<Turn, JournalError> {
-        let now = self.now();
-        let held = self.claims.get(&one.subject).is_some_and(|until| until.0 - now.0 > CLAIM / 2);
-        let ours = one.cursor.claimed_by.as_deref() == Some(self.work.claimant.as_str());
-        if pace.interval == 0 && held && ours {
-            return Ok(Turn::Now);
-        }
-        let claim = self.claim_of(one);
-        let seen = one.cursor.claimed_by.clone();
-        let told = one.cursor.told;
-        let turn = self.work.store.with(|outbox| outbox.claim(&claim, told, seen.as_deref(), pace, now))?;
-        if turn == Turn::Now {
-            one.cursor.claimed_by = Some(self.work.claimant.clone());
-            self.claims.insert(one.subject.clone(), claim.until);
-        }
-        Ok(turn)
-    }
-
-    fn claim_of(&self, one: &Untold) -> Claim {
-        Claim {
-            target: self.name().to_owned(),
-            subject: one.subject.clone(),
-            by: self.work.claimant.clone(),
-            until: Time(self.now().0 + CLAIM),
-        }
-    }
-
     /// Sends what is next; up to which record that tells, and whether it arrived.
     async fn send(&self, one: &Untold, teller: &dyn Teller, takes: Takes) -> (u64, Result<Option<String>, Refusal>) {
         let follower = self.followers.get(&one.subject);
@@ -305,7 +287,11 @@ impl Target {
         };
         // It was put in one piece as it was read.
         let (all, _) = follower.items.as_slices();
-        let new = if takes == Takes::Digest { all } else { all.get(..1).unwrap_or_default() };
+        let new = match takes {
+            Takes::Digest => all,
+            Takes::Spans => all.get(..SPANS).unwrap_or(all),
+            Takes::Record | Takes::Moment => all.get(..1).unwrap_or_default(),
+        };
         let last = new.last().map_or(one.cursor.told, |item| item.seq);
         let to = if new.len() == all.len() { follower.folded } else { last };
         let id = message_id(state, last);
@@ -327,7 +313,9 @@ impl Target {
     fn arrived(&mut self, one: &mut Untold, to: u64, message: Option<String>) -> Result<Sent, JournalError> {
         let (claim, now) = (self.claim_of(one), self.now());
         let message = message.or_else(|| one.cursor.message.clone());
-        let held = self.work.store.with(|outbox| outbox.told(&claim, to, message.as_deref(), false, now))?;
+        // Where the time of a run went is nothing that happened in it: timelines do not tell of it.
+        let quiet = self.is_of_traces();
+        let held = self.work.store.with(|outbox| outbox.told(&claim, to, message.as_deref(), quiet, now))?;
         if !held {
             // Somebody else took it over meanwhile: it may arrive twice, and they go on.
             self.lose(one);
@@ -368,6 +356,9 @@ impl Target {
         };
         let failing = one.cursor.failing_since.map_or(0.0, |since| now.seconds_since(since));
         let over = refusal.then == Then::Gone || failing > self.work.notify.give_up_seconds();
+        if over && self.is_of_traces() && self.drop_spans(one)? {
+            return Ok(Sent::Enough(None));
+        }
         let again = (!over).then(|| Time(now.0 + wait.max(asked.unwrap_or(0))));
         let why: String = masker.text(&told(&refusal.why, false)).chars().take(WHY).collect();
         tracing::debug!(target = self.work.notify.name, subject = %one.subject, why, attempts, "it did not arrive");
@@ -379,13 +370,6 @@ impl Target {
             Some(asked) => Sent::Paced(Time(now.0 + asked)),
             None => Sent::Enough(again),
         })
-    }
-
-    /// What is known of it may be wrong by now; and what a thousand runs printed is not kept in memory for a receiver that is
-    /// away for days.
-    fn lose(&mut self, one: &Untold) {
-        self.claims.remove(&one.subject);
-        self.followers.remove(&one.subject);
     }
 }
 

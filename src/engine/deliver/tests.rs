@@ -1,5 +1,7 @@
 //! Hours of a receiver that is away, slow or out of its mind, in virtual time; and processes that die with a message in hand.
 
+mod spans;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -298,6 +300,8 @@ async fn what_a_receiver_says_is_masked_and_harmless() {
     let why = standings[0].cursor.failed.clone().unwrap();
     assert!(why.contains("***") && !why.contains("hunter2") && !why.contains('\u{1b}'), "{why}");
     assert!(standings[0].cursor.attempts >= 2 && standings[0].cursor.dead_at.is_none());
+    assert_eq!(stage.outbox().oldest_untold("a").unwrap(), Some(Time(BEGINNING)), "since its first record was written");
+    assert_eq!(stage.outbox().oldest_untold("nobody").unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,6 +315,7 @@ async fn a_receiver_that_is_gone_is_left_alone_until_somebody_puts_it_back() {
         let mut outbox = stage.outbox();
         let standings = outbox.standings().unwrap();
         assert!(standings[0].cursor.dead_at.is_some());
+        assert_eq!(outbox.oldest_untold("a").unwrap(), None, "it is not tried any more");
         assert_eq!(outbox.put_back(Some("a"), None, "ann", stage.now()).unwrap(), 1);
         seconds(2).await;
     })

@@ -228,6 +228,18 @@ impl Outbox for SqliteJournal {
         Ok(all)
     }
 
+    fn oldest_untold(&mut self, target: &str) -> Result<Option<Time>, JournalError> {
+        let Some(since) = began(&self.connection, target).map_err(Trouble::read)? else { return Ok(None) };
+        let query = "SELECT min(records.time) FROM runs \
+                     LEFT JOIN outbox_deliveries d ON d.target = ?1 AND d.subject = 'run:' || runs.run \
+                     JOIN records ON records.run = runs.run AND records.seq = coalesce(d.told_seq, 0) + 1 \
+                     WHERE runs.started >= ?2 AND runs.head_seq > coalesce(d.told_seq, 0) AND d.dead_at IS NULL";
+        let ask = || -> Result<Option<i64>, Trouble> {
+            Ok(self.connection.prepare_cached(query)?.query_row(params![target, since], |row| row.get(0))?)
+        };
+        Ok(ask().map_err(Trouble::read)?.map(Time))
+    }
+
     fn deliveries(&mut self, subject: &Subject) -> Result<Vec<Logged>, JournalError> {
         let read = |row: &Row<'_>| -> rows::Read<Logged> {
             let word = rows::text(row, "what")?;

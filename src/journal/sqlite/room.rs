@@ -8,6 +8,9 @@
 //!
 //! It must never fail a run that is under way: it is asked before the first change, and afterwards only for what is large.
 
+mod large;
+mod need;
+
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::os::unix::fs::MetadataExt as _;
@@ -19,14 +22,15 @@ use nix::sys::statvfs::statvfs;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+pub(super) use need::{Need, is_reckoned, pages};
+
 use super::super::JournalError;
 use super::trouble::{Trouble, explain, is_busy};
 use super::{SqliteJournal, rows};
 use crate::ids::RunId;
-use crate::outcome::{CommandOutput, Report, Stream};
-use crate::plan::Plan;
-use crate::playbook::Step;
-use crate::run::{Event, RunState, Settlement};
+use crate::run::Event;
+use large::{give_up_output, size};
+use need::{PAGES_A_RECORD, RECORDS_A_RUN};
 
 /// How many frames of the log are brought into the file at once: a small log is what makes a small reserve suffice.
 pub(super) const CHECKPOINT_FRAMES: u32 = 250;
@@ -39,17 +43,6 @@ const FRAME: u64 = PAGE + 24;
 const BLOB_BYTES: u64 = PAGE - 4;
 /// How many pages are filled by one commit: each waits for the disk several times, and the log has to hold it.
 const CHUNK: u64 = 1500;
-/// What a record needs: its place in the table, and a page of its own where it is longer than a quarter of one.
-const PAGES_A_RECORD: u64 = 2;
-/// The records that any run has besides those of its steps: its start, leases, requests, pages, waits, what was found out
-/// about attempts whose end nobody saw, its end.
-const RECORDS_A_RUN: u64 = 32;
-/// What so many checks have found fits into one record of the usual size.
-const CHECKS_A_RECORD: u64 = 8;
-/// Tries beyond this many are not reckoned with: a step that is tried a hundred times is rarely tried a hundred times.
-const TRIES: u64 = 3;
-/// As many items a list is reckoned to have that is not known yet and has no `max_targets`.
-const UNKNOWN_ITEMS: u32 = 100;
 /// So many pages more are set aside where the disk has so many times as much as is wanted: each of many small runs would write
 /// all that is free anew, only to add the little that the one before has used.
 const SPARE: u64 = 256;
@@ -79,95 +72,6 @@ impl<T: Into<Trouble>> From<T> for NoRoom {
     fn from(trouble: T) -> Self {
         Self::Trouble(trouble.into())
     }
-}
-
-/// How many pages a run needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Need {
-    /// For all of its records and its undo.
-    pub all: u64,
-    /// For the first record, which is there as soon as the run is.
-    first: u64,
-    /// For its undo and its end: however much it has written, this is still to come.
-    least: u64,
-    /// How many of its records were not reckoned with: they have taken nothing of what is meant for the others.
-    beside: u64,
-}
-
-impl Need {
-    /// The same for a run that has so many records of those that no step is reckoned to write.
-    pub fn beside(self, records: u64) -> Self {
-        Self { beside: records.saturating_sub(RECORDS_A_RUN), ..self }
-    }
-
-    /// What is still needed behind so many records. To reckon anew what has been written would have whoever resumes a long run
-    /// write it a second time, as room, before anything else.
-    fn left(self, written: u64) -> u64 {
-        if written == 0 {
-            return self.all;
-        }
-        let taken = self.first + written.saturating_sub(1 + self.beside) * PAGES_A_RECORD;
-        self.all.saturating_sub(taken).max(self.least)
-    }
-}
-
-/// Whether a record is one that its step is reckoned to write. A page that is repeated all night and a step that is tried for the
-/// tenth time are not: what they took is not missing at the steps behind.
-pub(super) fn is_reckoned(event: &Event) -> bool {
-    match event {
-        Event::Intent { attempt, .. } | Event::Outcome { attempt, .. } => u64::from(*attempt) <= TRIES,
-        Event::RunStarted { .. }
-        | Event::GroupEntered { .. }
-        | Event::StepSkipped { .. }
-        | Event::Verified { .. }
-        | Event::ItemFailed { .. }
-        | Event::CheckpointReached { .. }
-        | Event::ApprovalAsked { .. }
-        | Event::Approved { .. }
-        | Event::Rejected { .. }
-        | Event::Checked { .. }
-        | Event::BudgetExceeded { .. } => true,
-        _ => false,
-    }
-}
-
-/// How many pages a run's records and its undo may need, `length` being that of its first record.
-pub(super) fn pages(plan: &Plan, length: usize) -> Need {
-    let book = &plan.playbook;
-    // Each change is looked at once by all checks together; what they find is as long as there are checks.
-    let look = if book.checks.is_empty() { 0 } else { 1 + book.checks.len() as u64 / CHECKS_A_RECORD };
-    let of = |step: &Step| records_of(step) + if step.effect.changes() { look } else { 0 };
-    let steps: u64 = book.steps.iter().map(|step| of(step) * rounds(plan, step)).sum();
-    let approvals = book.steps.iter().filter_map(|step| step.approval.as_ref());
-    let approvals = approvals.chain(book.groups.iter().filter_map(|group| group.approval.as_ref()));
-    // The question names all targets; it may be asked twice, and each time as many people answer.
-    let named = plan.targets.iter().map(String::len).sum::<usize>() as u64 / PAGE;
-    let asked: u64 = approvals.map(|approval| 2 * (1 + named + u64::from(approval.min))).sum();
-    let undo = |step: &Step| 2 * u64::from(RunState::undo_parts(step)) + if step.effect.changes() { look } else { 0 };
-    let undone: u64 = book.steps.iter().map(|step| undo(step) * rounds(plan, step)).sum();
-    let first = 2 + length as u64 / PAGE;
-    let all = first + (RECORDS_A_RUN + look + steps + asked + book.budgets.len() as u64) * PAGES_A_RECORD;
-    Need { all, first, least: (RECORDS_A_RUN + look + undone) * PAGES_A_RECORD, beside: 0 }
-}
-
-/// How often a step may run: once, or for each item; where the list of its `for_each` is not known yet, for as many as it
-/// may have, or as people would go over at night.
-fn rounds(plan: &Plan, step: &Step) -> u64 {
-    let Some(each) = plan.playbook.each_around(step.group.as_ref()) else { return 1 };
-    let planned = plan.groups.iter().find(|planned| planned.id == each.id);
-    match planned.and_then(|planned| planned.items.as_ref()) {
-        Some(items) => items.len() as u64,
-        None => u64::from(each.each().and_then(|each| each.max_targets).unwrap_or(UNKNOWN_ITEMS)),
-    }
-}
-
-/// How many records a step and its undo may write: intent and outcome of every try, the conditions, the checkpoint.
-fn records_of(step: &Step) -> u64 {
-    let tries = u64::from(step.retry.attempts).clamp(1, TRIES);
-    let doing = 2 * tries + u64::from(!step.verify.is_empty()) + u64::from(step.checkpoint.is_some());
-    // In a group: that it is entered, or that an item failed.
-    let group = u64::from(step.group.is_some());
-    doing + group + 2 * u64::from(RunState::undo_parts(step))
 }
 
 /// How many pages all runs need that have not ended: those of a run that cannot be read are reckoned as if it were small.
@@ -357,48 +261,4 @@ pub(super) fn keep(connection: &Connection) {
 /// Closing this connection leaves the log as it is.
 pub(super) fn stay(connection: &Connection) {
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
-}
-
-/// How large these events are, roughly, and whether there is output among them that could be given up.
-pub(super) fn size(events: &[Event]) -> usize {
-    events.iter().map(size_of).sum()
-}
-
-fn size_of(event: &Event) -> usize {
-    match event {
-        Event::Intent { arguments, before, .. } => arguments.to_string().len() + before.to_string().len(),
-        Event::GroupEntered { .. } => rows::to_json(event).map_or(0, |text| text.len()),
-        event => report(event).map_or(0, size_of_report),
-    }
-}
-
-fn size_of_report(report: &Report) -> usize {
-    let output = report.output.as_ref().map_or(0, |output| output.stdout.text.len() + output.stderr.text.len());
-    output + if report.outputs.is_null() { 0 } else { report.outputs.to_string().len() }
-}
-
-fn report(event: &Event) -> Option<&Report> {
-    match event {
-        Event::Outcome { report, .. } | Event::Settled { settlement: Settlement::Ended { report }, .. } => Some(report),
-        _ => None,
-    }
-}
-
-/// Leaves out what commands printed: the record of how they ended is worth more. Its size and hash stay, and the recorder
-/// has the text in a file of its own.
-pub(super) fn give_up_output(events: &mut [Event]) {
-    for event in events {
-        if let Event::Outcome { report, .. } | Event::Settled { settlement: Settlement::Ended { report }, .. } = event
-            && let Some(CommandOutput { stdout, stderr }) = &mut report.output
-        {
-            [stdout, stderr].into_iter().for_each(give_up);
-        }
-    }
-}
-
-fn give_up(stream: &mut Stream) {
-    if !stream.text.is_empty() {
-        "(not kept: the disk was full)".clone_into(&mut stream.text);
-        stream.truncated = true;
-    }
 }

@@ -13,11 +13,13 @@ mod slack;
 mod smtp;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod wecom;
 
 use std::sync::Arc;
 
 pub use record::record_for_programs;
+pub use traces::{SpanCounts, drop_spans, span_counts};
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -26,6 +28,7 @@ use super::http::{Address, Answer, Silence};
 use super::moment::Moment;
 use crate::config::{Language, Notify, NotifyKind};
 use crate::run::{RunState, Time};
+use crate::timeline::spans::Span;
 
 /// Somebody who is told.
 #[async_trait]
@@ -55,6 +58,8 @@ pub enum Takes {
     Moment,
     /// All moments that are new.
     Digest,
+    /// Spans that have ended, many at once.
+    Spans,
 }
 
 /// How much a service takes: so many messages at once after a while of quiet, then one each interval.
@@ -92,6 +97,8 @@ pub struct Item {
     pub moment: Option<Moment>,
     /// What programs are told; null for people.
     pub record: Value,
+    /// The spans that end with it, for whoever takes those.
+    pub spans: Vec<Span>,
 }
 
 impl Story<'_> {
@@ -182,6 +189,7 @@ pub fn teller(receiver: &Receiver) -> Result<Arc<dyn Teller>, String> {
         NotifyKind::Pagerduty => Arc::new(pagerduty::Pagerduty::of(receiver)?),
         NotifyKind::Mail => Arc::new(mail::Mail::of(receiver)?),
         NotifyKind::Command => Arc::new(program::Program::of(receiver)?),
+        NotifyKind::Traces => Arc::new(traces::Traces::of(receiver)?),
     })
 }
 

@@ -163,6 +163,7 @@ async fn tell(
             seq: moment.seq,
             moment: Some(moment.clone()),
             record: json!({ "seq": moment.seq, "time": "2023-11-14T22:13:20.000Z", "detail": "x".repeat(10) }),
+            spans: Vec::new(),
         })
         .collect();
     let id = format!("{}:{}", state.run, moments.last().unwrap().seq);
@@ -220,7 +221,7 @@ async fn a_large_record_is_sent_without_what_is_large_in_it() {
     let teller = teller(&receiver("{name: a, kind: webhook}", Some(&web.address), &[])).unwrap();
     let state = state();
     let record = json!({ "seq": 7, "detail": { "output": "x".repeat(500_000) } });
-    let new = [Item { seq: 7, moment: None, record }];
+    let new = [Item { seq: 7, moment: None, record, spans: Vec::new() }];
     let story = Story { state: &state, new: &new, moments: &[], id: "r:7", message: None, at: AT };
     teller.tell(&story).await.unwrap();
     let body = web.asked()[0].json();

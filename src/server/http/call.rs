@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, Uri};
 use serde::de::DeserializeOwned;
 
 use super::identify::Known;
+use super::object::Object;
 use super::route::{Kind, Parameter, Route};
 use super::trouble;
 use crate::ids::{IncidentId, RunId};
@@ -111,7 +112,8 @@ impl Call {
     /// # Errors
     /// When it is no JSON (400), or JSON of another form (422).
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_slice(&self.body).map_err(|error| match error.classify() {
+        let object = serde_json::from_slice(&self.body).map(|Object(sent)| sent);
+        object.map_err(|error| match error.classify() {
             serde_json::error::Category::Data => trouble::senseless(format!("what was sent cannot be: {error}")),
             _ => trouble::malformed(format!("what was sent is no JSON: {error}")),
         })

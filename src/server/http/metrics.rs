@@ -1,6 +1,8 @@
 //! What the server counts of itself, as Prometheus reads it. The labels are those of the table: however strange the addresses
 //! are that somebody asks for, they make no new ones.
 
+mod state;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +17,8 @@ use super::call::Call;
 use super::connections::Connections;
 use super::dispatch::method_word;
 use super::journals::Trouble;
-use crate::engine::Doing;
-use crate::journal::{Journal as _, SqliteJournal, WRITE_BOUNDS, write_times};
+use crate::journal::{SqliteJournal, WRITE_BOUNDS, write_times};
+use crate::notify::span_counts;
 
 /// The bounds of the counts of how long answers took, in seconds.
 const BOUNDS: [f64; 7] = [0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0];
@@ -84,7 +86,10 @@ impl Metrics {
 /// `GET /metrics`.
 pub(super) fn tell(app: &App, journal: &mut SqliteJournal, _: &Call) -> Result<Answer, Trouble> {
     let mut text = String::new();
-    runs(&mut text, journal)?;
+    state::runs(&mut text, journal)?;
+    state::incidents(&mut text, journal)?;
+    state::deliveries(&mut text, journal, app.house.config())?;
+    spans(&mut text);
     requests(&mut text, &app.metrics);
     writes(&mut text);
     Ok(Answer::text("text/plain; version=0.0.4; charset=utf-8", text))
@@ -98,35 +103,6 @@ fn head(text: &mut String, name: &str, kind: &str, about: &str) {
 fn line(text: &mut String, name: &str, labels: &str, value: impl std::fmt::Display) {
     let _ =
         if labels.is_empty() { writeln!(text, "{name} {value}") } else { writeln!(text, "{name}{{{labels}}} {value}") };
-}
-
-fn runs(text: &mut String, journal: &mut SqliteJournal) -> Result<(), Trouble> {
-    let mut ended: BTreeMap<String, u64> = BTreeMap::new();
-    let mut open: BTreeMap<&'static str, u64> =
-        [Doing::Running, Doing::Waiting, Doing::Stopped, Doing::Interrupted, Doing::Stuck, Doing::Damaged]
-            .into_iter()
-            .map(|doing| (doing.word(), 0))
-            .collect();
-    for row in journal.runs()? {
-        match row.verdict {
-            Some(verdict) => {
-                let word = serde_json::to_string(&verdict).unwrap_or_default();
-                *ended.entry(word.trim_matches('"').to_owned()).or_default() += 1;
-            }
-            None => *open.entry(Doing::of_row(&row).word()).or_default() += 1,
-        }
-    }
-    head(text, "playbook_runs_ended", "gauge", "Runs in this state that have ended, by how.");
-    ended.iter().for_each(|(verdict, count)| {
-        line(text, "playbook_runs_ended", &format!("verdict=\"{verdict}\""), count);
-    });
-    head(text, "playbook_runs_open", "gauge", "Runs in this state that have not ended, by what they are doing.");
-    open.iter().for_each(|(word, count)| line(text, "playbook_runs_open", &format!("state=\"{word}\""), count));
-    head(text, "playbook_locks_held", "gauge", "Locks that are held.");
-    line(text, "playbook_locks_held", "", journal.locks()?.len());
-    head(text, "playbook_halted", "gauge", "Whether everything on this state is halted.");
-    line(text, "playbook_halted", "", u8::from(journal.halted()?.is_some()));
-    Ok(())
 }
 
 fn requests(text: &mut String, metrics: &Metrics) {
@@ -146,6 +122,14 @@ fn requests(text: &mut String, metrics: &Metrics) {
     line(text, "playbook_http_connections_open", "", metrics.open());
     head(text, "playbook_http_connections_refused_total", "counter", "Connections for which there was no place.");
     line(text, "playbook_http_connections_refused_total", "", metrics.refused.load(Ordering::Relaxed));
+}
+
+fn spans(text: &mut String) {
+    let counts = span_counts();
+    let name = "playbook_spans_total";
+    head(text, name, "counter", "Spans of runs that this process sent, by whether they were taken.");
+    line(text, name, "result=\"told\"", counts.told);
+    line(text, name, "result=\"dropped\"", counts.dropped);
 }
 
 fn writes(text: &mut String) {

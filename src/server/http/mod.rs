@@ -14,6 +14,7 @@ mod journals;
 mod limits;
 mod listen;
 mod metrics;
+mod object;
 mod openapi;
 mod peer;
 mod rate;

@@ -127,6 +127,8 @@ impl Place {
             .env_remove("PLAYBOOK_PATH")
             .env_remove("PLAYBOOK_SERVER")
             .env_remove("PLAYBOOK_TOKEN")
+            .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
+            .env_remove("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null());
         if self.served {

@@ -55,7 +55,6 @@ as_clients! { output:
 
 as_clients! { over:
     items_that_are_done_are_not_done_again
-    killed_in_the_middle_of_taking_over_one_of_both_holds_the_lock
     what_nobody_would_undo_is_said_with_the_way_out
 }
 

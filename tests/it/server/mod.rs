@@ -2,5 +2,7 @@
 
 mod clients;
 mod hands;
+mod matrix;
 mod over_http;
 mod serve;
+mod traces;

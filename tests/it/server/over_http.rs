@@ -19,12 +19,12 @@ const TWO: &str = r#"
 "#;
 
 /// A place whose catalog has a playbook, and whose server is asked.
-struct Served {
-    place: Place,
+pub struct Served {
+    pub place: Place,
 }
 
 impl Served {
-    fn new(head: &str, config: &str, inventory: &str) -> Self {
+    pub fn new(head: &str, config: &str, inventory: &str) -> Self {
         let place = Place::new();
         let book = place.book_with("two", head, TWO);
         std::fs::create_dir(place.path("playbooks")).unwrap();
@@ -36,22 +36,22 @@ impl Served {
         Self { place }
     }
 
-    fn serve(&self) -> Runner {
+    pub fn serve(&self) -> Runner {
         let runner = self.place.start(&["serve", "--no-listen", "--socket", "s"]);
         runner.wait_for("listens on unix:");
         until("it answers", || (self.get("/readyz").0 == 200).then_some(()));
         runner
     }
 
-    fn get(&self, path: &str) -> (u16, Value) {
+    pub fn get(&self, path: &str) -> (u16, Value) {
         self.ask("GET", path, "")
     }
 
-    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+    pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         self.ask("POST", path, &body.to_string())
     }
 
-    fn begin(&self, body: Value) -> (u16, Value) {
+    pub fn begin(&self, body: Value) -> (u16, Value) {
         self.post("/v1/runs", &body)
     }
 
@@ -70,7 +70,7 @@ impl Served {
         (status, serde_json::from_str(body).unwrap_or_else(|_| json!(text)))
     }
 
-    fn ended(&self, run: &str) -> Value {
+    pub fn ended(&self, run: &str) -> Value {
         until("the end of the run", || {
             let status = self.place.json(&["status", run, "--output", "json"]);
             (status["verdict"] != Value::Null).then_some(status)

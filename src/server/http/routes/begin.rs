@@ -38,7 +38,7 @@ struct Asking {
     dry_run: bool,
     #[serde(default)]
     confirm: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::server::http::object::all")]
     overrides: Vec<Override>,
     #[serde(default)]
     approved: Vec<String>,

@@ -23,6 +23,11 @@ fn every_refusal_is_a_problem_document() {
     sent("{").problem(400);
     sent("").problem(400);
     sent("[]").problem(422);
+    sent(r#"["x"]"#).problem(422);
+    sent(r#"{"playbook":"db-failover","overrides":[["freeze","now"]]}"#).problem(422);
+    for path in ["/v1/halt".to_owned(), format!("/v1/runs/{run}/abort")] {
+        rig.ask("POST", &path, Some(&token), Some("[]")).problem(422);
+    }
     sent("{}").problem(422);
     sent(r#"{"playbook":"x","more":1}"#).problem(422);
     sent(r#"{"playbook":"../../etc/x.yaml"}"#).problem(422);
@@ -195,6 +200,8 @@ fn it_says_whether_it_lives_and_whether_it_is_ready() {
         "playbook_http_requests_total{route=\"/healthz\",method=\"GET\",status=\"200\"} 1",
         "playbook_http_request_duration_seconds_count{route=\"/healthz\"} 1",
         "playbook_halted 0",
+        "playbook_runs_ended{verdict=\"incomplete\"} 0",
+        "playbook_incidents_open{severity=\"P0\"} 0",
         "playbook_http_connections_open 1",
     ] {
         assert!(metrics.body.lines().any(|found| found == line), "{line}\n{}", metrics.body);

@@ -43,9 +43,12 @@ fn ask(rig: &Rig, route: &Route, run: &RunId, comer: &Comer) -> Reply {
 
 /// Whether somebody may, said anew: not by what the server itself asks.
 fn may(role: Role, route: &Route) -> bool {
+    // Tokens are nobody else's business.
+    let tokens = route.path.starts_with("/v1/tokens");
     let reads = route.method == "GET";
     match role {
         Role::Admin => true,
+        _ if tokens => false,
         Role::Viewer => reads,
         Role::Operator => !route.path.ends_with("/approve") && !route.path.ends_with("/reject"),
         Role::Approver => reads || route.path.ends_with("/approve") || route.path.ends_with("/reject"),
