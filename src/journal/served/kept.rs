@@ -150,6 +150,10 @@ impl Outbox for ServedJournal {
         Ok(told.deliveries)
     }
 
+    fn oldest_untold(&mut self, _: &str) -> Result<Option<Time>, JournalError> {
+        Err(not_ours())
+    }
+
     fn version(&mut self) -> Result<i64, JournalError> {
         Err(not_ours())
     }
