@@ -12,9 +12,8 @@ mod text;
 mod webhook;
 
 pub use command::CommandNotifier;
-pub use guard::{Forbidden, Guard};
-pub use moment::{Moment, What, Wish};
-pub use tell::{Item, Rate, Receiver, Refusal, Story, Takes, Teller, Then, record_for_programs, teller};
+pub use moment::{Moment, What};
+pub use tell::{Item, Rate, Receiver, Refusal, Story, Takes, Teller, Then, record_for_programs, takes, teller};
 pub use webhook::WebhookNotifier;
 
 use async_trait::async_trait;

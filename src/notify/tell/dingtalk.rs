@@ -4,10 +4,10 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{Rate, Receiver, Refusal, Story, Takes, Teller, judge_number};
+use super::{Rate, Receiver, Refusal, Story, Teller, judge_number};
 use crate::config::Language;
 use crate::notify::http::{Address, headers};
-use crate::notify::message::{Piece, PieceKind, unlinked};
+use crate::notify::message::literal;
 use crate::notify::{sign, text};
 
 /// It takes 20 KB; JSON may write a letter in six.
@@ -27,19 +27,8 @@ impl Dingtalk {
     }
 }
 
-pub(super) fn show(piece: &Piece) -> String {
-    match piece.kind {
-        PieceKind::Theirs => unlinked(&piece.text),
-        PieceKind::Ours | PieceKind::Command => piece.text.clone(),
-    }
-}
-
 #[async_trait]
 impl Teller for Dingtalk {
-    fn takes(&self) -> Takes {
-        Takes::Digest
-    }
-
     fn rate(&self) -> Rate {
         Rate { interval: 4000, burst: 5 }
     }
@@ -47,7 +36,7 @@ impl Teller for Dingtalk {
     async fn tell(&self, story: &Story<'_>) -> Result<Option<String>, Refusal> {
         let message = text::message(story.state, &story.new_moments(), self.language);
         let body = json!({
-            "msgtype": "text", "text": { "content": message.text(MOST, show) },
+            "msgtype": "text", "text": { "content": message.text(MOST, literal) },
             "at": { "atMobiles": [], "atUserIds": [], "isAtAll": false },
         });
         let address = match &self.secret {

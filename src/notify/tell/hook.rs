@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{Receiver, Refusal, Story, Takes, Teller, judge};
+use super::{Receiver, Refusal, Story, Teller, judge};
 use crate::notify::http::{Address, header, headers};
 use crate::notify::sign;
 
@@ -45,10 +45,6 @@ pub(super) fn body(story: &Story<'_>) -> String {
 
 #[async_trait]
 impl Teller for Hook {
-    fn takes(&self) -> Takes {
-        Takes::Record
-    }
-
     async fn tell(&self, story: &Story<'_>) -> Result<Option<String>, Refusal> {
         let body = body(story);
         let seconds = story.at.0.div_euclid(1000);

@@ -4,9 +4,9 @@
 use async_trait::async_trait;
 
 use super::smtp::{Envelope, Server};
-use super::{Rate, Receiver, Refusal, Story, Takes, Teller};
+use super::{Rate, Receiver, Refusal, Story, Teller};
 use crate::config::Language;
-use crate::notify::message::{Piece, PieceKind, unlinked};
+use crate::notify::message::literal;
 use crate::notify::{sign, text};
 
 /// Longer mails are cut: the timeline has the rest.
@@ -50,13 +50,6 @@ fn is_plain(address: &str) -> bool {
         && address.chars().all(letter)
 }
 
-fn show(piece: &Piece) -> String {
-    match piece.kind {
-        PieceKind::Theirs => unlinked(&piece.text),
-        PieceKind::Ours | PieceKind::Command => piece.text.clone(),
-    }
-}
-
 /// A text as a header has it, in words that each fit into a line.
 fn encoded(text: &str) -> String {
     let mut words: Vec<String> = vec![String::new()];
@@ -91,7 +84,7 @@ impl Mail {
             .ok()
             .and_then(|at| jiff::fmt::rfc2822::to_string(&at.to_zoned(jiff::tz::TimeZone::UTC)).ok())
             .unwrap_or_default();
-        let body = sign::base64(message.text(MOST, show).replace('\n', "\r\n").as_bytes());
+        let body = sign::base64(message.text(MOST, literal).replace('\n', "\r\n").as_bytes());
         let lines: Vec<&str> = body.as_bytes().chunks(76).filter_map(|line| std::str::from_utf8(line).ok()).collect();
         let mail = format!(
             "From: <{}>\r\nTo: {}\r\nSubject: {subject}\r\nDate: {date}\r\nMessage-ID: {id}\r\n{thread}\
@@ -107,10 +100,6 @@ impl Mail {
 
 #[async_trait]
 impl Teller for Mail {
-    fn takes(&self) -> Takes {
-        Takes::Digest
-    }
-
     fn rate(&self) -> Rate {
         Rate { interval: 10_000, burst: 3 }
     }

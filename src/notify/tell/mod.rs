@@ -30,9 +30,6 @@ use crate::run::{RunState, Time};
 /// Somebody who is told.
 #[async_trait]
 pub trait Teller: Send + Sync {
-    /// What it takes.
-    fn takes(&self) -> Takes;
-
     /// How much it takes at once.
     fn rate(&self) -> Rate {
         Rate { interval: 0, burst: 1 }
@@ -55,6 +52,17 @@ pub enum Takes {
     Moment,
     /// All moments that are new.
     Digest,
+}
+
+/// What targets of a kind take in one message. It is known before their secrets are.
+pub fn takes(kind: NotifyKind) -> Takes {
+    match kind {
+        NotifyKind::Webhook | NotifyKind::Command => Takes::Record,
+        NotifyKind::Pagerduty => Takes::Moment,
+        NotifyKind::Slack | NotifyKind::Dingtalk | NotifyKind::Feishu | NotifyKind::Wecom | NotifyKind::Mail => {
+            Takes::Digest
+        }
+    }
 }
 
 /// How much a service takes: so many messages at once after a while of quiet, then one each interval.

@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Rate, Receiver, Refusal, Story, Takes, Teller, Then, judge};
+use super::{Rate, Receiver, Refusal, Story, Teller, Then, judge};
 use crate::config::Language;
 use crate::notify::http::{Address, headers};
 use crate::notify::message::cut;
@@ -99,10 +99,6 @@ impl Pagerduty {
 
 #[async_trait]
 impl Teller for Pagerduty {
-    fn takes(&self) -> Takes {
-        Takes::Moment
-    }
-
     fn rate(&self) -> Rate {
         Rate { interval: 600, burst: 10 }
     }

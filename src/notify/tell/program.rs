@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use super::hook::body;
-use super::{Receiver, Refusal, Story, Takes, Teller};
+use super::{Receiver, Refusal, Story, Teller};
 use crate::notify::command::{Ran, run};
 use crate::notify::http::LIMIT;
 
@@ -27,10 +27,6 @@ impl Program {
 
 #[async_trait]
 impl Teller for Program {
-    fn takes(&self) -> Takes {
-        Takes::Record
-    }
-
     async fn tell(&self, story: &Story<'_>) -> Result<Option<String>, Refusal> {
         let (state, book) = (story.state, story.state.playbook());
         let mut variables = vec![

@@ -4,10 +4,10 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Rate, Receiver, Refusal, Story, Takes, Teller, Then, judge};
+use super::{Rate, Receiver, Refusal, Story, Teller, Then, judge};
 use crate::config::Language;
 use crate::notify::http::{Address, Answer, header, headers};
-use crate::notify::message::{Message, Piece, PieceKind, cut, mark, unlinked};
+use crate::notify::message::{Message, Piece, cut, literal, mark, unlinked};
 use crate::notify::text;
 
 /// What of a message is body: Slack cuts texts of some thousand letters.
@@ -86,13 +86,6 @@ fn escaped(text: &str) -> String {
     unlinked(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn literal(piece: &Piece) -> String {
-    match piece.kind {
-        PieceKind::Theirs => unlinked(&piece.text),
-        PieceKind::Ours | PieceKind::Command => piece.text.clone(),
-    }
-}
-
 pub(super) fn body(message: &Message) -> Value {
     let join = |pieces: &[Piece]| cut(&pieces.iter().map(literal).collect::<String>(), 600);
     let (title, standing) = (join(&message.title), join(&message.standing));
@@ -113,10 +106,6 @@ pub(super) fn body(message: &Message) -> Value {
 
 #[async_trait]
 impl Teller for Slack {
-    fn takes(&self) -> Takes {
-        Takes::Digest
-    }
-
     fn rate(&self) -> Rate {
         Rate { interval: 1250, burst: 1 }
     }

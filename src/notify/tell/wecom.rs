@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{Rate, Receiver, Refusal, Story, Takes, Teller, judge_number};
+use super::{Rate, Receiver, Refusal, Story, Teller, judge_number};
 use crate::config::Language;
 use crate::notify::http::{Address, headers};
 use crate::notify::message::{Piece, PieceKind, unlinked};
@@ -48,10 +48,6 @@ fn wide(letter: char) -> char {
 
 #[async_trait]
 impl Teller for Wecom {
-    fn takes(&self) -> Takes {
-        Takes::Digest
-    }
-
     fn rate(&self) -> Rate {
         Rate { interval: 4000, burst: 5 }
     }
