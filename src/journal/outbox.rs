@@ -3,7 +3,6 @@
 //! a cursor that a power cut takes back costs a message that is sent twice, and nothing else.
 
 use std::fmt;
-use std::str::FromStr;
 
 use super::JournalError;
 use crate::ids::RunId;
@@ -21,15 +20,6 @@ impl fmt::Display for Subject {
         match self {
             Self::Run(run) => write!(f, "run:{run}"),
         }
-    }
-}
-
-impl FromStr for Subject {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let run = text.strip_prefix("run:").and_then(|run| run.parse().ok());
-        run.map(Self::Run).ok_or_else(|| format!("`{text}` names nothing that is told"))
     }
 }
 
@@ -174,6 +164,8 @@ impl LoggedKind {
 /// What was delivered, given up or put back, for a timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logged {
+    /// Its place in the log, among those of all subjects.
+    pub number: i64,
     /// To whom.
     pub target: String,
     /// What became of it.
@@ -200,7 +192,7 @@ pub trait Outbox: Send {
     /// When the store cannot be written.
     fn know(&mut self, target: &str, since: Time) -> Result<(), JournalError>;
 
-    /// What a target has not been told whole; first what was told longest ago.
+    /// What a target has not been told whole and was not given up; first what was told longest ago.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -264,21 +256,30 @@ pub trait Outbox: Send {
     /// When the store cannot be read.
     fn targets(&mut self) -> Result<Vec<Known>, JournalError>;
 
-    /// What of it is not told whole.
+    /// What a target was not told whole, what was given up too.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn standings_of(&mut self, target: &str) -> Result<Vec<Standing>, JournalError>;
+
+    /// The same for all targets that were ever seen.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn standings(&mut self) -> Result<Vec<Standing>, JournalError>;
-
-    /// What was delivered of a subject, given up and put back, in order.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn deliveries(&mut self, subject: &Subject) -> Result<Vec<Logged>, JournalError>;
 
     /// A number that changes when another process has written.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn version(&mut self) -> Result<i64, JournalError>;
+}
+
+/// Where it is kept what was delivered to whom.
+pub trait Delivered {
+    /// So many lines of what was delivered of a subject, given up and put back, at most, in order behind a number.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn deliveries(&mut self, subject: &Subject, after: i64, most: usize) -> Result<Vec<Logged>, JournalError>;
 }

@@ -38,8 +38,6 @@ pub(super) struct Target {
     work: Work,
     teller: Option<Reached>,
     followers: BTreeMap<Subject, Follower>,
-    /// Until when what is claimed here is held.
-    claims: BTreeMap<Subject, Time>,
     known: bool,
 }
 
@@ -72,7 +70,7 @@ enum Sent {
 
 impl Target {
     pub fn new(work: Work) -> Self {
-        Self { work, teller: None, followers: BTreeMap::new(), claims: BTreeMap::new(), known: false }
+        Self { work, teller: None, followers: BTreeMap::new(), known: false }
     }
 
     /// Tells until it is told to end, and what is due by then.
@@ -80,7 +78,7 @@ impl Target {
         let mut seen = None;
         let mut wake: Option<Time> = None;
         loop {
-            let version = self.work.store.with(|outbox| outbox.version());
+            let version = self.work.store.version();
             let due = wake.is_some_and(|wake| wake <= self.now());
             let look = match version {
                 Ok(version) if seen == Some(version) && !due => Ok(Look::Idle(wake)),
@@ -182,32 +180,38 @@ impl Target {
         }
     }
 
-    /// Tells the next message of a subject.
+    /// Tells the next message of a subject. Secrets are read only where there is one.
     async fn tell_next(&mut self, one: &mut Untold) -> Result<Sent, JournalError> {
-        let reached = self.reach().await;
-        let (teller, masker) = match reached {
-            Ok(reached) => reached,
-            Err(why) => return self.give_word(one, Refusal::later(why), 0, &Masker::default()),
-        };
-        let takes = teller.takes();
+        let takes = self.work.tellers.takes(&self.work.notify);
         if let Err(why) = self.read_on(one, takes)? {
-            return self.give_word(one, Refusal::later(why), 0, &masker);
+            return self.give_word(one, Refusal::later(why), 0, &Masker::default());
         }
         let Some(follower) = self.followers.get(&one.subject) else { return Ok(Sent::Enough(None)) };
         if follower.items.is_empty() {
             return self.pass_over(one, follower.folded);
         }
+        let (teller, masker) = match self.reach().await {
+            Ok(reached) => reached,
+            Err(why) => return self.give_word(one, Refusal::later(why), 0, &Masker::default()),
+        };
         let rate = teller.rate();
-        match self.claim(one, Pace { interval: rate.interval, burst: rate.burst })? {
-            Turn::Now => {}
-            Turn::NotBefore(free) => return Ok(Sent::Paced(free)),
-            Turn::Taken => return Ok(Sent::Enough(Some(Time(self.now().0 + LOOK_AT_OTHERS)))),
+        let turn = self.claim(one, Pace { interval: rate.interval, burst: rate.burst })?;
+        if turn != Turn::Now {
+            return Ok(self.not_now(turn));
         }
         let ahead = rate.interval * (rate.burst - 1).max(0);
         let (to, result) = self.send(one, teller.as_ref(), takes).await;
         match result {
             Ok(message) => self.arrived(one, to, message),
             Err(refusal) => self.give_word(one, refusal, ahead, &masker),
+        }
+    }
+
+    /// When it is looked again at what could not be taken in hand: it comes back by itself, also where nobody writes anything.
+    fn not_now(&self, turn: Turn) -> Sent {
+        match turn {
+            Turn::NotBefore(free) => Sent::Paced(free),
+            Turn::Taken | Turn::Now => Sent::Enough(Some(Time(self.now().0 + LOOK_AT_OTHERS))),
         }
     }
 
@@ -260,19 +264,23 @@ impl Target {
         if to <= one.cursor.told {
             return Ok(Sent::Enough(None));
         }
-        if self.claim(one, Pace::FREE)? == Turn::Now {
-            let (claim, now) = (self.claim_of(one), self.now());
-            let message = one.cursor.message.clone();
-            self.work.store.with(|outbox| outbox.told(&claim, to, message.as_deref(), true, now))?;
-            one.cursor.told = to;
+        let turn = self.claim(one, Pace::FREE)?;
+        if turn != Turn::Now {
+            return Ok(self.not_now(turn));
         }
+        let (claim, now) = (self.claim_of(one), self.now());
+        let message = one.cursor.message.clone();
+        if !self.work.store.with(|outbox| outbox.told(&claim, to, message.as_deref(), true, now))? {
+            return Ok(self.not_now(Turn::Taken));
+        }
+        one.cursor.told = to;
         Ok(Sent::Enough(None))
     }
 
     /// Takes it in hand, where that is not so already.
     fn claim(&mut self, one: &mut Untold, pace: Pace) -> Result<Turn, JournalError> {
         let now = self.now();
-        let held = self.claims.get(&one.subject).is_some_and(|until| until.0 - now.0 > CLAIM / 2);
+        let held = one.cursor.claimed_until.0 - now.0 > CLAIM / 2;
         let ours = one.cursor.claimed_by.as_deref() == Some(self.work.claimant.as_str());
         if pace.interval == 0 && held && ours {
             return Ok(Turn::Now);
@@ -283,7 +291,7 @@ impl Target {
         let turn = self.work.store.with(|outbox| outbox.claim(&claim, told, seen.as_deref(), pace, now))?;
         if turn == Turn::Now {
             one.cursor.claimed_by = Some(self.work.claimant.clone());
-            self.claims.insert(one.subject.clone(), claim.until);
+            one.cursor.claimed_until = claim.until;
         }
         Ok(turn)
     }
@@ -327,6 +335,10 @@ impl Target {
     fn arrived(&mut self, one: &mut Untold, to: u64, message: Option<String>) -> Result<Sent, JournalError> {
         let (claim, now) = (self.claim_of(one), self.now());
         let message = message.or_else(|| one.cursor.message.clone());
+        // What was taken is not sent again, also where that cannot be written down now.
+        if let Some(follower) = self.followers.get_mut(&one.subject) {
+            follower.told(to);
+        }
         let held = self.work.store.with(|outbox| outbox.told(&claim, to, message.as_deref(), false, now))?;
         if !held {
             // Somebody else took it over meanwhile: it may arrive twice, and they go on.
@@ -337,9 +349,6 @@ impl Target {
         one.cursor.message = message;
         one.cursor.attempts = 0;
         one.cursor.failing_since = None;
-        if let Some(follower) = self.followers.get_mut(&one.subject) {
-            follower.told(to);
-        }
         Ok(if to >= one.head { Sent::Enough(None) } else { Sent::More })
     }
 
@@ -355,8 +364,9 @@ impl Target {
             reached.failed = true;
         }
         // Where nothing was claimed yet, nothing could be made ready either.
-        if self.claim(one, Pace::FREE)? != Turn::Now {
-            return Ok(Sent::Enough(Some(Time(self.now().0 + LOOK_AT_OTHERS))));
+        let turn = self.claim(one, Pace::FREE)?;
+        if turn != Turn::Now {
+            return Ok(self.not_now(turn));
         }
         let now = self.now();
         let attempts = one.cursor.attempts + 1;
@@ -384,7 +394,6 @@ impl Target {
     /// What is known of it may be wrong by now; and what a thousand runs printed is not kept in memory for a receiver that is
     /// away for days.
     fn lose(&mut self, one: &Untold) {
-        self.claims.remove(&one.subject);
         self.followers.remove(&one.subject);
     }
 }

@@ -7,6 +7,7 @@ use super::super::chain::Stored;
 use super::super::incidents::{self, Added, IncidentAudit, IncidentRow, Incidents};
 use super::super::{JournalError, RunRow, Verification, boot};
 use super::SqliteJournal;
+use super::reading::has_table;
 use super::rows::{self, Read, integer, optional_text, text};
 use super::trouble::{Trouble, explain};
 use crate::ids::IncidentId;
@@ -86,12 +87,7 @@ impl Incidents for SqliteJournal {
 impl SqliteJournal {
     /// Whether there are the tables: a file of form 2 that is only read does not have them.
     fn has_incidents(&self) -> Result<bool, JournalError> {
-        if !self.read_only {
-            return Ok(true);
-        }
-        let query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'incidents'";
-        let mut statement = self.connection.prepare_cached(query).map_err(|error| explain("read", &error))?;
-        statement.exists([]).map_err(|error| explain("read", &error))
+        Ok(!self.read_only || has_table(&self.connection, "incidents").map_err(Trouble::read)?)
     }
 }
 

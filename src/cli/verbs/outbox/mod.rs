@@ -61,17 +61,17 @@ fn look(setup: &Setup) -> Result<Found, Failure> {
     }
 }
 
-/// The configured targets that were not told everything, with how much that is, and those for which something was given up.
+/// The configured targets that were not told everything, and those for which something was given up.
 pub fn waiting(setup: &Setup) -> (Vec<String>, Vec<String>) {
-    let Ok(found) = look(setup) else { return (Vec::new(), Vec::new()) };
     let (mut late, mut dead) = (Vec::new(), Vec::new());
-    for notify in &setup.config.notify {
-        let of_it = || found.standings.iter().filter(|one| one.target == notify.name);
-        if of_it().any(|one| one.cursor.dead_at.is_some()) {
-            dead.push(notify.name.clone());
+    let Ok(Some(mut journal)) = setup.existing_journal() else { return (late, dead) };
+    for name in setup.config.notify.iter().map(|notify| &notify.name) {
+        let Ok(standings) = journal.standings_of(name) else { continue };
+        if standings.iter().any(|one| one.cursor.dead_at.is_some()) {
+            dead.push(name.clone());
         }
-        if of_it().any(|one| one.cursor.dead_at.is_none()) {
-            late.push(notify.name.clone());
+        if standings.iter().any(|one| one.cursor.dead_at.is_none()) {
+            late.push(name.clone());
         }
     }
     (late, dead)
