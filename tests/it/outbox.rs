@@ -319,7 +319,7 @@ fn what_was_delivered_is_in_the_timeline_of_the_incident_on_every_way_out() {
     let last = &told[2]["detail"];
     assert_eq!((&last["run"], &last["from"], &last["to"]), (&run.as_str().into(), &1.into(), &records.into()));
     let page = place.expect(0, &["incident", "timeline", "INC-9"]);
-    assert!(page.contains("told incidents") && page.contains("were delivered to incidents"), "{page}");
+    assert!(page.contains("told incidents") && page.contains(&format!("records 1 to {records}")), "{page}");
     let over_http = served(&place, "/v1/incidents/INC-9/timeline");
     assert_eq!(over_http["entries"].as_array().unwrap(), entries);
 }
