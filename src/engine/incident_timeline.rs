@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::ids::{IncidentId, RunId};
 use crate::incident::{Entry, Merge, Of, Source};
-use crate::journal::{JournalError, Kept, RunRow, Stored};
+use crate::journal::{JournalError, Kept, RunRow, Stored, Subject};
 use crate::run::Time;
 use crate::timeline::{self, Timeline};
 use delivered::Delivered;
@@ -41,6 +41,7 @@ impl IncidentTimeline {
             Ok(first) => {
                 let begins = first.first().map_or(Time(0), |record| record.time);
                 sources.push(Box::new(Own::of(incident.clone(), begins)));
+                sources.push(Box::new(Delivered::of(Subject::Incident(incident.clone()), begins)));
             }
             // Nobody knows when it was opened: it says so before anything else.
             Err(JournalError::Corrupt(_)) => {
@@ -51,7 +52,7 @@ impl IncidentTimeline {
             Err(error) => return Err(error),
         }
         for row in runs {
-            let delivered = Delivered::of(&row);
+            let delivered = Delivered::of(Subject::Run(row.run.clone()), row.started);
             sources.push(Box::new(OfRun::of(row)));
             sources.push(Box::new(delivered));
         }

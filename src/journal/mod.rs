@@ -35,7 +35,8 @@ pub use lease::{Handover, Lease, LeaseInfo};
 pub use limit::{Earlier, OverLimit, RUN_LIMIT, RunLimit};
 pub use memory::{Failure, MemoryJournal};
 pub use outbox::{
-    Claim, Cursor, Delivered, Known, Logged, LoggedKind, Outbox, Pace, Standing, Subject, Turn, Undelivered, Untold,
+    Claim, Cursor, Delivered, Known, Logged, LoggedKind, News, Outbox, Pace, Standing, Subject, Turn, Undelivered,
+    Untold,
 };
 pub use row::{LockRow, RequestRow, RunRow};
 pub use signing::{Key, PublicKey};

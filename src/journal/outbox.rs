@@ -3,9 +3,11 @@
 //! a cursor that a power cut takes back costs a message that is sent twice, and nothing else.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::JournalError;
-use crate::ids::RunId;
+use crate::ids::{IncidentId, RunId};
+use crate::incident::IncidentRecord;
 use crate::run::{Record, Time};
 
 /// Whose records are told.
@@ -13,13 +15,38 @@ use crate::run::{Record, Time};
 pub enum Subject {
     /// A run.
     Run(RunId),
+    /// An incident of this state: what is said of it, not what happens in its runs.
+    Incident(IncidentId),
+}
+
+/// A record of a subject.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// Of a run.
+    Run(Record),
+    /// Of an incident.
+    Incident(IncidentRecord),
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Run(run) => write!(f, "run:{run}"),
+            Self::Incident(incident) => write!(f, "incident:{incident}"),
         }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parsed = match text.split_once(':') {
+            Some(("run", run)) => run.parse().ok().map(Self::Run),
+            Some(("incident", incident)) => incident.parse().ok().map(Self::Incident),
+            _ => None,
+        };
+        parsed.ok_or_else(|| format!("`{text}` names nothing that is told"))
     }
 }
 
@@ -30,8 +57,6 @@ pub struct Untold {
     pub subject: Subject,
     /// The last record that there is.
     pub head: u64,
-    /// Whether it has ended: then there will be no more.
-    pub ended: bool,
     /// How far it was told, and what became of the last try.
     pub cursor: Cursor,
 }
@@ -117,8 +142,8 @@ pub struct Standing {
     pub target: String,
     /// The subject.
     pub subject: Subject,
-    /// Of which playbook.
-    pub playbook: String,
+    /// Of which playbook the run is, or what the incident is called.
+    pub name: String,
     /// How many records there are.
     pub head: u64,
     /// How far it was told.
@@ -202,7 +227,7 @@ pub trait Outbox: Send {
     ///
     /// # Errors
     /// When they cannot be read.
-    fn some_records(&mut self, subject: &Subject, after: u64, most: usize) -> Result<Vec<Record>, JournalError>;
+    fn some_records(&mut self, subject: &Subject, after: u64, most: usize) -> Result<Vec<News>, JournalError>;
 
     /// Claims what comes after a record for a while, if whoever had it is still `seen`, and the target's pace has room. It is
     /// written before anything is sent.

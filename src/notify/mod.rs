@@ -13,7 +13,10 @@ mod webhook;
 
 pub use command::CommandNotifier;
 pub use moment::{Moment, What};
-pub use tell::{Item, Rate, Receiver, Refusal, Story, Takes, Teller, Then, record_for_programs, takes, teller};
+pub use tell::{
+    About, Item, Rate, Receiver, Refusal, Story, Takes, Teller, Then, incident_for_programs, record_for_programs,
+    takes, teller,
+};
 pub use webhook::WebhookNotifier;
 
 use async_trait::async_trait;

@@ -325,6 +325,29 @@ fn what_was_delivered_is_in_the_timeline_of_the_incident_on_every_way_out() {
 }
 
 #[test]
+fn what_is_said_of_an_incident_is_told_at_once_and_what_was_told_is_in_its_timeline() {
+    let receiver = Receiver::new(Mood::Well);
+    let place = place(&receiver);
+    let said = place.expect(0, &["incident", "open", "orders is down", "--severity", "P1", "--output", "json"]);
+    let from = said.find('{').unwrap();
+    let id = serde_json::from_str::<Value>(&said[from..]).unwrap()["incident"].as_str().unwrap().to_owned();
+    let ids = || receiver.told().into_iter().map(|message| message.id).collect::<Vec<_>>();
+    assert_eq!(ids(), [format!("incident:{id}:1")]);
+    place.expect(0, &["incident", "note", &id, "it is the disk"]);
+    receiver.is(Mood::Refuses);
+    place.expect(0, &["incident", "resolve", &id]);
+    assert_eq!((&waiting(&place)[0]["incident"], &waiting(&place)[0]["run"]), (&id.as_str().into(), &Value::Null));
+    receiver.is(Mood::Well);
+    place.expect(0, &["outbox", "retry", "--incident", &id]);
+    assert_eq!(ids(), (1..=3).map(|seq| format!("incident:{id}:{seq}")).collect::<Vec<_>>());
+    let last: Value = serde_json::from_str(&receiver.told().last().unwrap().body).unwrap();
+    assert_eq!((&last["type"], &last["data"]["state"]), (&"playbook.incident".into(), &"resolved".into()));
+    let whole = place.json(&["incident", "timeline", &id, "--output", "json"]);
+    let told = |entry: &&Value| entry["kind"] == "delivery" && entry["detail"]["run"].is_null();
+    assert!(whole["entries"].as_array().unwrap().iter().any(|entry| told(&entry)), "{whole}");
+}
+
+#[test]
 fn no_secret_and_no_address_is_written_down_or_shown() {
     let receiver = Receiver::new(Mood::Refuses);
     let place = place(&receiver);

@@ -12,7 +12,7 @@ use super::{Until, Work, backoff, is_gone};
 use crate::inventory::Masker;
 use crate::journal::{Claim, JournalError, Pace, Subject, Turn, Undelivered, Untold};
 use crate::notify::{Refusal, Story, Takes, Teller, Then};
-use crate::run::{RunState, Time};
+use crate::run::Time;
 use crate::value::told;
 
 /// How often it is looked whether something was written.
@@ -140,10 +140,8 @@ impl Target {
         }
         let name = self.name().to_owned();
         let untold = self.work.store.with(|outbox| outbox.untold(&name))?;
-        self.followers.retain(|subject, follower| {
-            let goes_on = follower.state.as_ref().is_none_or(|state| state.ended.is_none());
-            goes_on || untold.iter().any(|one| &one.subject == subject)
-        });
+        self.followers
+            .retain(|subject, follower| !follower.is_over() || untold.iter().any(|one| &one.subject == subject));
         let mut next: Option<Time> = None;
         for one in untold {
             match self.tell_all(one).await? {
@@ -234,9 +232,8 @@ impl Target {
 
     /// Reads records until there is something to tell, or none is left; a digest takes all that there are.
     fn read_on(&mut self, one: &mut Untold, takes: Takes) -> Result<Result<(), String>, JournalError> {
-        let Subject::Run(run) = &one.subject;
         let subject = one.subject.clone();
-        let follower = self.followers.entry(subject.clone()).or_insert_with(|| Follower::new(run.clone()));
+        let follower = self.followers.entry(subject.clone()).or_insert_with(|| Follower::new(subject.clone()));
         follower.told(one.cursor.told);
         while follower.items.is_empty() || takes == Takes::Digest || follower.folded < one.cursor.told {
             let after = follower.folded;
@@ -248,7 +245,7 @@ impl Target {
             for record in &records {
                 if let Err(fault) = follower.take(record, one.cursor.told, &self.work.notify, takes) {
                     self.followers.remove(&subject);
-                    return Ok(Err(format!("the run cannot be told: {fault}")));
+                    return Ok(Err(format!("it cannot be told: {fault}")));
                 }
             }
             if records.len() < SOME {
@@ -308,7 +305,7 @@ impl Target {
     /// Sends what is next; up to which record that tells, and whether it arrived.
     async fn send(&self, one: &Untold, teller: &dyn Teller, takes: Takes) -> (u64, Result<Option<String>, Refusal>) {
         let follower = self.followers.get(&one.subject);
-        let Some((follower, state)) = follower.and_then(|follower| Some((follower, follower.state.as_ref()?))) else {
+        let Some((follower, about)) = follower.and_then(|follower| Some((follower, follower.about()?))) else {
             return (one.cursor.told, Err(Refusal::later("there is nothing to tell")));
         };
         // It was put in one piece as it was read.
@@ -316,9 +313,9 @@ impl Target {
         let new = if takes == Takes::Digest { all } else { all.get(..1).unwrap_or_default() };
         let last = new.last().map_or(one.cursor.told, |item| item.seq);
         let to = if new.len() == all.len() { follower.folded } else { last };
-        let id = message_id(state, last);
+        let id = format!("{}:{last}", about.key());
         let story = Story {
-            state,
+            about,
             new,
             moments: &follower.moments,
             id: &id,
@@ -396,9 +393,4 @@ impl Target {
     fn lose(&mut self, one: &Untold) {
         self.followers.remove(&one.subject);
     }
-}
-
-/// What a message is known by, however often it is sent.
-fn message_id(state: &RunState, seq: u64) -> String {
-    format!("{}:{seq}", state.run)
 }

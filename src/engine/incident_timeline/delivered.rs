@@ -1,21 +1,19 @@
-//! What of a run was delivered to whom, given up and put back. It tells what the outbox has written down, and never what was in a
+//! What of a run, or of the incident itself, was delivered to whom, given up and put back. It tells what the outbox has written down, and never what was in a
 //! message.
 
 use std::collections::VecDeque;
 
 use serde_json::json;
 
-use crate::ids::RunId;
 use crate::incident::{Entry, Of, Source};
-use crate::journal::{JournalError, Kept, Logged, LoggedKind, RunRow, Subject};
+use crate::journal::{JournalError, Kept, Logged, LoggedKind, Subject};
 use crate::run::Time;
 
 /// How many lines are read at a time: they are short.
 const PAGE: usize = 128;
 
-/// The deliveries of one run.
+/// The deliveries of one subject.
 pub(super) struct Delivered {
-    run: RunId,
     subject: Subject,
     begins: Time,
     page: VecDeque<Logged>,
@@ -23,9 +21,8 @@ pub(super) struct Delivered {
 }
 
 impl Delivered {
-    pub fn of(row: &RunRow) -> Self {
-        let subject = Subject::Run(row.run.clone());
-        Self { run: row.run.clone(), subject, begins: row.started, page: VecDeque::new(), after: 0 }
+    pub fn of(subject: Subject, begins: Time) -> Self {
+        Self { subject, begins, page: VecDeque::new(), after: 0 }
     }
 }
 
@@ -40,11 +37,15 @@ impl Source<dyn Kept, JournalError> for Delivered {
         }
         let Some(line) = self.page.pop_front() else { return Ok(None) };
         self.after = line.number;
-        Ok(Some(entry(&self.run, line)))
+        Ok(Some(entry(&self.subject, line)))
     }
 }
 
-fn entry(run: &RunId, line: Logged) -> Entry {
+fn entry(subject: &Subject, line: Logged) -> Entry {
+    let (run, what) = match subject {
+        Subject::Run(run) => (Some(run), format!("run {run}")),
+        Subject::Incident(_) => (None, "the incident".to_owned()),
+    };
     let by = match (line.kind, &line.why) {
         (LoggedKind::PutBack, Some(by)) => by.clone(),
         _ => "playbook".to_owned(),
@@ -56,7 +57,7 @@ fn entry(run: &RunId, line: Logged) -> Entry {
         step: None,
         item: None,
         kind: "delivery",
-        text: sentence(run, &line),
+        text: sentence(&what, &line),
         detail: json!({
             "what": line.kind.word(), "run": run, "from": line.from, "to": line.to, "until_ms": line.ended,
             "attempts": line.attempts, "why": line.why,
@@ -65,7 +66,7 @@ fn entry(run: &RunId, line: Logged) -> Entry {
     }
 }
 
-fn sentence(run: &RunId, line: &Logged) -> String {
+fn sentence(what: &str, line: &Logged) -> String {
     let Logged { target, from, to, attempts, .. } = line;
     match line.kind {
         LoggedKind::Told => {
@@ -73,7 +74,7 @@ fn sentence(run: &RunId, line: &Logged) -> String {
                 true => (format!("record {from}"), "was"),
                 false => (format!("records {from} to {to}"), "were"),
             };
-            let mut text = format!("{records} of run {run} {were} delivered to {target}");
+            let mut text = format!("{records} of {what} {were} delivered to {target}");
             let seconds = line.ended.seconds_since(line.at);
             if seconds >= 1.0 {
                 text.push_str(&format!(", the last {} s later", seconds.round()));
@@ -87,8 +88,8 @@ fn sentence(run: &RunId, line: &Logged) -> String {
         LoggedKind::GivenUp => {
             let why = line.why.as_deref().unwrap_or("nobody knows why");
             let tries = if *attempts == 1 { "1 attempt".to_owned() } else { format!("{attempts} attempts") };
-            format!("run {run} was given up for {target} at record {from}, after {tries}: {why}")
+            format!("{what} was given up for {target} at record {from}, after {tries}: {why}")
         }
-        LoggedKind::PutBack => format!("run {run} was put back for {target}, from record {from} on"),
+        LoggedKind::PutBack => format!("{what} was put back for {target}, from record {from} on"),
     }
 }

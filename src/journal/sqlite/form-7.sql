@@ -6,12 +6,13 @@ CREATE TABLE outbox_open (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO outbox_open (run) SELECT run FROM runs WHERE verdict IS NULL;
 
--- What is to be looked at until it is told: each run that has ended, and once more where somebody has put it back.
+-- What is to be looked at until it is told: each run that has ended (`run:ID`), each record of an incident (`incident:ID`), and
+-- both once more where somebody has put them back.
 CREATE TABLE outbox_queue (
     number INTEGER NOT NULL PRIMARY KEY,
-    run TEXT NOT NULL
+    subject TEXT NOT NULL
 ) STRICT;
-INSERT INTO outbox_queue (run) SELECT run FROM runs WHERE verdict IS NOT NULL ORDER BY started, run;
+INSERT INTO outbox_queue (subject) SELECT 'run:' || run FROM runs WHERE verdict IS NOT NULL ORDER BY started, run;
 
 -- Up to which number of the queue a target has been told everything, or it was given up.
 ALTER TABLE outbox_targets ADD COLUMN settled INTEGER NOT NULL DEFAULT 0;

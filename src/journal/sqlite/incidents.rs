@@ -5,11 +5,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::chain::Stored;
 use super::super::incidents::{self, Added, IncidentAudit, IncidentRow, Incidents};
-use super::super::{JournalError, RunRow, Verification, boot};
-use super::SqliteJournal;
+use super::super::{JournalError, RunRow, Subject, Verification, boot};
 use super::reading::has_table;
 use super::rows::{self, Read, integer, optional_text, text};
 use super::trouble::{Trouble, explain};
+use super::{SqliteJournal, queue};
 use crate::ids::IncidentId;
 use crate::incident::{Brief, IncidentEvent, IncidentRecord, Opening};
 use crate::run::Time;
@@ -158,7 +158,7 @@ fn add(connection: &Connection, incident: &IncidentId, added: &Added) -> Result<
             hash.as_str(),
             event,
         ])?;
-    Ok(())
+    queue::again(connection, &Subject::Incident(incident.clone()).to_string())
 }
 
 fn exists(connection: &Connection, incident: &IncidentId) -> Result<bool, Trouble> {

@@ -6,14 +6,15 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::outbox::{
-    Claim, Cursor, Delivered, Known, Logged, LoggedKind, Outbox, Pace, Standing, Subject, Turn, Undelivered, Untold,
+    Claim, Cursor, Delivered, Known, Logged, LoggedKind, News, Outbox, Pace, Standing, Subject, Turn, Undelivered,
+    Untold,
 };
-use super::super::{Journal as _, JournalError};
+use super::super::{Incidents as _, Journal as _, JournalError};
 use super::open::{self, Promise};
 use super::reading::has_table;
 use super::trouble::Trouble;
 use super::{SqliteJournal, queue, rows};
-use crate::run::{Record, Time};
+use crate::run::Time;
 
 /// What goes out within so many milliseconds is one line of the log.
 const ONE_LINE: i64 = 60_000;
@@ -45,25 +46,28 @@ impl Outbox for SqliteJournal {
     fn untold(&mut self, target: &str) -> Result<Vec<Untold>, JournalError> {
         let Some(place) = queue::place(&self.connection, target).map_err(Trouble::read)? else { return Ok(Vec::new()) };
         let read = |row: &Row<'_>| -> rows::Read<Option<Untold>> {
-            // A run whose id cannot be read cannot be told either; `verify` says so.
-            let Ok(run) = rows::run_id(row) else { return Ok(None) };
-            Ok(Some(Untold {
-                subject: Subject::Run(run),
-                head: number(row, "head_seq")?,
-                ended: rows::integer(row, "ended")? != 0,
-                cursor: cursor(row)?,
-            }))
+            // What cannot be named cannot be told either; `verify` says so.
+            let Ok(subject) = rows::parsed(row, "of") else { return Ok(None) };
+            Ok(Some(Untold { subject, head: number(row, "head")?, cursor: cursor(row)? }))
         };
         let found = self.list(queue::DUE, "the outbox", read, params![target, place.since, place.settled])?;
         if queue::could_settle(&self.connection, target, place).map_err(Trouble::read)?.is_some() {
             self.write(|transaction| queue::settle(transaction, target))?;
         }
-        Ok(found.into_iter().flatten().filter(|one| one.cursor.dead_at.is_none()).collect())
+        Ok(found.into_iter().flatten().collect())
     }
 
-    fn some_records(&mut self, subject: &Subject, after: u64, most: usize) -> Result<Vec<Record>, JournalError> {
-        let Subject::Run(run) = subject;
-        self.stored_after(run, after, most)?.into_iter().map(|stored| stored.read(run)).collect()
+    fn some_records(&mut self, subject: &Subject, after: u64, most: usize) -> Result<Vec<News>, JournalError> {
+        match subject {
+            Subject::Run(run) => {
+                let stored = self.stored_after(run, after, most)?;
+                stored.into_iter().map(|stored| stored.read(run).map(News::Run)).collect()
+            }
+            Subject::Incident(incident) => {
+                let records = self.some_records_of(incident, after, most)?;
+                Ok(records.into_iter().map(News::Incident).collect())
+            }
+        }
     }
 
     fn claim(
@@ -186,9 +190,7 @@ impl Outbox for SqliteJournal {
                     .prepare_cached("UPDATE outbox_targets SET free_at = min(free_at, ?2) WHERE target = ?1")?
                     .execute(params![target, at.0])?;
                 if *dead {
-                    if let Some(run) = subject.strip_prefix("run:") {
-                        queue::again(transaction, run)?;
-                    }
+                    queue::again(transaction, subject)?;
                     let line = Line { kind: LoggedKind::PutBack, from: told + 1, to: told + 1, attempts: 0 };
                     log(transaction, target, subject, line, at, Some(by))?;
                 }
@@ -214,12 +216,12 @@ impl Outbox for SqliteJournal {
     fn standings_of(&mut self, target: &str) -> Result<Vec<Standing>, JournalError> {
         let Some(place) = queue::place(&self.connection, target).map_err(Trouble::read)? else { return Ok(Vec::new()) };
         let read = |row: &Row<'_>| -> rows::Read<Option<Standing>> {
-            let Ok(run) = rows::run_id(row) else { return Ok(None) };
+            let Ok(subject) = rows::parsed(row, "of") else { return Ok(None) };
             Ok(Some(Standing {
                 target: target.to_owned(),
-                subject: Subject::Run(run),
-                playbook: rows::text(row, "playbook")?,
-                head: number(row, "head_seq")?,
+                subject,
+                name: rows::text(row, "name")?,
+                head: number(row, "head")?,
                 cursor: cursor(row)?,
             }))
         };

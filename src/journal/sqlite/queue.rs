@@ -1,36 +1,49 @@
-//! Which runs a target may have to be told something of: those that have not ended, and those that have since everything before
-//! them was settled. It is what keeps a look at the outbox as cheap after ten thousand runs as after ten. It must never leave
-//! out a run that has something left to tell: a number is settled only where all before it are.
+//! What a target may have to be told something of: the runs that have not ended, and those runs and incidents that have news since
+//! everything before them was settled. It is what keeps a look at the outbox as cheap after ten thousand runs as after ten. It must
+//! never leave out what has something left to tell: a number is settled only where all before it are.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::super::Subject;
 use super::super::chain::Batch;
 use super::trouble::Trouble;
 use crate::ids::RunId;
 
-/// So many runs of the queue are looked at each time before it is written down that they are settled: not a write a run.
+/// So much of the queue is looked at each time before it is written down that it is settled: not a write a run.
 const LONG: i64 = 64;
 
-/// What of the candidates has not been told whole to the target `?1`. What was given up is never looked at for what is due.
+/// What the target `?1` was not told whole of these subjects. What was given up is never looked at for what is due.
 macro_rules! untold {
-    ($candidates:literal) => {
+    ($subjects:literal) => {
         concat!(
-            "SELECT runs.run, runs.playbook, runs.head_seq, runs.verdict IS NOT NULL AS ended, d.* \
-             FROM (SELECT run FROM outbox_open UNION SELECT run FROM outbox_queue WHERE number > ?3 ",
-            $candidates,
-            ") CROSS JOIN runs USING (run) LEFT JOIN outbox_deliveries d ON d.target = ?1 AND d.subject = 'run:' || runs.run \
-             WHERE runs.started >= ?2 AND runs.head_seq > coalesce(d.told_seq, 0) \
-             ORDER BY coalesce(d.told_at, 0), runs.started, runs.run"
+            "SELECT s.of, coalesce(r.playbook, i.title) AS name, coalesce(r.head_seq, i.head_seq) AS head, d.* FROM (",
+            $subjects,
+            ") s LEFT JOIN runs r ON s.of LIKE 'run:%' AND r.run = substr(s.of, 5) \
+             LEFT JOIN incidents i ON s.of LIKE 'incident:%' AND i.incident = substr(s.of, 10) \
+             LEFT JOIN outbox_deliveries d ON d.target = ?1 AND d.subject = s.of \
+             WHERE coalesce(r.started, i.opened) >= ?2 AND coalesce(r.head_seq, i.head_seq) > coalesce(d.told_seq, 0) "
         )
     };
 }
 
 /// What may be due: with the target's name, its beginning, and up to where it is settled.
-pub(in super::super) const DUE: &str = untold!("");
+pub(in super::super) const DUE: &str = concat!(
+    untold!("SELECT 'run:' || run AS of FROM outbox_open UNION SELECT subject FROM outbox_queue WHERE number > ?3"),
+    "AND d.dead_at IS NULL ORDER BY coalesce(d.told_at, 0), coalesce(r.started, i.opened), s.of"
+);
 /// All that was not told, with what was given up.
-pub(super) const LEFT: &str = untold!(
-    "UNION SELECT substr(subject, 5) FROM outbox_deliveries \
-     WHERE target = ?1 AND dead_at IS NOT NULL AND subject LIKE 'run:%'"
+pub(super) const LEFT: &str = concat!(
+    untold!(
+        "SELECT 'run:' || run AS of FROM outbox_open UNION SELECT subject FROM outbox_queue WHERE number > ?3 \
+         UNION SELECT subject FROM outbox_deliveries WHERE target = ?1 AND dead_at IS NOT NULL"
+    ),
+    "ORDER BY coalesce(d.told_at, 0), coalesce(r.started, i.opened), s.of"
+);
+/// The first place of the queue that is not settled.
+const FIRST: &str = concat!(
+    "SELECT number FROM outbox_queue WHERE number > ?3 AND subject IN (SELECT of FROM (",
+    untold!("SELECT subject AS of FROM outbox_queue WHERE number > ?3"),
+    "AND d.dead_at IS NULL)) ORDER BY number LIMIT 1"
 );
 
 /// From when on a target is told, and up to where in the queue all is settled for it.
@@ -52,16 +65,16 @@ pub(super) fn note(connection: &Connection, run: &RunId, batch: &Batch) -> Resul
     let begins = batch.stored.first().is_some_and(|record| record.seq == 1);
     if batch.projection.verdict.is_some() {
         connection.prepare_cached("DELETE FROM outbox_open WHERE run = ?1")?.execute([run.as_str()])?;
-        again(connection, run.as_str())?;
+        again(connection, &Subject::Run(run.clone()).to_string())?;
     } else if begins {
         connection.prepare_cached("INSERT INTO outbox_open (run) VALUES (?1)")?.execute([run.as_str()])?;
     }
     Ok(())
 }
 
-/// Has a run looked at once more.
-pub(super) fn again(connection: &Connection, run: &str) -> Result<(), Trouble> {
-    connection.prepare_cached("INSERT INTO outbox_queue (run) VALUES (?1)")?.execute([run])?;
+/// Has a subject looked at once more.
+pub(super) fn again(connection: &Connection, subject: &str) -> Result<(), Trouble> {
+    connection.prepare_cached("INSERT INTO outbox_queue (subject) VALUES (?1)")?.execute([subject])?;
     Ok(())
 }
 
@@ -74,12 +87,7 @@ pub(super) fn could_settle(connection: &Connection, target: &str, place: Place) 
         return Ok(None);
     }
     let first: Option<i64> = connection
-        .prepare_cached(
-            "SELECT q.number FROM outbox_queue q CROSS JOIN runs USING (run) \
-             LEFT JOIN outbox_deliveries d ON d.target = ?1 AND d.subject = 'run:' || runs.run \
-             WHERE q.number > ?3 AND runs.started >= ?2 AND runs.head_seq > coalesce(d.told_seq, 0) \
-             AND d.dead_at IS NULL ORDER BY q.number LIMIT 1",
-        )?
+        .prepare_cached(FIRST)?
         .query_row(params![target, place.since, place.settled], |row| row.get(0))
         .optional()?;
     let settled = first.map_or(last, |first| first - 1);

@@ -4,6 +4,8 @@ use rusqlite::{StatementStatus, params};
 
 use super::super::sqlite::UNTOLD;
 use super::*;
+use crate::ids::IncidentId;
+use crate::incident::{IncidentEvent, Opening};
 
 const TARGET: &str = "ops";
 
@@ -17,7 +19,7 @@ fn history(journal: &SqliteJournal, runs: usize) {
         "CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {runs}) SELECT i FROM n;
          INSERT INTO runs (run, playbook, version, started, updated, verdict, stopped, head_seq, head_hash)
          SELECT 'old-' || i, 'p', '1', 10, 10, 'succeeded', 0, 9, '' FROM n;
-         INSERT INTO outbox_queue (run) SELECT 'old-' || i FROM n;
+         INSERT INTO outbox_queue (subject) SELECT 'run:old-' || i FROM n;
          INSERT INTO outbox_deliveries (target, subject, told_seq, told_at, attempts, next_at, claimed_until)
          SELECT '{TARGET}', 'run:old-' || i, 9, 10, 0, 0, 0 FROM n;"
     );
@@ -130,4 +132,36 @@ fn a_journal_of_form_6_is_brought_up_with_all_that_was_not_told() {
     connection.pragma_update(None, "user_version", 6).unwrap();
     drop(connection);
     assert_eq!(untold(&mut open(&folder)), [("run:ended".to_owned(), 0), ("run:open".to_owned(), 0)]);
+}
+
+#[test]
+fn each_record_of_an_incident_is_due_until_it_was_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = open(&folder);
+    journal.know(TARGET, Time(0)).unwrap();
+    let incident: IncidentId = "inc-1".parse().unwrap();
+    let opening = Opening::new("down", crate::incident::Severity::P1, "it is");
+    journal.open_as(&incident, opening, "ann", Time(1000)).unwrap();
+    history(&journal, 500);
+    let of = |told| vec![("incident:inc-1".to_owned(), told)];
+    assert_eq!((untold(&mut journal), untold(&mut journal)), (of(0), of(0)));
+    let claim = Claim { subject: Subject::Incident(incident.clone()), ..claim("r1") };
+    assert_eq!(journal.claim(&claim, 0, None, Pace::FREE, Time(2000)).unwrap(), Turn::Now);
+    assert!(journal.told(&claim, 1, None, false, Time(2000)).unwrap());
+    assert_eq!(untold(&mut journal), []);
+    history_goes_on(&journal);
+    assert_eq!(untold(&mut journal), [], "it is settled");
+    let note = IncidentEvent::Noted { text: "it is the disk".to_owned() };
+    journal.append_to(&incident, "ann", Time(3000), note).unwrap();
+    assert_eq!(untold(&mut journal), of(1));
+    let standings = journal.standings().unwrap();
+    assert_eq!((standings[0].name.as_str(), standings[0].head), ("down", 2));
+    let read = journal.some_records(&Subject::Incident(incident), 1, 9).unwrap();
+    assert!(matches!(read.as_slice(), [News::Incident(record)] if record.seq == 2), "{read:?}");
+}
+
+/// So much comes behind that what was before is settled.
+fn history_goes_on(journal: &SqliteJournal) {
+    let more = "INSERT INTO outbox_queue (subject) SELECT subject FROM outbox_queue WHERE subject LIKE 'run:%'";
+    journal.connection.execute_batch(more).unwrap();
 }

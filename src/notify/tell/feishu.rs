@@ -8,7 +8,7 @@ use super::{Rate, Receiver, Refusal, Story, Teller, judge_number};
 use crate::config::Language;
 use crate::notify::http::{Address, headers};
 use crate::notify::message::{cut, literal};
-use crate::notify::{sign, text};
+use crate::notify::sign;
 
 /// It takes 20 KB of JSON, which may write a letter in six.
 const MOST: usize = 6000;
@@ -34,7 +34,7 @@ impl Teller for Feishu {
     }
 
     async fn tell(&self, story: &Story<'_>) -> Result<Option<String>, Refusal> {
-        let message = text::message(story.state, &story.new_moments(), self.language);
+        let message = story.about.message(&story.new_moments(), self.language);
         let whole = message.text(MOST, literal);
         let (title, rest) = whole.split_once('\n').unwrap_or((&whole, ""));
         let lines: Vec<Value> = rest.lines().map(|line| json!([{ "tag": "text", "text": line }])).collect();

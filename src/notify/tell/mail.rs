@@ -67,9 +67,9 @@ fn encoded(text: &str) -> String {
 impl Mail {
     /// The mail, and the id of the first one of its thread.
     fn compose(&self, story: &Story<'_>) -> (String, String) {
-        let (run, domain) = (&story.state.run, self.domain());
-        let message = text::message(story.state, &story.new_moments(), self.language);
-        let first = format!("<playbook.{run}@{domain}>");
+        let domain = self.domain();
+        let message = story.about.message(&story.new_moments(), self.language);
+        let first = format!("<playbook.{}@{domain}>", story.about.key().replace(':', "."));
         let (id, thread) = match story.message {
             None => (first.clone(), String::new()),
             Some(before) => (
@@ -77,8 +77,7 @@ impl Mail {
                 format!("In-Reply-To: {before}\r\nReferences: {before}\r\n"),
             ),
         };
-        let book = &story.state.playbook().name;
-        let subject = encoded(&format!("[playbook] {book} {run}: {}", text::plain(&message.standing)));
+        let subject = encoded(&format!("[playbook] {}: {}", story.about.name(), text::plain(&message.standing)));
         // A thread keeps together by its subject too, in some readers: the part that changes stands at its end.
         let date = jiff::Timestamp::from_millisecond(story.at.0)
             .ok()

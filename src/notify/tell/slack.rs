@@ -8,7 +8,6 @@ use super::{Rate, Receiver, Refusal, Story, Teller, Then, judge};
 use crate::config::Language;
 use crate::notify::http::{Address, Answer, header, headers};
 use crate::notify::message::{Message, Piece, cut, literal, mark, unlinked};
-use crate::notify::text;
 
 /// What of a message is body: Slack cuts texts of some thousand letters.
 const MOST: usize = 2800;
@@ -44,7 +43,7 @@ impl Slack {
 
     /// Edits the message that there is, or writes a new one.
     async fn write(&self, token: &str, channel: &str, story: &Story<'_>) -> Result<Option<String>, Refusal> {
-        let body = body(&text::message(story.state, story.moments, self.language));
+        let body = body(&story.about.message(story.moments, self.language));
         let known = story.message.and_then(|message| message.split_once(' '));
         if let Some((place, ts)) = known {
             let mut edit = body.clone();
@@ -114,7 +113,7 @@ impl Teller for Slack {
         if let Some((token, channel)) = &self.bot {
             return self.write(token, channel, story).await;
         }
-        let body = body(&text::message(story.state, &story.new_moments(), self.language));
+        let body = body(&story.about.message(&story.new_moments(), self.language));
         let answer = self.address.post(body.to_string(), headers()).await?;
         judge(&self.address, &answer)?;
         if answer.body.trim() == "ok" {

@@ -8,7 +8,6 @@ use super::{Rate, Receiver, Refusal, Story, Teller, judge_number};
 use crate::config::Language;
 use crate::notify::http::{Address, headers};
 use crate::notify::message::{Piece, PieceKind, unlinked};
-use crate::notify::text;
 
 const MOST: usize = 4096;
 
@@ -53,7 +52,7 @@ impl Teller for Wecom {
     }
 
     async fn tell(&self, story: &Story<'_>) -> Result<Option<String>, Refusal> {
-        let message = text::message(story.state, &story.new_moments(), self.language);
+        let message = story.about.message(&story.new_moments(), self.language);
         let body = json!({ "msgtype": "markdown", "markdown": { "content": message.text(MOST, show) } });
         let answer = self.address.post(body.to_string(), headers()).await?;
         judge_number(&self.address, &answer, &["errcode"], &[(45_009, 60), (45_033, 60)]).map(|()| None)

@@ -1,5 +1,6 @@
 //! Hours of a receiver that is away, slow or out of its mind, in virtual time; and processes that die with a message in hand.
 
+mod incidents;
 mod processes;
 mod receivers;
 mod troubles;
@@ -100,7 +101,7 @@ impl Teller for Stub {
         let mood = (self.moods)(at);
         let seqs = story.new.iter().map(|item| item.seq).collect();
         let message = story.message.map(str::to_owned);
-        self.seen.lock().unwrap().push(Seen { run: story.state.run.to_string(), seqs, mood, at, message });
+        self.seen.lock().unwrap().push(Seen { run: story.about.key(), seqs, mood, at, message });
         match mood {
             Mood::Well => Ok(Some(format!("message-{}", story.id))),
             Mood::Down => Err(Refusal::later("connection refused")),

@@ -4,8 +4,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::super::store::Store;
 use super::*;
-use crate::journal::{JournalError, Known, Standing, Undelivered, Untold};
-use crate::run::Record;
+use crate::journal::{JournalError, Known, News, Standing, Undelivered, Untold};
 
 /// An outbox that cannot write down what arrived, so many times.
 struct Failing {
@@ -24,7 +23,7 @@ impl Outbox for Failing {
         self.outbox.untold(target)
     }
 
-    fn some_records(&mut self, subject: &Subject, after: u64, most: usize) -> Answer<Vec<Record>> {
+    fn some_records(&mut self, subject: &Subject, after: u64, most: usize) -> Answer<Vec<News>> {
         self.outbox.some_records(subject, after, most)
     }
 

@@ -1,5 +1,6 @@
 //! Each service against a receiver on this machine: what it is sent, whether its signature is right, and what its answers mean.
 
+mod incidents;
 mod post;
 mod services;
 
@@ -169,5 +170,5 @@ async fn tell(
         })
         .collect();
     let id = format!("{}:{}", state.run, moments.last().unwrap().seq);
-    teller.tell(&Story { state, new: &new, moments, id: &id, message, at: AT }).await
+    teller.tell(&Story { about: About::Run(state), new: &new, moments, id: &id, message, at: AT }).await
 }

@@ -52,13 +52,15 @@ async fn a_large_record_is_sent_without_what_is_large_in_it() {
     let web = Web::answers(&[&answer("200 OK", "")]).await;
     let teller = teller(&receiver("{name: a, kind: webhook}", Some(&web.address), &[])).unwrap();
     let state = state();
-    let record = json!({ "seq": 7, "detail": { "output": "x".repeat(500_000) } });
+    let large = "x".repeat(500_000);
+    let record = json!({ "seq": 7, "text": large, "detail": { "output": large } });
     let new = [Item { seq: 7, moment: None, record }];
-    let story = Story { state: &state, new: &new, moments: &[], id: "r:7", message: None, at: AT };
+    let story = Story { about: About::Run(&state), new: &new, moments: &[], id: "r:7", message: None, at: AT };
     teller.tell(&story).await.unwrap();
     let body = web.asked()[0].json();
     assert_eq!(body["data"]["detail"], Value::Null);
     assert!(body["data"]["left_out"].as_str().unwrap().contains("bytes"));
+    assert!(body["data"]["text"].as_str().unwrap().len() <= 20_000, "the text of a note too");
 }
 
 #[tokio::test]
