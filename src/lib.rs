@@ -10,6 +10,7 @@
 pub mod actions;
 pub mod catalog;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod diagnostic;
 pub mod document;

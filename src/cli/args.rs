@@ -58,6 +58,9 @@ pub struct Global {
     /// given again [default: the configuration's, else ./inventory.yaml]
     #[arg(long, global = true, value_name = "FILE", env = "PLAYBOOK_INVENTORY", hide_env_values = true)]
     pub inventory: Vec<PathBuf>,
+    /// The `playbook serve` that owns the state: unix:FILE, https://HOST:PORT, or `none` to work on the state itself
+    #[arg(long, global = true, value_name = "ADDRESS", env = "PLAYBOOK_SERVER", hide_env_values = true)]
+    pub server: Option<String>,
     /// Where runs are kept [default: the configuration's, else $XDG_STATE_HOME/playbook]
     #[arg(long, global = true, value_name = "DIR", env = "PLAYBOOK_STATE", hide_env_values = true)]
     pub state: Option<PathBuf>,

@@ -215,6 +215,8 @@ impl From<JournalError> for Failure {
             JournalError::Unsuitable(_) => Failure::new(Exit::Journal, what)
                 .meaning("nothing was started")
                 .next("--state DIR or $PLAYBOOK_STATE names another folder for the state"),
+            JournalError::Refused(refused) => super::there::refused(*refused),
+            JournalError::Unreachable { .. } => super::there::unreachable(what),
             JournalError::Store { .. } => Failure::new(Exit::Journal, what)
                 .meaning("nothing was started or changed")
                 .next("playbook doctor     (disk, permissions)")

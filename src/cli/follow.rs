@@ -1,6 +1,6 @@
 //! Following a run that another process drives: its records go through the same reporter as those of a run of our own.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use crate::ids::RunId;
@@ -19,6 +19,16 @@ use super::text::Line;
 /// How often the journal is looked at.
 const PERIOD: Duration = Duration::from_millis(150);
 
+/// How a run is followed.
+pub struct Following<'a> {
+    /// For how it is shown.
+    pub output: Output,
+    /// Whether a person who is awaited is waited for.
+    pub wait: bool,
+    /// Waits for so long; true where whoever follows has seen enough.
+    pub enough: &'a mut dyn FnMut(Duration) -> bool,
+}
+
 /// Follows a run until it has ended, or nobody drives it any more: how it stands then. `None` where the person who looks on
 /// has seen enough: that ends the following and not the run.
 ///
@@ -30,9 +40,23 @@ pub fn follow(
     journal: &mut dyn Journal,
     run: &RunId,
 ) -> Result<Option<(RunState, Doing)>, Failure> {
-    let enough = signals::end_of_watching()?;
-    let reporter = reporter::choose(&setup.screen, output, &setup.paste);
-    let result = until(&enough, journal, run, reporter.as_ref());
+    let seen = signals::end_of_watching()?;
+    let mut enough = |period| seen.recv_timeout(period) != Err(RecvTimeoutError::Timeout);
+    follow_as(setup, Following { output, wait: true, enough: &mut enough }, journal, run)
+}
+
+/// The same, as it is said.
+///
+/// # Errors
+/// As `follow`.
+pub fn follow_as(
+    setup: &Setup,
+    following: Following<'_>,
+    journal: &mut dyn Journal,
+    run: &RunId,
+) -> Result<Option<(RunState, Doing)>, Failure> {
+    let reporter = reporter::choose(&setup.screen, following.output, &setup.paste);
+    let result = until(following, journal, run, reporter.as_ref());
     reporter.finish();
     let followed = result?;
     if followed.is_none() {
@@ -43,11 +67,12 @@ pub fn follow(
 }
 
 fn until(
-    enough: &Receiver<()>,
+    following: Following<'_>,
     journal: &mut dyn Journal,
     run: &RunId,
     reporter: &dyn Reporter,
 ) -> Result<Option<(RunState, Doing)>, Failure> {
+    let Following { output: _, wait, enough } = following;
     let mut known: Option<RunState> = None;
     loop {
         // The lease before the records: a holder that ends between the two has written its last record by then.
@@ -68,11 +93,12 @@ fn until(
         })?;
         if let Some(state) = &known {
             let doing = Doing::of_state(state, &lease);
-            if doing == Doing::Ended || !held {
+            let rests = !held || (!wait && state.question.is_some());
+            if doing == Doing::Ended || rests {
                 return Ok(Some((state.clone(), doing)));
             }
         }
-        if enough.recv_timeout(PERIOD) != Err(RecvTimeoutError::Timeout) {
+        if enough(PERIOD) {
             return Ok(None);
         }
     }

@@ -145,7 +145,7 @@ mod tests {
             waiting: None,
             stopped: false,
             damaged: None,
-            lease: LeaseInfo { epoch: 1, holder: holder::this_process(), released: false, idle: None },
+            lease: LeaseInfo { epoch: 1, holder: holder::this_process(), released: false, idle: None, held: None },
         };
         change(&mut run);
         Held { row, run: Some(run) }

@@ -2,7 +2,7 @@
 
 use crate::ids::IncidentId;
 use crate::incident::Standing;
-use crate::journal::{IncidentRow, Incidents, Journal, RunRow, SqliteJournal};
+use crate::journal::{IncidentRow, Journal, RunRow, Store};
 use crate::run::RunState;
 
 use super::exit::Exit;
@@ -21,7 +21,7 @@ const SHOWN: usize = 5;
 ///
 /// # Errors
 /// When there is none, or the word fits several.
-pub fn find(setup: &Setup, word: &str) -> Result<(SqliteJournal, IncidentRow), Failure> {
+pub fn find(setup: &Setup, word: &str) -> Result<(Box<dyn Store>, IncidentRow), Failure> {
     let mut journal = setup.existing_journal()?.ok_or_else(|| none(setup))?;
     let rows = journal.incidents()?;
     let row = choose(&rows, word).map_err(|failure| failure.unwrap_or_else(|| none(setup)))?.clone();
@@ -33,7 +33,7 @@ pub fn find(setup: &Setup, word: &str) -> Result<(SqliteJournal, IncidentRow), F
 ///
 /// # Errors
 /// As `find`.
-pub fn find_ended(setup: &Setup, word: &str) -> Result<(SqliteJournal, IncidentRow), Failure> {
+pub fn find_ended(setup: &Setup, word: &str) -> Result<(Box<dyn Store>, IncidentRow), Failure> {
     if word != LATEST {
         return find(setup, word);
     }
@@ -50,7 +50,7 @@ pub fn find_ended(setup: &Setup, word: &str) -> Result<(SqliteJournal, IncidentR
 ///
 /// # Errors
 /// As `find`.
-pub fn find_any(setup: &Setup, word: &str) -> Result<(SqliteJournal, IncidentId), Failure> {
+pub fn find_any(setup: &Setup, word: &str) -> Result<(Box<dyn Store>, IncidentId), Failure> {
     let mut journal = setup.existing_journal()?.ok_or_else(|| none(setup))?;
     let rows = journal.incidents()?;
     match (choose(&rows, word), word.parse::<IncidentId>()) {
@@ -162,7 +162,7 @@ impl OfIncident {
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub fn runs_of(journal: &mut SqliteJournal, incident: &IncidentId) -> Result<Vec<OfIncident>, Failure> {
+pub fn runs_of(journal: &mut dyn Store, incident: &IncidentId) -> Result<Vec<OfIncident>, Failure> {
     let rows = journal.runs_of(incident)?;
     Ok(rows.into_iter().map(|row| of_incident(journal, row)).collect())
 }
@@ -186,6 +186,7 @@ fn of_incident(journal: &mut dyn Journal, mut row: RunRow) -> OfIncident {
 mod tests {
     use super::*;
     use crate::incident::{IncidentEvent, Opening, Severity};
+    use crate::journal::Incidents as _;
     use crate::journal::MemoryJournal;
     use crate::run::Time;
 

@@ -14,6 +14,7 @@ use crate::value::{REFERENCE_FORMS, Type, Value};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::setup::read;
+use super::text::{Ink, Line};
 use super::view::faults;
 
 /// What a variable that gives an input begins with.
@@ -53,15 +54,7 @@ pub fn bind(
     (typed, file): (&[String], Option<&Path>),
     inventory: Option<&Inventory>,
 ) -> Result<(Value, Vec<String>), Failure> {
-    let (mut given, warnings) = of_environment(&playbook.inputs, std::env::vars_os(), &playbook.name)?;
-    if let Some(path) = file {
-        let texts = playbook::read_inputs(&read(path, "inputs file")?).map_err(|errors| {
-            Failure::of_faults(format!("{} cannot be read: {}", path.display(), faults::count(&errors)), errors)
-                .meaning("nothing was started")
-        })?;
-        given.extend(texts.into_iter().map(|(name, text)| (name, (text, Origin::File(path.to_path_buf())))));
-    }
-    given.extend(pairs(typed)?.into_iter().map(|(name, text)| (name, (text, Origin::Typed))));
+    let (given, warnings) = all_given(&names(&playbook.inputs), &playbook.name, (typed, file))?;
     let texts =
         given.iter().map(|(name, (text, _))| (name.clone(), playbook::Given::by_person(text.clone()))).collect();
     let inputs = playbook::bind_inputs(playbook, &texts).map_err(|errors| {
@@ -79,6 +72,52 @@ pub fn bind(
     Ok((inputs, warnings))
 }
 
+/// Inputs on their way to whoever binds them, each as the text that was given.
+pub struct Gathered {
+    /// By name.
+    pub values: serde_json::Map<String, Value>,
+    /// What is to be said on standard error.
+    pub warnings: Vec<Line>,
+}
+
+/// The inputs that were given here to a playbook that lies elsewhere, which takes these names.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn gathered(
+    names: &[String],
+    playbook: &str,
+    (typed, file): (&[String], Option<&Path>),
+) -> Result<Gathered, Failure> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (given, warnings) = all_given(&names, playbook, (typed, file))?;
+    let values = given.into_iter().map(|(name, (text, _))| (name, Value::String(text))).collect();
+    let warnings = warnings.into_iter().map(|text| Line::new().with(Ink::Warn, format!("warning: {text}"))).collect();
+    Ok(Gathered { values, warnings })
+}
+
+/// What was given, the nearest word first: typed, in the file, by the environment.
+fn all_given(
+    names: &[&str],
+    playbook: &str,
+    (typed, file): (&[String], Option<&Path>),
+) -> Result<(Given, Vec<String>), Failure> {
+    let (mut given, warnings) = of_environment(names, std::env::vars_os(), playbook)?;
+    if let Some(path) = file {
+        let texts = playbook::read_inputs(&read(path, "inputs file")?).map_err(|errors| {
+            Failure::of_faults(format!("{} cannot be read: {}", path.display(), faults::count(&errors)), errors)
+                .meaning("nothing was started")
+        })?;
+        given.extend(texts.into_iter().map(|(name, text)| (name, (text, Origin::File(path.to_path_buf())))));
+    }
+    given.extend(pairs(typed)?.into_iter().map(|(name, text)| (name, (text, Origin::Typed))));
+    Ok((given, warnings))
+}
+
+fn names(inputs: &[InputSpec]) -> Vec<&str> {
+    inputs.iter().map(|input| input.name.as_str()).collect()
+}
+
 /// The inputs of a playbook where they are sent, which go before those of the environment of whoever runs it: each is of its
 /// declared type, names what is there, and is never read as a reference to a secret.
 ///
@@ -89,7 +128,7 @@ pub fn bind_sent(
     sent: &serde_json::Map<String, Value>,
     inventory: &Inventory,
 ) -> Result<Value, Failure> {
-    let (environment, _) = of_environment(&playbook.inputs, std::env::vars_os(), &playbook.name)?;
+    let (environment, _) = of_environment(&names(&playbook.inputs), std::env::vars_os(), &playbook.name)?;
     let mut texts: BTreeMap<String, playbook::Given> =
         environment.into_iter().map(|(name, (text, _))| (name, playbook::Given::by_person(text))).collect();
     for (name, value) in sent.iter().filter(|(_, value)| !value.is_null()) {
@@ -154,7 +193,7 @@ pub fn hold_names(playbook: &Playbook, inputs: &Value, inventory: &Inventory) ->
 /// The inputs that variables give. One that names no input is another playbook's; one that nearly names an input is most
 /// likely a slip, and is said. An empty one gives nothing, as with every variable of ours.
 fn of_environment(
-    inputs: &[InputSpec],
+    inputs: &[&str],
     variables: impl Iterator<Item = (OsString, OsString)>,
     playbook: &str,
 ) -> Result<(Given, Vec<String>), Failure> {
@@ -163,8 +202,8 @@ fn of_environment(
     for (variable, value) in variables {
         let Some(variable) = variable.to_str() else { continue };
         let Some(word) = variable.strip_prefix(PREFIX) else { continue };
-        let Some(input) = inputs.iter().find(|input| input.name.to_ascii_uppercase() == word) else {
-            if let Some(near) = nearest(&word.to_ascii_lowercase(), inputs.iter().map(|input| input.name.as_str())) {
+        let Some(input) = inputs.iter().find(|input| input.to_ascii_uppercase() == word) else {
+            if let Some(near) = nearest(&word.to_ascii_lowercase(), inputs.iter().copied()) {
                 warnings.push(format!(
                     "the environment variable {variable} names no input of {playbook} and is ignored; did you mean \
                      {PREFIX}{}?",
@@ -177,10 +216,10 @@ fn of_environment(
             let what = format!("the environment variable {variable} is not valid UTF-8, so it gives no input");
             return Err(Failure::new(Exit::Invalid, what)
                 .meaning("nothing was started")
-                .next(format!("unset {variable}     (or give it another value, or -i {}=VALUE)", input.name)));
+                .next(format!("unset {variable}     (or give it another value, or -i {input}=VALUE)")));
         };
         if !text.is_empty() {
-            given.insert(input.name.clone(), (text.to_owned(), Origin::Environment(variable.to_owned())));
+            given.insert((*input).to_owned(), (text.to_owned(), Origin::Environment(variable.to_owned())));
         }
     }
     Ok((given, warnings))
@@ -244,7 +283,7 @@ mod tests {
 
     fn environment(variables: &[(&str, &str)]) -> (Vec<(String, String)>, Vec<String>) {
         let variables = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        let (given, warnings) = of_environment(&inputs(), variables, "switch").unwrap();
+        let (given, warnings) = of_environment(&names(&inputs()), variables, "switch").unwrap();
         (given.into_iter().map(|(name, (text, _))| (name, text)).collect(), warnings)
     }
 

@@ -24,6 +24,7 @@ mod setup;
 mod signals;
 mod terminal;
 mod text;
+mod there;
 mod verbs;
 mod view;
 mod visible;

@@ -35,6 +35,11 @@ impl Paste {
         if std::env::var_os("PLAYBOOK_PATH").is_none() {
             global.playbooks.iter().for_each(|path| add("--playbooks", "", path));
         }
+        if let Some(server) = global.server.as_ref()
+            && std::env::var_os("PLAYBOOK_SERVER").is_none_or(|value| value.to_string_lossy() != server.as_str())
+        {
+            flags.push_str(&format!(" --server {}", quote(server)));
+        }
         let elsewhere = flags.clone();
         let mut add = |path: &Path| {
             if std::env::var_os("PLAYBOOK_JOURNAL").is_none_or(|value| value != path.as_os_str()) {

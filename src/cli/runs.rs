@@ -5,7 +5,7 @@ use std::sync::Arc;
 pub use crate::engine::{Doing, is_held};
 use crate::ids::RunId;
 use crate::inventory::Inventory;
-use crate::journal::{Journal, RunRow, SqliteJournal, Stored};
+use crate::journal::{Journal, RunRow, SqliteJournal, Store, Stored};
 use crate::run::{IllegalEvent, Record, RunState};
 
 use super::exit::Exit;
@@ -39,7 +39,7 @@ pub fn rows(journal: &mut dyn Journal) -> Result<Vec<RunRow>, Failure> {
 ///
 /// # Errors
 /// When there is none, or the word fits several.
-pub fn find(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId), Failure> {
+pub fn find(setup: &Setup, word: &str) -> Result<(Box<dyn Store>, RunId), Failure> {
     seek(setup, word).map(|(journal, run, _)| (journal, run))
 }
 
@@ -47,17 +47,17 @@ pub fn find(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId), Failure
 ///
 /// # Errors
 /// As `find`, and when its records are damaged, were changed, or make no sense.
-pub fn open(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunState), Failure> {
+pub fn open(setup: &Setup, word: &str) -> Result<(Box<dyn Store>, RunState), Failure> {
     let (mut journal, run, known) = seek(setup, word)?;
     let state = match known {
         Some(state) => state,
-        None => state(&mut journal, &run)?,
+        None => state(journal.as_mut(), &run)?,
     };
     Ok((journal, state))
 }
 
 /// The journal, the run that a word means, and what is known of it where it had to be looked at.
-fn seek(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId, Option<RunState>), Failure> {
+fn seek(setup: &Setup, word: &str) -> Result<(Box<dyn Store>, RunId, Option<RunState>), Failure> {
     let none = || {
         Failure::new(Exit::NotFound, format!("there are no runs in {}", setup.kept_in()))
             .next("playbook list     (playbooks that can be run)")
@@ -74,7 +74,7 @@ fn seek(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId, Option<RunSt
     let run = loop {
         let run = choose(&rows, word).map_err(|failure| failure.unwrap_or_else(none))?;
         let Some(row) = rows.iter_mut().find(|row| row.run == run && is_open(row)) else { break run };
-        match state(&mut journal, &run) {
+        match state(journal.as_mut(), &run) {
             Ok(state) => {
                 known = Some(state);
                 break run;
@@ -83,7 +83,7 @@ fn seek(setup: &Setup, word: &str) -> Result<(SqliteJournal, RunId, Option<RunSt
         }
     };
     if let Some(row) = rows.first_mut().filter(|row| row.run != run && is_open(row)) {
-        row.damaged = sound(&mut journal, &row.run).err().map(|failure| failure.what);
+        row.damaged = sound(journal.as_mut(), &row.run).err().map(|failure| failure.what);
     }
     if let Some(row) = rows.iter().find(|row| row.run == run) {
         setup.screen.say(&[Line::new().with(Ink::Dim, taken(row, &rows))]);
@@ -148,7 +148,7 @@ fn choose(rows: &[RunRow], word: &str) -> Result<RunId, Option<Failure>> {
 /// # Errors
 /// When the journal is a copy that the one in the state folder is ahead of.
 pub fn newest(setup: &Setup, state: &RunState) -> Result<(), Failure> {
-    if !setup.has_moved() {
+    if !setup.has_moved() || setup.server()?.is_some() {
         return Ok(());
     }
     let run = &state.run;
@@ -277,8 +277,7 @@ pub fn retried(journal: &mut dyn Journal, state: &RunState) -> Result<Vec<RunId>
     if state.ended.is_none() {
         return Ok(Vec::new());
     }
-    let later = journal.earlier(state.started)?;
-    Ok(later.into_iter().filter(|row| row.over.as_ref() == Some(&state.run)).map(|row| row.run).collect())
+    Ok(journal.retried(&state.run, state.started)?)
 }
 
 /// The inventory for a run that was begun before: it must be of the environment that the run was started in, as names mean

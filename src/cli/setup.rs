@@ -2,15 +2,16 @@
 //! where nothing was said.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::actions::Table;
 use crate::catalog::{Catalog, CatalogError, Shelf};
+use crate::client::Client;
 use crate::config::{self, Config};
 use crate::diagnostic::{Severity, Source};
 use crate::engine::{FORKS, SystemPeople};
 use crate::inventory::Inventory;
-use crate::journal::SqliteJournal;
+use crate::journal::{SqliteJournal, Store};
 use crate::plan::Narrowing;
 use crate::playbook::{self, Loaded, Playbook};
 use crate::spec::Specs;
@@ -42,6 +43,8 @@ pub struct Setup {
     pub actions: Table,
     /// How many hosts or other items are worked on at once.
     pub forks: usize,
+    /// The server that owns the state, once it was looked for.
+    pub(super) server: Arc<OnceLock<Option<Arc<Client>>>>,
     pub(super) global: Global,
 }
 
@@ -91,6 +94,7 @@ impl Setup {
             config,
             state,
             actions: Table::builtin(),
+            server: Arc::default(),
             global: global.clone(),
         })
     }
@@ -98,6 +102,8 @@ impl Setup {
     /// The flags that another process of this binary needs to act on the same things.
     pub fn flags(&self) -> Vec<std::ffi::OsString> {
         let mut flags: Vec<std::ffi::OsString> = vec!["--state".into(), self.state.clone().into()];
+        // Whoever acts for this process acts where it does.
+        flags.extend(["--server".into(), super::there::NONE.into()]);
         flags.extend(self.global.inventory.iter().flat_map(|path| ["--inventory".into(), path.clone().into()]));
         flags.extend(self.global.config.iter().flat_map(|path| ["--config".into(), path.clone().into()]));
         flags.extend(self.global.playbooks.iter().flat_map(|path| ["--playbooks".into(), path.clone().into()]));
@@ -126,21 +132,43 @@ impl Setup {
         Catalog::new(self.folders())
     }
 
-    /// The journal, made where there is none.
+    /// What is kept of runs: by the server that owns the state, or in a journal here, which is made where there is none.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or a server is named that cannot be.
+    pub fn journal(&self) -> Result<Box<dyn Store>, Failure> {
+        Ok(match self.server()? {
+            Some(client) => Box::new(super::there::journal(&client)),
+            None => Box::new(self.own_journal()?),
+        })
+    }
+
+    /// The same, if there is one: looking at what is not there must not make it.
+    ///
+    /// # Errors
+    /// As `journal`.
+    pub fn existing_journal(&self) -> Result<Option<Box<dyn Store>>, Failure> {
+        if self.server()?.is_some() {
+            return self.journal().map(Some);
+        }
+        Ok(self.existing_own_journal()?.map(|journal| Box::new(journal) as Box<dyn Store>))
+    }
+
+    /// The journal that this process writes itself.
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn journal(&self) -> Result<SqliteJournal, Failure> {
+    pub fn own_journal(&self) -> Result<SqliteJournal, Failure> {
         Ok(SqliteJournal::open_file(&self.journal_file)?)
     }
 
-    /// The journal, if there is one: looking at what is not there must not make it.
+    /// The same, if there is one.
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn existing_journal(&self) -> Result<Option<SqliteJournal>, Failure> {
+    pub fn existing_own_journal(&self) -> Result<Option<SqliteJournal>, Failure> {
         let there = if self.has_moved() { self.journal_file.exists() } else { self.state.exists() };
-        if there { self.journal().map(Some) } else { Ok(None) }
+        if there { self.own_journal().map(Some) } else { Ok(None) }
     }
 
     /// Whether the journal is not the one of the state folder.

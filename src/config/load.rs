@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::{Config, ConfigError, Page, brakes, hooks, incidents, notify, serve};
+use super::{Config, ConfigError, Page, brakes, client, hooks, incidents, notify, serve};
 
 /// Reads the configuration: the given file, else the one that `$PLAYBOOK_CONFIG` names, else `playbook/config.yaml` in the
 /// user's configuration folder if it is there, else the defaults.
@@ -46,7 +46,14 @@ fn read(path: &Path, named_by: &'static str) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(unreadable)?;
     let mut config = parse(path, &text)?;
     let page = config.page.as_ref().and_then(problem_of);
-    let checks = [brakes::problem_of, hooks::problem_of, incidents::problem_of, notify::problem_of, serve::problem_of];
+    let checks = [
+        brakes::problem_of,
+        client::problem_of,
+        hooks::problem_of,
+        incidents::problem_of,
+        notify::problem_of,
+        serve::problem_of,
+    ];
     if let Some(problem) = page.or_else(|| checks.into_iter().find_map(|check| check(&config))) {
         return Err(ConfigError::Unusable { path: path.to_owned(), problem });
     }

@@ -1,6 +1,7 @@
 //! The settings of the tool on this machine. A leaf: it reads its file and knows nothing of the rest, and it never writes.
 
 mod brakes;
+mod client;
 mod freeze;
 mod hooks;
 mod incidents;
@@ -10,6 +11,7 @@ mod notify;
 mod serve;
 
 pub use brakes::{Limit, RequirePlan, Role};
+pub use client::ServerNamed;
 pub use freeze::Freeze;
 pub use hooks::{
     Hook, HookFields, HookKind, HookProof, Trigger, TriggerIncident, TriggerMatch, TriggerMode, TriggerStatus,

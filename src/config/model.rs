@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::brakes::{Limit, RequirePlan, Role};
+use super::client::ServerNamed;
 use super::freeze::Freeze;
 use super::hooks::{Hook, Trigger};
 use super::incidents::IncidentSettings;
@@ -28,7 +29,8 @@ pub struct Config {
     /// The state folder; relative to this file.
     pub state: Option<PathBuf>,
     /// The `playbook serve` that owns the state.
-    pub server: Option<String>,
+    #[serde(deserialize_with = "super::client::address_or_more")]
+    pub server: Option<ServerNamed>,
     /// How `playbook serve` does its work.
     pub serve: Option<Serve>,
     /// How long a plan's file may be used, in seconds; an hour where absent.

@@ -69,6 +69,9 @@ impl Doing {
 
 /// Whether a lease is held by somebody who lives.
 pub fn is_held(lease: &LeaseInfo) -> bool {
+    if let Some(held) = lease.held {
+        return held;
+    }
     if lease.released {
         return false;
     }
@@ -105,7 +108,7 @@ pub mod samples {
             verdict: None,
             waiting: None,
             stopped: false,
-            lease: LeaseInfo { epoch: 1, holder, released: true, idle: None },
+            lease: LeaseInfo { epoch: 1, holder, released: true, idle: None, held: None },
             damaged: None,
         }
     }

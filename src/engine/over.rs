@@ -93,7 +93,8 @@ impl Engine {
         let Beginning { incident, overrides, approved } = beginning;
         let limits = self.limits_for(&overrides);
         self.look_after(former, &mut inheritance).await?;
-        let (run, holder, by) = (new_run_id()?, self.holder(), self.by());
+        let run = self.next.take().map_or_else(new_run_id, Ok)?;
+        let (holder, by) = (self.holder(), self.by());
         plan.locks = Inheritance::locks(&former.state, &plan.locks);
         let incident = incident.or_else(|| former.state.incident.clone());
         let over = Handover {

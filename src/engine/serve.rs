@@ -71,6 +71,15 @@ impl Engine {
         Ok(Taken { lease, state })
     }
 
+    /// The same also where a person says that its holder is gone, although nothing shows that.
+    ///
+    /// # Errors
+    /// When the holder lives on this very host.
+    pub fn take_from(&mut self, run: &RunId) -> Result<Taken, EngineError> {
+        let (lease, state) = self.take(run, true)?;
+        Ok(Taken { lease, state })
+    }
+
     /// Drives a run on that was taken, in the name of whoever caused that.
     ///
     /// # Errors

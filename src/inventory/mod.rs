@@ -16,6 +16,7 @@ mod pooler;
 mod read;
 mod secret;
 mod select;
+mod server;
 mod service;
 mod tree;
 
@@ -30,6 +31,7 @@ pub use model::{Database, Fence, Host, Inventory, Member, Proxy, SecretRef, Vari
 pub use pooler::{Pooler, is_pool_name};
 pub use read::{Environment, Note, Read, Source, Whose, read};
 pub use secret::{MASK, MaskedStream, Masker, Secret, Secrets};
+pub use server::server_of;
 pub use service::{Health, Service, ServiceTls};
 pub use tree::Origin;
 

@@ -81,11 +81,34 @@ pub(super) struct Kept {
 
 /// Verifies records that were exported, without the journal that they are from.
 pub fn verify_stored(run: &RunId, records: &[Stored]) -> Verification {
-    let mut audit = Audit::new(run);
+    let mut walk = Walk::new(run);
     for stored in records {
-        audit.record(i64::try_from(stored.seq).unwrap_or(0), Ok(Looked::at(run, stored.clone())));
+        walk.record(stored.clone());
     }
-    audit.alone()
+    walk.end()
+}
+
+/// Goes through records that come from elsewhere, one after the other, without the journal that they are from.
+pub(super) struct Walk<'a> {
+    run: &'a RunId,
+    audit: Audit,
+}
+
+impl<'a> Walk<'a> {
+    /// Before the first record.
+    pub fn new(run: &'a RunId) -> Self {
+        Self { run, audit: Audit::new(run) }
+    }
+
+    /// Looks at the next one: the record, where it fits.
+    pub fn record(&mut self, stored: Stored) -> Option<Record> {
+        self.audit.record(i64::try_from(stored.seq).unwrap_or(0), Ok(Looked::at(self.run, stored)))
+    }
+
+    /// What was found of them.
+    pub fn end(self) -> Verification {
+        self.audit.alone()
+    }
 }
 
 impl Audit {

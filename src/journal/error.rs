@@ -51,6 +51,17 @@ pub enum JournalError {
     /// The state lies where the store cannot keep its promise (a network file system), or was made by a newer version.
     #[error("{0}")]
     Unsuitable(String),
+    /// The server that owns the state refused it.
+    #[error("{}", .0.title)]
+    Refused(Box<super::Refused>),
+    /// The server that owns the state does not answer.
+    #[error("the server that owns the state does not answer at {server}: {cause}")]
+    Unreachable {
+        /// Where it was looked for.
+        server: String,
+        /// What went wrong.
+        cause: String,
+    },
     /// It could not be written or read.
     #[error("the journal could not be {doing}: {cause}")]
     Store {

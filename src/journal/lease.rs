@@ -44,4 +44,6 @@ pub struct LeaseInfo {
     pub released: bool,
     /// How long it was not renewed, by the boot clock; absent after a reboot.
     pub idle: Option<Duration>,
+    /// What the server that owns the state says of whether somebody who lives holds it; absent where that is ours to look at.
+    pub held: Option<bool>,
 }

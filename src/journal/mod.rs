@@ -16,6 +16,7 @@ mod memory;
 mod outbox;
 mod projection;
 mod row;
+mod served;
 mod signing;
 mod sqlite;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use outbox::{
     Untold,
 };
 pub use row::{LockRow, RequestRow, RunRow};
+pub use served::{Method, Refused, ServedJournal, Server, asking, lease_json, request_json, run_json, stored_json};
 pub use signing::{Key, PublicKey};
 pub use sqlite::SqliteJournal;
 pub use timing::{WRITE_BOUNDS, WriteTimes, write_times};
@@ -86,6 +88,15 @@ pub trait Journal: Send {
     /// # Errors
     /// When the store cannot be read.
     fn earlier(&mut self, since: Time) -> Result<Vec<Earlier>, JournalError>;
+
+    /// The runs that were begun over what this one has left undone; it began at that time.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn retried(&mut self, run: &RunId, began: Time) -> Result<Vec<RunId>, JournalError> {
+        let later = self.earlier(began)?;
+        Ok(later.into_iter().filter(|row| row.over.as_ref() == Some(run)).map(|row| row.run).collect())
+    }
 
     /// Whether a run with this start would be over a limit now: a look ahead, as `begin_within` is what counts.
     ///
@@ -297,6 +308,11 @@ pub trait Journal: Send {
         Ok(verification)
     }
 }
+
+/// All that is kept of a state, whoever owns it: a file here, or a server.
+pub trait Store: Kept + Outbox + Tokens {}
+
+impl<T: Kept + Outbox + Tokens> Store for T {}
 
 /// Records, and whether they are on the disk.
 #[derive(Debug, Clone, PartialEq)]

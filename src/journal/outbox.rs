@@ -5,13 +5,16 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::JournalError;
 use crate::ids::{IncidentId, RunId};
 use crate::incident::IncidentRecord;
 use crate::run::{Record, Time};
 
 /// Whose records are told.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum Subject {
     /// A run.
     Run(RunId),
@@ -34,6 +37,20 @@ impl fmt::Display for Subject {
             Self::Run(run) => write!(f, "run:{run}"),
             Self::Incident(incident) => write!(f, "incident:{incident}"),
         }
+    }
+}
+
+impl From<Subject> for String {
+    fn from(subject: Subject) -> Self {
+        subject.to_string()
+    }
+}
+
+impl TryFrom<String> for Subject {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 
@@ -62,7 +79,7 @@ pub struct Untold {
 }
 
 /// How far a target was told a subject.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     /// The last record that was told.
     pub told: u64,
@@ -136,7 +153,7 @@ pub struct Undelivered {
 }
 
 /// How a subject stands at a target, for whoever looks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// The target.
     pub target: String,
@@ -151,7 +168,7 @@ pub struct Standing {
 }
 
 /// A target that was seen in a configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
     /// Its name.
     pub target: String,
@@ -162,7 +179,8 @@ pub struct Known {
 }
 
 /// What a line of the log says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LoggedKind {
     /// It was delivered.
     Told,
@@ -187,7 +205,7 @@ impl LoggedKind {
 }
 
 /// What was delivered, given up or put back, for a timeline.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logged {
     /// Its place in the log, among those of all subjects.
     pub number: i64,

@@ -24,6 +24,14 @@ impl Time {
         (self.0 - earlier.0) as f64 / 1000.0
     }
 
+    /// As RFC 3339 in UTC, to the millisecond.
+    pub fn rfc3339(self) -> String {
+        // The last moment that has a date stands for what is beyond it.
+        let beyond = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        let stamp = jiff::Timestamp::from_millisecond(self.0).unwrap_or(beyond);
+        stamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    }
+
     /// The moment some seconds later.
     #[must_use]
     pub fn plus_seconds(self, seconds: f64) -> Time {

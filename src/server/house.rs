@@ -8,9 +8,10 @@ use super::Problem;
 use crate::catalog::Entry;
 use crate::config::Config;
 use crate::engine::{Observer, Parts, People};
+use crate::ids::RunId;
 use crate::inventory::Inventory;
 use crate::journal::SqliteJournal;
-use crate::plan::Narrowing;
+use crate::plan::{Narrowing, Plan, Which};
 use crate::playbook::Playbook;
 
 /// The state, the playbooks, the inventory and the settings. Calls may block on files and may be made from any thread.
@@ -59,6 +60,18 @@ pub trait House: Send + Sync {
     /// # Errors
     /// When it names nothing that there is.
     fn narrowing(&self, limit: Option<&str>, inventory: &Inventory) -> Result<Narrowing, Problem>;
+
+    /// What is run once more where a run has left something undone: its playbook, its inputs, and what is left.
+    ///
+    /// # Errors
+    /// When that run has not ended, nothing is left, or its playbook is another one by now.
+    fn again(&self, run: &RunId, which: Which) -> Result<(Playbook, crate::value::Value, Narrowing), Problem>;
+
+    /// A plan as a file that a run can be held to.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn plan_file(&self, plan: &Plan, inventory: &Inventory) -> Result<String, Problem>;
 
     /// What an engine is made of.
     fn parts(

@@ -16,4 +16,4 @@ pub use hands::{Hands, MOST};
 pub use house::House;
 pub use problem::Problem;
 pub use rules::{Happening, Refusal, Rules};
-pub use runner::{Asked, Begun, Runner, Wanted};
+pub use runner::{Asked, Begun, Further, Offered, Over, Runner, Wanted};

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::{Caller, Problem};
 use crate::ids::{IncidentId, RunId};
-use crate::plan::Plan;
-use crate::run::RequestKind;
+use crate::plan::{Plan, Which};
+use crate::run::{InheritMode, RequestKind};
 
 /// A run that is wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,41 @@ pub struct Wanted {
     pub by: Caller,
     /// Whether it was not a person's decision at this moment (an alert, a token of a machine).
     pub triggered: bool,
+    /// What only a person says.
+    pub further: Further,
+}
+
+/// What only a person says of a run that is wanted.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Further {
+    /// The plan that it is held to, as the text of its file, and how old that may be, in seconds.
+    pub plan: Option<(String, Option<f64>)>,
+    /// The run whose place it takes.
+    pub over: Option<Over>,
+    /// The run of which it does again what was left undone: then that says what is run, and on what.
+    pub again: Option<(RunId, Which)>,
+    /// That it needs no approvals, and why.
+    pub break_glass: Option<String>,
+}
+
+/// A run whose place is taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Over {
+    /// Which.
+    pub run: RunId,
+    /// What is taken over of it.
+    pub mode: InheritMode,
+    /// Why.
+    pub reason: String,
+}
+
+/// A plan that was made, and its file's text: what a run can be held to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Offered {
+    /// The plan.
+    pub plan: Plan,
+    /// The same as a file.
+    pub file: String,
 }
 
 /// A run that has begun.
@@ -61,7 +96,7 @@ pub trait Runner: Send + Sync {
     ///
     /// # Errors
     /// When no plan can be made.
-    fn plan(&self, wanted: &Wanted) -> Result<Plan, Problem>;
+    fn plan(&self, wanted: &Wanted) -> Result<Offered, Problem>;
 
     /// Begins a run, which then lives in the server.
     ///
@@ -69,11 +104,11 @@ pub trait Runner: Send + Sync {
     /// When it cannot or must not begin: nothing was changed then.
     fn start(&self, wanted: Wanted) -> Result<Begun, Problem>;
 
-    /// Goes on with a run that nobody drives.
+    /// Goes on with a run that nobody drives; with `take_over` also with one whose process a person says is gone.
     ///
     /// # Errors
     /// When it has ended, or somebody drives it.
-    fn resume(&self, run: &RunId, by: &Caller, reason: &str) -> Result<(), Problem>;
+    fn resume(&self, run: &RunId, by: &Caller, reason: &str, take_over: bool) -> Result<(), Problem>;
 
     /// Asks for something to happen with a run (approve, reject, resolve, skip, cancel, pause, abort, roll back).
     ///

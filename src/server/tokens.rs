@@ -22,6 +22,18 @@ const BYTES: usize = 32;
 /// How long a token may be, at most.
 const LONGEST: usize = 128;
 
+/// The longest time for which a token may count, in seconds.
+pub const LONGEST_SECONDS: f64 = 366.0 * 86_400.0;
+
+/// How long a token's name may be.
+const LONGEST_NAME: usize = 64;
+
+/// Whether a text can be a token's name.
+pub fn is_name(name: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    !name.is_empty() && name.len() <= LONGEST_NAME && name.chars().all(plain)
+}
+
 /// How rarely it is noted that a token was used, in seconds.
 const NOTED_SECONDS: f64 = 3600.0;
 

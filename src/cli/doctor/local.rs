@@ -11,7 +11,7 @@ use crate::cli::runs::Doing;
 use crate::cli::setup::Setup;
 use crate::cli::verbs::outbox::waiting;
 use crate::cli::view::{count, halted};
-use crate::journal::{Halt, Journal, JournalError, LockRow, RunRow};
+use crate::journal::{Halt, JournalError, LockRow, RunRow};
 use crate::run::Time;
 use crate::value::{format_seconds, format_size};
 

@@ -1,7 +1,10 @@
 //! Driving a run from this process: the runtime, the engine, who watches, and the last screen.
 
+mod asking;
 mod over;
 mod telling;
+
+pub use asking::{Asked, ask, resume};
 
 use std::io::BufRead;
 use std::path::PathBuf;
@@ -274,18 +277,11 @@ impl<'a> Drive<'a> {
         self.conclude(result).map_err(|failure| failure.naming(run))
     }
 
-    /// Asks for something: `None` where another process holds the run and has taken it up.
+    /// Asks for something: `None` where another process holds the run and has taken it up. Then it asks for whatever `more` says
+    /// where the run stands still again.
     ///
     /// # Errors
     /// When it makes no sense for the run as it stands, or the journal cannot be written.
-    pub fn request(&mut self, run: &RunId, request: RequestKind, reason: &str) -> Result<Option<RunState>, Failure> {
-        self.request_all(run, request, reason, |_| None)
-    }
-
-    /// The same, and then for whatever `more` says where the run stands still again.
-    ///
-    /// # Errors
-    /// The same.
     pub fn request_all(
         &mut self,
         run: &RunId,
@@ -435,6 +431,11 @@ pub fn show(setup: &Setup, output: Output, state: &RunState, doing: Doing, exit:
 
 /// Where the runs are kept: every run says it.
 pub fn say_state(setup: &Setup) {
+    if let Ok(Some(client)) = setup.server() {
+        let text = format!("state: that of the server at {}; the run lives there", client.address());
+        setup.screen.say(&[Line::new().with(Ink::Dim, text)]);
+        return;
+    }
     setup.screen.say(&[Line::new().with(Ink::Dim, format!("state: {}", setup.state.display()))]);
     if setup.has_moved() {
         setup.screen.say(&[Line::new().with(Ink::Dim, format!("journal: {}", setup.journal_file.display()))]);

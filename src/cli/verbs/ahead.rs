@@ -59,20 +59,30 @@ fn one(book: &Playbook, name: &str, user: &str, roles: &[String]) -> Result<Step
 /// # Errors
 /// When this person may not.
 pub(super) fn break_glass(setup: &Setup, args: &Run, book: &Playbook) -> Result<Option<(String, String)>, Failure> {
-    if !args.starting.break_glass || approvals(book).next().is_none() {
-        return Ok(None);
-    }
-    let reason = args.starting.reason.clone().unwrap_or_default();
+    let reason = args.starting.break_glass.then(|| args.starting.reason.as_deref().unwrap_or_default());
+    glass_broken_by(setup, reason, &this_process().user, book)
+}
+
+/// The same for somebody who is named and says why.
+///
+/// # Errors
+/// When this person may not, or says nothing.
+pub(super) fn glass_broken_by(
+    setup: &Setup,
+    reason: Option<&str>,
+    user: &str,
+    book: &Playbook,
+) -> Result<Option<(String, String)>, Failure> {
+    let Some(reason) = reason.filter(|_| approvals(book).next().is_some()) else { return Ok(None) };
     if reason.trim().is_empty() {
         return Err(Failure::new(Exit::Usage, "the glass is broken with a reason: --reason TEXT"));
     }
-    let user = this_process().user;
-    may_break_glass(&user, &SystemPeople::of(&setup.config.roles).roles_of(&user)).map_err(|why| {
+    may_break_glass(user, &SystemPeople::of(&setup.config.roles).roles_of(user)).map_err(|why| {
         Failure::new(Exit::NotAllowed, why)
             .meaning("nothing was started or changed")
             .next("start it without --break-glass; it asks for the approvals when it comes to them")
     })?;
-    Ok(Some((BREAK_GLASS.to_owned(), reason)))
+    Ok(Some((BREAK_GLASS.to_owned(), reason.to_owned())))
 }
 
 /// Says which roles nobody has: a run that waits for nobody is found out before it begins.

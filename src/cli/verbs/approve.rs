@@ -2,7 +2,7 @@
 //! roles that gives is in the configuration. What is approved is what is shown: if it changes, it is asked about anew.
 
 use crate::cli::args::{Approve, Output, Reject};
-use crate::cli::drive::{Drive, say_state};
+use crate::cli::drive::{self, Asked};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::follow::exit_of;
@@ -12,7 +12,6 @@ use crate::cli::text::{Ink, Line};
 use crate::cli::view::approval;
 use crate::engine::holder::this_process;
 use crate::ids::RunId;
-use crate::journal::Journal;
 use crate::run::{Event, Question, QuestionKind, RequestKind, RunState, Task};
 
 /// `approve`.
@@ -63,17 +62,13 @@ fn answer(
     // One yes of several lets nothing begin: whoever gives it does not wait for the others.
     let more = state.brakes.approvals.get(&task).is_some_and(|approving| approving.missing() > 1);
     let last = !more || !matches!(kind, RequestKind::Approve { break_glass: false, .. });
-    let mut drive = Drive::new(setup, output, runs::inventory(setup, &state)?, Box::new(journal), last)?;
-    drive.know(state);
-    say_state(setup);
-    let result = drive.request(&run, kind, reason);
-    drive.end();
-    match result? {
-        Some(state) => {
+    match drive::ask(setup, (output, last), (journal, state), (kind, reason), |_| None)? {
+        Asked::Rests(state) => {
             let lease = setup.journal()?.lease(&run)?;
             Ok(exit_of(&state, Doing::of_state(&state, &lease)))
         }
-        None => taken_up(setup, &run, &task, seq),
+        Asked::TakenUp => taken_up(setup, &run, &task, seq),
+        Asked::Left => Ok(Exit::Interrupted),
     }
 }
 
@@ -101,7 +96,9 @@ fn taken_up(setup: &Setup, run: &RunId, task: &Task, seq: u64) -> Result<Exit, F
     let by = this_process().user;
     let records = setup.journal()?.records(run, seq)?;
     let answers = |event: &Event| matches!(event, Event::Approved { .. } | Event::Rejected { .. } | Event::Note { .. });
-    let own = records.iter().rev().find(|record| record.actor == by && answers(&record.event));
+    // A server calls somebody with a token by that token's name, which is not known here.
+    let named = |actor: &str| actor == by || actor.starts_with("token ");
+    let own = records.iter().rev().find(|record| named(&record.actor) && answers(&record.event));
     let watch = setup.paste.command(format!("watch {run}"));
     let text = match own.map(|record| &record.event) {
         Some(Event::Approved { complete: false, .. }) => format!("{task}: your approval is there; more people must"),

@@ -3,7 +3,7 @@
 
 use crate::cli::args::{Ask, Output, Pause, Rollback};
 use crate::cli::brakes;
-use crate::cli::drive::{Drive, say_state, show};
+use crate::cli::drive::{self, Asked, show};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{exit_of, follow};
@@ -14,7 +14,7 @@ use crate::cli::text::{Ink, Line};
 use crate::cli::view::end;
 use crate::engine::holder;
 use crate::ids::RunId;
-use crate::journal::{Journal, SqliteJournal};
+use crate::journal::Store;
 use crate::run::{QuestionKind, RequestKind, RunState, Verdict};
 
 /// `rollback`.
@@ -82,7 +82,7 @@ fn known_checkpoint(state: &RunState, name: &str) -> Result<(), Failure> {
 fn ask(
     setup: &Setup,
     args: &Ask,
-    (journal, state): (SqliteJournal, RunState),
+    (journal, state): (Box<dyn Store>, RunState),
     kind: RequestKind,
 ) -> Result<Exit, Failure> {
     let run = &state.run.clone();
@@ -96,16 +96,13 @@ fn ask(
         .meaning("nothing was changed")
         .next(format!("playbook status {run}")));
     }
-    let inventory = runs::inventory(setup, &state)?;
     abort_goes_no_farther(setup, &state, &kind)?;
-    let mut drive = Drive::new(setup, args.output, inventory, Box::new(journal), true)?;
-    drive.know(state);
-    say_state(setup);
-    let result = drive.request(run, kind.clone(), args.reason.as_deref().unwrap_or(""));
-    drive.end();
-    let state = match result? {
-        Some(state) => state,
-        None => match followed(setup, args.output, run, &kind)? {
+    let reason = args.reason.as_deref().unwrap_or("");
+    let asked = drive::ask(setup, (args.output, true), (journal, state), (kind.clone(), reason), |_| None)?;
+    let state = match asked {
+        Asked::Left => return Ok(Exit::Interrupted),
+        Asked::Rests(state) => *state,
+        Asked::TakenUp => match followed(setup, args.output, run, &kind)? {
             Some(state) => state,
             None => return Ok(Exit::Interrupted),
         },
@@ -139,7 +136,7 @@ fn followed(setup: &Setup, output: Output, run: &RunId, kind: &RequestKind) -> R
         "the process that drives the run has taken it up; following it (Ctrl-C ends only the following)",
     )]);
     let mut journal = setup.journal()?;
-    let Some((state, doing)) = follow(setup, output, &mut journal, run)? else { return Ok(None) };
+    let Some((state, doing)) = follow(setup, output, journal.as_mut(), run)? else { return Ok(None) };
     let exit = if did(kind, &state) { Exit::Success } else { exit_of(&state, doing) };
     show(setup, output, &state, doing, exit);
     Ok(Some(state))

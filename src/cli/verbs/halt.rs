@@ -16,7 +16,7 @@ use crate::cli::text::{Ink, Line};
 use crate::cli::view::{count, halted, heading};
 use crate::engine::holder;
 use crate::ids::RunId;
-use crate::journal::{self, Journal, SqliteJournal};
+use crate::journal::{self, Store};
 use crate::run::RunState;
 use crate::value::format_seconds;
 
@@ -38,19 +38,20 @@ pub fn halt(setup: &Setup, args: &Halt) -> Result<Exit, Failure> {
         if reason.is_empty() {
             return Err(Failure::new(Exit::Usage, "a halt is lifted with a reason: --reason TEXT"));
         }
-        return lift(setup, args, &mut journal, &by, &reason);
+        return lift(setup, args, journal.as_mut(), &by, &reason);
     }
     let before = journal.halted()?;
-    let halt = journal.halt(&by, &reason, clock::now()).map_err(|error| unhalted(setup, &mut journal, error.into()))?;
+    let halt =
+        journal.halt(&by, &reason, clock::now()).map_err(|error| unhalted(setup, journal.as_mut(), error.into()))?;
     let fresh = before.is_none();
-    let mut runs = in_hand(&mut journal, &halt)?;
+    let mut runs = in_hand(journal.as_mut(), &halt)?;
     if args.output == Format::Human {
         setup.screen.print_whole(&head(setup, &halt, fresh));
         setup.screen.print_whole(&runs.iter().map(InHand::line).collect::<Vec<_>>());
     }
     while runs.iter().any(|run| !run.stands) && called.elapsed() < PATIENCE {
         std::thread::sleep(LOOK_AGAIN);
-        runs = in_hand(&mut journal, &halt)?;
+        runs = in_hand(journal.as_mut(), &halt)?;
     }
     let seconds = called.elapsed().as_secs_f64();
     if args.output == Format::Json {
@@ -128,7 +129,7 @@ impl InHand {
 }
 
 /// The runs that have not ended.
-fn in_hand(journal: &mut SqliteJournal, halt: &journal::Halt) -> Result<Vec<InHand>, Failure> {
+fn in_hand(journal: &mut dyn Store, halt: &journal::Halt) -> Result<Vec<InHand>, Failure> {
     let mut found = Vec::new();
     for row in journal.runs()?.into_iter().filter(|row| row.verdict.is_none()) {
         // The lease before the records: a holder that ends between the two has written its last record by then.
@@ -195,7 +196,7 @@ fn foot(setup: &Setup, runs: &[InHand], seconds: f64) -> Vec<Line> {
     lines
 }
 
-fn lift(setup: &Setup, args: &Halt, journal: &mut SqliteJournal, by: &str, reason: &str) -> Result<Exit, Failure> {
+fn lift(setup: &Setup, args: &Halt, journal: &mut dyn Store, by: &str, reason: &str) -> Result<Exit, Failure> {
     let lifted = journal.lift(by, reason, clock::now())?;
     let halt = lifted.clone().unwrap_or(journal::Halt {
         number: 0,
@@ -231,7 +232,7 @@ fn lift(setup: &Setup, args: &Halt, journal: &mut SqliteJournal, by: &str, reaso
 }
 
 /// The journal does not take it: what is left is to stop each runner by hand.
-fn unhalted(setup: &Setup, journal: &mut SqliteJournal, failure: Failure) -> Failure {
+fn unhalted(setup: &Setup, journal: &mut dyn Store, failure: Failure) -> Failure {
     let rows = journal.runs().unwrap_or_default();
     let held = rows.iter().filter(|row| row.verdict.is_none() && is_held(&row.lease));
     let failure = failure.meaning(format!(

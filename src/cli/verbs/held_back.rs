@@ -20,7 +20,7 @@ use crate::run::INVARIANTS;
 use crate::value::format_seconds;
 
 /// The environment in which a run is confirmed by the playbook's name.
-const PRODUCTION: &str = "production";
+pub(in crate::cli) const PRODUCTION: &str = "production";
 
 /// What is asked on the terminal before anything is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

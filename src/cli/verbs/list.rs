@@ -10,7 +10,7 @@ use crate::cli::runs::{self, Doing};
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::halted;
-use crate::journal::{Journal as _, RunRow};
+use crate::journal::RunRow;
 use crate::timeline::verdict_words;
 
 /// Lists playbooks or runs.
@@ -58,7 +58,7 @@ fn playbooks(setup: &Setup, output: Format) -> Result<Exit, Failure> {
 
 fn runs(setup: &Setup, output: Format) -> Result<Exit, Failure> {
     let (rows, halt) = match setup.existing_journal()? {
-        Some(mut journal) => (runs::rows(&mut journal)?, journal.halted()?),
+        Some(mut journal) => (runs::rows(journal.as_mut())?, journal.halted()?),
         None => (Vec::new(), None),
     };
     if output == Format::Json {

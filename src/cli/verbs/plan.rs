@@ -1,8 +1,9 @@
 //! `plan`, and `run --dry-run`: look at the targets, read-only, and show what a run would do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::client::Client;
 use crate::inventory::Inventory;
 use crate::journal::{LockRow, MemoryJournal};
 use crate::plan::{Decided, Plan};
@@ -18,6 +19,7 @@ use crate::cli::narrow;
 use crate::cli::paste::quote;
 use crate::cli::setup::{Chosen, Setup};
 use crate::cli::text::{Ink, Line};
+use crate::cli::there;
 use crate::cli::view;
 
 use super::over::{self, Over, Planned};
@@ -28,6 +30,9 @@ use super::plan_file;
 /// # Errors
 /// When it cannot be made.
 pub fn plan(setup: &Setup, args: &args::Plan) -> Result<Exit, Failure> {
+    if let Some(client) = setup.server()? {
+        return there_plan(setup, &client, args);
+    }
     let subject = &args.subject;
     let (chosen, inventory) = setup.chosen_here(subject.name(), &subject.input, subject.inputs_file.as_deref())?;
     let narrowing = narrow::limit(args.limit.as_deref(), &inventory)?;
@@ -37,13 +42,33 @@ pub fn plan(setup: &Setup, args: &args::Plan) -> Result<Exit, Failure> {
     let exit = show(setup, &made, &args.subject, output);
     if let Some(path) = &args.out {
         plan_file::write(setup, path, &made.plan, &inventory, args.max_plan_age.as_deref())?;
-        let command = setup.paste.command(format!("run --plan {}", quote(&path.display().to_string())));
-        setup.screen.say(&[Line::plain(format!("The plan is in {}. To run it: {command}", path.display()))]);
+        say_saved(setup, path);
     }
     if let Some(path) = &args.save_world {
         plan_file::save(path, &super::rehearse::world_of(setup, &made.plan), "world")?;
     }
     Ok(exit)
+}
+
+/// The same by the server that runs live in.
+fn there_plan(setup: &Setup, client: &Arc<Client>, args: &args::Plan) -> Result<Exit, Failure> {
+    let offer = there::offer(setup, client, &args.subject, args.limit.as_deref())?;
+    let (made, file) = there::made(client, &offer)?;
+    let output = if args.output == Format::Json { Output::Json } else { Output::Human };
+    let exit = show(setup, &made, &args.subject, output);
+    if let Some(path) = &args.out {
+        plan_file::save(path, &file, "plan")?;
+        say_saved(setup, path);
+    }
+    if let Some(path) = &args.save_world {
+        plan_file::save(path, &super::rehearse::world_of(setup, &made.plan), "world")?;
+    }
+    Ok(exit)
+}
+
+fn say_saved(setup: &Setup, path: &Path) {
+    let command = setup.paste.command(format!("run --plan {}", quote(&path.display().to_string())));
+    setup.screen.say(&[Line::plain(format!("The plan is in {}. To run it: {command}", path.display()))]);
 }
 
 /// A plan, and who holds what it would lock.
@@ -153,7 +178,7 @@ impl Looker {
     /// When the journal cannot be opened.
     pub fn drive<'a>(&self, setup: &'a Setup, inventory: Arc<Inventory>, output: Output) -> Result<Drive<'a>, Failure> {
         match &self.scratch {
-            None => Drive::new(setup, output, inventory, Box::new(setup.journal()?), false),
+            None => Drive::new(setup, output, inventory, Box::new(setup.own_journal()?), false),
             Some(folder) => {
                 let journal = Box::new(MemoryJournal::new());
                 Drive::in_folder(setup, output, inventory, journal, folder.clone(), false)

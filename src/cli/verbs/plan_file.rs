@@ -70,11 +70,17 @@ impl Place {
 /// When the file cannot be written.
 pub fn write(setup: &Setup, path: &Path, plan: &Plan, inventory: &Inventory, age: Option<&str>) -> Result<(), Failure> {
     let max_age = max_age(age)?.or(setup.config.max_plan_age_seconds);
+    save(path, &text(setup, plan, inventory, max_age)?, "plan")
+}
+
+/// A plan as the text of its file.
+///
+/// # Errors
+/// When it has no such text.
+pub fn text(setup: &Setup, plan: &Plan, inventory: &Inventory, max_age: Option<f64>) -> Result<String, Failure> {
     let place = Place::of(setup, inventory, max_age);
     let file = PlanFile::new(plan.clone(), &place.here(), clock::rfc3339(clock::now()));
-    let text =
-        file.write().map_err(|error| Failure::new(Exit::Fault, format!("the plan cannot be written: {error}")))?;
-    save(path, &text, "plan")
+    file.write().map_err(|error| Failure::new(Exit::Fault, format!("the plan cannot be written: {error}")))
 }
 
 /// Writes a file for the user's eyes alone, whole or not at all.
@@ -118,33 +124,72 @@ pub fn begin(part: &Path) -> std::io::Result<std::fs::File> {
 /// When it is refused, with the reason.
 pub fn read(setup: &Setup, args: &Run, path: &Path, inventory: &Inventory) -> Result<Held, Failure> {
     let source = setup::read(path, "plan")?;
-    let refused = |error: PlanFileError, book: &str| refusal(path, &error, book);
-    let file = PlanFile::read(&source.text, TOOL).map_err(|error| refused(error, "NAME"))?;
+    let shown = path.display().to_string();
+    let held = hold(setup, (&shown, &source.text), max_age(args.max_plan_age.as_deref())?, inventory)?;
+    of_what_is_typed(args, path, &held.plan)?;
+    Ok(held)
+}
+
+/// Holds what is typed beside a plan's file to it.
+///
+/// # Errors
+/// When that says something else.
+pub fn of_what_is_typed(args: &Run, path: &Path, plan: &Plan) -> Result<(), Failure> {
+    same_playbook(args, path, plan)?;
+    same_inputs(args, path, plan)
+}
+
+/// The same of a text, which is called by a name.
+///
+/// # Errors
+/// When it is refused, with the reason.
+pub fn hold(
+    setup: &Setup,
+    (shown, text): (&str, &str),
+    max_age: Option<f64>,
+    inventory: &Inventory,
+) -> Result<Held, Failure> {
+    let refused = |error: PlanFileError, book: &str| refusal(shown, &error, book);
+    let file = PlanFile::read(text, TOOL).map_err(|error| refused(error, "NAME"))?;
     let name = file.plan.playbook.name.clone();
-    let most = max_age(args.max_plan_age.as_deref())?;
     // The shorter of the two that were written down; a person who says one now wins over both.
-    let most = most.or_else(|| setup.config.max_plan_age_seconds.map(|most| most.min(file.max_age_seconds)));
+    let most = max_age.or_else(|| setup.config.max_plan_age_seconds.map(|most| most.min(file.max_age_seconds)));
     let place = Place::of(setup, inventory, most);
     file.check(&place.here()).map_err(|error| refused(error, &name))?;
-    same_playbook(args, path, &file.plan)?;
-    same_inputs(args, path, &file.plan)?;
     let age = (clock::now().0 - file.made_at).max(0) as f64 / 1000.0;
     Ok(Held { plan: file.plan, age })
 }
 
-fn refusal(path: &Path, error: &PlanFileError, book: &str) -> Failure {
-    let shown = path.display().to_string();
+/// A plan's file as it lies there, for whoever holds a run to it elsewhere.
+///
+/// # Errors
+/// When it is none.
+pub fn look(path: &Path) -> Result<(Plan, String), Failure> {
+    let source = setup::read(path, "plan")?;
+    Ok((look_at(&path.display().to_string(), &source.text)?, source.text.clone()))
+}
+
+/// The plan of a file's text, which is called by a name.
+///
+/// # Errors
+/// When it is none.
+pub fn look_at(shown: &str, text: &str) -> Result<Plan, Failure> {
+    let file = PlanFile::read(text, TOOL).map_err(|error| refusal(shown, &error, "NAME"))?;
+    Ok(file.plan)
+}
+
+fn refusal(shown: &str, error: &PlanFileError, book: &str) -> Failure {
     let failure = Failure::new(Exit::Invalid, format!("the plan {shown} is refused: {error}"))
         .meaning("nothing was started or changed");
     let failure = match error {
         PlanFileError::TooOld { age, .. } => failure.next(format!(
             "playbook run --plan {} --max-plan-age {}s     (the world is compared all the same)",
-            quote(&shown),
+            quote(shown),
             age + 600
         )),
         _ => failure,
     };
-    failure.next(format!("playbook plan {} -o {}     (makes it again)", quote(book), quote(&shown)))
+    failure.next(format!("playbook plan {} -o {}     (makes it again)", quote(book), quote(shown)))
 }
 
 /// A name that is given along must be the plan's.
@@ -189,7 +234,7 @@ fn same_inputs(args: &Run, path: &Path, plan: &Plan) -> Result<(), Failure> {
     Ok(())
 }
 
-fn max_age(text: Option<&str>) -> Result<Option<f64>, Failure> {
+pub fn max_age(text: Option<&str>) -> Result<Option<f64>, Failure> {
     let Some(text) = text else { return Ok(None) };
     match parse_duration(text).filter(|seconds| *seconds > 0.0) {
         Some(seconds) => Ok(Some(seconds)),

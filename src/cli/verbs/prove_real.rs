@@ -33,7 +33,7 @@ const MOST_QUESTIONS: usize = 4;
 /// When it must not be run here, or does not succeed even when nothing goes wrong.
 pub fn prove(setup: &Setup, args: &Prove) -> Result<Exit, Failure> {
     let inventory = allowed(setup, args)?;
-    let mut lab = Lab { setup, args, journal: setup.journal()? };
+    let mut lab = Lab { setup, args, journal: setup.own_journal()? };
     let begun = Instant::now();
     let (title, proof) = lab.all()?;
     let world = format!("the targets of {}", inventory.environment);

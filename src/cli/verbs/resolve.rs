@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cli::args::Resolve;
-use crate::cli::drive::{Drive, say_state};
+use crate::cli::drive::{self, Asked};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::follow::exit_of;
@@ -11,7 +11,6 @@ use crate::cli::runs::{self, Doing};
 use crate::cli::setup::Setup;
 use crate::cli::text::Line;
 use crate::cli::view::{answers, count, end};
-use crate::journal::Journal;
 use crate::run::{Answer, RequestKind, RunState, Task};
 use crate::value::ranges;
 
@@ -32,21 +31,19 @@ pub fn resolve(setup: &Setup, args: &Resolve) -> Result<Exit, Failure> {
     let (flag, answer) = answer(args);
     allowed(&state, flag)?;
     // Of several, the next one is answered as soon as it is asked about: nobody is waited for in between.
-    let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), !args.all)?;
     let mut answers = Answers { of: task.clone(), answer, all: args.all, given: BTreeSet::new() };
     let first = answers.to(&state);
-    drive.know(state);
-    say_state(setup);
     let first = first.unwrap_or(RequestKind::Resolve { task, answer });
-    let result = drive.request_all(&run, first, &args.reason, |state| answers.to(state));
-    drive.end();
-    match result? {
-        Some(state) => {
+    let how = (args.output, !args.all);
+    let asked = drive::ask(setup, how, (journal, state), (first, &args.reason), |state| answers.to(state))?;
+    match asked {
+        Asked::Rests(state) => {
             answers.tell(setup);
             let lease = setup.journal()?.lease(&run)?;
             Ok(exit_of(&state, Doing::of_state(&state, &lease)))
         }
-        None => {
+        Asked::Left => Ok(Exit::Interrupted),
+        Asked::TakenUp => {
             let again = if args.all { "; where it asks about the next item, give the answer again" } else { "" };
             let command = setup.paste.command(format!("watch {run}"));
             setup.screen.say(&[Line::plain(format!(

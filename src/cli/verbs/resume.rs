@@ -1,7 +1,7 @@
 //! `resume`: go on with a run that nobody drives any more.
 
 use crate::cli::args::Resume;
-use crate::cli::drive::{Drive, say_state, show};
+use crate::cli::drive::{self, show};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::runs::{self, Doing};
@@ -25,10 +25,6 @@ pub fn resume(setup: &Setup, args: &Resume) -> Result<Exit, Failure> {
         show(setup, args.output, &state, Doing::Ended, exit);
         return Ok(exit);
     }
-    let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), !args.no_wait)?;
-    drive.know(state);
-    say_state(setup);
-    let result = drive.resume(&run, args.reason.as_deref().unwrap_or(""), args.take_over);
-    drive.end();
-    result
+    let how = (args.output, !args.no_wait);
+    drive::resume(setup, how, (journal, state), (args.reason.as_deref().unwrap_or(""), args.take_over))
 }

@@ -10,8 +10,9 @@ use crate::cli::paste::quote;
 use crate::cli::runs::{self, Doing};
 use crate::cli::setup::{Chosen, Setup};
 use crate::cli::text::{Ink, Line};
+use crate::cli::there;
 use crate::cli::view::count;
-use crate::journal::Journal as _;
+use crate::journal::Journal;
 use crate::plan::{Again, Narrowing, Which};
 use crate::playbook::Playbook;
 use crate::run::RunState;
@@ -21,27 +22,52 @@ use crate::run::RunState;
 /// # Errors
 /// When that run is not over, nothing is left, or its playbook is another one by now.
 pub fn retry(setup: &Setup, args: &Retry) -> Result<Exit, Failure> {
-    let (mut journal, state) = runs::open(setup, &args.run)?;
-    let run = state.run.clone();
-    runs::newest(setup, &state)?;
-    let doing = Doing::of_state(&state, &journal.lease(&run)?);
-    drop(journal);
-    if state.ended.is_none() {
-        return Err(not_over(&state, doing));
-    }
     let which = if args.remaining { Which::Remaining } else { Which::Failed };
-    let again = state.left_undone(which);
-    if again.items.values().all(BTreeSet::is_empty) && !has_open_lists(&state, &again) {
-        return Err(nothing_left(&state, which));
+    if let Some(client) = setup.server()? {
+        let (mut journal, state) = runs::open(setup, &args.run)?;
+        let again = left(journal.as_mut(), &state, which)?;
+        if args.starting.output == Output::Human {
+            setup.screen.say(&told(&state, &again));
+        }
+        return there::retry(setup, &client, &as_run(args, &state), &state, which);
     }
+    let (mut journal, state) = runs::open(setup, &args.run)?;
+    let (chosen, again) = again(setup, journal.as_mut(), &state, which)?;
+    drop(journal);
     let inventory = runs::inventory(setup, &state)?;
-    let playbook = same_playbook(setup, &state, &again)?;
     if args.starting.output == Output::Human {
         setup.screen.say(&told(&state, &again));
     }
-    let narrowing = Narrowing { limit: state.plan.narrowing.limit.clone(), again: Some(again) };
-    let chosen = Chosen { playbook, inputs: state.plan.inputs.clone(), narrowing };
     super::run::run_chosen(setup, &as_run(args, &state), (chosen, None, inventory))
+}
+
+/// What is run once more where a run has left something undone.
+///
+/// # Errors
+/// When that run is not over, nothing is left, or its playbook is another one by now.
+pub(super) fn again(
+    setup: &Setup,
+    journal: &mut dyn Journal,
+    state: &RunState,
+    which: Which,
+) -> Result<(Chosen, Again), Failure> {
+    runs::newest(setup, state)?;
+    let again = left(journal, state, which)?;
+    let playbook = same_playbook(setup, state, &again)?;
+    let narrowing = Narrowing { limit: state.plan.narrowing.limit.clone(), again: Some(again.clone()) };
+    Ok((Chosen { playbook, inputs: state.plan.inputs.clone(), narrowing }, again))
+}
+
+/// What a run has left undone.
+fn left(journal: &mut dyn Journal, state: &RunState, which: Which) -> Result<Again, Failure> {
+    if state.ended.is_none() {
+        return Err(not_over(state, Doing::of_state(state, &journal.lease(&state.run)?)));
+    }
+    let again = state.left_undone(which);
+    if again.items.values().all(BTreeSet::is_empty) && !has_open_lists(state, &again) {
+        return Err(nothing_left(state, which));
+    }
+    Ok(again)
 }
 
 /// A list that nobody knew when that run ended may still have something in it.

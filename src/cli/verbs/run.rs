@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::{Beginning, Former};
-use crate::journal::{Journal as _, JournalError};
+use crate::journal::{Journal as _, JournalError, Store};
 use crate::plan::{Plan, drift};
 use crate::run::Inheritance;
 
 use crate::cli::args::{Output, Run};
-use crate::cli::brakes::Passes;
+use crate::cli::brakes::{Passes, SHARED_STATE};
 use crate::cli::drive::{Drive, say_state};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -17,6 +17,7 @@ use crate::cli::inputs;
 use crate::cli::narrow;
 use crate::cli::setup::{Chosen, Setup};
 use crate::cli::text::{Ink, Line};
+use crate::cli::there;
 use crate::cli::view::{self, count};
 use crate::inventory::Inventory;
 use crate::value::parse_duration;
@@ -45,6 +46,11 @@ struct Said {
 pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
     // What was typed wrong is said before anything is read.
     Passes::of(&args.starting.overrides, args.starting.reason.as_deref())?;
+    let alone = args.starting.overrides.iter().any(|brake| brake == SHARED_STATE).then(|| setup.alone());
+    let setup = alone.as_ref().unwrap_or(setup);
+    if let Some(client) = setup.server()? {
+        return there::run(setup, &client, args);
+    }
     let what = chosen(setup, args)?;
     run_chosen(setup, args, what)
 }
@@ -69,17 +75,21 @@ pub fn run_chosen(
         return Ok(super::plan::show(setup, &made, &args.subject, args.starting.output));
     }
     // Opened once: each time costs as much as several steps.
-    let mut existing = setup.existing_journal()?;
+    let mut existing = setup.existing_own_journal()?;
     if let Some(halt) = existing.as_mut().map(|journal| journal.halted()).transpose()?.flatten() {
         return Err(JournalError::Halted(halt).into());
     }
-    let belongs = Belongs::of(setup, args.starting.incident.as_deref(), existing.as_mut())?;
+    let belongs = Belongs::of(
+        setup,
+        args.starting.incident.as_deref(),
+        existing.as_mut().map(|journal| journal as &mut dyn Store),
+    )?;
     let age = held.as_ref().map(|held| held.age);
     let ask = held_back::hold(setup, args, &chosen.playbook, &inventory, age, &mut passes)?;
     let held = held.map(|held| held.plan);
     let journal = match existing {
         Some(journal) => journal,
-        None => setup.journal()?,
+        None => setup.own_journal()?,
     };
     let mut drive = Drive::new(setup, args.starting.output, inventory, Box::new(journal), !args.starting.no_wait)?;
     say_state(setup);
@@ -190,7 +200,7 @@ fn begin(
         }
         None => Beginning::by_person(overrides, approved),
     };
-    let beginning = beginning.of_incident(belongs.name(setup, &plan)?);
+    let beginning = beginning.of_incident(belongs.name(setup, Some(&plan))?);
     match inherited {
         Some((former, inheritance)) => drive.start_over(plan, beginning, &former, inheritance),
         None => drive.start(plan, beginning),
@@ -216,7 +226,7 @@ fn told(inherited: Option<&(Former, Inheritance)>, width: usize) -> Vec<Line> {
 }
 
 /// How long a lock is waited for.
-fn longest_wait(args: &Run) -> Result<Option<Duration>, Failure> {
+pub(in crate::cli) fn longest_wait(args: &Run) -> Result<Option<Duration>, Failure> {
     let Some(text) = &args.starting.wait else { return Ok(None) };
     let seconds = parse_duration(text).filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0);
     let seconds = seconds.ok_or_else(|| {
@@ -225,7 +235,7 @@ fn longest_wait(args: &Run) -> Result<Option<Duration>, Failure> {
     Ok(Some(Duration::from_secs_f64(seconds)))
 }
 
-fn place(plan: &Plan) -> String {
+pub(in crate::cli) fn place(plan: &Plan) -> String {
     if plan.targets.is_empty() { "this machine".to_owned() } else { view::groups::some(&plan.targets) }
 }
 

@@ -2,14 +2,13 @@
 //! It goes into the timeline with a name and a reason.
 
 use crate::cli::args::Skip;
-use crate::cli::drive::{Drive, say_state};
+use crate::cli::drive::{self, Asked};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::follow::exit_of;
 use crate::cli::runs::{self, Doing};
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
-use crate::journal::Journal;
 use crate::run::{RequestKind, RunState, SkipHow, Task};
 use crate::value::{Type, Value};
 
@@ -30,24 +29,21 @@ pub fn skip(setup: &Setup, args: &Skip) -> Result<Exit, Failure> {
     let task = meant(&state, task)?;
     let outputs = outputs(setup, &state, &task, &args.with_output)?;
     state.may_skip(&task, how, &outputs).map_err(|why| refused(&state, &task, how, why))?;
-    let mut drive = Drive::new(setup, args.output, runs::inventory(setup, &state)?, Box::new(journal), true)?;
-    say_state(setup);
     setup.screen.say(&consequences(&state, &task, how));
-    drive.know(state);
-    let result = drive.request(&run, RequestKind::Skip { task: task.clone(), how, outputs }, &args.reason);
-    drive.end();
-    match result? {
-        Some(state) => {
+    let request = RequestKind::Skip { task: task.clone(), how, outputs };
+    match drive::ask(setup, (args.output, true), (journal, state), (request, &args.reason), |_| None)? {
+        Asked::Rests(state) => {
             let lease = setup.journal()?.lease(&run)?;
             Ok(exit_of(&state, Doing::of_state(&state, &lease)))
         }
-        None => taken_up(setup, &run, &task),
+        Asked::TakenUp => taken_up(setup, &run, &task),
+        Asked::Left => Ok(Exit::Interrupted),
     }
 }
 
 /// The process that drives the run has dealt with it: whether it took it, as the step may have begun meanwhile.
 fn taken_up(setup: &Setup, run: &crate::ids::RunId, task: &Task) -> Result<Exit, Failure> {
-    let state = runs::state(&mut setup.journal()?, run)?;
+    let state = runs::state(setup.journal()?.as_mut(), run)?;
     if !state.skips.contains_key(task) {
         let what = format!("run {run} did not take it: {task} was begun, or dealt with, before it could be skipped");
         return Err(Failure::new(Exit::NotAllowed, what)

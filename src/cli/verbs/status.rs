@@ -11,7 +11,6 @@ use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::run_json::Standing;
 use crate::cli::view::{end, halted, heading, narrowed};
-use crate::journal::Journal;
 use crate::run::{RunState, Time};
 use crate::value::format_seconds;
 
@@ -38,7 +37,7 @@ pub fn status(setup: &Setup, args: &Status) -> Result<Exit, Failure> {
     state.halted = halt.as_ref().filter(|_| state.ended.is_none()).map(halted::seen);
     let lease = journal.lease(&state.run)?;
     let doing = Doing::of_state(&state, &lease);
-    let retried = runs::retried(&mut journal, &state)?;
+    let retried = runs::retried(journal.as_mut(), &state)?;
     if args.output == Format::Json {
         let exit = exit_of(&state, doing).code();
         let standing = Standing { state: &state, doing, exit, folder: &setup.state, paste: &setup.paste };

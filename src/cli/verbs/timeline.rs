@@ -14,7 +14,7 @@ use crate::cli::view::timeline_fold::is_about;
 use crate::cli::view::{run_json, timeline as view};
 use crate::cli::visible;
 use crate::ids::RunId;
-use crate::journal::{Checkpoint, Journal, Key, SqliteJournal, Stored};
+use crate::journal::{Checkpoint, Key, Store, Stored};
 use crate::timeline::{Entry, Timeline, entry};
 
 /// Shows a timeline.
@@ -23,16 +23,16 @@ use crate::timeline::{Entry, Timeline, entry};
 /// When there is no such run, or its records are damaged; what can be read is shown before.
 pub fn timeline(setup: &Setup, args: &Args) -> Result<Exit, Failure> {
     let (mut journal, run) = runs::find(setup, &args.run)?;
-    let signed = args.checkpoint.as_ref().map(|file| checkpoint(setup, &mut journal, &run, file)).transpose()?;
+    let signed = args.checkpoint.as_ref().map(|file| checkpoint(setup, journal.as_mut(), &run, file)).transpose()?;
     match args.output {
         Output::Json if args.only.is_some() => Err(whole_or_nothing(setup, &run)),
-        Output::Json => whole(setup, &mut journal, &run, signed),
-        Output::Human | Output::Jsonl => told(setup, &mut journal, &run, signed, args),
+        Output::Json => whole(setup, journal.as_mut(), &run, signed),
+        Output::Human | Output::Jsonl => told(setup, journal.as_mut(), &run, signed, args),
     }
 }
 
 /// Writes the signed end of the chain; the record that it ends with.
-fn checkpoint(setup: &Setup, journal: &mut SqliteJournal, run: &RunId, file: &Path) -> Result<u64, Failure> {
+fn checkpoint(setup: &Setup, journal: &mut dyn Store, run: &RunId, file: &Path) -> Result<u64, Failure> {
     let stored = journal.stored(run)?;
     // What does not fit is not signed as if it did.
     runs::sound(journal, run)?;
@@ -42,7 +42,7 @@ fn checkpoint(setup: &Setup, journal: &mut SqliteJournal, run: &RunId, file: &Pa
 
 /// All of it for programs, with what it takes to verify it. It is gone over twice, so that no more than some records are in
 /// memory: nothing is printed of what cannot be read, and what is broken is told first.
-fn whole(setup: &Setup, journal: &mut SqliteJournal, run: &RunId, until: Option<u64>) -> Result<Exit, Failure> {
+fn whole(setup: &Setup, journal: &mut dyn Store, run: &RunId, until: Option<u64>) -> Result<Exit, Failure> {
     let mut timeline = Timeline::default();
     let mut last = 0;
     runs::each(journal, run, |record| {
@@ -80,13 +80,7 @@ fn whole(setup: &Setup, journal: &mut SqliteJournal, run: &RunId, until: Option<
 }
 
 /// Record by record, with no more in memory than is shown.
-fn told(
-    setup: &Setup,
-    journal: &mut SqliteJournal,
-    run: &RunId,
-    until: Option<u64>,
-    args: &Args,
-) -> Result<Exit, Failure> {
+fn told(setup: &Setup, journal: &mut dyn Store, run: &RunId, until: Option<u64>, args: &Args) -> Result<Exit, Failure> {
     let wanted = view::Wanted { full: args.full, only: args.only.clone() };
     let about = |entry: &Entry| args.only.as_ref().is_none_or(|only| is_about(entry, only));
     let (screen, lines) = (&setup.screen, args.output == Output::Jsonl);

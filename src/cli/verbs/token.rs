@@ -1,5 +1,5 @@
-//! `token`: makes, lists and revokes what the server is called with from elsewhere. It works on the state itself, so it needs no
-//! server; one that runs looks at each use whether the token counts still.
+//! `token`: makes, lists and revokes what the server is called with from elsewhere. A token is made here and shown once; what the
+//! state gets is its digest. A server looks at each use whether the token counts still.
 
 use serde_json::{Value, json};
 
@@ -10,17 +10,11 @@ use crate::cli::failure::Failure;
 use crate::cli::setup::{Setup, nearest};
 use crate::cli::text::{Ink, Line};
 use crate::engine::holder::this_process;
-use crate::journal::{NewToken, TokenRow, Tokens as _};
+use crate::journal::{NewToken, TokenRow};
 use crate::run::Time;
 use crate::server::Role;
-use crate::server::tokens::Token;
+use crate::server::tokens::{LONGEST_SECONDS, Token, is_name};
 use crate::value::{format_seconds, parse_duration};
-
-/// The longest time that a token may count: one that nobody thinks of any more is to end by itself.
-const LONGEST_SECONDS: f64 = 366.0 * 86_400.0;
-
-/// How long a name may be.
-const LONGEST_NAME: usize = 64;
 
 /// Does what was asked with tokens.
 ///
@@ -35,8 +29,7 @@ pub fn token(setup: &Setup, args: &Arguments) -> Result<Exit, Failure> {
 }
 
 fn create(setup: &Setup, args: &TokenCreate) -> Result<Exit, Failure> {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-    if args.name.is_empty() || args.name.len() > LONGEST_NAME || !args.name.chars().all(plain) {
+    if !is_name(&args.name) {
         let what = format!("`{}` is no name of a token", args.name);
         return Err(Failure::new(Exit::Usage, what).next("a name has letters, digits, `-`, `_` and `.`, at most 64"));
     }

@@ -228,7 +228,7 @@ fn begin(
         source: source.name().to_owned(),
         fingerprint: alert.fingerprint.clone(),
     };
-    let mut journal = setup.journal()?;
+    let mut journal = setup.own_journal()?;
     if let Claimed::Cooling { run, until } = journal.claim_firing(&firing, clock::now())? {
         let (route, until) = (&wanted.route, clock::date_and_time(until));
         let what =
@@ -245,7 +245,7 @@ fn begin(
 
 /// What is over is known to the runs that it began.
 fn over(setup: &Setup, source: &Source, told: &[Told]) -> Result<(), Failure> {
-    let Some(mut journal) = setup.existing_journal()? else { return Ok(()) };
+    let Some(mut journal) = setup.existing_own_journal()? else { return Ok(()) };
     for told in told.iter().filter(|told| told.alert.status == Status::Resolved) {
         for run in journal.resolved(source.name(), &told.alert.fingerprint, clock::now())? {
             let text = format!("the alert that began run {run} is over, and the run knows it");

@@ -13,7 +13,7 @@ use crate::cli::setup::{Setup, read};
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::timeline as view;
 use crate::ids::RunId;
-use crate::journal::{Checkpoint, Journal, JournalError, Key, PublicKey, Stored, verify_stored};
+use crate::journal::{Checkpoint, JournalError, Key, PublicKey, Stored, verify_stored};
 use crate::run::{Record, RunState};
 use crate::timeline::Timeline;
 
@@ -89,7 +89,7 @@ fn signed(checkpoint: &Checkpoint, whose: Whose, there: u64) -> Vec<Line> {
 fn kept(setup: &Setup, args: &Verify, checkpoint: Option<&Checkpoint>) -> Result<Whole, Failure> {
     let word = args.run.as_deref().or_else(|| checkpoint.map(|checkpoint| checkpoint.run.as_str())).unwrap_or("latest");
     let (mut journal, run) = runs::find(setup, word)?;
-    runs::sound(&mut journal, &run)?;
+    runs::sound(journal.as_mut(), &run)?;
     let records = journal.stored(&run)?;
     Ok(Whole { run, records })
 }

@@ -76,6 +76,7 @@ impl Content {
             holder: run.holder.clone(),
             released: run.released,
             idle: boot::idle(run.renewed, &run.renewed_in, self.clock, &self.boot()),
+            held: None,
         }
     }
 }

@@ -187,7 +187,7 @@ fn damaged_run(row: &Row<'_>, wrong: String) -> Read<RunRow> {
         verdict: None,
         waiting: None,
         stopped: false,
-        lease: LeaseInfo { epoch: 0, holder: nobody, released: true, idle: None },
+        lease: LeaseInfo { epoch: 0, holder: nobody, released: true, idle: None, held: None },
         damaged: Some(wrong),
     })
 }
@@ -199,6 +199,7 @@ pub(super) fn lease(row: &Row<'_>, now: Duration, this_boot: &str) -> Read<Lease
         holder: json::<Holder>(row, "holder")?,
         released: flag(row, "released")?,
         idle: boot::idle(Duration::from_millis(count(row, "renewed")?), &text(row, "boot")?, now, this_boot),
+        held: None,
     })
 }
 

@@ -7,7 +7,7 @@ use crate::ids::IncidentId;
 use crate::incident::IncidentEvent;
 use crate::journal::{Claimed, DeliveryRow, Firing, Hooks as _, SqliteJournal};
 use crate::playbook::TriggeredMode;
-use crate::server::{Caller, Problem, Role, Wanted};
+use crate::server::{Caller, Further, Problem, Role, Wanted};
 use crate::trigger::{self, Alert, Status};
 
 /// The problem of a server that cannot do anything for a while.
@@ -89,8 +89,8 @@ impl Alerts {
         }
         match wanted.mode {
             TriggeredMode::DryRun => match self.runner.plan(&as_run(came, wanted, incident)) {
-                Ok(plan) => {
-                    let (steps, digest) = (plan.steps.len(), plan.digest.short());
+                Ok(offered) => {
+                    let (steps, digest) = (offered.plan.steps.len(), offered.plan.digest.short());
                     let text = format!(
                         "a dry-run of {name} by the route {route} can be planned: {steps} steps, plan {digest}"
                     );
@@ -180,6 +180,7 @@ fn as_run(came: &Came, wanted: &trigger::Wanted, incident: Option<&IncidentId>) 
         confirm: None,
         by: Caller { name: came.actor(), roles: [Role::Trigger].into() },
         triggered: true,
+        further: Further::default(),
     }
 }
 

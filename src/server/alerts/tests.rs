@@ -14,10 +14,10 @@ use crate::ids::{IncidentId, RunId};
 use crate::incident::IncidentEvent;
 use crate::inventory::Inventory;
 use crate::journal::{Incidents as _, Journal as _};
-use crate::plan::{Narrowing, Plan};
+use crate::plan::{Narrowing, Plan, Which};
 use crate::playbook::{Playbook, load};
 use crate::run::RequestKind;
-use crate::server::{Asked, Begun, Caller, Wanted};
+use crate::server::{Asked, Begun, Caller, Offered, Wanted};
 use crate::spec::Specs;
 
 struct Home {
@@ -55,6 +55,12 @@ impl House for Home {
     fn narrowing(&self, _: Option<&str>, _: &Inventory) -> Result<Narrowing, Problem> {
         Ok(Narrowing::default())
     }
+    fn again(&self, _: &RunId, _: Which) -> Result<(Playbook, Value, Narrowing), Problem> {
+        panic!("nothing is done again here")
+    }
+    fn plan_file(&self, _: &Plan, _: &Inventory) -> Result<String, Problem> {
+        panic!("nothing is planned here")
+    }
     fn parts(
         &self,
         _: Arc<Inventory>,
@@ -76,7 +82,7 @@ struct Hand {
 }
 
 impl Runner for Hand {
-    fn plan(&self, _: &Wanted) -> Result<Plan, Problem> {
+    fn plan(&self, _: &Wanted) -> Result<Offered, Problem> {
         Err(Problem::new(409, 1, "the target is away"))
     }
     fn start(&self, wanted: Wanted) -> Result<Begun, Problem> {
@@ -94,7 +100,7 @@ impl Runner for Hand {
         self.begun.lock().unwrap().push(wanted);
         Ok(begun)
     }
-    fn resume(&self, _: &RunId, _: &Caller, _: &str) -> Result<(), Problem> {
+    fn resume(&self, _: &RunId, _: &Caller, _: &str, _: bool) -> Result<(), Problem> {
         panic!("nothing is resumed here")
     }
     fn ask(&self, _: &RunId, _: RequestKind, _: &Caller, _: &str) -> Result<Asked, Problem> {

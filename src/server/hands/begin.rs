@@ -6,26 +6,72 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::desk::Place;
 use super::work::Work;
 use super::{Inner, Reply, go_on};
-use crate::engine::{Observer, Silent};
+use crate::engine::{Former, Observer, Silent};
 use crate::ids::RunId;
+use crate::inventory::Inventory;
 use crate::journal::{Journal as _, JournalError};
-use crate::plan::Plan;
-use crate::run::{Event, Record, RunState};
-use crate::server::{Begun, Happening, Problem, Refusal, Wanted};
+use crate::plan::{Narrowing, Plan};
+use crate::playbook::Playbook;
+use crate::run::{Event, InheritMode, Inheritance, Record, RunState};
+use crate::server::{Begun, Happening, Offered, Problem, Refusal, Wanted};
+use crate::value::Value;
+
+/// What is run, and on what.
+struct Chosen {
+    playbook: Playbook,
+    inputs: Value,
+    narrowing: Narrowing,
+    inventory: Arc<Inventory>,
+}
+
+fn chosen(inner: &Inner, wanted: &Wanted) -> Result<Chosen, Problem> {
+    let inventory = inner.house.inventory()?;
+    if let Some((run, which)) = &wanted.further.again {
+        let (playbook, inputs, narrowing) = inner.house.again(run, *which)?;
+        return Ok(Chosen { playbook, inputs, narrowing, inventory });
+    }
+    let playbook = inner.house.playbook(&wanted.playbook, wanted.version.as_deref())?;
+    let inputs = inner.house.bind(&playbook, &wanted.inputs, &inventory)?;
+    let narrowing = inner.house.narrowing(wanted.limit.as_deref(), &inventory)?;
+    Ok(Chosen { playbook, inputs, narrowing, inventory })
+}
 
 /// Says what a run would do.
 ///
 /// # Errors
 /// When no plan can be made.
-pub(super) fn plan(inner: &Inner, wanted: &Wanted) -> Result<Plan, Problem> {
-    let playbook = inner.house.playbook(&wanted.playbook, wanted.version.as_deref())?;
-    let inventory = inner.house.inventory()?;
-    let inputs = inner.house.bind(&playbook, &wanted.inputs, &inventory)?;
-    let narrowing = inner.house.narrowing(wanted.limit.as_deref(), &inventory)?;
-    let mut work = Work::of(inner, inventory, &wanted.by.name, Arc::new(Silent))?;
-    let planned = work.plan(playbook, inputs, narrowing).map_err(|refusal| inner.rules.problem(refusal));
+pub(super) fn plan(inner: &Inner, wanted: &Wanted) -> Result<Offered, Problem> {
+    let Chosen { playbook, inputs, narrowing, inventory } = chosen(inner, wanted)?;
+    let mut work = Work::of(inner, Arc::clone(&inventory), &wanted.by.name, Arc::new(Silent))?;
+    let planned = planned(inner, &mut work, wanted, (playbook, inputs, narrowing));
     work.end();
-    planned
+    let (plan, _) = planned?;
+    let file = inner.house.plan_file(&plan, &inventory)?;
+    Ok(Offered { plan, file })
+}
+
+/// The plan, with what the run has from another one whose place it takes.
+fn planned(
+    inner: &Inner,
+    work: &mut Work,
+    wanted: &Wanted,
+    (playbook, inputs, narrowing): (Playbook, Value, Narrowing),
+) -> Result<(Plan, Option<(Former, Inheritance)>), Problem> {
+    let problem = |refusal: Refusal| inner.rules.problem(refusal);
+    let Some(over) = &wanted.further.over else {
+        return Ok((work.plan(playbook, inputs, narrowing).map_err(problem)?, None));
+    };
+    let former = work.engine.former(&over.run).map_err(|error| problem(error.into()))?;
+    inner.rules.inventory_of(&former.state)?;
+    let (mut plan, inheritance) = match over.mode {
+        InheritMode::TakeOver => {
+            let plan = work.plan(playbook, inputs, narrowing).map_err(problem)?;
+            (plan, Inheritance::take_over(&former.state, &over.reason))
+        }
+        InheritMode::Continue => work.plan_on((playbook, inputs, narrowing), &former, &over.reason).map_err(problem)?,
+    };
+    plan.locks = Inheritance::locks(&former.state, &plan.locks);
+    Ok((plan, Some((former, inheritance))))
 }
 
 /// Begins a run and drives it.
@@ -72,21 +118,24 @@ pub(super) fn begun_before(inner: &Inner, wanted: &Wanted) -> Result<Option<Begu
 
 fn try_to_begin(inner: &Arc<Inner>, wanted: &Wanted, told: &Arc<Told>) -> Result<(), Problem> {
     let problem = |refusal: Refusal| inner.rules.problem(refusal);
-    let mut playbook = inner.house.playbook(&wanted.playbook, wanted.version.as_deref())?;
-    let inventory = inner.house.inventory()?;
-    let inputs = inner.house.bind(&playbook, &wanted.inputs, &inventory)?;
-    let narrowing = inner.house.narrowing(wanted.limit.as_deref(), &inventory)?;
+    let Chosen { mut playbook, inputs, narrowing, inventory } = chosen(inner, wanted)?;
     let passed = inner.rules.may_look(wanted, &mut playbook, &inventory)?;
     let observer = Arc::clone(told) as Arc<dyn Observer>;
     let mut work = Work::of(inner, inventory, &wanted.by.name, observer)?;
     work.is_not_halted().map_err(problem)?;
-    let plan = work.plan(playbook, inputs, narrowing).map_err(problem)?;
+    let (plan, inherited) = planned(inner, &mut work, wanted, (playbook, inputs, narrowing))?;
     let over = work.engine.over_limit(&plan).map_err(|error| problem(error.into()))?;
     let mut finds = |reference: &str| work.finds(reference);
     let beginning = inner.rules.may_begin(wanted, &plan, passed, over, &mut finds)?;
     inner.desk.goes_on().map_err(problem)?;
     work.engine = work.engine.naming(wanted.run.clone());
-    let result = work.runtime.block_on(work.engine.start(plan, beginning));
+    let engine = &mut work.engine;
+    let result = work.runtime.block_on(async {
+        match &inherited {
+            Some((former, inheritance)) => engine.start_over(plan, beginning, former, inheritance.clone()).await,
+            None => engine.start(plan, beginning).await,
+        }
+    });
     match (told.run(), result) {
         (Some(run), result) => {
             go_on::end(inner, &run, work, result);

@@ -23,8 +23,14 @@ const AGAIN_AFTER: u64 = 5;
 const AGAIN_AT_LAST: u64 = 120;
 
 /// Goes on with a run that nobody drives.
-pub(super) fn resume(inner: &Arc<Inner>, run: &RunId, by: &Caller, reason: &str, reply: Reply<()>) {
-    match taken_for(inner, run, by) {
+pub(super) fn resume(
+    inner: &Arc<Inner>,
+    run: &RunId,
+    by: &Caller,
+    (reason, take_over): (&str, bool),
+    reply: Reply<()>,
+) {
+    match taken_for(inner, run, by, take_over) {
         Err(problem) => reply.say(Err(problem)),
         Ok((_place, mut work, taken)) => {
             inner.rules.happened(&Happening::DrivenOn { run, by: &by.name });
@@ -35,7 +41,7 @@ pub(super) fn resume(inner: &Arc<Inner>, run: &RunId, by: &Caller, reason: &str,
     }
 }
 
-fn taken_for(inner: &Arc<Inner>, run: &RunId, by: &Caller) -> Result<(Place, Work, Taken), Problem> {
+fn taken_for(inner: &Arc<Inner>, run: &RunId, by: &Caller, take_over: bool) -> Result<(Place, Work, Taken), Problem> {
     let problem = |refusal: Refusal| inner.rules.problem(refusal);
     let place = inner.desk.place_of(run).map_err(problem)?;
     let state = state_of(inner, run)?;
@@ -45,8 +51,8 @@ fn taken_for(inner: &Arc<Inner>, run: &RunId, by: &Caller) -> Result<(Place, Wor
     }
     let mut work = Work::of(inner, inner.rules.inventory_of(&state)?, &by.name, Arc::new(Silent))?;
     work.engine.know(state);
-    let taken = work.engine.take_up(run).map_err(|error| problem(error.into()))?;
-    Ok((place, work, taken))
+    let taken = if take_over { work.engine.take_from(run) } else { work.engine.take_up(run) };
+    Ok((place, work, taken.map_err(|error| problem(error.into()))?))
 }
 
 /// Asks for something: whoever drives the run takes it up; where nobody does, it is driven on here.

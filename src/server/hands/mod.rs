@@ -16,11 +16,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{Asked, Begun, Caller, Happening, House, Problem, Refusal, Rules, Runner, Wanted};
+use super::{Asked, Begun, Caller, Happening, House, Offered, Problem, Refusal, Rules, Runner, Wanted};
 use crate::engine::{EndingKind, holder};
 use crate::ids::RunId;
 use crate::journal::Journal as _;
-use crate::plan::Plan;
 use crate::run::RequestKind;
 use desk::Desk;
 
@@ -159,7 +158,7 @@ impl Hands {
 }
 
 impl Runner for Hands {
-    fn plan(&self, wanted: &Wanted) -> Result<Plan, Problem> {
+    fn plan(&self, wanted: &Wanted) -> Result<Offered, Problem> {
         let place = self.told(self.inner.desk.place())?;
         let wanted = wanted.clone();
         self.on_thread(move |inner, reply| {
@@ -181,9 +180,9 @@ impl Runner for Hands {
         self.on_thread(move |inner, reply| begin::begin(inner, place, &wanted, reply))
     }
 
-    fn resume(&self, run: &RunId, by: &Caller, reason: &str) -> Result<(), Problem> {
+    fn resume(&self, run: &RunId, by: &Caller, reason: &str, take_over: bool) -> Result<(), Problem> {
         let (run, by, reason) = (run.clone(), by.clone(), reason.to_owned());
-        self.on_thread(move |inner, reply| go_on::resume(inner, &run, &by, &reason, reply))
+        self.on_thread(move |inner, reply| go_on::resume(inner, &run, &by, (&reason, take_over), reply))
     }
 
     fn ask(&self, run: &RunId, request: RequestKind, by: &Caller, reason: &str) -> Result<Asked, Problem> {

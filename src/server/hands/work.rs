@@ -7,11 +7,12 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::Inner;
-use crate::engine::{Engine, EngineError, Observer};
+use crate::engine::{Engine, EngineError, Former, Observer};
 use crate::inventory::{Inventory, SecretRef};
 use crate::journal::{Journal, JournalError};
 use crate::plan::{Narrowing, Plan};
 use crate::playbook::Playbook;
+use crate::run::Inheritance;
 use crate::server::{Problem, Refusal};
 use crate::value::Value;
 
@@ -69,6 +70,25 @@ impl Work {
         self.runtime.block_on(async {
             tokio::select! {
                 planned = engine.plan_narrowed(playbook, inputs, narrowing) => Ok(planned?),
+                Ok(_) = stop.wait_for(|pressed| *pressed > 0) => Err(Refusal::Ends),
+            }
+        })
+    }
+
+    /// The same for a run that goes on from what another one has done.
+    ///
+    /// # Errors
+    /// When the plan cannot be made, or the other run cannot be gone on from.
+    pub(super) fn plan_on(
+        &mut self,
+        (playbook, inputs, narrowing): (Playbook, Value, Narrowing),
+        former: &Former,
+        reason: &str,
+    ) -> Result<(Plan, Inheritance), Refusal> {
+        let (engine, stop) = (&mut self.engine, &mut self.stop);
+        self.runtime.block_on(async {
+            tokio::select! {
+                planned = engine.plan_on(playbook, inputs, narrowing, former, reason) => Ok(planned?),
                 Ok(_) = stop.wait_for(|pressed| *pressed > 0) => Err(Refusal::Ends),
             }
         })

@@ -7,7 +7,7 @@ use axum::http::Method;
 
 use super::metrics;
 use super::route::{Access, Gives, Kind, Parameter, Route, Work};
-use super::routes::{ask, begin, halt, health, hooks, incidents, playbooks, records, runs};
+use super::routes::{ask, begin, halt, health, hooks, incidents, outbox, playbooks, records, runs, tokens};
 use crate::journal::SqliteJournal;
 use crate::server::Role;
 
@@ -18,6 +18,8 @@ pub fn routes() -> &'static [Route] {
         all.extend(looks());
         all.extend(changes());
         all.extend(of_incidents());
+        all.extend(of_the_outbox());
+        all.extend(of_tokens());
         all
     });
     &ALL
@@ -41,6 +43,14 @@ const OPEN: Parameter =
     Parameter { name: "open", kind: Kind::Flag, required: false, about: "Only those that have not ended." };
 const OF_PLAYBOOK: Parameter =
     Parameter { name: "playbook", kind: Kind::Text(64), required: false, about: "Only those of this playbook." };
+const OF_INCIDENT: Parameter =
+    Parameter { name: "incident", kind: Kind::Text(64), required: false, about: "Only those of this incident." };
+const BEFORE_INCIDENT: Parameter = Parameter {
+    name: "before",
+    kind: Kind::Text(64),
+    required: false,
+    about: "An incident: those that were opened before it are given. `next` of the page before.",
+};
 const VERSION: Parameter = Parameter {
     name: "version",
     kind: Kind::Text(64),
@@ -140,7 +150,7 @@ fn looks() -> Vec<Route> {
             ..get("/v1/playbooks/{name}", "show_playbook", Work::House(playbooks::show), "Playbook", "One of them")
         },
         Route {
-            query: &[LIMIT, BEFORE, OPEN, OF_PLAYBOOK],
+            query: &[LIMIT, BEFORE, OPEN, OF_PLAYBOOK, OF_INCIDENT],
             ..get("/v1/runs", "list_runs", Work::Journal(runs::list), "Runs", "The runs, newest first")
         },
         Route {
@@ -172,6 +182,26 @@ fn looks() -> Vec<Route> {
                 Work::Journal(records::lines),
                 "Timeline",
                 "What happened in a run, in sentences",
+            )
+        },
+        Route {
+            refuses: &[404],
+            ..get(
+                "/v1/runs/{run}/lease",
+                "show_lease",
+                Work::Journal(runs::lease),
+                "Leased",
+                "Who drives a run, and what of it is not in its records",
+            )
+        },
+        Route {
+            refuses: &[404],
+            ..get(
+                "/v1/runs/{run}/retries",
+                "list_retries",
+                Work::Journal(runs::retries),
+                "Retries",
+                "The runs that were begun over what a run has left undone",
             )
         },
         get("/v1/locks", "list_locks", Work::Journal(runs::locks), "Locks", "The locks that are held"),
@@ -248,8 +278,8 @@ fn changes() -> Vec<Route> {
             "Plainly",
             "Ends a run behind the step in hand, undoing nothing",
         ),
-        asked("/v1/runs/{run}/pause", "pause", ask::pause, "Plainly", "Lets a run wait behind the step in hand"),
-        asked("/v1/runs/{run}/resume", "resume", ask::resume, "Plainly", "Goes on with a run that nobody drives"),
+        asked("/v1/runs/{run}/pause", "pause", ask::pause, "Pausing", "Lets a run wait behind the step in hand"),
+        asked("/v1/runs/{run}/resume", "resume", ask::resume, "Resuming", "Goes on with a run that nobody drives"),
         Route {
             gives: Gives::Json(200, "Halted"),
             refuses: &[422],
@@ -278,7 +308,7 @@ fn of_incidents() -> Vec<Route> {
     };
     vec![
         Route {
-            query: &[LIMIT, OPEN],
+            query: &[LIMIT, BEFORE_INCIDENT, OPEN],
             ..get(
                 "/v1/incidents",
                 "list_incidents",
@@ -305,6 +335,17 @@ fn of_incidents() -> Vec<Route> {
                 Work::Journal(incidents::show),
                 "Incident",
                 "One, with its runs",
+            )
+        },
+        Route {
+            query: &[AFTER, LIMIT],
+            refuses: &[404],
+            ..get(
+                "/v1/incidents/{incident}/records",
+                "incident_records",
+                Work::Journal(incidents::records),
+                "IncidentRecords",
+                "An incident's own records, as they are stored",
             )
         },
         Route {
@@ -342,5 +383,64 @@ fn of_incidents() -> Vec<Route> {
             "Nothing is left to be done",
         ),
         said("/v1/incidents/{incident}/reopen", "reopen_incident", incidents::reopen, "Plainly", "It was not over"),
+    ]
+}
+
+fn of_the_outbox() -> Vec<Route> {
+    let (run, incident) = (Work::Journal(outbox::of_run), Work::Journal(outbox::of_incident));
+    let told = |path, name, work, about| Route {
+        query: &[outbox::SEEN, LIMIT],
+        refuses: &[404],
+        ..get(path, name, work, "Deliveries", about)
+    };
+    vec![
+        get(
+            "/v1/outbox",
+            "list_outbox",
+            Work::Journal(outbox::list),
+            "Outbox",
+            "Who is told what happens, and what they were not told yet",
+        ),
+        Route {
+            gives: Gives::Json(200, "PutBack"),
+            refuses: &[422],
+            ..post(
+                "/v1/outbox/retry",
+                "retry_outbox",
+                Role::Operator,
+                Work::Journal(outbox::retry),
+                "PuttingBack",
+                "Tells once more what was given up",
+            )
+        },
+        told("/v1/runs/{run}/deliveries", "list_deliveries", run, "What others were told of a run"),
+        told("/v1/incidents/{incident}/deliveries", "incident_deliveries", incident, "The same of an incident itself"),
+    ]
+}
+
+fn of_tokens() -> Vec<Route> {
+    vec![
+        Route {
+            access: Access::Role(Role::Admin),
+            ..get("/v1/tokens", "list_tokens", Work::Journal(tokens::list), "Tokens", "The tokens that were made")
+        },
+        Route {
+            gives: Gives::Json(201, "Made"),
+            refuses: &[409, 422],
+            ..post(
+                "/v1/tokens",
+                "make_token",
+                Role::Admin,
+                Work::Journal(tokens::make),
+                "Making",
+                "Lets a token count, of which the digest alone is sent",
+            )
+        },
+        Route {
+            method: Method::DELETE,
+            access: Access::Role(Role::Admin),
+            refuses: &[404],
+            ..get("/v1/tokens/{token}", "revoke_token", Work::Journal(tokens::revoke), "Revoked", "Takes one back")
+        },
     ]
 }

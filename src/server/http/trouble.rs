@@ -48,6 +48,8 @@ pub fn of_journal(error: &JournalError) -> Problem {
                 .meaning("nothing was started or changed; other runs are not touched by it")
                 .next("playbook verify RUN     (on the server's machine: which record does not fit)")
         }
+        // A server is no client of another one.
+        JournalError::Refused(_) | JournalError::Unreachable { .. } => fault(),
         JournalError::Unsuitable(_) | JournalError::Store { .. } => {
             tracing::error!(%error, "the journal cannot be used");
             let mut problem = Problem::new(503, JOURNAL, "the server's journal cannot be read or written")

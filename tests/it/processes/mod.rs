@@ -18,6 +18,7 @@ mod skips;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,12 @@ use serde_json::Value;
 
 /// A folder with a state, a configuration and playbooks. In a playbook's text `WORLD` stands for the folder, and
 /// `GATE(name)` for "say that you are here, and wait to be let through".
+///
+/// Where it is served, a `playbook serve` owns the state, and every command is its client: the same tests hold for both.
 pub struct Place {
+    // Ended before the folder goes.
+    server: OnceLock<Served>,
+    served: bool,
     folder: tempfile::TempDir,
 }
 
@@ -35,7 +41,12 @@ impl Place {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.yaml"), "").unwrap();
-        Self { folder }
+        Self { server: OnceLock::new(), served: std::env::var_os("PLAYBOOK_TEST_SERVED").is_some(), folder }
+    }
+
+    /// The same with a server, which is started with the first command: a configuration is written before that.
+    pub fn served() -> Self {
+        Self { served: true, ..Self::new() }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -59,10 +70,21 @@ impl Place {
         }
         let path = self.path(&format!("{name}.yaml"));
         std::fs::write(&path, text.replace("WORLD", self.folder.path().to_str().unwrap())).unwrap();
-        path.to_str().unwrap().to_owned()
+        // A server runs what its catalog has, by its name.
+        if self.served { name.to_owned() } else { path.to_str().unwrap().to_owned() }
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.bare(arguments);
+        if self.served && arguments.first() != Some(&"serve") {
+            let server = self.server.get_or_init(|| Served::start(self));
+            command.env("PLAYBOOK_SERVER", format!("unix:{}", server.socket.display()));
+        }
+        command
+    }
+
+    /// A command that knows no server.
+    fn bare(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_playbook"));
         command
             .args(arguments)
@@ -71,8 +93,13 @@ impl Place {
             .env("PLAYBOOK_STATE", self.path("state"))
             .env_remove("PLAYBOOK_INVENTORY")
             .env_remove("PLAYBOOK_PATH")
+            .env_remove("PLAYBOOK_SERVER")
+            .env_remove("PLAYBOOK_TOKEN")
             .env("NO_COLOR", "1")
             .stdin(Stdio::null());
+        if self.served {
+            command.env("PLAYBOOK_PATH", self.folder.path());
+        }
         command
     }
 
@@ -237,4 +264,43 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 pub fn runs(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     !stat.is_empty() && !stat.contains(") Z ")
+}
+
+/// A server of a test's own, ended with it by its own process id.
+struct Served {
+    child: Child,
+    socket: PathBuf,
+    log: PathBuf,
+}
+
+impl Served {
+    fn start(place: &Place) -> Self {
+        let (socket, log) = (place.path("serve.sock"), place.path("serve.err"));
+        let socket_text = socket.to_str().unwrap().to_owned();
+        let child = place
+            .bare(&["serve", "--no-listen", "--socket", &socket_text])
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let server = Self { child, socket, log };
+        until("the server", || {
+            let said = std::fs::read_to_string(&server.log).unwrap_or_default();
+            said.contains("listens on").then_some(())
+        });
+        server
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+        if std::thread::panicking() {
+            eprintln!("the server said:\n{said}");
+        } else {
+            assert!(!said.contains("panicked"), "{said}");
+        }
+    }
 }

@@ -13,10 +13,12 @@ use playbook::engine::{self, Beginning, Engine, Observer, Parts, Silent, SystemP
 use playbook::ids::RunId;
 use playbook::inventory::Inventory;
 use playbook::journal::{Journal, JournalError, OverLimit, SqliteJournal};
-use playbook::plan::{Narrowing, Plan};
+use playbook::plan::{Narrowing, Plan, Which};
 use playbook::playbook::{Given, Playbook, bind_inputs, load};
 use playbook::run::{Event, Record, RequestKind, RunState, Task};
-use playbook::server::{Asked, Caller, Hands, Happening, House, Problem, Refusal, Role, Rules, Runner, Wanted};
+use playbook::server::{
+    Asked, Caller, Further, Hands, Happening, House, Problem, Refusal, Role, Rules, Runner, Wanted,
+};
 use serde_json::{Map, Value};
 
 use crate::processes::{Place, until};
@@ -68,6 +70,14 @@ impl House for Small {
 
     fn narrowing(&self, _: Option<&str>, _: &Inventory) -> Result<Narrowing, Problem> {
         Ok(Narrowing::default())
+    }
+
+    fn again(&self, _: &RunId, _: Which) -> Result<(Playbook, Value, Narrowing), Problem> {
+        panic!("nothing is done again here")
+    }
+
+    fn plan_file(&self, _: &Plan, _: &Inventory) -> Result<String, Problem> {
+        Ok(String::new())
     }
 
     fn parts(
@@ -210,6 +220,7 @@ pub fn wanted(playbook: &str, by: &str) -> Wanted {
         confirm: None,
         by: caller(by),
         triggered: false,
+        further: Further::default(),
     }
 }
 
@@ -323,7 +334,7 @@ fn what_cannot_be_taken_up_now_is_tried_again_and_is_nobody_elses_meanwhile() {
     assert_eq!(next.adopt().unwrap(), std::slice::from_ref(&run));
     until("it has been tried", || server.told("again: Some(5)").then_some(()));
     assert_eq!(next.in_hand(), std::slice::from_ref(&run));
-    assert_eq!(next.resume(&run, &caller("bob"), "now").unwrap_err().status, 409);
+    assert_eq!(next.resume(&run, &caller("bob"), "now", false).unwrap_err().status, 409);
     server.small.without_inventory.store(false, Ordering::Release);
     assert_eq!(server.verdict(&run), playbook::run::Verdict::Succeeded);
     assert_eq!(server.place.log(), ["first", "second"]);
@@ -345,7 +356,7 @@ fn what_a_person_stopped_is_not_taken_up() {
 
     let next = server.hands();
     assert!(next.adopt().unwrap().is_empty());
-    next.resume(&run, &caller("bob"), "I have looked").unwrap();
+    next.resume(&run, &caller("bob"), "I have looked", false).unwrap();
     assert_eq!(server.verdict(&run), playbook::run::Verdict::Succeeded);
     let resumed = server.records(&run).into_iter().find(|record| matches!(record.event, Event::Resumed { .. }));
     assert_eq!(resumed.unwrap().actor, "bob");
@@ -367,7 +378,7 @@ fn what_waits_for_a_person_without_a_deadline_is_not_taken_up_until_somebody_ans
 
 #[test]
 fn an_answer_that_the_server_before_could_not_carry_out_is_carried_out_by_the_next_one() {
-    let (server, hands, run) = left_at_its_question();
+    let (server, _hands, run) = left_at_its_question();
     // The server was killed between what was asked, which is durable, and its taking the run.
     let at = playbook::run::Time(0);
     server.journal().ask(&run, &RequestKind::Abort, "bob", "enough", at).unwrap();
@@ -401,7 +412,7 @@ fn a_run_of_the_command_line_is_not_taken_up() {
     assert!(server.hands().adopt().unwrap().is_empty());
     let run = server.journal().runs().unwrap().remove(0).run;
     // It looks alive to everybody, as this very process holds it: a server does not take it from a living one either.
-    assert_eq!(server.hands().resume(&run, &caller("ann"), "").unwrap_err().status, 409);
+    assert_eq!(server.hands().resume(&run, &caller("ann"), "", false).unwrap_err().status, 409);
     server.place.open("first");
 }
 
@@ -476,7 +487,7 @@ fn a_plan_changes_nothing_and_is_no_run() {
     let server = Server::new();
     server.place.book("two", TWO);
     let hands = server.hands();
-    let plan = hands.plan(&wanted("two", "ann")).unwrap();
+    let plan = hands.plan(&wanted("two", "ann")).unwrap().plan;
     assert_eq!(plan.steps.len(), 2);
     assert!(server.place.log().is_empty() && server.journal().runs().unwrap().is_empty());
     until("its place is free", || hands.in_hand().is_empty().then_some(()));

@@ -12,7 +12,7 @@ use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::engine::holder;
 use crate::incident::{Opening, Standing, classify_for_playbook};
-use crate::journal::{IncidentRow, Incidents as _, SqliteJournal};
+use crate::journal::{IncidentRow, Store};
 use crate::plan::Plan;
 
 /// The word for an incident that is opened with the run.
@@ -37,7 +37,7 @@ impl Belongs {
     ///
     /// # Errors
     /// When the word is empty, fits several, or means the newest where there is none.
-    pub fn of(setup: &Setup, word: Option<&str>, journal: Option<&mut SqliteJournal>) -> Result<Self, Failure> {
+    pub fn of(setup: &Setup, word: Option<&str>, journal: Option<&mut dyn Store>) -> Result<Self, Failure> {
         let Some(word) = word.map(str::trim) else { return Ok(Self::Nowhere) };
         if word == NEW {
             return Ok(Self::New);
@@ -60,12 +60,17 @@ impl Belongs {
         Ok(Self::To(row.incident.to_string()))
     }
 
+    /// Whether one is to be opened: then the plan has to be known.
+    pub fn is_new(&self) -> bool {
+        matches!(self, Self::New)
+    }
+
     /// The name of the incident, which is opened here if it is a new one: once, however often a lock is waited for.
     ///
     /// # Errors
     /// When the journal cannot be written.
-    pub fn name(&mut self, setup: &Setup, plan: &Plan) -> Result<Option<String>, Failure> {
-        if let Self::New = self {
+    pub fn name(&mut self, setup: &Setup, plan: Option<&Plan>) -> Result<Option<String>, Failure> {
+        if let (Self::New, Some(plan)) = (&self, plan) {
             *self = Self::Opened(open(setup, plan)?);
         }
         Ok(match self {

@@ -13,7 +13,7 @@ use crate::cli::view::incident as view;
 use crate::engine::holder;
 use crate::ids::IncidentId;
 use crate::incident::{IncidentEvent, sentence};
-use crate::journal::{Incidents as _, SqliteJournal};
+use crate::journal::Store;
 
 /// So much is read of a note from standard input.
 const LONGEST_NOTE: u64 = 256 * 1024;
@@ -61,7 +61,7 @@ pub fn severity(setup: &Setup, args: &IncidentSeverity) -> Result<Exit, Failure>
 
 fn change(setup: &Setup, word: &str, event: IncidentEvent, output: Format) -> Result<Exit, Failure> {
     let (mut journal, row) = incidents::find(setup, word)?;
-    append(setup, &mut journal, &row.incident, event, output)
+    append(setup, journal.as_mut(), &row.incident, event, output)
 }
 
 /// Writes a record and shows what it says.
@@ -70,7 +70,7 @@ fn change(setup: &Setup, word: &str, event: IncidentEvent, output: Format) -> Re
 /// When it makes no sense for the incident now, or the journal cannot be written.
 pub fn append(
     setup: &Setup,
-    journal: &mut SqliteJournal,
+    journal: &mut dyn Store,
     incident: &IncidentId,
     event: IncidentEvent,
     output: Format,

@@ -37,7 +37,7 @@ pub fn close(setup: &Setup, args: &IncidentEnd) -> Result<Exit, Failure> {
 pub fn reopen(setup: &Setup, args: &IncidentEnd) -> Result<Exit, Failure> {
     let (mut journal, row) = incidents::find_ended(setup, &args.incident)?;
     let reason = args.reason.clone().unwrap_or_default();
-    append(setup, &mut journal, &row.incident, IncidentEvent::Reopened { reason }, args.output)
+    append(setup, journal.as_mut(), &row.incident, IncidentEvent::Reopened { reason }, args.output)
 }
 
 fn end(
@@ -47,11 +47,11 @@ fn end(
     event: impl FnOnce(String) -> IncidentEvent,
 ) -> Result<Exit, Failure> {
     let (mut journal, row) = incidents::find(setup, &args.incident)?;
-    let runs = incidents::runs_of(&mut journal, &row.incident)?;
+    let runs = incidents::runs_of(journal.as_mut(), &row.incident)?;
     let open: Vec<&OfIncident> = runs.iter().filter(|run| run.is_open()).collect();
     let reason = args.reason.as_deref().map(str::trim).unwrap_or_default();
     if open.is_empty() || row.brief.standing == Standing::Closed {
-        return append(setup, &mut journal, &row.incident, event(reason.to_owned()), args.output);
+        return append(setup, journal.as_mut(), &row.incident, event(reason.to_owned()), args.output);
     }
     if reason.is_empty() {
         return Err(still_open(&row.incident, &open, verb, args.output));
@@ -62,7 +62,7 @@ fn end(
     let names: Vec<&str> = open.iter().map(|run| run.row.run.as_str()).collect();
     // Who reads the timeline later is to know what was open then.
     let reason = format!("{reason} (not ended: {})", names.join(", "));
-    append(setup, &mut journal, &row.incident, event(reason), args.output)
+    append(setup, journal.as_mut(), &row.incident, event(reason), args.output)
 }
 
 fn have(number: usize) -> &'static str {

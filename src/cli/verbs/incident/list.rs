@@ -11,7 +11,7 @@ use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::{count, incident as view};
 use crate::incident::Standing;
-use crate::journal::{IncidentRow, Incidents as _};
+use crate::journal::IncidentRow;
 
 /// Lists incidents.
 ///

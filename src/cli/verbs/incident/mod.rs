@@ -22,8 +22,10 @@ use crate::inventory::Secrets;
 /// # Errors
 /// When there is no such incident, it makes no sense for it now, or the journal cannot be read or written.
 pub fn incident(setup: &Setup, args: &Incident) -> Result<Exit, Failure> {
-    // Made before anything is written: a target that is new is told what begins from then on.
-    let deliverer = writes(&args.what).then(|| outbox::deliverer(setup, Secrets::default()));
+    // Made before anything is written: a target that is new is told what begins from then on. Where a server owns the state, it
+    // tells.
+    let ours = writes(&args.what) && setup.server()?.is_none();
+    let deliverer = ours.then(|| outbox::deliverer(setup, Secrets::default()));
     let exit = act(setup, &args.what)?;
     if let Some(deliverer) = deliverer {
         outbox::tell_now(setup, deliverer);

@@ -11,7 +11,6 @@ use crate::cli::text::{Ink, Line};
 use crate::cli::view::{incident as view, next};
 use crate::engine::holder;
 use crate::incident::{Opening, by_rule, classify};
-use crate::journal::Incidents as _;
 
 /// Opens one. On standard output there is its name and nothing else.
 ///

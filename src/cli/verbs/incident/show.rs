@@ -14,7 +14,7 @@ use crate::cli::view::incident_timeline::ink;
 use crate::engine::IncidentTimeline;
 use crate::ids::IncidentId;
 use crate::incident::Entry;
-use crate::journal::{Incidents as _, SqliteJournal};
+use crate::journal::Store;
 
 /// So many of the last things that happened are told.
 const LAST: usize = 8;
@@ -26,19 +26,19 @@ const LAST: usize = 8;
 pub fn show(setup: &Setup, args: &IncidentWhich) -> Result<Exit, Failure> {
     let (mut journal, row) = incidents::find(setup, &args.incident)?;
     let incident = journal.incident(&row.incident)?;
-    let runs = incidents::runs_of(&mut journal, &row.incident)?;
+    let runs = incidents::runs_of(journal.as_mut(), &row.incident)?;
     if args.output == Format::Json {
         setup.screen.json(&view::json(&incident, &runs, &setup.paste));
         return Ok(Exit::Success);
     }
-    let last = last(&mut journal, &row.incident)?;
+    let last = last(journal.as_mut(), &row.incident)?;
     let width = setup.screen.text_width();
     setup.screen.print_whole(&view::page(&incident, &runs, &last, clock::now(), &setup.paste, width));
     Ok(Exit::Success)
 }
 
 /// The last things that happened, without what is written down for each step anyway.
-fn last(journal: &mut SqliteJournal, incident: &IncidentId) -> Result<Vec<(Ink, Entry)>, Failure> {
+fn last(journal: &mut (dyn Store + 'static), incident: &IncidentId) -> Result<Vec<(Ink, Entry)>, Failure> {
     let mut last = VecDeque::with_capacity(LAST + 1);
     let mut timeline = IncidentTimeline::of(journal, incident)?;
     while let Some(entry) = timeline.next(journal)? {

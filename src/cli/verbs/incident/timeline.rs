@@ -9,7 +9,7 @@ use crate::cli::setup::Setup;
 use crate::cli::view::incident_timeline::Teller;
 use crate::cli::visible;
 use crate::engine::IncidentTimeline;
-use crate::journal::{Incidents as _, JournalError};
+use crate::journal::JournalError;
 
 /// Shows a timeline.
 ///
@@ -23,13 +23,13 @@ pub fn timeline(setup: &Setup, args: &Args) -> Result<Exit, Failure> {
         Err(error @ JournalError::Corrupt(_)) if args.output == Output::Json => return Err(error.into()),
         _ => {}
     }
-    let mut timeline = IncidentTimeline::of(&mut journal, &incident)?;
+    let mut timeline = IncidentTimeline::of(journal.as_mut(), &incident)?;
     let mut teller = Teller::new(screen.text_width());
     let mut first = true;
     if args.output == Output::Json {
         screen.data(&format!("{{\"v\":1,\"type\":\"incident_timeline\",\"incident\":\"{incident}\",\"entries\":["));
     }
-    while let Some(entry) = timeline.next(&mut journal)? {
+    while let Some(entry) = timeline.next(journal.as_mut())? {
         match args.output {
             Output::Human => screen.print_whole(&teller.tell(&entry)),
             Output::Jsonl => screen.json(&entry.json(&incident)),

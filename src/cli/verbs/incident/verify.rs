@@ -9,7 +9,6 @@ use crate::cli::incidents;
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::count;
-use crate::journal::Incidents as _;
 
 /// Verifies one.
 ///

@@ -19,7 +19,7 @@ use crate::engine::WallClock;
 use crate::engine::deliver::{Deliverer, LAST_PUSH, Receivers, Telling};
 use crate::engine::holder;
 use crate::inventory::Secrets;
-use crate::journal::{Known, Outbox as _, SqliteJournal, Standing, Subject};
+use crate::journal::{Known, SqliteJournal, Standing, Subject};
 use crate::value::{format_seconds, parse_duration};
 
 /// Shows the outbox, or has what waits in it tried.

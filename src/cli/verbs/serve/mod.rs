@@ -42,7 +42,7 @@ pub fn serve(setup: &Setup, args: &Serve) -> Result<Exit, Failure> {
     let patience = patience(&args.patience)?;
     log::start_of_a_server();
     // Made where there is none: also its folder, in which the lock lies.
-    drop(setup.journal()?);
+    drop(setup.own_journal()?);
     let owner = Owner::of(&setup.journal_file)?;
     let presses = signals::of_a_server()?;
     // Where it cannot listen it takes nothing in hand either: whoever mends that starts it once more.

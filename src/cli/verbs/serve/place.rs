@@ -13,13 +13,15 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
-use crate::cli::{clock, inputs, narrow};
+use crate::cli::verbs::{plan_file, retry};
+use crate::cli::{clock, inputs, narrow, runs};
 use crate::config::Config;
 use crate::engine::{Observer, Parts, People, WallClock};
+use crate::ids::RunId;
 use crate::inventory::Inventory;
 use crate::journal::SqliteJournal;
 use crate::notify;
-use crate::plan::Narrowing;
+use crate::plan::{Narrowing, Plan, Which};
 use crate::playbook::{Playbook, is_playbook_name};
 use crate::server::{House, Problem};
 use crate::value::Value;
@@ -32,7 +34,7 @@ pub(super) struct Place {
 impl Place {
     /// The same as the command line's, which says nothing of what it reads.
     pub(super) fn of(setup: &Setup) -> Self {
-        let mut setup = setup.clone();
+        let mut setup = setup.alone();
         setup.screen.quiet = true;
         setup.screen.asks = false;
         Self { setup }
@@ -60,7 +62,7 @@ impl Place {
 
 impl House for Place {
     fn journal(&self) -> Result<SqliteJournal, Problem> {
-        self.setup.journal().map_err(|failure| self.unusable(failure))
+        self.setup.own_journal().map_err(|failure| self.unusable(failure))
     }
 
     fn config(&self) -> &Config {
@@ -100,6 +102,18 @@ impl House for Place {
             return Err(told(Failure::new(Exit::Usage, what)));
         }
         narrow::limit(limit, inventory).map_err(told)
+    }
+
+    fn again(&self, run: &RunId, which: Which) -> Result<(Playbook, Value, Narrowing), Problem> {
+        let mut journal = self.journal()?;
+        let state = runs::state(&mut journal, run).map_err(told)?;
+        runs::inventory(&self.setup, &state).map_err(told)?;
+        let (chosen, _) = retry::again(&self.setup, &mut journal, &state, which).map_err(told)?;
+        Ok((chosen.playbook, chosen.inputs, chosen.narrowing))
+    }
+
+    fn plan_file(&self, plan: &Plan, inventory: &Inventory) -> Result<String, Problem> {
+        plan_file::text(&self.setup, plan, inventory, self.setup.config.max_plan_age_seconds).map_err(told)
     }
 
     fn parts(

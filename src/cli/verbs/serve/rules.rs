@@ -11,13 +11,14 @@ use crate::cli::failure::Failure;
 use crate::cli::held::Held;
 use crate::cli::paste::quote;
 use crate::cli::text::Ink;
-use crate::cli::verbs::{ahead, held_back};
+use crate::cli::verbs::{ahead, held_back, plan_file};
+use crate::cli::view::count;
 use crate::cli::{inputs, runs};
 use crate::engine::{Beginning, EndingKind, EngineError};
 use crate::ids::RunId;
 use crate::inventory::Inventory;
 use crate::journal::{JournalError, OverLimit, RUN_LIMIT};
-use crate::plan::Plan;
+use crate::plan::{Plan, drift};
 use crate::playbook::Playbook;
 use crate::run::{RequestKind, RunState};
 use crate::server::{Caller, Happening, Problem, Refusal, Rules, Wanted};
@@ -76,7 +77,7 @@ impl Rules for Place {
     fn problem(&self, refusal: Refusal) -> Problem {
         match refusal {
             Refusal::Engine(EngineError::Journal(JournalError::Locked(row))) => {
-                let held = self.setup.journal().and_then(|mut journal| Ok(Held::of(&mut journal, row)?.failure()));
+                let held = self.setup.own_journal().and_then(|mut journal| Ok(Held::of(&mut journal, row)?.failure()));
                 self.unusable(held.unwrap_or_else(|failure| failure))
             }
             // The run stands otherwise than whoever asks believes: no matter of what they may.
@@ -133,7 +134,13 @@ impl Place {
         if let Some(name) = wanted.confirm.as_ref().filter(|name| **name != book.name) {
             return Err(refuse(format!("the confirmation says `{name}`, but the playbook is `{}`", book.name)));
         }
-        let bars = held_back::bars(config, true, book, inventory, None).pass(config, &mut passes);
+        let age = match &wanted.further.plan {
+            Some((text, max_age)) => {
+                Some(plan_file::hold(&self.setup, ("that was sent", text), *max_age, inventory)?.age)
+            }
+            None => None,
+        };
+        let bars = held_back::bars(config, true, book, inventory, age).pass(config, &mut passes);
         // What a trigger begins was confirmed by whoever wrote that it may.
         let unconfirmed = held_back::is_production(inventory) && wanted.confirm.is_none() && !triggered;
         if bars.left.is_empty() && !unconfirmed {
@@ -157,6 +164,7 @@ impl Place {
         over: Option<OverLimit>,
         finds: &mut dyn FnMut(&str) -> Result<(), String>,
     ) -> Result<Beginning, Failure> {
+        self.holds(wanted, plan)?;
         inputs::hold_secrets(plan, finds)?;
         let (book, config) = (&plan.playbook, &self.setup.config);
         let mut passes = Passes::by(&wanted.overrides, &wanted.by.name)?.after(passed);
@@ -175,8 +183,30 @@ impl Place {
         if wanted.triggered || wanted.by.is_trigger() {
             return Ok(Beginning::by_trigger().of_incident(incident));
         }
+        let glass = wanted.further.break_glass.as_deref();
+        let glass = ahead::glass_broken_by(&self.setup, glass, &wanted.by.name, book)?;
         let approved = ahead::approved_by(&self.setup, &wanted.approved, &wanted.by.name, book)?;
-        Ok(Beginning::by_person(passes.passed(), approved).of_incident(incident))
+        let passed = passes.passed().into_iter().chain(glass).collect();
+        Ok(Beginning::by_person(passed, approved).of_incident(incident))
+    }
+
+    /// Holds the world to the plan that was looked at.
+    fn holds(&self, wanted: &Wanted, plan: &Plan) -> Result<(), Failure> {
+        let Some((text, _)) = &wanted.further.plan else { return Ok(()) };
+        let then = plan_file::look_at("that was sent", text)?;
+        let list = drift(&then, plan, &self.setup.specs());
+        if list.is_empty() {
+            return Ok(());
+        }
+        let points: Vec<String> = list
+            .iter()
+            .map(|drift| format!("{}: was {}, is {}", drift.what, drift.was_text(), drift.is_text()))
+            .collect();
+        let what =
+            format!("the world drifted from the plan in {}:\n{}", count(points.len(), "point"), points.join("\n"));
+        Err(Failure::new(Exit::Drift, what)
+            .meaning("nothing was started or changed")
+            .next(format!("playbook plan {} -o FILE     (makes it again)", quote(&plan.playbook.name))))
     }
 }
 

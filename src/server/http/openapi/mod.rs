@@ -74,6 +74,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         let schema = reference(match name {
             "run" => "RunId",
             "incident" => "IncidentId",
+            "token" => "TokenName",
             _ => "Name",
         });
         json!({ "name": name, "in": "path", "required": true, "schema": schema })

@@ -5,7 +5,9 @@ use serde_json::{Map, Value, json};
 /// All of them, by name.
 pub fn all() -> Value {
     let mut all = Map::new();
-    for group in [basic(), sent(), asked_of_a_run(), said_of_incidents(), told(), told_of_runs(), told_of_incidents()] {
+    for group in
+        [basic(), sent(), asked_of_a_run(), said_of_incidents(), told(), told_of_runs(), told_of_incidents(), kept()]
+    {
         if let Value::Object(group) = group {
             all.extend(group);
         }
@@ -53,6 +55,7 @@ fn basic() -> Value {
         },
         "Severity": { "enum": ["P0", "P1", "P2", "P3"] },
         "Name": { "type": "string", "pattern": "^[a-z][a-z0-9_-]*$", "maxLength": 64 },
+        "TokenName": { "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" },
         "Key": { "type": "string", "pattern": "^[!-~][ -~]*$", "minLength": 1, "maxLength": 255 },
         "Task": {
             "type": "string", "maxLength": 500,
@@ -84,9 +87,28 @@ fn sent() -> Value {
             "overrides": list(exactly(&["brake", "reason"], json!({ "brake": { "type": "string" }, "reason": of("Why") }))),
             "approved": list(json!({ "type": "string" })),
             "idempotency_key": { "anyOf": [of("Key"), { "type": "null" }] },
+            "file": { "type": "boolean", "description": "With `dry_run`: the plan also as the text of a file." },
+            "plan": { "type": ["string", "null"], "description": "Such a text: the run is held to it." },
+            "max_plan_age_seconds": { "type": ["number", "null"] },
+            "over": { "anyOf": [{ "type": "null" }, exactly(&["run", "mode", "reason"], json!({
+                "run": of("RunId"), "mode": { "enum": ["take_over", "continue"] }, "reason": of("Why"),
+            }))] },
+            "again": { "anyOf": [{ "type": "null" }, exactly(&["run", "which"], json!({
+                "run": of("RunId"), "which": { "enum": ["failed", "remaining"] },
+            }))] },
+            "break_glass": { "anyOf": [{ "type": "null" }, of("Why")] },
         })),
         "Delivery": { "type": "object", "description": "Whatever its source sends; docs/triggers.md." },
         "Plainly": exactly(&[], json!({ "reason": of("Reason") })),
+        "Pausing": exactly(&[], json!({ "reason": of("Reason"), "finish_items": { "type": "boolean" } })),
+        "Resuming": with_reason_if("take_over", exactly(&[], json!({
+            "reason": of("Reason"), "take_over": { "type": "boolean" },
+        }))),
+        "PuttingBack": exactly(&[], json!({ "target": text, "subject": text })),
+        "Making": exactly(&["name", "digest", "roles", "expires"], json!({
+            "name": of("TokenName"), "digest": of("Digest"), "expires": of("Time"),
+            "roles": list(json!({ "enum": ["viewer", "operator", "approver", "trigger", "admin"] })),
+        })),
     })
 }
 
@@ -118,6 +140,7 @@ fn said_of_incidents() -> Value {
             "title": of("Line"), "severity": { "enum": ["P0", "P1", "P2", "P3", null] }, "impact": level, "urgency": level,
             "labels": { "type": "object", "additionalProperties": { "type": "string" } },
             "services": list(json!({ "type": "string" })), "owner": { "type": ["string", "null"] },
+            "why": { "type": ["string", "null"], "description": "How `severity` was found." },
         })),
         "Noted": exactly(&["text"], json!({ "text": of("Why") })),
         "Assigned": exactly(&["owner"], json!({
@@ -134,14 +157,21 @@ fn told_of_incidents() -> Value {
     let brief = json!({
         "incident": of("IncidentId"), "title": text, "severity": of("Severity"),
         "state": { "enum": ["open", "resolved", "closed"] }, "since": of("Time"), "opened": of("Time"),
-        "updated": of("Time"), "owner": or_null,
+        "updated": of("Time"), "owner": or_null, "records": { "type": "integer" }, "head": of("Digest"),
     });
     let mut whole = brief.clone();
     whole["runs"] = list(with(json!({ "run": of("RunId"), "playbook": text, "state": text })));
     whole["services"] = list(text.clone());
     whole["labels"] = json!({ "type": "object" });
     json!({
-        "Incidents": with(json!({ "incidents": list(with(brief)) })),
+        "Incidents": with(json!({ "incidents": list(with(brief)), "next": or_null })),
+        "IncidentRecords": with(json!({
+            "incident": of("IncidentId"), "next": { "type": ["integer", "null"] },
+            "records": list(with(json!({
+                "seq": { "type": "integer" }, "actor": text, "previous": of("Digest"), "hash": of("Digest"),
+                "event": { "type": "object" },
+            }))),
+        })),
         "Incident": with(whole),
         "IncidentTimeline": with(json!({
             "incident": of("IncidentId"),
@@ -196,6 +226,7 @@ fn told_of_runs() -> Value {
             "runs": list(with(json!({
                 "run": of("RunId"), "playbook": text, "version": text, "state": state, "verdict": or_null,
                 "waiting": or_null, "started": of("Time"), "updated": of("Time"), "damaged": { "type": "boolean" },
+                "stopped": { "type": "boolean" }, "lease": of("Lease"),
             }))),
             "next": or_null,
         })),
@@ -226,5 +257,38 @@ fn told_of_runs() -> Value {
                 "detail": {},
             }))),
         })),
+    })
+}
+
+fn kept() -> Value {
+    let text = json!({ "type": "string" });
+    let number = json!({ "type": "integer" });
+    let or_null = json!({ "type": ["string", "null"] });
+    json!({
+        "Lease": with(json!({
+            "epoch": number, "held": { "type": "boolean" }, "user": text, "host": text, "pid": number,
+            "serves": { "type": "boolean" }, "idle_seconds": { "type": ["number", "null"] },
+        })),
+        "Leased": with(json!({
+            "run": of("RunId"), "lease": of("Lease"), "alerts": { "type": ["object", "null"] },
+            "requests": list(with(json!({
+                "id": number, "request": {}, "by": text, "reason": text, "at": of("Time"),
+            }))),
+        })),
+        "Retries": with(json!({ "run": of("RunId"), "retried_by": list(of("RunId")) })),
+        "Outbox": with(json!({
+            "targets": list(with(json!({ "target": text, "since": number, "whole": number }))),
+            "untold": list(with(json!({ "target": text, "subject": text, "head": number, "cursor": { "type": "object" } }))),
+        })),
+        "PutBack": with(json!({ "put_back": number })),
+        "Deliveries": with(json!({
+            "deliveries": list(with(json!({ "number": number, "target": text, "kind": text, "from": number, "to": number }))),
+        })),
+        "Tokens": with(json!({ "tokens": list(with(json!({
+            "number": number, "name": text, "roles": list(text.clone()), "by": text, "at": of("Time"),
+            "expires": of("Time"), "used": or_null, "revoked": { "type": ["object", "null"] },
+        }))) })),
+        "Made": with(json!({ "name": text, "expires": of("Time") })),
+        "Revoked": with(json!({ "revoked": text })),
     })
 }

@@ -67,6 +67,24 @@ struct Plainly {
     reason: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pausing {
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    finish_items: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Resuming {
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    take_over: bool,
+}
+
 /// `POST /v1/runs/{run}/approve`.
 pub fn approve(app: &App, call: &Call) -> Result<Answer, Problem> {
     let Approving { task, subject, break_glass, reason } = read(call)?;
@@ -113,7 +131,8 @@ pub fn cancel(app: &App, call: &Call) -> Result<Answer, Problem> {
 
 /// `POST /v1/runs/{run}/pause`.
 pub fn pause(app: &App, call: &Call) -> Result<Answer, Problem> {
-    plainly(app, call, RequestKind::Pause)
+    let Pausing { reason, finish_items } = read(call)?;
+    ask(app, call, if finish_items { RequestKind::FinishItems } else { RequestKind::Pause }, &reason)
 }
 
 /// `POST /v1/runs/{run}/abort`.
@@ -123,9 +142,12 @@ pub fn abort(app: &App, call: &Call) -> Result<Answer, Problem> {
 
 /// `POST /v1/runs/{run}/resume`.
 pub fn resume(app: &App, call: &Call) -> Result<Answer, Problem> {
-    let Plainly { reason } = read(call)?;
+    let Resuming { reason, take_over } = read(call)?;
+    if take_over {
+        wanted(&reason, "a take-over is written down with its `reason`")?;
+    }
     let run = call.run()?;
-    app.runner.resume(&run, call.caller(), reason.trim())?;
+    app.runner.resume(&run, call.caller(), reason.trim(), take_over)?;
     Ok(taken(&run.to_string(), "driven_on"))
 }
 

@@ -10,14 +10,15 @@ use serde_json::{Map, Value, json};
 use crate::engine::{Clock as _, WallClock, new_run_id};
 use crate::ids::{Digest, IncidentId, RunId};
 use crate::journal::{AskedKey, ClaimedKey, Journal as _, Keys as _, SqliteJournal};
+use crate::plan::Which;
 use crate::playbook::{TriggeredMode, is_playbook_name};
-use crate::run::Event;
+use crate::run::{Event, InheritMode};
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
 use crate::server::http::call::{self, Call};
 use crate::server::http::journals::Trouble;
 use crate::server::http::{shown, trouble};
-use crate::server::{Begun, Problem, Wanted};
+use crate::server::{Begun, Further, Over, Problem, Wanted};
 use crate::trigger;
 
 /// What is sent.
@@ -43,6 +44,63 @@ struct Asking {
     approved: Vec<String>,
     #[serde(default)]
     idempotency_key: Option<String>,
+    #[serde(default)]
+    file: bool,
+    #[serde(default)]
+    plan: Option<String>,
+    #[serde(default)]
+    max_plan_age_seconds: Option<f64>,
+    #[serde(default)]
+    over: Option<Place>,
+    #[serde(default)]
+    again: Option<Again>,
+    #[serde(default)]
+    break_glass: Option<String>,
+}
+
+/// A run whose place is taken.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    run: RunId,
+    mode: InheritMode,
+    reason: String,
+}
+
+/// A run of which something is done again.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Again {
+    run: RunId,
+    which: Which,
+}
+
+impl Asking {
+    /// Whether it says something that only a person may say.
+    fn is_a_persons(&self) -> bool {
+        let plainly = self.overrides.is_empty() && self.approved.is_empty() && self.confirm.is_none();
+        let further = self.plan.is_some() || self.over.is_some() || self.again.is_some() || self.break_glass.is_some();
+        !plainly || further || self.file
+    }
+
+    fn further(self) -> Result<Further, Problem> {
+        let over = match self.over {
+            Some(place) if call::is_blank(&place.reason) => {
+                return Err(trouble::senseless("another run's place is taken with a `reason`"));
+            }
+            Some(Place { run, mode, reason }) => Some(Over { run, mode, reason }),
+            None => None,
+        };
+        if self.break_glass.as_deref().is_some_and(call::is_blank) {
+            return Err(trouble::senseless("`break_glass` is the reason for which the glass is broken"));
+        }
+        Ok(Further {
+            plan: self.plan.map(|text| (text, self.max_plan_age_seconds)),
+            over,
+            again: self.again.map(|again| (again.run, again.which)),
+            break_glass: self.break_glass,
+        })
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,13 +114,18 @@ struct Override {
 pub fn begin(app: &App, call: &Call) -> Result<Answer, Problem> {
     let asking: Asking = call.read()?;
     let key = key(call, &asking)?;
-    let dry = asking.dry_run;
+    let (dry, file) = (asking.dry_run, asking.file);
     let wanted = wanted(call, asking)?;
     if wanted.triggered {
         admit(app, &wanted, if dry { TriggeredMode::DryRun } else { TriggeredMode::Run })?;
     }
     if dry {
-        return Ok(Answer::json(&shown::plan::json(None, &app.runner.plan(&wanted)?)));
+        let offered = app.runner.plan(&wanted)?;
+        let mut told = shown::plan::json(None, &offered.plan);
+        if file {
+            told["file"] = Value::String(offered.file);
+        }
+        return Ok(Answer::json(&told));
     }
     if *app.stop.borrow() {
         return Err(trouble::stopping());
@@ -106,25 +169,28 @@ fn wanted(call: &Call, asking: Asking) -> Result<Wanted, Problem> {
     }
     let by = call.caller().clone();
     let triggered = by.is_trigger();
-    if triggered && !(asking.overrides.is_empty() && asking.approved.is_empty() && asking.confirm.is_none()) {
+    if triggered && asking.is_a_persons() {
         return Err(trouble::lacks(&by.name, crate::server::Role::Operator)
             .next("a trigger passes no brake, approves nothing and confirms nothing: leave them out"));
     }
     if let Some(silent) = asking.overrides.iter().find(|passed| call::is_blank(&passed.reason)) {
         return Err(trouble::senseless(format!("the brake {} is passed with a `reason`", silent.brake)));
     }
+    let mut asking = asking;
+    let overrides = std::mem::take(&mut asking.overrides);
     Ok(Wanted {
         run: None,
-        playbook: asking.playbook,
-        version: asking.version,
-        inputs: asking.inputs,
-        incident: asking.incident,
-        limit: asking.limit,
-        overrides: asking.overrides.into_iter().map(|passed| (passed.brake, passed.reason)).collect(),
-        approved: asking.approved,
-        confirm: asking.confirm,
+        playbook: std::mem::take(&mut asking.playbook),
+        version: asking.version.take(),
+        inputs: std::mem::take(&mut asking.inputs),
+        incident: asking.incident.take(),
+        limit: asking.limit.take(),
+        overrides: overrides.into_iter().map(|passed| (passed.brake, passed.reason)).collect(),
+        approved: std::mem::take(&mut asking.approved),
+        confirm: asking.confirm.take(),
         by,
         triggered,
+        further: asking.further()?,
     })
 }
 

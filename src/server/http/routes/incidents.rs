@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::engine::{Clock as _, Doing, IncidentTimeline, WallClock};
 use crate::ids::IncidentId;
 use crate::incident::{IncidentEvent, Level, Opening, Severity, Standing, by_rule, classify};
-use crate::journal::{Incidents as _, SqliteJournal};
+use crate::journal::{IncidentRow, Incidents as _, SqliteJournal, stored_json};
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
 use crate::server::http::call::{Call, is_blank};
@@ -42,6 +42,8 @@ struct Opened {
     services: Vec<String>,
     #[serde(default)]
     owner: Option<String>,
+    #[serde(default)]
+    why: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -78,9 +80,44 @@ pub fn list(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer,
     let most = usize::try_from(call.number("limit").unwrap_or(USUAL)).unwrap_or(usize::MAX);
     let open_alone = call.text("open") == Some("true");
     let rows = journal.incidents()?;
-    let wanted = rows.iter().filter(|row| !open_alone || row.brief.standing != Standing::Closed);
-    let list: Vec<Value> = wanted.take(most).map(shown::incident::row).collect();
-    Ok(Answer::json(&json!({ "incidents": list })))
+    let begin = match call.text("before") {
+        None => 0,
+        Some(before) => {
+            rows.iter().position(|row| row.incident.as_str() == before).map_or(rows.len(), |place| place + 1)
+        }
+    };
+    let wanted = |row: &&IncidentRow| !open_alone || row.brief.standing != Standing::Closed;
+    let mut wanted = rows.iter().skip(begin).filter(wanted);
+    let given: Vec<&IncidentRow> = wanted.by_ref().take(most).collect();
+    let next = wanted.next().and(given.last()).map(|row| &row.incident);
+    let list: Vec<Value> = given.iter().map(|row| shown::incident::row(row)).collect();
+    Ok(Answer::json(&json!({ "incidents": list, "next": next })))
+}
+
+/// `GET /v1/incidents/{incident}/records`: just as they are stored.
+pub fn records(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer, Trouble> {
+    let (incident, most) = (call.incident()?, call.number("limit").unwrap_or(USUAL));
+    let after = call.number("after").unwrap_or(0);
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    // One more than is given says whether there are more.
+    let mut stored = journal.stored_of(&incident, after, most.saturating_add(1))?;
+    let more = stored.len() > most;
+    stored.truncate(most);
+    let mut texts: Vec<String> = Vec::new();
+    let (mut bytes, mut next, mut last) = (0, None, after);
+    for stored in &stored {
+        if bytes > LARGE {
+            next = Some(last);
+            break;
+        }
+        let text = stored_json(&format!("incident {incident}"), stored)?;
+        bytes += text.len();
+        last = stored.seq;
+        texts.push(text);
+    }
+    let next = next.or(more.then_some(last)).map_or(Value::Null, |next| json!(next));
+    let text = format!("{{\"incident\":\"{incident}\",\"records\":[{}],\"next\":{next}}}", texts.join(","));
+    Ok(Answer::text("application/json", text))
 }
 
 /// `POST /v1/incidents`.
@@ -90,7 +127,7 @@ pub fn open(app: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answe
     let settings = &app.house.config().incidents;
     let by = &call.caller().name;
     let (severity, why) = match opened.severity {
-        Some(severity) => (severity, format!("{by} said so")),
+        Some(severity) => (severity, opened.why.unwrap_or_else(|| format!("{by} said so"))),
         None => by_rule(settings, &opened.labels, &opened.services)
             .unwrap_or_else(|| classify(settings, opened.impact, opened.urgency, &opened.labels)),
     };

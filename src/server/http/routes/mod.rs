@@ -6,6 +6,8 @@ pub mod halt;
 pub mod health;
 pub mod hooks;
 pub mod incidents;
+pub mod outbox;
 pub mod playbooks;
 pub mod records;
 pub mod runs;
+pub mod tokens;

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::ids::RunId;
-use crate::journal::{Journal as _, JournalError, SqliteJournal, Stored};
+use crate::journal::{Journal as _, JournalError, SqliteJournal, Stored, stored_json};
 use crate::run::{Event, IllegalEvent, RunState};
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
@@ -88,20 +88,12 @@ fn pieces(run: &RunId, name: &str, texts: &[String], next: Option<u64>) -> Answe
     Answer::text("application/json", format!("{{\"run\":\"{run}\",\"{name}\":[{}],\"next\":{next}}}", texts.join(",")))
 }
 
-/// A record as JSON, its event byte by byte as it is stored: whoever keeps the text can compute its hash.
+/// A record as JSON, as it is stored.
 ///
 /// # Errors
 /// `Corrupt` when its event is no JSON.
 pub fn text(run: &RunId, stored: &Stored) -> Result<String, JournalError> {
-    let Stored { seq, time, epoch, actor, previous, hash, event } = stored;
-    serde_json::from_str::<serde::de::IgnoredAny>(event)
-        .map_err(|error| JournalError::Corrupt(format!("record {seq} of run {run} cannot be read: {error}")))?;
-    let actor = Value::String(actor.clone());
-    Ok(format!(
-        "{{\"seq\":{seq},\"time\":{},\"epoch\":{epoch},\"actor\":{actor},\"previous\":\"{previous}\",\"hash\":\"{hash}\",\
-         \"event\":{event}}}",
-        time.0
-    ))
+    stored_json(&format!("run {run}"), stored)
 }
 
 /// Whether a record is a run's last one.

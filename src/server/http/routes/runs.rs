@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::engine::Doing;
-use crate::ids::RunId;
-use crate::journal::{Journal as _, SqliteJournal};
+use crate::engine::{Doing, is_held};
+use crate::ids::{IncidentId, InvalidName, RunId};
+use crate::journal::{Incidents as _, Journal as _, SqliteJournal, lease_json, request_json};
 use crate::run::{Event, RunState};
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
@@ -21,7 +21,14 @@ const USUAL: u64 = 100;
 /// `GET /v1/runs`.
 pub fn list(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer, Trouble> {
     let most = usize::try_from(call.number("limit").unwrap_or(USUAL)).unwrap_or(usize::MAX);
-    let rows = journal.runs()?;
+    let rows = match call.text("incident") {
+        None => journal.runs()?,
+        Some(incident) => {
+            let incident: IncidentId =
+                incident.parse().map_err(|error: InvalidName| trouble::malformed(error.to_string()))?;
+            journal.runs_of(&incident)?
+        }
+    };
     let begin = match call.text("before") {
         None => 0,
         Some(before) => rows.iter().position(|row| row.run.as_str() == before).map_or(rows.len(), |place| place + 1),
@@ -44,6 +51,25 @@ pub fn show(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer,
     let lease = journal.lease(&run)?;
     let state = state(journal, &run)?;
     Ok(Answer::json(&shown::run::json(&state, Doing::of_state(&state, &lease), &lease)))
+}
+
+/// `GET /v1/runs/{run}/lease`: what of a run is not in its records. It is asked often, and reads none of them.
+pub fn lease(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer, Trouble> {
+    let run = call.run()?;
+    let lease = journal.lease(&run)?;
+    let alerts = journal
+        .alerts_of(&run)?
+        .map(|alerts| json!({ "count": alerts.alerts, "resolved": alerts.resolved.map(|at| at.rfc3339()) }));
+    let requests: Vec<Value> = journal.requests(&run)?.iter().map(request_json).collect();
+    let lease = lease_json(&lease, is_held(&lease));
+    Ok(Answer::json(&json!({ "run": run, "lease": lease, "requests": requests, "alerts": alerts })))
+}
+
+/// `GET /v1/runs/{run}/retries`: the runs that were begun over what this one has left undone.
+pub fn retries(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer, Trouble> {
+    let run = call.run()?;
+    let first = journal.stored_after(&run, 0, 1)?.pop().ok_or_else(trouble::nothing_there)?;
+    Ok(Answer::json(&json!({ "run": run, "retried_by": journal.retried(&run, first.time)? })))
 }
 
 /// `GET /v1/runs/{run}/plan`.

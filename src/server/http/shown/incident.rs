@@ -13,7 +13,7 @@ pub fn row(row: &IncidentRow) -> Value {
     json!({
         "incident": row.incident, "title": brief.title, "severity": brief.severity, "state": brief.standing,
         "since": rfc3339(brief.since), "opened": rfc3339(brief.opened), "updated": rfc3339(brief.updated),
-        "owner": brief.owner, "damaged": row.damaged.is_some(),
+        "owner": brief.owner, "records": brief.seq, "head": brief.head, "damaged": row.damaged.is_some(),
     })
 }
 

@@ -3,21 +3,16 @@
 use serde_json::{Value, json};
 
 use super::time::rfc3339;
-use crate::engine::Doing;
+use crate::engine::{Doing, is_held};
 use crate::ids::RunId;
-use crate::journal::{LeaseInfo, RunRow};
+use crate::journal::{LeaseInfo, RunRow, run_json};
 use crate::playbook::Step;
 use crate::run::{Question, RunState, Status, Task, Time};
 use crate::timeline::Entry;
 
 /// A row of the list of runs.
 pub fn row(row: &RunRow) -> Value {
-    json!({
-        "run": row.run, "playbook": row.playbook, "version": row.version, "state": Doing::of_row(row).word(),
-        "verdict": row.verdict, "waiting": row.waiting, "started": rfc3339(row.started), "updated": rfc3339(row.updated),
-        // Why is said where the server is: it may name a file there.
-        "damaged": row.damaged.is_some(),
-    })
+    run_json(row, Doing::of_row(row).word(), is_held(&row.lease))
 }
 
 /// A run as it stands.

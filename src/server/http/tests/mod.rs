@@ -30,12 +30,12 @@ use crate::engine::{Clock as _, Observer, Parts, People, SystemPeople, WallClock
 use crate::ids::{Digest, RunId};
 use crate::inventory::Inventory;
 use crate::journal::{Journal as _, NewToken, SqliteJournal, Tokens as _};
-use crate::plan::{Narrowing, Plan};
+use crate::plan::{Narrowing, Plan, Which};
 use crate::playbook::{Playbook, load};
 use crate::run::{Event, Holder, RequestKind, Time, Verdict};
 use crate::server::alerts::Alerts;
 use crate::server::tokens::Token;
-use crate::server::{Asked, Begun, Caller, House, Problem, Role, Runner, Wanted};
+use crate::server::{Asked, Begun, Caller, House, Offered, Problem, Role, Runner, Wanted};
 use crate::spec::Specs;
 use crate::trigger::{self, Routes};
 
@@ -294,6 +294,14 @@ impl House for Home {
         Ok(Narrowing::default())
     }
 
+    fn again(&self, _: &RunId, _: Which) -> Result<(Playbook, Value, Narrowing), Problem> {
+        Err(Problem::new(404, 66, "nothing is left to be done again"))
+    }
+
+    fn plan_file(&self, _: &Plan, _: &Inventory) -> Result<String, Problem> {
+        Ok("{}".to_owned())
+    }
+
     fn parts(&self, _: Arc<Inventory>, _: SqliteJournal, _: Arc<dyn Observer>, _: watch::Receiver<u32>) -> Parts {
         panic!("the HTTP side drives no run")
     }
@@ -335,10 +343,10 @@ impl Hand {
 }
 
 impl Runner for Hand {
-    fn plan(&self, wanted: &Wanted) -> Result<Plan, Problem> {
+    fn plan(&self, wanted: &Wanted) -> Result<Offered, Problem> {
         self.note(format!("{} plans {}", wanted.by.name, wanted.playbook))?;
         match started() {
-            Event::RunStarted { plan, .. } => Ok(Arc::unwrap_or_clone(plan)),
+            Event::RunStarted { plan, .. } => Ok(Offered { plan: Arc::unwrap_or_clone(plan), file: "{}".to_owned() }),
             _ => panic!("it starts"),
         }
     }
@@ -356,8 +364,9 @@ impl Runner for Hand {
         Ok(Begun { run, playbook: "db-failover".to_owned(), version: "1.4.0".to_owned() })
     }
 
-    fn resume(&self, run: &RunId, by: &Caller, reason: &str) -> Result<(), Problem> {
-        self.note(format!("{} resumes {run}: {reason}", by.name))
+    fn resume(&self, run: &RunId, by: &Caller, reason: &str, take_over: bool) -> Result<(), Problem> {
+        let how = if take_over { "takes over" } else { "resumes" };
+        self.note(format!("{} {how} {run}: {reason}", by.name))
     }
 
     fn ask(&self, run: &RunId, request: RequestKind, by: &Caller, reason: &str) -> Result<Asked, Problem> {

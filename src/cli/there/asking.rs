@@ -1,0 +1,93 @@
+//! Asking something of a run that lives in the server, and following what comes of it.
+
+use serde::Deserialize;
+
+use crate::client::Client;
+use crate::ids::RunId;
+use crate::journal::{Method, Server as _, asking};
+use crate::run::{RequestKind, RunState};
+
+use super::super::args::Output;
+use super::super::drive::{Asked, show};
+use super::super::exit::Exit;
+use super::super::failure::Failure;
+use super::super::follow::{exit_of, follow};
+use super::super::runs::Doing;
+use super::super::setup::Setup;
+
+/// What became of what was asked.
+#[derive(Deserialize)]
+struct Taken {
+    became: Became,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Became {
+    TakenUp,
+    DrivenOn,
+}
+
+/// Asks for something: the server takes it up where it drives the run already. Else it goes on with the run, which is followed
+/// to where it rests; and is asked for whatever `more` says there.
+///
+/// # Errors
+/// When it makes no sense for the run as it stands, or the server cannot be asked.
+pub fn request(
+    setup: &Setup,
+    client: &std::sync::Arc<Client>,
+    output: Output,
+    state: &RunState,
+    (request, reason): (RequestKind, &str),
+    mut more: impl FnMut(&RunState) -> Option<RequestKind>,
+) -> Result<Asked, Failure> {
+    let run = &state.run;
+    let mut request = request;
+    loop {
+        let (verb, body) = asking(&request, reason);
+        let text = client.ask(Method::Post, &format!("/v1/runs/{run}/{verb}"), Some(&body));
+        let text = text.map_err(|error| Failure::from(error).naming(run))?;
+        let taken: Taken = read(&text)?;
+        if taken.became == Became::TakenUp {
+            return Ok(Asked::TakenUp);
+        }
+        let Some((state, doing)) = follow(setup, output, &mut super::journal(client), run)? else {
+            return Ok(Asked::Left);
+        };
+        match more(&state) {
+            Some(next) if doing == Doing::Waiting && state.question.is_some() => request = next,
+            _ => {
+                show(setup, output, &state, doing, exit_of(&state, doing));
+                return Ok(Asked::Rests(Box::new(state)));
+            }
+        }
+    }
+}
+
+/// Goes on with a run, and follows it to where it rests.
+///
+/// # Errors
+/// When it has ended or somebody drives it, or the server cannot be asked.
+pub fn resume(
+    setup: &Setup,
+    client: &std::sync::Arc<Client>,
+    (output, wait): (Output, bool),
+    run: &RunId,
+    (reason, take_over): (&str, bool),
+) -> Result<Exit, Failure> {
+    let body = serde_json::json!({ "reason": reason, "take_over": take_over });
+    client
+        .ask(Method::Post, &format!("/v1/runs/{run}/resume"), Some(&body))
+        .map_err(|error| Failure::from(error).naming(run))?;
+    super::run::to_its_rest(setup, client, output, run, wait)
+}
+
+/// What the server answered.
+pub(super) fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Failure> {
+    serde_json::from_str(text).map_err(|error| {
+        let what = format!("the server's answer is none that this version of playbook knows: {error}");
+        Failure::new(Exit::Fault, what)
+            .meaning("whether what was asked came about is not known here")
+            .next("playbook list --runs")
+    })
+}

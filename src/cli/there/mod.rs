@@ -1,0 +1,113 @@
+//! Working through the `playbook serve` that owns the state: which one that is, and what it says, in the words of a person at a
+//! terminal. Runs live in the server, so nothing here drives one; what is typed here is asked of it.
+
+mod asking;
+mod plan;
+mod run;
+
+use std::sync::Arc;
+
+use crate::client::{Address, Client, ClientError, Ticket};
+use crate::inventory;
+use crate::journal::{Refused, ServedJournal, Server};
+
+use super::exit::{ALL, Exit};
+use super::failure::Failure;
+use super::setup::Setup;
+
+pub use asking::{request, resume};
+pub use plan::{made, offer};
+pub use run::{retry, run};
+
+/// What stands for no server at all.
+pub const NONE: &str = "none";
+
+/// The variable that holds a token for the server.
+const TOKEN: &str = "PLAYBOOK_TOKEN";
+
+impl Setup {
+    /// The server that owns the state; nothing where this process works on it itself.
+    ///
+    /// # Errors
+    /// When one is named that cannot be spoken to. Nothing is sent yet.
+    pub fn server(&self) -> Result<Option<Arc<Client>>, Failure> {
+        if let Some(known) = self.server.get() {
+            return Ok(known.clone());
+        }
+        let client = match self.server_named() {
+            None => None,
+            Some(text) => Some(Arc::new(self.client(&text)?)),
+        };
+        Ok(self.server.get_or_init(|| client).clone())
+    }
+
+    /// Where the server is, as it was named.
+    fn server_named(&self) -> Option<String> {
+        let typed = self.global.server.clone().filter(|text| !text.trim().is_empty());
+        // A journal that is named by its file is worked on here.
+        if typed.is_none() && self.global.journal.is_some() {
+            return None;
+        }
+        let of_inventory = || inventory::server_of(&self.inventory_files());
+        let of_config = || self.config.server.as_ref().and_then(|server| server.address.clone());
+        typed.or_else(of_inventory).or_else(of_config).filter(|text| text.trim() != NONE)
+    }
+
+    fn client(&self, text: &str) -> Result<Client, Failure> {
+        let named = self.config.server.clone().unwrap_or_default();
+        let of_environment = std::env::var_os(TOKEN).filter(|token| !token.is_empty());
+        let token = of_environment.map(|_| format!("env:{TOKEN}")).or(named.token);
+        let ticket = Ticket { token, certificates: named.certificates };
+        Address::of(text).and_then(|address| Client::of(address, &ticket)).map_err(failed)
+    }
+
+    /// The same for whoever works on the state itself, whatever is named.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        let server = std::sync::OnceLock::new();
+        let _ = server.set(None);
+        Self { server: Arc::new(server), ..self.clone() }
+    }
+}
+
+/// The state of a server.
+pub fn journal(client: &Arc<Client>) -> ServedJournal {
+    ServedJournal::of(Arc::clone(client) as Arc<dyn Server>)
+}
+
+fn failed(error: ClientError) -> Failure {
+    let exit = match error {
+        ClientError::System(_) => Exit::Fault,
+        _ => Exit::Usage,
+    };
+    Failure::new(exit, error.to_string())
+        .meaning("nothing was started or changed")
+        .next("`server` of the inventory or the configuration, --server or $PLAYBOOK_SERVER names it; docs/serve.md")
+}
+
+/// The server says no.
+pub fn refused(refused: Refused) -> Failure {
+    let Refused { status, exit, title, detail, next, retry_after: _ } = refused;
+    let exit = ALL.iter().find(|row| row.code == exit).map_or(Exit::Fault, |row| row.exit);
+    let failure = Failure::new(exit, title).meaning(detail);
+    // Its other clients speak HTTP, and are told what to ask; here the words of the command line are.
+    let is_http =
+        |text: &str| ["GET /", "POST /", "DELETE /", "ask again with"].iter().any(|verb| text.starts_with(verb));
+    let mut failure = next.into_iter().filter(|text| !is_http(text)).fold(failure, |failure, text| failure.next(text));
+    if status == 401 {
+        failure = failure.next(format!("from another machine: {TOKEN}=pbk_…, or `server.token` of the configuration"));
+    }
+    failure
+}
+
+/// The server does not answer.
+pub fn unreachable(what: String) -> Failure {
+    Failure::new(Exit::Journal, what)
+        .meaning(
+            "whether what was asked came about is not known here; runs that live in the server are not touched by that, \
+             and go on",
+        )
+        .next("on its machine: systemctl status playbook, or playbook serve     (starts it; it goes on with its runs)")
+        .next("where it cannot be started, on the machine with its state, and by name: --override shared-state --reason \"…\"")
+        .next("--server none     (any other command, on that machine: works on the state itself)")
+}

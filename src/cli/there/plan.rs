@@ -1,0 +1,185 @@
+//! What a run in the server would do: it looks at the targets, and here that is shown.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::client::Client;
+use crate::ids::RunId;
+use crate::journal::{Journal as _, LockRow, Method, Server as _};
+use crate::plan::{Plan, Which};
+use crate::run::InheritMode;
+
+use super::super::args::{Run, Starting, Subject};
+use super::super::exit::Exit;
+use super::super::failure::Failure;
+use super::super::inputs;
+use super::super::runs;
+use super::super::setup::{Setup, is_file_name};
+use super::super::verbs::plan::Made;
+use super::super::verbs::plan_file;
+
+/// What is wanted of the server, as it is sent.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    body: Map<String, Value>,
+}
+
+/// A plan that the server made.
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// The same as a file, to which a run can be held.
+    pub file: String,
+}
+
+impl Offer {
+    /// Says one more thing.
+    pub fn say(&mut self, name: &str, value: Value) {
+        self.body.insert(name.to_owned(), value);
+    }
+
+    /// As it is sent.
+    pub fn body(&self) -> Value {
+        Value::Object(self.body.clone())
+    }
+}
+
+/// What was typed, for the server: its playbooks are those of its own catalog.
+///
+/// # Errors
+/// When it cannot be said to a server, or an input cannot be read.
+pub fn offer(setup: &Setup, client: &Client, subject: &Subject, limit: Option<&str>) -> Result<Offer, Failure> {
+    let name = subject.name();
+    if is_file_name(name) {
+        let what =
+            format!("runs live in the server at {}, which runs the playbooks of its own folders", client.address());
+        return Err(Failure::new(Exit::Usage, format!("{what}: {name} is a file of this machine"))
+            .meaning("nothing was started")
+            .next("playbook list     (those that it has)")
+            .next("--server none     (runs it here, on a state of your own)"));
+    }
+    let (bare, version) = name.split_once('@').map_or((name, None), |(name, version)| (name, Some(version)));
+    let names = takes(client, bare, version)?;
+    let sent = inputs::gathered(&names, bare, (&subject.input, subject.inputs_file.as_deref()))?;
+    setup.screen.warn(&sent.warnings);
+    let mut body = Map::new();
+    body.insert("playbook".to_owned(), json!(bare));
+    body.insert("inputs".to_owned(), Value::Object(sent.values));
+    let said = [("version", version), ("limit", limit)];
+    body.extend(said.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text?)))));
+    Ok(Offer { body })
+}
+
+/// The same for a plan that lies in a file here.
+///
+/// # Errors
+/// When it is none, or something else is typed beside it.
+pub fn offer_of_file(args: &Run, path: &std::path::Path) -> Result<(Offer, Planned), Failure> {
+    let (plan, file) = plan_file::look(path)?;
+    plan_file::of_what_is_typed(args, path, &plan)?;
+    let book = &plan.playbook;
+    // A reference to a secret is not sent: the server has its own.
+    let sensitive = |name: &str| book.inputs.iter().any(|input| input.name == name && input.sensitive);
+    let inputs = plan.inputs.as_object().into_iter().flatten().filter(|(name, _)| !sensitive(name));
+    let inputs: Map<String, Value> = inputs.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let mut body = Map::new();
+    body.insert("playbook".to_owned(), json!(book.name));
+    body.insert("version".to_owned(), json!(book.version));
+    body.insert("inputs".to_owned(), Value::Object(inputs));
+    if let Some(limit) = &plan.narrowing.limit {
+        body.insert("limit".to_owned(), json!(limit));
+    }
+    if let Some(age) = plan_file::max_age(args.max_plan_age.as_deref())? {
+        body.insert("max_plan_age_seconds".to_owned(), json!(age));
+    }
+    Ok((Offer { body }, Planned { plan, file }))
+}
+
+/// What is wanted of a run once more.
+pub fn offer_again(run: &RunId, playbook: &str, which: Which) -> Offer {
+    let mut body = Map::new();
+    body.insert("playbook".to_owned(), json!(playbook));
+    body.insert("again".to_owned(), json!({ "run": run, "which": which }));
+    Offer { body }
+}
+
+/// Whose place is taken, as it was typed.
+///
+/// # Errors
+/// When there is no such run, or no reason.
+pub fn over(setup: &Setup, args: &Run, offer: &mut Offer) -> Result<(), Failure> {
+    let (word, mode) = match (&args.take_over, &args.continues) {
+        (Some(word), _) => (word, InheritMode::TakeOver),
+        (None, Some(word)) => (word, InheritMode::Continue),
+        (None, None) => return Ok(()),
+    };
+    let reason = args.starting.reason.clone().unwrap_or_default();
+    let (_, run) = runs::find(setup, word)?;
+    offer.say("over", json!({ "run": run, "mode": mode, "reason": reason }));
+    Ok(())
+}
+
+/// What a person says of a start: the brakes that they pass, what they approve, that the glass is broken.
+pub fn said(offer: &mut Offer, starting: &Starting) {
+    let reason = starting.reason.as_deref().unwrap_or_default();
+    let passed: Vec<Value> =
+        starting.overrides.iter().map(|brake| json!({ "brake": brake, "reason": reason })).collect();
+    let all = [
+        ("overrides", (!passed.is_empty()).then(|| json!(passed))),
+        ("approved", (!starting.approve.is_empty()).then(|| json!(starting.approve))),
+        ("break_glass", starting.break_glass.then(|| json!(reason))),
+        ("confirm", starting.confirm.as_ref().map(|name| json!(name))),
+    ];
+    for (name, value) in all {
+        if let Some(value) = value {
+            offer.say(name, value);
+        }
+    }
+}
+
+/// Has a plan made.
+///
+/// # Errors
+/// When the server cannot make one.
+pub fn plan(client: &Client, offer: &Offer) -> Result<Planned, Failure> {
+    #[derive(Deserialize)]
+    struct Told {
+        file: String,
+    }
+    let mut offer = offer.clone();
+    offer.say("dry_run", json!(true));
+    offer.say("file", json!(true));
+    // It changes nothing, so it may be asked twice.
+    let told: Told = super::asking::read(&client.ask(Method::Post, "/v1/runs", Some(&offer.body()))?)?;
+    let plan = plan_file::look_at("that the server made", &told.file)?;
+    Ok(Planned { plan, file: told.file })
+}
+
+/// A plan with what stands in its way, as it is shown.
+///
+/// # Errors
+/// When the server cannot make one.
+pub fn made(client: &std::sync::Arc<Client>, offer: &Offer) -> Result<(Made, String), Failure> {
+    let Planned { plan, file } = plan(client, offer)?;
+    let theirs = offer.body.get("over").and_then(|over| over.get("run")).and_then(Value::as_str);
+    let locks = super::journal(client).locks()?.into_iter();
+    let locked: Vec<LockRow> =
+        locks.filter(|row| plan.locks.contains(&row.resource) && theirs != Some(row.run.as_str())).collect();
+    Ok((Made { plan, locked, inherited: None }, file))
+}
+
+/// The names of what a playbook takes.
+fn takes(client: &Client, name: &str, version: Option<&str>) -> Result<Vec<String>, Failure> {
+    #[derive(Deserialize)]
+    struct Book {
+        inputs: Vec<Input>,
+    }
+    #[derive(Deserialize)]
+    struct Input {
+        name: String,
+    }
+    let version = version.map_or_else(String::new, |version| format!("?version={version}"));
+    let text = client.ask(Method::Get, &format!("/v1/playbooks/{name}{version}"), None)?;
+    let book: Book = super::asking::read(&text)?;
+    Ok(book.inputs.into_iter().map(|input| input.name).collect())
+}

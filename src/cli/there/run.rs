@@ -1,0 +1,232 @@
+//! `run` where the run lives in the server: it looks and acts there, and is shown, asked about and followed here. Whoever closes
+//! the terminal ends nothing; a first Ctrl-C asks the run to wait behind the step in hand.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::client::Client;
+use crate::ids::RunId;
+use crate::journal::{JournalError, Method, Server as _};
+use crate::plan::{Plan, Which};
+use crate::run::RunState;
+
+use super::super::args::{Output, Run};
+use super::super::drive::{say_state, show};
+use super::super::exit::Exit;
+use super::super::failure::Failure;
+use super::super::follow::{Following, exit_of, follow_as};
+use super::super::setup::Setup;
+use super::super::signals;
+use super::super::terminal;
+use super::super::text::{Ink, Line};
+use super::super::verbs::held_back::{self, typed};
+use super::super::verbs::incident::belongs::Belongs;
+use super::super::verbs::plan::{show as show_plan, too_weak, weak_failure};
+use super::super::verbs::run::{longest_wait, place};
+use super::super::view;
+use super::plan::{self, Offer, Planned};
+
+/// How soon it is asked again whether a lock is free.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// A run that has begun.
+#[derive(Deserialize)]
+struct Begun {
+    run: RunId,
+}
+
+/// Runs a playbook in the server, or shows what a run there would do.
+///
+/// # Errors
+/// When it cannot or must not be run.
+pub fn run(setup: &Setup, client: &Arc<Client>, args: &Run) -> Result<Exit, Failure> {
+    let (offer, held) = match &args.plan {
+        Some(path) => {
+            let (offer, planned) = plan::offer_of_file(args, path)?;
+            (offer, Some(planned))
+        }
+        None => (plan::offer(setup, client, &args.subject, args.limit.as_deref())?, None),
+    };
+    begin(setup, client, args, offer, held)
+}
+
+/// The same over what a run has left undone.
+///
+/// # Errors
+/// When it cannot or must not be run.
+pub fn retry(setup: &Setup, client: &Arc<Client>, args: &Run, state: &RunState, which: Which) -> Result<Exit, Failure> {
+    let offer = plan::offer_again(&state.run, &state.playbook().name, which);
+    begin(setup, client, args, offer, None)
+}
+
+fn begin(
+    setup: &Setup,
+    client: &Arc<Client>,
+    args: &Run,
+    mut offer: Offer,
+    held: Option<Planned>,
+) -> Result<Exit, Failure> {
+    plan::over(setup, args, &mut offer)?;
+    plan::said(&mut offer, &args.starting);
+    if let Some(planned) = &held {
+        offer.say("plan", json!(planned.file));
+    }
+    if args.starting.dry_run {
+        let (made, _) = plan::made(client, &offer)?;
+        return Ok(show_plan(setup, &made, &args.subject, args.starting.output));
+    }
+    let mut belongs = {
+        let mut journal = super::journal(client);
+        Belongs::of(setup, args.starting.incident.as_deref(), Some(&mut journal))?
+    };
+    say_state(setup);
+    let looked = look(setup, client, args, &mut offer, held, &belongs)?;
+    if let Some(incident) = belongs.name(setup, looked.as_ref())? {
+        offer.say("incident", json!(incident));
+    }
+    let run = start(client, args, &offer).map_err(|failure| belongs.told(failure))?;
+    to_its_rest(setup, client, args.starting.output, &run, !args.starting.no_wait)
+}
+
+/// Looks at the plan where somebody has to see it, and asks; the plan, where there is one.
+fn look(
+    setup: &Setup,
+    client: &Arc<Client>,
+    args: &Run,
+    offer: &mut Offer,
+    held: Option<Planned>,
+    belongs: &Belongs,
+) -> Result<Option<Plan>, Failure> {
+    let starting = &args.starting;
+    let sure = starting.yes || starting.confirm.is_some();
+    if sure && args.subject.min_fidelity.is_none() && !belongs.is_new() {
+        return Ok(held.map(|planned| planned.plan));
+    }
+    let planned = match held {
+        Some(planned) => planned,
+        None => plan::plan(client, offer)?,
+    };
+    let Planned { plan, file } = planned;
+    let weak = too_weak(&plan, args.subject.min_fidelity);
+    if !weak.is_empty() {
+        return Err(weak_failure(&weak));
+    }
+    let changes = plan.playbook.steps.iter().any(|step| step.effect.changes());
+    if !sure && changes {
+        confirm(setup, args, offer, &plan)?;
+        // What was looked at is what runs: where the world has changed since, nothing begins.
+        offer.say("plan", json!(file));
+    }
+    Ok(Some(plan))
+}
+
+/// Shows what would be done, and asks; takes nothing for a yes that is none.
+fn confirm(setup: &Setup, args: &Run, offer: &mut Offer, plan: &Plan) -> Result<(), Failure> {
+    let (screen, name) = (&setup.screen, &plan.playbook.name);
+    if !screen.asks || args.starting.output != Output::Human {
+        return Err(Failure::new(Exit::NotAllowed, format!("{name} changes things, and nobody can be asked here"))
+            .meaning("nothing was started or changed")
+            .next_typed(format!("{} -y", typed()))
+            .next_typed(format!("{} --dry-run     (shows what it would do)", typed())));
+    }
+    let width = screen.text_width();
+    screen.warn(&view::plan::lines(plan, width));
+    screen.warn(&view::plan::verdict_lines(plan, width));
+    let refused = |why: String| Failure::new(Exit::NotAllowed, why).meaning("nothing was started or changed");
+    if plan.environment == held_back::PRODUCTION {
+        let typed = ask(setup, &format!("This is {}. Type {name} to run it on {}:", plan.environment, place(plan)));
+        if typed != name.to_lowercase() {
+            return Err(refused(format!("the name that was typed is not `{name}`")));
+        }
+        offer.say("confirm", json!(name));
+        return Ok(());
+    }
+    match ask(setup, &format!("Run {name} on {}? [y/N]", place(plan))).as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(refused("you did not say yes".to_owned())),
+    }
+}
+
+/// Asks on the terminal; the end of input answers with nothing. Ctrl-C ends this process, and nothing has begun.
+fn ask(setup: &Setup, question: &str) -> String {
+    terminal::forget_typed();
+    setup.screen.prompt(question);
+    let mut line = String::new();
+    let _ = std::io::stdin().read_line(&mut line);
+    line.trim().to_lowercase()
+}
+
+/// Has it begin, once: under a key, so that an answer that was lost is asked for again. A lock may be waited for.
+fn start(client: &Client, args: &Run, offer: &Offer) -> Result<RunId, Failure> {
+    let until = longest_wait(args)?.map(|wait| Instant::now() + wait);
+    loop {
+        match client.once("/v1/runs", &key()?, &offer.body()) {
+            Ok(text) => return Ok(super::asking::read::<Begun>(&text)?.run),
+            Err(JournalError::Refused(refused)) if refused.exit == Exit::Locked.code() => {
+                let failure = super::refused(*refused);
+                match until {
+                    Some(until) if Instant::now() < until => std::thread::sleep(LOOK_AGAIN),
+                    Some(_) => return Err(failure),
+                    None => {
+                        return Err(failure
+                            .next_typed(format!("{} --wait 2m     (waits for the lock and starts then)", typed())));
+                    }
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn key() -> Result<String, Failure> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(Exit::Fault, format!("there are no random numbers: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Follows a run of one's own to where it rests: the first Ctrl-C asks it to wait behind the step in hand, the second one ends
+/// the following alone.
+///
+/// # Errors
+/// When its records cannot be read.
+pub fn to_its_rest(
+    setup: &Setup,
+    client: &Arc<Client>,
+    output: Output,
+    run: &RunId,
+    wait: bool,
+) -> Result<Exit, Failure> {
+    let presses = signals::of_a_server()?;
+    let mut pressed = 0;
+    let mut enough = |period| match presses.recv_timeout(period) {
+        Err(_) => false,
+        Ok(_) => {
+            pressed += 1;
+            if pressed == 1 {
+                pause(setup, client, run);
+            }
+            pressed > 1
+        }
+    };
+    let following = Following { output, wait, enough: &mut enough };
+    let Some((state, doing)) = follow_as(setup, following, &mut super::journal(client), run)? else {
+        return Ok(Exit::Interrupted);
+    };
+    let waits = !wait && state.ended.is_none() && state.question.is_some();
+    let exit = if waits { Exit::Waiting } else { exit_of(&state, doing) };
+    show(setup, output, &state, doing, exit);
+    Ok(exit)
+}
+
+fn pause(setup: &Setup, client: &Client, run: &RunId) {
+    let body = json!({ "reason": "Ctrl-C" });
+    let text = match client.ask(Method::Post, &format!("/v1/runs/{run}/pause"), Some(&body)) {
+        Ok(_) => "the run waits behind the step in hand; once more ends the following alone".to_owned(),
+        Err(error) => format!("the run could not be asked to wait: {error}; once more ends the following alone"),
+    };
+    setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
+}
