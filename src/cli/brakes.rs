@@ -161,6 +161,11 @@ impl Passes {
         self.wanted.iter().any(|(wanted, _)| wanted == name)
     }
 
+    /// Whether a brake was in the way and is passed.
+    pub fn has_passed(&self, name: &str) -> bool {
+        self.passed.iter().any(|(passed, _)| passed == name)
+    }
+
     /// What is to be added to a command, so that it passes these.
     pub fn words(&self, names: &[&str]) -> String {
         let missing = names.iter().filter(|name| !self.wants(name));

@@ -8,13 +8,15 @@ use crate::journal::Journal;
 use crate::run::{RunState, StopKind};
 
 use super::args::Output;
+use super::clock;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::reporter::{self, Reporter};
 use super::runs::{self, Doing, is_held};
 use super::setup::Setup;
 use super::signals;
-use super::text::Line;
+use super::text::{Ink, Line};
+use super::view::halted;
 
 /// How often the journal is looked at.
 const PERIOD: Duration = Duration::from_millis(150);
@@ -26,7 +28,7 @@ pub struct Following<'a> {
     /// Whether a person who is awaited is waited for.
     pub wait: bool,
     /// Waits for so long; true where whoever follows has seen enough.
-    pub enough: &'a mut dyn FnMut(Duration) -> bool,
+    pub enough: &'a mut dyn FnMut(Duration, &dyn Reporter) -> bool,
 }
 
 /// Follows a run until it has ended, or nobody drives it any more: how it stands then. `None` where the person who looks on
@@ -41,7 +43,7 @@ pub fn follow(
     run: &RunId,
 ) -> Result<Option<(RunState, Doing)>, Failure> {
     let seen = signals::end_of_watching()?;
-    let mut enough = |period| seen.recv_timeout(period) != Err(RecvTimeoutError::Timeout);
+    let mut enough = |period, _: &dyn Reporter| seen.recv_timeout(period) != Err(RecvTimeoutError::Timeout);
     follow_as(setup, Following { output, wait: true, enough: &mut enough }, journal, run)
 }
 
@@ -56,7 +58,7 @@ pub fn follow_as(
     run: &RunId,
 ) -> Result<Option<(RunState, Doing)>, Failure> {
     let reporter = reporter::choose(&setup.screen, following.output, &setup.paste);
-    let result = until(following, journal, run, reporter.as_ref());
+    let result = until(setup, following, journal, run, reporter.as_ref());
     reporter.finish();
     let followed = result?;
     if followed.is_none() {
@@ -67,6 +69,7 @@ pub fn follow_as(
 }
 
 fn until(
+    setup: &Setup,
     following: Following<'_>,
     journal: &mut dyn Journal,
     run: &RunId,
@@ -74,6 +77,7 @@ fn until(
 ) -> Result<Option<(RunState, Doing)>, Failure> {
     let Following { output: _, wait, enough } = following;
     let mut known: Option<RunState> = None;
+    let mut halts = Halts::default();
     loop {
         // The lease before the records: a holder that ends between the two has written its last record by then.
         let lease = journal.lease(run)?;
@@ -98,9 +102,44 @@ fn until(
                 return Ok(Some((state.clone(), doing)));
             }
         }
-        if enough(PERIOD) {
+        halts.look(setup, journal, reporter)?;
+        if enough(PERIOD, reporter) {
             return Ok(None);
         }
+    }
+}
+
+/// What is known of halts while a run is followed: they are in no record of it.
+#[derive(Default)]
+struct Halts {
+    looks: u32,
+    halted: bool,
+}
+
+impl Halts {
+    /// How many looks at the run there are for one at this.
+    const EVERY: u32 = 5;
+
+    fn look(&mut self, setup: &Setup, journal: &mut dyn Journal, reporter: &dyn Reporter) -> Result<(), Failure> {
+        self.looks += 1;
+        if self.looks % Self::EVERY != 1 {
+            return Ok(());
+        }
+        let halt = journal.halted()?;
+        if halt.is_some() == self.halted {
+            return Ok(());
+        }
+        self.halted = halt.is_some();
+        reporter.pause();
+        let (ink, text) = match &halt {
+            Some(halt) => {
+                let sentence = halted::sentence(&halted::seen(halt), clock::now());
+                (Ink::Warn, format!("{sentence}; the run stands still and goes on by itself once that is lifted"))
+            }
+            None => (Ink::Plain, "the halt is lifted: the run goes on".to_owned()),
+        };
+        setup.screen.say(&[Line::new().with(ink, text)]);
+        Ok(())
     }
 }
 

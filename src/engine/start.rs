@@ -111,7 +111,11 @@ impl Engine {
                 }
                 // Somebody else was faster. The request is durable, so it is theirs to take up: no reason to call it refused.
                 Err(EngineError::Held { .. } | EngineError::Journal(JournalError::LeaseLost { .. })) => {}
-                Err(error) => return Err(error),
+                // Its holder brought it to its end between what was asked and now.
+                Err(error) => match self.ended(run)? {
+                    Some(ending) => return Ok(Requested::Driven(Box::new(ending))),
+                    None => return Err(error),
+                },
             }
         }
     }

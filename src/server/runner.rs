@@ -48,6 +48,8 @@ pub struct Further {
     pub again: Option<(RunId, Which)>,
     /// That it needs no approvals, and why.
     pub break_glass: Option<String>,
+    /// How many hosts or other items are worked on at once.
+    pub forks: Option<u16>,
 }
 
 /// A run whose place is taken.

@@ -11,7 +11,7 @@ use crate::cli::runs::Doing;
 use crate::cli::setup::Setup;
 use crate::cli::verbs::outbox::waiting;
 use crate::cli::view::{count, halted};
-use crate::journal::{Halt, JournalError, LockRow, RunRow};
+use crate::journal::{Halt, JournalError, LockRow, Method, RunRow, Server as _};
 use crate::run::Time;
 use crate::value::{format_seconds, format_size};
 
@@ -31,6 +31,7 @@ pub(super) fn looks(setup: &Setup) -> Vec<Look> {
         looks.push(disk(folder));
         looks.push(writable(folder));
     }
+    looks.extend(server(setup));
     match setup.existing_journal() {
         Err(failure) => looks.push(Look::finding("journal", failure.what)),
         Ok(None) => {
@@ -55,6 +56,18 @@ pub(super) fn looks(setup: &Setup) -> Vec<Look> {
     looks.push(page(setup));
     looks.extend(outbox(setup));
     looks
+}
+
+/// Whether the server answers that owns the state.
+fn server(setup: &Setup) -> Option<Look> {
+    let client = match setup.server() {
+        Ok(client) => client?,
+        Err(failure) => return Some(Look::finding("server", failure.what)),
+    };
+    Some(match client.ask(Method::Get, "/v1/halt", None) {
+        Ok(_) => Look::well("server", format!("answers at {}: runs live there", client.address())),
+        Err(error) => Look::finding("server", error.to_string()).hint("playbook serve     (on its machine)"),
+    })
 }
 
 /// Whether everything is halted.

@@ -2,6 +2,7 @@
 //! terminal. Runs live in the server, so nothing here drives one; what is typed here is asked of it.
 
 mod asking;
+mod books;
 mod plan;
 mod run;
 
@@ -16,6 +17,7 @@ use super::failure::Failure;
 use super::setup::Setup;
 
 pub use asking::{request, resume};
+pub use books::{book, books};
 pub use plan::{made, offer};
 pub use run::{retry, run};
 

@@ -8,6 +8,7 @@ use crate::ids::RunId;
 use crate::journal::{Journal as _, LockRow, Method, Server as _};
 use crate::plan::{Plan, Which};
 use crate::run::InheritMode;
+use crate::value::Type;
 
 use super::super::args::{Run, Starting, Subject};
 use super::super::exit::Exit;
@@ -79,9 +80,10 @@ pub fn offer_of_file(args: &Run, path: &std::path::Path) -> Result<(Offer, Plann
     plan_file::of_what_is_typed(args, path, &plan)?;
     let book = &plan.playbook;
     // A reference to a secret is not sent: the server has its own.
-    let sensitive = |name: &str| book.inputs.iter().any(|input| input.name == name && input.sensitive);
-    let inputs = plan.inputs.as_object().into_iter().flatten().filter(|(name, _)| !sensitive(name));
-    let inputs: Map<String, Value> = inputs.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let given = book.inputs.iter().filter(|input| !input.sensitive);
+    let inputs: Map<String, Value> = given
+        .filter_map(|input| Some((input.name.clone(), as_written(&input.kind, plan.inputs.get(&input.name)?))))
+        .collect();
     let mut body = Map::new();
     body.insert("playbook".to_owned(), json!(book.name));
     body.insert("version".to_owned(), json!(book.version));
@@ -93,6 +95,17 @@ pub fn offer_of_file(args: &Run, path: &std::path::Path) -> Result<(Offer, Plann
         body.insert("max_plan_age_seconds".to_owned(), json!(age));
     }
     Ok((Offer { body }, Planned { plan, file }))
+}
+
+/// A value of a type as it is written.
+fn as_written(kind: &Type, value: &Value) -> Value {
+    match (kind, value) {
+        (Type::Duration, Value::Number(seconds)) => json!(format!("{seconds}s")),
+        (Type::List(of), Value::Array(items)) => {
+            Value::Array(items.iter().map(|item| as_written(of, item)).collect())
+        }
+        _ => value.clone(),
+    }
 }
 
 /// What is wanted of a run once more.
@@ -128,6 +141,7 @@ pub fn said(offer: &mut Offer, starting: &Starting) {
         ("overrides", (!passed.is_empty()).then(|| json!(passed))),
         ("approved", (!starting.approve.is_empty()).then(|| json!(starting.approve))),
         ("break_glass", starting.break_glass.then(|| json!(reason))),
+        ("forks", starting.forks.forks.map(|forks| json!(forks))),
         ("confirm", starting.confirm.as_ref().map(|name| json!(name))),
     ];
     for (name, value) in all {

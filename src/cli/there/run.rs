@@ -9,15 +9,19 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::ids::RunId;
-use crate::journal::{JournalError, Method, Server as _};
+use crate::journal::{Journal as _, JournalError, LockRow, Method, Refused, Server as _};
 use crate::plan::{Plan, Which};
-use crate::run::RunState;
+use crate::run::{Event, INVARIANTS, RunState};
 
 use super::super::args::{Output, Run};
+use super::super::brakes::Passes;
 use super::super::drive::{say_state, show};
 use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::follow::{Following, exit_of, follow_as};
+use super::super::held::Held;
+use super::super::reporter::Reporter;
+use super::super::runs::Doing;
 use super::super::setup::Setup;
 use super::super::signals;
 use super::super::terminal;
@@ -25,7 +29,7 @@ use super::super::text::{Ink, Line};
 use super::super::verbs::held_back::{self, typed};
 use super::super::verbs::incident::belongs::Belongs;
 use super::super::verbs::plan::{show as show_plan, too_weak, weak_failure};
-use super::super::verbs::run::{longest_wait, place};
+use super::super::verbs::run::{brief, longest_wait, place};
 use super::super::view;
 use super::plan::{self, Offer, Planned};
 
@@ -88,7 +92,27 @@ fn begin(
         offer.say("incident", json!(incident));
     }
     let run = start(client, args, &offer).map_err(|failure| belongs.told(failure))?;
+    if starting_is_quiet(args) {
+        say_brief(setup, client, &run)?;
+    }
     to_its_rest(setup, client, args.starting.output, &run, !args.starting.no_wait)
+}
+
+/// Whether nobody saw the plan before the run began, and it may be told.
+fn starting_is_quiet(args: &Run) -> bool {
+    (args.starting.yes || args.starting.confirm.is_some()) && args.starting.output == Output::Human
+}
+
+/// The plan in two lines, as the run has it.
+fn say_brief(setup: &Setup, client: &Arc<Client>, run: &RunId) -> Result<(), Failure> {
+    let first = super::journal(client).stored_after(run, 0, 1)?.pop();
+    let first = first.map(|first| first.read(run)).transpose()?;
+    if let Some(Event::RunStarted { plan, overrides, .. }) = first.map(|record| record.event) {
+        setup.screen.say(&brief(&plan));
+        let passed = overrides.iter().any(|(brake, _)| brake == INVARIANTS);
+        setup.screen.say(&held_back::of_invariants(&plan, passed, &Passes::of(&[], None)?.words(&[INVARIANTS])));
+    }
+    Ok(())
 }
 
 /// Looks at the plan where somebody has to see it, and asks; the plan, where there is one.
@@ -160,13 +184,13 @@ fn ask(setup: &Setup, question: &str) -> String {
 }
 
 /// Has it begin, once: under a key, so that an answer that was lost is asked for again. A lock may be waited for.
-fn start(client: &Client, args: &Run, offer: &Offer) -> Result<RunId, Failure> {
+fn start(client: &Arc<Client>, args: &Run, offer: &Offer) -> Result<RunId, Failure> {
     let until = longest_wait(args)?.map(|wait| Instant::now() + wait);
     loop {
         match client.once("/v1/runs", &key()?, &offer.body()) {
             Ok(text) => return Ok(super::asking::read::<Begun>(&text)?.run),
             Err(JournalError::Refused(refused)) if refused.exit == Exit::Locked.code() => {
-                let failure = super::refused(*refused);
+                let failure = locked(client, *refused);
                 match until {
                     Some(until) if Instant::now() < until => std::thread::sleep(LOOK_AGAIN),
                     Some(_) => return Err(failure),
@@ -178,6 +202,17 @@ fn start(client: &Client, args: &Run, offer: &Offer) -> Result<RunId, Failure> {
             }
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// The lock that is in the way, with what comes by it as it would be typed here.
+fn locked(client: &Arc<Client>, refused: Refused) -> Failure {
+    let mut journal = super::journal(client);
+    let named = |row: &LockRow| refused.title.starts_with(&format!("{} is held by run {} ", row.resource, row.run));
+    let row = journal.locks().ok().and_then(|rows| rows.into_iter().find(named));
+    match row.map(|row| Held::of(&mut journal, row)) {
+        Some(Ok(held)) => held.failure(),
+        _ => super::refused(refused),
     }
 }
 
@@ -202,12 +237,12 @@ pub fn to_its_rest(
 ) -> Result<Exit, Failure> {
     let presses = signals::of_a_server()?;
     let mut pressed = 0;
-    let mut enough = |period| match presses.recv_timeout(period) {
+    let mut enough = |period, reporter: &dyn Reporter| match presses.recv_timeout(period) {
         Err(_) => false,
         Ok(_) => {
             pressed += 1;
             if pressed == 1 {
-                pause(setup, client, run);
+                pause(setup, client, run, reporter);
             }
             pressed > 1
         }
@@ -217,16 +252,24 @@ pub fn to_its_rest(
         return Ok(Exit::Interrupted);
     };
     let waits = !wait && state.ended.is_none() && state.question.is_some();
-    let exit = if waits { Exit::Waiting } else { exit_of(&state, doing) };
+    let exit = match exit_of(&state, doing) {
+        _ if waits => Exit::Waiting,
+        // It was stopped from here, and not by somebody else.
+        Exit::Waiting if pressed > 0 && doing == Doing::Stopped => Exit::Interrupted,
+        exit => exit,
+    };
     show(setup, output, &state, doing, exit);
     Ok(exit)
 }
 
-fn pause(setup: &Setup, client: &Client, run: &RunId) {
+fn pause(setup: &Setup, client: &Client, run: &RunId, reporter: &dyn Reporter) {
     let body = json!({ "reason": "Ctrl-C" });
-    let text = match client.ask(Method::Post, &format!("/v1/runs/{run}/pause"), Some(&body)) {
-        Ok(_) => "the run waits behind the step in hand; once more ends the following alone".to_owned(),
-        Err(error) => format!("the run could not be asked to wait: {error}; once more ends the following alone"),
-    };
-    setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
+    match client.ask(Method::Post, &format!("/v1/runs/{run}/pause"), Some(&body)) {
+        Ok(_) => reporter.interrupted(1),
+        Err(error) => {
+            reporter.pause();
+            let text = format!("the run could not be asked to wait, and goes on: {error}");
+            setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
+        }
+    }
 }

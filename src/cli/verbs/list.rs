@@ -9,6 +9,7 @@ use crate::cli::failure::Failure;
 use crate::cli::runs::{self, Doing};
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
+use crate::cli::there;
 use crate::cli::view::halted;
 use crate::journal::RunRow;
 use crate::timeline::verdict_words;
@@ -22,7 +23,10 @@ pub fn list(setup: &Setup, args: &List) -> Result<Exit, Failure> {
 }
 
 fn playbooks(setup: &Setup, output: Format) -> Result<Exit, Failure> {
-    let entries = setup.catalog().list();
+    let entries = match setup.server()? {
+        Some(client) => there::books(&client)?,
+        None => setup.catalog().list(),
+    };
     if output == Format::Json {
         let all = entries.iter().map(|entry| {
             json!({

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::engine::{Beginning, Former};
 use crate::journal::{Journal as _, JournalError, Store};
 use crate::plan::{Plan, drift};
-use crate::run::Inheritance;
+use crate::run::{INVARIANTS, Inheritance};
 
 use crate::cli::args::{Output, Run};
 use crate::cli::brakes::{Passes, SHARED_STATE};
@@ -186,7 +186,7 @@ fn begin(
         confirm(drive, &plan, ask)?;
     } else if args.starting.output == Output::Human {
         screen.say(&brief(&plan));
-        screen.say(&held_back::of_invariants(&plan, passes));
+        screen.say(&held_back::of_invariants(&plan, passes.has_passed(INVARIANTS), &passes.words(&[INVARIANTS])));
         screen.say(&told(inherited.as_ref(), screen.text_width()));
     }
     let approved = ahead::approved(setup, args, &plan.playbook)?;
@@ -240,7 +240,7 @@ pub(in crate::cli) fn place(plan: &Plan) -> String {
 }
 
 /// The plan in two lines.
-fn brief(plan: &Plan) -> Vec<Line> {
+pub(in crate::cli) fn brief(plan: &Plan) -> Vec<Line> {
     let sum = view::plan::sum(plan);
     // What runs: a step of which there are three items is three.
     let steps = count(plan.steps.len(), "step");

@@ -4,8 +4,9 @@ use crate::cli::args::{Output, Show};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::paste::quote;
-use crate::cli::setup::{Setup, nearest};
+use crate::cli::setup::{Setup, is_file_name, nearest};
 use crate::cli::text::{Ink, Line};
+use crate::cli::there;
 use crate::cli::view::{by_hand, page};
 
 /// Shows a page.
@@ -29,7 +30,10 @@ pub fn show(setup: &Setup, args: &Show) -> Result<Exit, Failure> {
         setup.screen.data(&by_hand::text(&made.plan, &setup.actions, &inventory));
         return Ok(Exit::Success);
     }
-    let book = setup.playbook(name)?;
+    let book = match setup.server()?.filter(|_| !is_file_name(name)) {
+        Some(client) => there::book(&client, name)?,
+        None => setup.playbook(name)?,
+    };
     setup.screen.print_whole(&page::playbook(&book, &quote(name), width));
     Ok(Exit::Success)
 }

@@ -31,6 +31,14 @@ use crate::cli::view::triggered::{self, Fate, Told};
 /// # Errors
 /// When it cannot be read, or nothing can be routed at all.
 pub fn trigger(setup: &Setup, args: &Trigger) -> Result<Exit, Failure> {
+    if let Some(client) = setup.server()?.filter(|_| !args.dry_run) {
+        let what = format!("the server at {} owns this state, and works on alerts by itself", client.address());
+        return Err(Failure::new(Exit::Usage, what)
+            .meaning("nothing was started: what is replayed here acts here, beside the server")
+            .next("send it to the server: POST /v1/hooks/SOURCE     (docs/triggers.md)")
+            .next_typed(format!("{} --dry-run     (what it would have done)", super::held_back::typed()))
+            .next("--server none     (replays it on a state of your own)"));
+    }
     let source = source(setup, args)?;
     let body = body(&args.from_alert)?;
     let delivery = source.read(&body).map_err(refusal)?;

@@ -121,7 +121,8 @@ fn try_to_begin(inner: &Arc<Inner>, wanted: &Wanted, told: &Arc<Told>) -> Result
     let Chosen { mut playbook, inputs, narrowing, inventory } = chosen(inner, wanted)?;
     let passed = inner.rules.may_look(wanted, &mut playbook, &inventory)?;
     let observer = Arc::clone(told) as Arc<dyn Observer>;
-    let mut work = Work::of(inner, inventory, &wanted.by.name, observer)?;
+    let forks = wanted.further.forks;
+    let mut work = Work::at_once(inner, inventory, &wanted.by.name, observer, forks)?;
     work.is_not_halted().map_err(problem)?;
     let (plan, inherited) = planned(inner, &mut work, wanted, (playbook, inputs, narrowing))?;
     let over = work.engine.over_limit(&plan).map_err(|error| problem(error.into()))?;

@@ -106,7 +106,14 @@ fn asked(
                 Ok(taken) => return Ok(Some((place, work, taken))),
                 // A process of the command line drives it, or was faster.
                 Err(EngineError::Held { .. } | EngineError::Journal(JournalError::LeaseLost { .. })) => {}
-                Err(error) => return Err(problem(error.into())),
+                Err(error) => {
+                    // It came to its end between what was asked and now: that shows in its records.
+                    if state_of(inner, run)?.ended.is_some() {
+                        work.end();
+                        return Ok(None);
+                    }
+                    return Err(problem(error.into()));
+                }
             }
         }
         std::thread::sleep(LOOK_AGAIN);

@@ -35,12 +35,29 @@ impl Work {
         by: &str,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, Problem> {
+        Self::at_once(inner, inventory, by, observer, None)
+    }
+
+    /// The same, where so many items are worked on at once.
+    ///
+    /// # Errors
+    /// As `of`.
+    pub(super) fn at_once(
+        inner: &Inner,
+        inventory: Arc<Inventory>,
+        by: &str,
+        observer: Arc<dyn Observer>,
+        forks: Option<u16>,
+    ) -> Result<Self, Problem> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
             inner.rules.problem(Refusal::Fault(format!("no runtime can be started for a run: {error}")))
         })?;
         let journal = inner.house.journal()?;
         let stop = inner.stop.subscribe();
-        let parts = inner.house.parts(Arc::clone(&inventory), journal, observer, stop.clone());
+        let mut parts = inner.house.parts(Arc::clone(&inventory), journal, observer, stop.clone());
+        if let Some(forks) = forks {
+            parts.forks = usize::from(forks);
+        }
         let engine = Engine::new(parts).serving(by);
         Ok(Self { runtime, engine, inventory, stop })
     }

@@ -51,6 +51,12 @@ const BEFORE_INCIDENT: Parameter = Parameter {
     required: false,
     about: "An incident: those that were opened before it are given. `next` of the page before.",
 };
+const WHOLE: Parameter = Parameter {
+    name: "whole",
+    kind: Kind::Flag,
+    required: false,
+    about: "Also all of it, as a run's first record has it, in `whole`.",
+};
 const VERSION: Parameter = Parameter {
     name: "version",
     kind: Kind::Text(64),
@@ -145,7 +151,7 @@ fn looks() -> Vec<Route> {
             "The playbooks that there are",
         ),
         Route {
-            query: &[VERSION],
+            query: &[VERSION, WHOLE],
             refuses: &[404, 422],
             ..get("/v1/playbooks/{name}", "show_playbook", Work::House(playbooks::show), "Playbook", "One of them")
         },

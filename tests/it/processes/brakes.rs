@@ -45,7 +45,7 @@ fn waiting(place: &Place, book: &str, more: &[&str]) -> Runner {
 }
 
 #[test]
-fn a_run_waits_for_an_approval_of_another_process_and_goes_on() {
+pub fn a_run_waits_for_an_approval_of_another_process_and_goes_on() {
     let (place, book) = place("{ roles: [dba], timeout: 10m }", &["dba"]);
     let mut runner = waiting(&place, &book, &[]);
     assert_eq!(place.log(), ["first"]);
@@ -72,7 +72,7 @@ fn a_run_waits_for_an_approval_of_another_process_and_goes_on() {
 
 /// Whoever finds at night that nobody has the role gives it to somebody, and the run that waits knows it.
 #[test]
-fn a_role_that_is_given_while_the_run_waits_counts() {
+pub fn a_role_that_is_given_while_the_run_waits_counts() {
     let (place, book) = place("{ roles: [dba], timeout: 10m }", &[]);
     let mut runner = waiting(&place, &book, &[]);
     place.expect(77, &["approve", "latest", "switch"]);
@@ -83,7 +83,7 @@ fn a_role_that_is_given_while_the_run_waits_counts() {
 }
 
 #[test]
-fn an_approval_outlives_the_runner() {
+pub fn an_approval_outlives_the_runner() {
     let (place, book) = place("{ roles: [dba], timeout: 10m }", &["dba"]);
     waiting(&place, &book, &[]).kill();
     place.expect(0, &["approve", "latest", "switch"]);
@@ -91,7 +91,7 @@ fn an_approval_outlives_the_runner() {
 }
 
 #[test]
-fn a_no_undoes_what_was_done() {
+pub fn a_no_undoes_what_was_done() {
     let (place, book) = place("{ roles: [dba] }", &["dba"]);
     let mut runner = waiting(&place, &book, &[]);
     place.expect(64, &["reject", "latest", "switch", "--reason", " "]);
@@ -102,7 +102,7 @@ fn a_no_undoes_what_was_done() {
 }
 
 #[test]
-fn nobody_answers_and_the_default_is_taken() {
+pub fn nobody_answers_and_the_default_is_taken() {
     for (on_timeout, code, left) in [("rollback", 10, 0), ("abandon", 15, 1)] {
         let (place, book) = place(&format!("{{ timeout: 1s, on_timeout: {on_timeout} }}"), &[]);
         place.expect(code, &["run", &book, "-y"]);
@@ -119,7 +119,7 @@ fn nobody_answers_and_the_default_is_taken() {
 }
 
 #[test]
-fn who_has_no_such_role_changes_nothing() {
+pub fn who_has_no_such_role_changes_nothing() {
     let (place, book) = place("{ roles: [dba] }", &[]);
     let early = place.expect(77, &["run", &book, "-y", "--approve", "switch"]);
     assert!(early.contains("wants the approval of dba") && place.log().is_empty(), "{early}");
@@ -149,7 +149,7 @@ fn doctor_finds_a_role_that_nobody_has() {
 }
 
 #[test]
-fn an_approval_can_be_given_ahead() {
+pub fn an_approval_can_be_given_ahead() {
     let (first, book) = place("{ roles: [dba] }", &["dba"]);
     first.expect(0, &["run", &book, "-y", "--approve", "switch"]);
     let wrong = first.expect(64, &["run", &book, "-y", "--approve", "first"]);
@@ -215,7 +215,7 @@ invariants:
 "#;
 
 #[test]
-fn a_broken_invariant_takes_the_run_back() {
+pub fn a_broken_invariant_takes_the_run_back() {
     let place = Place::new();
     std::fs::write(place.path("writers"), "1\n").unwrap();
     let book = place.book_with("checked", INVARIANT, &CHECKED.replace("    LAST\n", ""));
@@ -228,7 +228,7 @@ fn a_broken_invariant_takes_the_run_back() {
 }
 
 #[test]
-fn what_is_broken_already_is_seen_by_the_dry_run_and_changes_nothing() {
+pub fn what_is_broken_already_is_seen_by_the_dry_run_and_changes_nothing() {
     let place = Place::new();
     std::fs::write(place.path("writers"), "2\n").unwrap();
     let book = place.book_with("checked", INVARIANT, &CHECKED.replace("    LAST\n", ""));
@@ -243,7 +243,7 @@ fn what_is_broken_already_is_seen_by_the_dry_run_and_changes_nothing() {
 }
 
 #[test]
-fn behind_the_point_of_no_return_a_person_decides() {
+pub fn behind_the_point_of_no_return_a_person_decides() {
     let place = Place::new();
     std::fs::write(place.path("writers"), "1\n").unwrap();
     let steps = CHECKED.replace("LAST", "point_of_no_return: true").replace(
@@ -298,7 +298,7 @@ identity:
 }
 
 #[test]
-fn a_budget_ends_a_look_that_waits_and_takes_the_run_back() {
+pub fn a_budget_ends_a_look_that_waits_and_takes_the_run_back() {
     let steps = r#"
   - id: hold
     run: echo hold >> WORLD/log

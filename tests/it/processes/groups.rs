@@ -49,7 +49,7 @@ fn sorted(mut log: Vec<String>) -> Vec<String> {
 }
 
 #[test]
-fn parallel_steps_run_at_the_same_time() {
+pub fn parallel_steps_run_at_the_same_time() {
     let place = Place::new();
     let book = place.book("meeting", MEETING);
     place.expect(0, &["run", &book, "-y"]);
@@ -81,7 +81,7 @@ fn killed_while_three_commands_run_each_is_found_and_none_runs_twice() {
 }
 
 #[test]
-fn siblings_finish_before_a_failure_is_undone_in_reverse_order() {
+pub fn siblings_finish_before_a_failure_is_undone_in_reverse_order() {
     let place = Place::new();
     let book = place.book("gates", GATES);
     std::fs::write(place.path("two.fails"), "").unwrap();
@@ -159,7 +159,7 @@ fn a_batch_ends_before_the_next_one_begins() {
 }
 
 #[test]
-fn too_many_failures_undo_only_the_items_that_were_begun() {
+pub fn too_many_failures_undo_only_the_items_that_were_begun() {
     let place = Place::new();
     let book = place.book("rolling", ROLLING);
     for item in ["a", "b"] {
@@ -192,7 +192,7 @@ const FROZEN: &str = r#"
 "#;
 
 #[test]
-fn what_turns_out_to_be_no_list_is_gone_over_by_nobody() {
+pub fn what_turns_out_to_be_no_list_is_gone_over_by_nobody() {
     let place = Place::new();
     let steps = FROZEN.replace("cat WORLD/list", "echo '{\"list\":\"x\"}'");
     let book = place.book("frozen", &steps.replace("json: \"\"", "json: list"));
@@ -203,7 +203,7 @@ fn what_turns_out_to_be_no_list_is_gone_over_by_nobody() {
 }
 
 #[test]
-fn a_frozen_list_outlives_the_runner_and_what_it_was_made_from() {
+pub fn a_frozen_list_outlives_the_runner_and_what_it_was_made_from() {
     let place = Place::new();
     let steps = FROZEN.replace("cat WORLD/list", "printf '{\"list\":'; cat WORLD/list; printf '}'");
     let book = place.book("frozen", &steps.replace("json: \"\"", "json: list"));
@@ -217,7 +217,7 @@ fn a_frozen_list_outlives_the_runner_and_what_it_was_made_from() {
 }
 
 #[test]
-fn a_list_that_is_empty_double_or_too_long_is_no_plan() {
+pub fn a_list_that_is_empty_double_or_too_long_is_no_plan() {
     let place = Place::new();
     let steps = r#"
   - id: roll
@@ -243,7 +243,7 @@ fn a_list_that_is_empty_double_or_too_long_is_no_plan() {
 }
 
 #[test]
-fn a_plan_looks_at_all_targets_at_the_same_time() {
+pub fn a_plan_looks_at_all_targets_at_the_same_time() {
     let place = Place::new();
     // Nobody comes to an end before all have begun.
     let steps = r#"
@@ -288,7 +288,7 @@ fn at_once(log: &[String]) -> i32 {
 }
 
 #[test]
-fn no_more_items_are_worked_on_at_once_than_is_said() {
+pub fn no_more_items_are_worked_on_at_once_than_is_said() {
     for (forks, expected) in [("2", 2), ("50", 6)] {
         let place = Place::new();
         let book = place.book("six", SIX);

@@ -61,7 +61,7 @@ fn halted() -> (Place, Runner, String) {
 }
 
 #[test]
-fn no_intent_follows_on_a_halt_and_a_run_of_short_steps_stands_still_within_a_second() {
+pub fn no_intent_follows_on_a_halt_and_a_run_of_short_steps_stands_still_within_a_second() {
     let place = Place::new();
     let book = short_steps(&place);
     let mut runner = place.start(&["run", &book, "-y"]);
@@ -142,7 +142,7 @@ fn the_runner_is_killed_while_halted_and_the_run_goes_on_after() {
 }
 
 #[test]
-fn a_run_is_undone_despite_a_halt_where_somebody_says_so_and_why() {
+pub fn a_run_is_undone_despite_a_halt_where_somebody_says_so_and_why() {
     let (place, mut runner, _) = halted();
     place.expect(64, &["rollback", "latest", "--despite-halt"]);
     place.expect(64, &["rollback", "latest", "--despite-halt", "--reason", ""]);
@@ -158,7 +158,7 @@ fn a_run_is_undone_despite_a_halt_where_somebody_says_so_and_why() {
 }
 
 #[test]
-fn an_undo_stands_still_as_well() {
+pub fn an_undo_stands_still_as_well() {
     let (place, mut runner, _) = halted();
     let mut cancel = place.start(&["cancel", "latest", "--reason", "back"]);
     cancel.wait_for("following it");
@@ -172,7 +172,7 @@ fn an_undo_stands_still_as_well() {
 }
 
 #[test]
-fn it_halts_on_a_disk_that_is_full() {
+pub fn it_halts_on_a_disk_that_is_full() {
     let Some(disk) = Disk::in_memory(8 * 1024) else { return };
     let place = Place::new();
     let book = gated(&place);

@@ -12,9 +12,11 @@ mod over;
 mod policies;
 mod questions;
 mod requests;
+mod served;
 mod signals;
 mod skips;
 
+use std::cell::Cell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -25,6 +27,17 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
+
+thread_local! {
+    /// Whether the places of this test have a server.
+    static AS_CLIENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a test once more where a server owns the state.
+pub fn as_client(test: fn()) {
+    AS_CLIENT.set(true);
+    test();
+}
 
 /// A folder with a state, a configuration and playbooks. In a playbook's text `WORLD` stands for the folder, and
 /// `GATE(name)` for "say that you are here, and wait to be let through".
@@ -41,12 +54,31 @@ impl Place {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.yaml"), "").unwrap();
-        Self { server: OnceLock::new(), served: std::env::var_os("PLAYBOOK_TEST_SERVED").is_some(), folder }
+        Self { server: OnceLock::new(), served: AS_CLIENT.get(), folder }
     }
 
     /// The same with a server, which is started with the first command: a configuration is written before that.
     pub fn served() -> Self {
-        Self { served: true, ..Self::new() }
+        let mut place = Self::new();
+        place.served = true;
+        place
+    }
+
+    /// The server is killed, and another one is started in its place.
+    pub fn restart_server(&mut self) {
+        drop(self.server.take());
+        let server = Served::start(self);
+        assert!(self.server.set(server).is_ok());
+    }
+
+    /// The server is killed.
+    pub fn stop_server(&mut self) {
+        drop(self.server.take());
+    }
+
+    /// What the server says of itself.
+    pub fn server_log(&self) -> String {
+        self.read("serve.err")
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -78,13 +110,13 @@ impl Place {
         let mut command = self.bare(arguments);
         if self.served && arguments.first() != Some(&"serve") {
             let server = self.server.get_or_init(|| Served::start(self));
-            command.env("PLAYBOOK_SERVER", format!("unix:{}", server.socket.display()));
+            command.env("PLAYBOOK_SERVER", server.address());
         }
         command
     }
 
     /// A command that knows no server.
-    fn bare(&self, arguments: &[&str]) -> Command {
+    pub fn bare(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_playbook"));
         command
             .args(arguments)
@@ -274,6 +306,10 @@ struct Served {
 }
 
 impl Served {
+    fn address(&self) -> String {
+        format!("unix:{}", self.socket.display())
+    }
+
     fn start(place: &Place) -> Self {
         let (socket, log) = (place.path("serve.sock"), place.path("serve.err"));
         let socket_text = socket.to_str().unwrap().to_owned();

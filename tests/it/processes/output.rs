@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Place;
 
 #[test]
-fn much_output_is_counted_and_hashed_and_not_kept_in_memory() {
+pub fn much_output_is_counted_and_hashed_and_not_kept_in_memory() {
     let place = Place::new();
     let book = place.book(
         "flood",
@@ -64,7 +64,7 @@ fn shell(script: &str) -> String {
 }
 
 #[test]
-fn orders_to_a_terminal_are_neutralised() {
+pub fn orders_to_a_terminal_are_neutralised() {
     let place = Place::new();
     let book = place.book(
         "orders",

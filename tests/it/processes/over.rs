@@ -150,7 +150,7 @@ fn a_mended_playbook_goes_on_and_its_rollback_reaches_back() {
 }
 
 #[test]
-fn what_nobody_would_undo_is_said_with_the_way_out() {
+pub fn what_nobody_would_undo_is_said_with_the_way_out() {
     let place = Place::new();
     let steps = STEPS.replace("run: echo third >> WORLD/log", "run: exit 3\n    on_failure: pause");
     let book = place.book_with("held", HELD, &steps);
@@ -164,7 +164,7 @@ fn what_nobody_would_undo_is_said_with_the_way_out() {
 }
 
 #[test]
-fn killed_in_the_middle_of_taking_over_one_of_both_holds_the_lock() {
+pub fn killed_in_the_middle_of_taking_over_one_of_both_holds_the_lock() {
     // Not to wait for anything: the moments of one write are walked through.
     for kill in 0..12_u64 {
         let place = Place::new();
@@ -207,7 +207,7 @@ fn killed_in_the_middle_of_taking_over_one_of_both_holds_the_lock() {
 }
 
 #[test]
-fn items_that_are_done_are_not_done_again() {
+pub fn items_that_are_done_are_not_done_again() {
     let place = Place::new();
     let steps = r#"
   - id: restart

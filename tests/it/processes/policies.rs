@@ -3,7 +3,7 @@
 use super::Place;
 
 #[test]
-fn what_may_run_again_is_tried_as_often_as_it_says() {
+pub fn what_may_run_again_is_tried_as_often_as_it_says() {
     let place = Place::new();
     let book = place.book(
         "retried",
@@ -23,7 +23,7 @@ fn what_may_run_again_is_tried_as_often_as_it_says() {
 }
 
 #[test]
-fn what_may_run_once_is_not_tried_again() {
+pub fn what_may_run_once_is_not_tried_again() {
     let place = Place::new();
     let book = place.book(
         "once",
@@ -35,7 +35,7 @@ fn what_may_run_once_is_not_tried_again() {
 }
 
 #[test]
-fn conditions_and_needs_skip() {
+pub fn conditions_and_needs_skip() {
     let place = Place::new();
     let book = place.book_with(
         "skipped",
@@ -53,7 +53,7 @@ fn conditions_and_needs_skip() {
 }
 
 #[test]
-fn a_verification_is_waited_for_and_undone_where_it_does_not_come() {
+pub fn a_verification_is_waited_for_and_undone_where_it_does_not_come() {
     let place = Place::new();
     let book = place.book_with(
         "verified",
@@ -102,14 +102,14 @@ fn failing(on_failure: &str) -> (Place, String) {
 }
 
 #[test]
-fn a_failure_is_rolled_back() {
+pub fn a_failure_is_rolled_back() {
     let (place, book) = failing("rollback");
     place.expect(10, &["run", &book, "-y"]);
     assert!(place.log().is_empty());
 }
 
 #[test]
-fn a_failure_is_accepted() {
+pub fn a_failure_is_accepted() {
     let (place, book) = failing("continue");
     place.expect(3, &["run", &book, "-y"]);
     assert_eq!(place.log(), ["first", "second", "fourth", "fifth"]);
@@ -117,14 +117,14 @@ fn a_failure_is_accepted() {
 }
 
 #[test]
-fn a_failure_goes_on_at_a_later_step() {
+pub fn a_failure_goes_on_at_a_later_step() {
     let (place, book) = failing("{ step: fifth }");
     place.expect(3, &["run", &book, "-y"]);
     assert_eq!(place.log(), ["first", "second", "fifth"]);
 }
 
 #[test]
-fn a_failure_is_rolled_back_to_a_checkpoint() {
+pub fn a_failure_is_rolled_back_to_a_checkpoint() {
     let (place, book) = failing("{ rollback_to: half }");
     place.expect(15, &["run", &book, "-y"]);
     assert_eq!(place.log(), ["first"]);
@@ -143,7 +143,7 @@ fn a_failure_waits_for_a_person() {
 }
 
 #[test]
-fn a_run_that_waits_takes_an_answer_of_another_process() {
+pub fn a_run_that_waits_takes_an_answer_of_another_process() {
     let (place, book) = failing("pause");
     let mut runner = place.start(&["run", &book, "-y"]);
     super::until("the question", || {
@@ -156,7 +156,7 @@ fn a_run_that_waits_takes_an_answer_of_another_process() {
 }
 
 #[test]
-fn outputs_are_read_and_given_on() {
+pub fn outputs_are_read_and_given_on() {
     let place = Place::new();
     let book = place.book(
         "outputs",
@@ -187,7 +187,7 @@ fn outputs_are_read_and_given_on() {
 }
 
 #[test]
-fn a_requirement_of_a_read_step_stops_the_run_before_anything_changes() {
+pub fn a_requirement_of_a_read_step_stops_the_run_before_anything_changes() {
     let place = Place::new();
     let book = place.book(
         "required",

@@ -44,7 +44,7 @@ fn resolve(place: &Place, code: i32, answer: &str) -> String {
 }
 
 #[test]
-fn the_question_shows_what_was_sent_what_was_said_and_what_can_be_answered() {
+pub fn the_question_shows_what_was_sent_what_was_said_and_what_can_be_answered() {
     let place = asking();
     let status = place.expect(0, &["status", "latest"]);
     for part in [
@@ -80,7 +80,7 @@ fn the_question_shows_what_was_sent_what_was_said_and_what_can_be_answered() {
 }
 
 #[test]
-fn it_took_effect() {
+pub fn it_took_effect() {
     let place = asking();
     // A person had to help: the run ends well, and not without exceptions.
     resolve(&place, 3, "--took-effect");
@@ -92,7 +92,7 @@ fn it_took_effect() {
 }
 
 #[test]
-fn it_did_not() {
+pub fn it_did_not() {
     let place = asking();
     // It has one try, which is used: that it changed nothing leaves only the step before it to undo.
     resolve(&place, 10, "--did-not");
@@ -100,7 +100,7 @@ fn it_did_not() {
 }
 
 #[test]
-fn it_is_tried_again() {
+pub fn it_is_tried_again() {
     let place = asking();
     place.open("send");
     resolve(&place, 3, "--retry");
@@ -108,7 +108,7 @@ fn it_is_tried_again() {
 }
 
 #[test]
-fn it_is_undone() {
+pub fn it_is_undone() {
     let place = asking();
     resolve(&place, 10, "--undo");
     assert!(place.log().is_empty());
@@ -116,7 +116,7 @@ fn it_is_undone() {
 }
 
 #[test]
-fn it_is_abandoned() {
+pub fn it_is_abandoned() {
     let place = asking();
     resolve(&place, 15, "--abandon");
     assert_eq!(place.log(), ["before", "sent"]);
@@ -124,7 +124,7 @@ fn it_is_abandoned() {
 }
 
 #[test]
-fn a_command_that_outlived_its_recorder_is_named() {
+pub fn a_command_that_outlived_its_recorder_is_named() {
     let place = Place::new();
     let book = place.book("outlived", STEPS);
     let mut runner = place.start(&["run", &book, "-y"]);
@@ -145,7 +145,7 @@ fn a_command_that_outlived_its_recorder_is_named() {
 }
 
 #[test]
-fn a_step_that_kills_its_own_recorder_is_asked_about() {
+pub fn a_step_that_kills_its_own_recorder_is_asked_about() {
     let place = Place::new();
     let book = place.book(
         "rude",

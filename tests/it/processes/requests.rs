@@ -111,7 +111,7 @@ fn a_live_run_is_not_resumed_by_another_process() {
 }
 
 #[test]
-fn a_lock_has_one_holder_and_is_free_after_its_run() {
+pub fn a_lock_has_one_holder_and_is_free_after_its_run() {
     let place = Place::new();
     let held = place.book_with("held", "locks: [\"database/orders\"]", STEPS);
     let other = place.book_with(
@@ -134,7 +134,7 @@ fn a_lock_has_one_holder_and_is_free_after_its_run() {
 }
 
 #[test]
-fn a_stuck_run_keeps_its_lock() {
+pub fn a_stuck_run_keeps_its_lock() {
     let place = Place::new();
     let stuck = place.book_with(
         "stuck",
@@ -164,7 +164,7 @@ fn a_stuck_run_keeps_its_lock() {
 }
 
 #[test]
-fn of_many_that_resume_at_once_one_does() {
+pub fn of_many_that_resume_at_once_one_does() {
     let (place, _gone) = standing(true);
     let mut all: Vec<Runner> = (0..6).map(|_| place.start(&["resume", "latest"])).collect();
     let codes: Vec<i32> = all.iter_mut().map(|runner| runner.code().unwrap()).collect();
@@ -175,7 +175,7 @@ fn of_many_that_resume_at_once_one_does() {
 }
 
 #[test]
-fn of_many_that_start_at_once_one_gets_the_lock() {
+pub fn of_many_that_start_at_once_one_gets_the_lock() {
     let place = Place::new();
     let book = place.book_with(
         "held",

@@ -20,7 +20,7 @@ const STEPS: &str = r#"
 "#;
 
 #[test]
-fn a_step_ahead_of_a_live_run_is_skipped() {
+pub fn a_step_ahead_of_a_live_run_is_skipped() {
     let place = Place::new();
     let book = place.book("skipped", STEPS);
     let mut runner = place.start(&["run", &book, "-y"]);
@@ -105,7 +105,7 @@ fn a_failed_step_is_passed_over_as_printed() {
 }
 
 #[test]
-fn an_undo_that_a_person_has_done_is_not_done_again() {
+pub fn an_undo_that_a_person_has_done_is_not_done_again() {
     let place = Place::new();
     let book = place.book(
         "undone",
@@ -126,7 +126,7 @@ fn an_undo_that_a_person_has_done_is_not_done_again() {
 }
 
 #[test]
-fn an_item_and_a_whole_group_are_skipped() {
+pub fn an_item_and_a_whole_group_are_skipped() {
     let place = Place::new();
     let book = place.book(
         "items",

@@ -1,5 +1,6 @@
 //! The server: runs that live in it, and the real binary.
 
+mod clients;
 mod hands;
 mod over_http;
 mod serve;

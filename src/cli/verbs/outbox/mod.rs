@@ -140,7 +140,11 @@ fn push(setup: &Setup, longest: &str) -> Result<(), Failure> {
 
 /// Tells what is due, for so long at most.
 fn deliver_for(setup: &Setup, longest: Duration) -> Result<(), Failure> {
-    if setup.config.notify.is_empty() || setup.existing_journal()?.is_none() {
+    if setup.server()?.is_some() {
+        setup.screen.say(&[Line::new().with(Ink::Dim, "the server tells by itself, as soon as somebody listens")]);
+        return Ok(());
+    }
+    if setup.config.notify.is_empty() || setup.existing_own_journal()?.is_none() {
         return Ok(());
     }
     let runtime = tokio::runtime::Builder::new_current_thread()

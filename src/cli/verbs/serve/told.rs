@@ -9,8 +9,12 @@ use crate::server::Problem;
 /// What is told of a failure.
 pub(super) fn told(failure: Failure) -> Problem {
     let mut problem = Problem::new(status(failure.exit), failure.exit.code(), failure.what);
-    if !failure.meaning.is_empty() {
-        problem = problem.meaning(failure.meaning);
+    // Where they are in their files is said where those are.
+    let faults = failure.faults.iter().take(MOST_FAULTS).map(|fault| fault.message.as_str());
+    let said: Vec<&str> =
+        std::iter::once(failure.meaning.as_str()).chain(faults).filter(|text| !text.is_empty()).collect();
+    if !said.is_empty() {
+        problem = problem.meaning(said.join("\n"));
     }
     for next in failure.next {
         if let Next::Hint(text) = next
@@ -24,6 +28,9 @@ pub(super) fn told(failure: Failure) -> Problem {
     }
     problem
 }
+
+/// How many faults of a document are told.
+const MOST_FAULTS: usize = 8;
 
 fn status(exit: Exit) -> u16 {
     match exit {

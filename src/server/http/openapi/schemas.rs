@@ -97,6 +97,7 @@ fn sent() -> Value {
                 "run": of("RunId"), "which": { "enum": ["failed", "remaining"] },
             }))] },
             "break_glass": { "anyOf": [{ "type": "null" }, of("Why")] },
+            "forks": { "type": ["integer", "null"], "minimum": 1, "maximum": 1000 },
         })),
         "Delivery": { "type": "object", "description": "Whatever its source sends; docs/triggers.md." },
         "Plainly": exactly(&[], json!({ "reason": of("Reason") })),

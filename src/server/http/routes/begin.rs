@@ -56,6 +56,8 @@ struct Asking {
     again: Option<Again>,
     #[serde(default)]
     break_glass: Option<String>,
+    #[serde(default)]
+    forks: Option<u16>,
 }
 
 /// A run whose place is taken.
@@ -94,11 +96,15 @@ impl Asking {
         if self.break_glass.as_deref().is_some_and(call::is_blank) {
             return Err(trouble::senseless("`break_glass` is the reason for which the glass is broken"));
         }
+        if self.forks.is_some_and(|forks| !(1..=1000).contains(&forks)) {
+            return Err(trouble::senseless("`forks` is from 1 to 1000"));
+        }
         Ok(Further {
             plan: self.plan.map(|text| (text, self.max_plan_age_seconds)),
             over,
             again: self.again.map(|again| (again.run, again.which)),
             break_glass: self.break_glass,
+            forks: self.forks,
         })
     }
 }

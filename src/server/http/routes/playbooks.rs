@@ -22,5 +22,10 @@ pub fn list(app: &App, _: &Call) -> Result<Answer, Problem> {
 /// `GET /v1/playbooks/{name}`.
 pub fn show(app: &App, call: &Call) -> Result<Answer, Problem> {
     let book = app.house.playbook(call.named("name"), call.text("version"))?;
-    Ok(Answer::json(&shown::playbook::json(&book)))
+    let mut told = shown::playbook::json(&book);
+    if call.text("whole") == Some("true") {
+        // As it is in the first record of each of its runs.
+        told["whole"] = json!(book);
+    }
+    Ok(Answer::json(&told))
 }

@@ -1,0 +1,55 @@
+//! The playbooks that a server has: what runs there is what they say, and not what lies here.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::catalog::Entry;
+use crate::client::Client;
+use crate::journal::{Method, Server as _};
+use crate::playbook::Playbook;
+
+use super::super::failure::Failure;
+use super::asking::read;
+
+/// All of them.
+///
+/// # Errors
+/// When the server cannot be asked.
+pub fn books(client: &Client) -> Result<Vec<Entry>, Failure> {
+    #[derive(Deserialize)]
+    struct All {
+        playbooks: Vec<One>,
+    }
+    #[derive(Deserialize)]
+    struct One {
+        playbook: String,
+        version: String,
+        title: String,
+        usable: bool,
+    }
+    let all: All = read(&client.ask(Method::Get, "/v1/playbooks", None)?)?;
+    let entry = |one: One| Entry {
+        name: one.playbook,
+        version: one.version,
+        title: one.title,
+        path: PathBuf::new(),
+        broken: (!one.usable).then(|| "it has faults; playbook lint says which, on the server's machine".to_owned()),
+    };
+    Ok(all.playbooks.into_iter().map(entry).collect())
+}
+
+/// One of them.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn book(client: &Client, name: &str) -> Result<Playbook, Failure> {
+    #[derive(Deserialize)]
+    struct Whole {
+        whole: Playbook,
+    }
+    let (bare, version) = name.split_once('@').map_or((name, None), |(name, version)| (name, Some(version)));
+    let version = version.map_or_else(String::new, |version| format!("&version={version}"));
+    let text = client.ask(Method::Get, &format!("/v1/playbooks/{bare}?whole=true{version}"), None)?;
+    read::<Whole>(&text).map(|told| told.whole)
+}
