@@ -1,21 +1,28 @@
-//! The timeline of an incident, read from the journal: its own records and those of all its runs, some at a time, each as a
-//! sentence. A run whose records make no sense says so in its place and hides no other. It only reads.
+//! The timeline of an incident, read from the journal: its own records, those of all its runs, and what of these was delivered
+//! to whom, some at a time, each as a sentence. What makes no sense says so in its place and hides nothing else. It only reads.
+
+mod delivered;
+mod own;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
 use serde_json::json;
 
 use crate::ids::{IncidentId, RunId};
-use crate::incident::{Entry, IncidentRecord, Merge, Of, Source, entry};
-use crate::journal::{JournalError, Kept, RunRow, Stored};
+use crate::incident::{Entry, Merge, Of, Source};
+use crate::journal::{JournalError, Kept, RunRow, Stored, Subject};
 use crate::run::Time;
 use crate::timeline::{self, Timeline};
+use delivered::Delivered;
+use own::Own;
 
 /// How many records of one source are read at a time: with all that they hold they may be large.
 const PAGE: usize = 32;
 
-/// Something more that the timeline of an incident tells, such as what was delivered to whom.
-pub type TimelineSource = Box<dyn Source<dyn Kept, JournalError> + Send>;
+/// A source of entries, read from the journal.
+type FromJournal = Box<dyn Source<dyn Kept, JournalError> + Send>;
 
 /// The timeline of an incident.
 pub struct IncidentTimeline {
@@ -23,27 +30,32 @@ pub struct IncidentTimeline {
 }
 
 impl IncidentTimeline {
-    /// The timeline of an incident of this state, or of one of elsewhere that has runs here, with what else tells of it.
+    /// The timeline of an incident of this state, or of one of elsewhere that has runs here.
     ///
     /// # Errors
     /// `NoSuchIncident` when neither it nor a run of it is here; when the journal cannot be read.
-    pub fn of(
-        journal: &mut (dyn Kept + 'static),
-        incident: &IncidentId,
-        more: Vec<TimelineSource>,
-    ) -> Result<Self, JournalError> {
+    pub fn of(journal: &mut (dyn Kept + 'static), incident: &IncidentId) -> Result<Self, JournalError> {
         let runs = journal.runs_of(incident)?;
-        let mut sources: Vec<TimelineSource> = Vec::new();
+        let mut sources: Vec<FromJournal> = Vec::new();
         match journal.some_records_of(incident, 0, 1) {
             Ok(first) => {
                 let begins = first.first().map_or(Time(0), |record| record.time);
-                sources.push(Box::new(Own { incident: incident.clone(), begins, page: VecDeque::new(), after: 0 }));
+                sources.push(Box::new(Own::of(incident.clone(), begins)));
+                sources.push(Box::new(Delivered::of(Subject::Incident(incident.clone()), begins)));
+            }
+            // Nobody knows when it was opened: it says so before anything else.
+            Err(JournalError::Corrupt(_)) => {
+                let begins = runs.iter().map(|row| row.started).min().unwrap_or(Time(0));
+                sources.push(Box::new(Own::of(incident.clone(), begins)));
             }
             Err(JournalError::NoSuchIncident(_)) if !runs.is_empty() => {}
             Err(error) => return Err(error),
         }
-        sources.extend(runs.into_iter().map(|row| Box::new(OfRun::of(row)) as TimelineSource));
-        sources.extend(more);
+        for row in runs {
+            let delivered = Delivered::of(Subject::Run(row.run.clone()), row.started);
+            sources.push(Box::new(OfRun::of(row)));
+            sources.push(Box::new(delivered));
+        }
         Ok(Self { merge: Merge::of(sources) })
     }
 
@@ -56,26 +68,18 @@ impl IncidentTimeline {
     }
 }
 
-/// The incident's own records.
-struct Own {
-    incident: IncidentId,
-    begins: Time,
-    page: VecDeque<IncidentRecord>,
-    after: u64,
-}
-
-impl Source<dyn Kept, JournalError> for Own {
-    fn begins(&self) -> Time {
-        self.begins
-    }
-
-    fn next(&mut self, journal: &mut (dyn Kept + 'static)) -> Result<Option<Entry>, JournalError> {
-        if self.page.is_empty() {
-            self.page = journal.some_records_of(&self.incident, self.after, PAGE)?.into();
-        }
-        let record = self.page.pop_front();
-        self.after = record.as_ref().map_or(self.after, |record| record.seq);
-        Ok(record.map(|record| entry(&record)))
+/// What stands in the place of records that cannot be told.
+fn damaged(of: Of, seq: u64, time: Time, what: &str, why: &str) -> Entry {
+    Entry {
+        of,
+        seq,
+        time,
+        actor: "playbook".to_owned(),
+        step: None,
+        item: None,
+        kind: "damaged",
+        text: format!("what comes next in {what} cannot be relied on: {why}"),
+        detail: json!({ "why": why }),
     }
 }
 
@@ -85,28 +89,21 @@ struct OfRun {
     begins: Time,
     page: VecDeque<Stored>,
     after: u64,
+    /// When the last that was told happened.
+    last: Time,
     /// What is known of the run so far; nothing once it has been told to its end.
     told: Option<Timeline>,
 }
 
 impl OfRun {
     fn of(row: RunRow) -> Self {
-        Self { run: row.run, begins: row.started, page: VecDeque::new(), after: 0, told: Some(Timeline::default()) }
+        let begins = row.started;
+        Self { run: row.run, begins, page: VecDeque::new(), after: 0, last: begins, told: Some(Timeline::default()) }
     }
 
     /// What stands in the place of records that cannot be told.
     fn damaged(&self, at: Time, why: &str) -> Entry {
-        Entry {
-            of: Of::Run(self.run.clone()),
-            seq: self.after + 1,
-            time: at,
-            actor: "playbook".to_owned(),
-            step: None,
-            item: None,
-            kind: "damaged",
-            text: format!("what comes next in run {} cannot be relied on: {why}", self.run),
-            detail: json!({ "why": why }),
-        }
+        damaged(Of::Run(self.run.clone()), self.after + 1, at, &format!("run {}", self.run), why)
     }
 
     fn tell(&mut self, stored: Stored) -> Option<Entry> {
@@ -122,6 +119,7 @@ impl OfRun {
         }
         let entry = told.entries.pop()?;
         self.after = record.seq;
+        self.last = record.time;
         self.told = Some(told);
         let timeline::Entry { seq, time, actor, step, item, kind, text, detail } = entry;
         Some(Entry { of: Of::Run(self.run.clone()), seq, time, actor, step, item, kind, text, detail })
@@ -138,11 +136,17 @@ impl Source<dyn Kept, JournalError> for OfRun {
             return Ok(None);
         }
         if self.page.is_empty() {
-            self.page = match journal.stored_after(&self.run, self.after, PAGE) {
+            let mut some = |most| journal.stored_after(&self.run, self.after, most);
+            // What stands before a record that cannot be read is told.
+            let page = match some(PAGE) {
+                Err(JournalError::Corrupt(_)) => some(1),
+                page => page,
+            };
+            self.page = match page {
                 Ok(page) => page.into(),
                 Err(JournalError::Corrupt(why)) => {
                     self.told = None;
-                    return Ok(Some(self.damaged(self.begins, &why)));
+                    return Ok(Some(self.damaged(self.last, &why)));
                 }
                 Err(error) => return Err(error),
             };

@@ -42,7 +42,7 @@ pub use clock::{Clock, WallClock};
 pub use doing::samples;
 pub use doing::{Doing, is_held};
 pub use forks::FORKS;
-pub use incident_timeline::{IncidentTimeline, TimelineSource};
+pub use incident_timeline::IncidentTimeline;
 pub use observer::{Observer, Silent};
 pub use over::Former;
 pub use roles::{Everybody, People, SystemPeople};

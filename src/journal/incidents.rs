@@ -2,7 +2,7 @@
 //! it. A record counts only once it is durable. It never says which runs an incident has but from those runs' own records.
 
 use super::chain::Stored;
-use super::{Journal, JournalError, RunRow, Verification};
+use super::{Delivered, Journal, JournalError, RunRow, Verification};
 use crate::ids::{Digest, IncidentId};
 use crate::incident::{Brief, Incident, IncidentError, IncidentEvent, IncidentRecord, Opening, Severity, Standing};
 use crate::run::Time;
@@ -115,10 +115,10 @@ pub trait Incidents: Send {
     }
 }
 
-/// A store of runs and of incidents.
-pub trait Kept: Journal + Incidents {}
+/// A store of runs and of incidents, and of what was told of them.
+pub trait Kept: Journal + Incidents + Delivered {}
 
-impl<T: Journal + Incidents> Kept for T {}
+impl<T: Journal + Incidents + Delivered> Kept for T {}
 
 /// An incident in the list of incidents.
 #[derive(Debug, Clone, PartialEq, Eq)]

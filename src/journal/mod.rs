@@ -36,7 +36,8 @@ pub use lease::{Handover, Lease, LeaseInfo};
 pub use limit::{Earlier, OverLimit, RUN_LIMIT, RunLimit};
 pub use memory::{Failure, MemoryJournal};
 pub use outbox::{
-    Claim, Cursor, Known, Logged, LoggedKind, Outbox, Pace, Standing, Subject, Turn, Undelivered, Untold,
+    Claim, Cursor, Delivered, Known, Logged, LoggedKind, News, Outbox, Pace, Standing, Subject, Turn, Undelivered,
+    Untold,
 };
 pub use row::{LockRow, RequestRow, RunRow};
 pub use served::{Method, Refused, ServedJournal, Server, asking, lease_json, request_json, run_json, stored_json};

@@ -8,7 +8,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::JournalError;
-use crate::ids::RunId;
+use crate::ids::{IncidentId, RunId};
+use crate::incident::IncidentRecord;
 use crate::run::{Record, Time};
 
 /// Whose records are told.
@@ -17,12 +18,24 @@ use crate::run::{Record, Time};
 pub enum Subject {
     /// A run.
     Run(RunId),
+    /// An incident of this state: what is said of it, not what happens in its runs.
+    Incident(IncidentId),
+}
+
+/// A record of a subject.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// Of a run.
+    Run(Record),
+    /// Of an incident.
+    Incident(IncidentRecord),
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Run(run) => write!(f, "run:{run}"),
+            Self::Incident(incident) => write!(f, "incident:{incident}"),
         }
     }
 }
@@ -45,8 +58,12 @@ impl FromStr for Subject {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let run = text.strip_prefix("run:").and_then(|run| run.parse().ok());
-        run.map(Self::Run).ok_or_else(|| format!("`{text}` names nothing that is told"))
+        let parsed = match text.split_once(':') {
+            Some(("run", run)) => run.parse().ok().map(Self::Run),
+            Some(("incident", incident)) => incident.parse().ok().map(Self::Incident),
+            _ => None,
+        };
+        parsed.ok_or_else(|| format!("`{text}` names nothing that is told"))
     }
 }
 
@@ -57,8 +74,6 @@ pub struct Untold {
     pub subject: Subject,
     /// The last record that there is.
     pub head: u64,
-    /// Whether it has ended: then there will be no more.
-    pub ended: bool,
     /// How far it was told, and what became of the last try.
     pub cursor: Cursor,
 }
@@ -144,8 +159,8 @@ pub struct Standing {
     pub target: String,
     /// The subject.
     pub subject: Subject,
-    /// Of which playbook.
-    pub playbook: String,
+    /// Of which playbook the run is, or what the incident is called.
+    pub name: String,
     /// How many records there are.
     pub head: u64,
     /// How far it was told.
@@ -192,6 +207,8 @@ impl LoggedKind {
 /// What was delivered, given up or put back, for a timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logged {
+    /// Its place in the log, among those of all subjects.
+    pub number: i64,
     /// To whom.
     pub target: String,
     /// What became of it.
@@ -218,7 +235,7 @@ pub trait Outbox: Send {
     /// When the store cannot be written.
     fn know(&mut self, target: &str, since: Time) -> Result<(), JournalError>;
 
-    /// What a target has not been told whole; first what was told longest ago.
+    /// What a target has not been told whole and was not given up; first what was told longest ago.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -228,7 +245,7 @@ pub trait Outbox: Send {
     ///
     /// # Errors
     /// When they cannot be read.
-    fn some_records(&mut self, subject: &Subject, after: u64, most: usize) -> Result<Vec<Record>, JournalError>;
+    fn some_records(&mut self, subject: &Subject, after: u64, most: usize) -> Result<Vec<News>, JournalError>;
 
     /// Claims what comes after a record for a while, if whoever had it is still `seen`, and the target's pace has room. It is
     /// written before anything is sent.
@@ -282,7 +299,13 @@ pub trait Outbox: Send {
     /// When the store cannot be read.
     fn targets(&mut self) -> Result<Vec<Known>, JournalError>;
 
-    /// What of it is not told whole.
+    /// What a target was not told whole, what was given up too.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn standings_of(&mut self, target: &str) -> Result<Vec<Standing>, JournalError>;
+
+    /// The same for all targets that were ever seen.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -294,15 +317,18 @@ pub trait Outbox: Send {
     /// When the store cannot be read.
     fn oldest_untold(&mut self, target: &str) -> Result<Option<Time>, JournalError>;
 
-    /// What was delivered of a subject, given up and put back, in order.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn deliveries(&mut self, subject: &Subject) -> Result<Vec<Logged>, JournalError>;
-
     /// A number that changes when another process has written.
     ///
     /// # Errors
     /// When the store cannot be read.
     fn version(&mut self) -> Result<i64, JournalError>;
+}
+
+/// Where it is kept what was delivered to whom.
+pub trait Delivered {
+    /// So many lines of what was delivered of a subject, given up and put back, at most, in order behind a number.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn deliveries(&mut self, subject: &Subject, after: i64, most: usize) -> Result<Vec<Logged>, JournalError>;
 }

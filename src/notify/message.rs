@@ -31,6 +31,14 @@ pub fn theirs(text: impl AsRef<str>) -> Piece {
     Piece { text: crate::value::told(text.as_ref(), false), kind: PieceKind::Theirs }
 }
 
+/// A piece for where text is shown as it is: only what would become a link by itself is changed.
+pub fn literal(piece: &Piece) -> String {
+    match piece.kind {
+        PieceKind::Theirs => unlinked(&piece.text),
+        PieceKind::Ours | PieceKind::Command => piece.text.clone(),
+    }
+}
+
 /// Something to type.
 pub fn command(text: impl Into<String>) -> Piece {
     Piece { text: text.into(), kind: PieceKind::Command }

@@ -12,11 +12,10 @@ mod text;
 mod webhook;
 
 pub use command::CommandNotifier;
-pub use guard::{Forbidden, Guard};
-pub use moment::{Moment, What, Wish};
+pub use moment::{Moment, What};
 pub use tell::{
-    Item, Rate, Receiver, Refusal, SpanCounts, Story, Takes, Teller, Then, drop_spans, record_for_programs,
-    span_counts, teller,
+    About, Item, Rate, Receiver, Refusal, SpanCounts, Story, Takes, Teller, Then, drop_spans, incident_for_programs,
+    record_for_programs, span_counts, takes, teller,
 };
 pub use webhook::WebhookNotifier;
 

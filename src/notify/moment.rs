@@ -1,5 +1,6 @@
 //! What a person who is not at the run wants to know of it: from a record, as a fact, in no language yet. Pure.
 
+use crate::incident::{IncidentEvent, IncidentRecord};
 use crate::outcome::Outcome;
 use crate::run::{Answer, Event, QuestionKind, Record, RequestKind, RunState, SkipHow, StopKind, Time, Verdict};
 
@@ -19,6 +20,8 @@ pub struct Moment {
 /// What happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
+    /// Something was said of an incident.
+    OfIncident(Box<IncidentEvent>),
     /// The run began.
     Began {
         /// Brakes that were passed, each with its reason.
@@ -204,6 +207,15 @@ impl Moment {
     /// The moment that a record is, if it is one; the state is the one after it.
     pub fn of(record: &Record, state: &RunState) -> Option<Self> {
         let what = what(record, state)?;
+        Some(Self { seq: record.seq, time: record.time, actor: record.actor.clone(), what })
+    }
+
+    /// The same of an incident. What monitoring repeats is for programs: people are told when it is opened, and when it is over.
+    pub fn of_incident(record: &IncidentRecord) -> Option<Self> {
+        if matches!(record.event, IncidentEvent::Alert { .. }) {
+            return None;
+        }
+        let what = What::OfIncident(Box::new(record.event.clone()));
         Some(Self { seq: record.seq, time: record.time, actor: record.actor.clone(), what })
     }
 

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -287,6 +288,68 @@ fn what_was_given_up_is_shown_and_put_back_by_name() {
     place.expect(0, &["outbox", "retry", "incidents"]);
     let (run, records) = newest(&place);
     assert_eq!(receiver.records(&run), (1..=records).collect::<Vec<_>>());
+}
+
+/// What a server over this state answers to a `GET`.
+fn served(place: &Place, path: &str) -> Value {
+    let mut server = place.start(&["serve", "--no-listen", "--socket", "s"]);
+    server.wait_for("listens on unix:");
+    let mut stream = UnixStream::connect(place.path("s")).unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    server.signal(nix::sys::signal::Signal::SIGTERM);
+    server.expect(0);
+    serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap_or_else(|_| panic!("{text}"))
+}
+
+#[test]
+fn what_was_delivered_is_in_the_timeline_of_the_incident_on_every_way_out() {
+    let receiver = Receiver::new(Mood::Gone);
+    let place = place(&receiver);
+    let book = place.book("book", STEPS);
+    place.expect(0, &["run", &book, "-y", "--incident", "INC-9"]);
+    receiver.is(Mood::Well);
+    place.expect(0, &["outbox", "retry"]);
+    let (run, records) = newest(&place);
+    let whole = place.json(&["incident", "timeline", "INC-9", "--output", "json"]);
+    let entries = whole["entries"].as_array().unwrap();
+    assert!(entries.iter().map(|entry| entry["time_ms"].as_i64().unwrap()).is_sorted(), "{entries:?}");
+    let told: Vec<&Value> = entries.iter().filter(|entry| entry["of"] == "delivery").collect();
+    let what: Vec<&str> = told.iter().map(|entry| entry["detail"]["what"].as_str().unwrap()).collect();
+    assert_eq!(what, ["given_up", "put_back", "told"]);
+    assert!(told.iter().all(|entry| entry["delivery"] == "incidents" && entry["kind"] == "delivery"), "{told:?}");
+    assert!(told[0]["detail"]["why"].as_str().unwrap().contains("410"), "{}", told[0]);
+    let last = &told[2]["detail"];
+    assert_eq!((&last["run"], &last["from"], &last["to"]), (&run.as_str().into(), &1.into(), &records.into()));
+    let page = place.expect(0, &["incident", "timeline", "INC-9"]);
+    assert!(page.contains("told incidents") && page.contains(&format!("records 1 to {records}")), "{page}");
+    let over_http = served(&place, "/v1/incidents/INC-9/timeline");
+    assert_eq!(over_http["entries"].as_array().unwrap(), entries);
+}
+
+#[test]
+fn what_is_said_of_an_incident_is_told_at_once_and_what_was_told_is_in_its_timeline() {
+    let receiver = Receiver::new(Mood::Well);
+    let place = place(&receiver);
+    let said = place.expect(0, &["incident", "open", "orders is down", "--severity", "P1", "--output", "json"]);
+    let from = said.find('{').unwrap();
+    let id = serde_json::from_str::<Value>(&said[from..]).unwrap()["incident"].as_str().unwrap().to_owned();
+    let ids = || receiver.told().into_iter().map(|message| message.id).collect::<Vec<_>>();
+    assert_eq!(ids(), [format!("incident:{id}:1")]);
+    place.expect(0, &["incident", "note", &id, "it is the disk"]);
+    receiver.is(Mood::Refuses);
+    place.expect(0, &["incident", "resolve", &id]);
+    assert_eq!((&waiting(&place)[0]["incident"], &waiting(&place)[0]["run"]), (&id.as_str().into(), &Value::Null));
+    receiver.is(Mood::Well);
+    place.expect(0, &["outbox", "retry", "--incident", &id]);
+    assert_eq!(ids(), (1..=3).map(|seq| format!("incident:{id}:{seq}")).collect::<Vec<_>>());
+    let last: Value = serde_json::from_str(&receiver.told().last().unwrap().body).unwrap();
+    assert_eq!((&last["type"], &last["data"]["state"]), (&"playbook.incident".into(), &"resolved".into()));
+    let whole = place.json(&["incident", "timeline", &id, "--output", "json"]);
+    let told = |entry: &&Value| entry["kind"] == "delivery" && entry["detail"]["run"].is_null();
+    assert!(whole["entries"].as_array().unwrap().iter().any(|entry| told(&entry)), "{whole}");
 }
 
 #[test]

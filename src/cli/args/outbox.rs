@@ -40,6 +40,9 @@ pub struct OutboxRetry {
     /// Only of this run
     #[arg(long, value_name = "RUN")]
     pub run: Option<String>,
+    /// Only of what is said of this incident
+    #[arg(long, value_name = "INCIDENT", conflicts_with = "run")]
+    pub incident: Option<String>,
     /// How long it is tried, at most
     #[arg(long = "for", value_name = "TIME", default_value = "30s")]
     pub longest: String,

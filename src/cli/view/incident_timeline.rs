@@ -75,6 +75,8 @@ pub fn ink(entry: &Entry) -> Ink {
         "alert" if word("state") == "firing" => Ink::Bad,
         "alert" => Ink::Good,
         "damaged" => Ink::Bad,
+        "delivery" if word("what") == "given_up" => Ink::Bad,
+        "delivery" if word("what") == "told" => Ink::Dim,
         _ => Ink::Plain,
     }
 }

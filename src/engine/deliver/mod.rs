@@ -8,7 +8,7 @@ mod receivers;
 mod store;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -6,11 +6,14 @@ use async_trait::async_trait;
 
 use crate::config::Notify;
 use crate::inventory::{Masker, SecretRef, Secrets};
-use crate::notify::{Receiver, Teller, teller};
+use crate::notify::{Receiver, Takes, Teller, takes, teller};
 
 /// Who makes the tellers of targets.
 #[async_trait]
 pub trait Tellers: Send + Sync {
+    /// What a target takes in one message: known without any of its secrets.
+    fn takes(&self, notify: &Notify) -> Takes;
+
     /// The teller of a target, with its secrets as they are now, and what takes them out of a text.
     ///
     /// # Errors
@@ -33,6 +36,10 @@ impl Receivers {
 
 #[async_trait]
 impl Tellers for Receivers {
+    fn takes(&self, notify: &Notify) -> Takes {
+        takes(notify.kind)
+    }
+
     async fn make(&self, notify: &Notify) -> Result<(Arc<dyn Teller>, Masker), String> {
         // Anew: one that was replaced is not used for longer.
         let secrets = self.secrets.anew();

@@ -10,12 +10,22 @@ pub type Open = Arc<dyn Fn() -> Result<Box<dyn Outbox>, JournalError> + Send + S
 
 pub(super) struct Store {
     open: Open,
-    held: Mutex<Option<Box<dyn Outbox>>>,
+    held: Mutex<Held>,
 }
+
+#[derive(Default)]
+struct Held {
+    outbox: Option<Box<dyn Outbox>>,
+    /// How often it was opened.
+    openings: u64,
+}
+
+/// What the outbox was like when somebody looked: another where somebody else has written since.
+pub(super) type Version = (u64, i64);
 
 impl Store {
     pub fn new(open: Open) -> Self {
-        Self { open, held: Mutex::new(None) }
+        Self { open, held: Mutex::default() }
     }
 
     /// Asks the outbox for something.
@@ -23,14 +33,29 @@ impl Store {
     /// # Errors
     /// When it cannot be opened, read or written.
     pub fn with<T>(&self, ask: impl FnOnce(&mut dyn Outbox) -> Result<T, JournalError>) -> Result<T, JournalError> {
+        self.ask(|outbox, _| ask(outbox))
+    }
+
+    /// What it is like now. The number of a connection says nothing beside that of another: with it goes which it is.
+    ///
+    /// # Errors
+    /// As `with`.
+    pub fn version(&self) -> Result<Version, JournalError> {
+        self.ask(|outbox, opening| Ok((opening, outbox.version()?)))
+    }
+
+    fn ask<T>(&self, ask: impl FnOnce(&mut dyn Outbox, u64) -> Result<T, JournalError>) -> Result<T, JournalError> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut outbox = match held.take() {
+        let mut outbox = match held.outbox.take() {
             Some(outbox) => outbox,
-            None => (self.open)()?,
+            None => {
+                held.openings += 1;
+                (self.open)()?
+            }
         };
-        let answer = ask(outbox.as_mut())?;
+        let answer = ask(outbox.as_mut(), held.openings)?;
         // After an error it is not put back.
-        *held = Some(outbox);
+        held.outbox = Some(outbox);
         Ok(answer)
     }
 }

@@ -15,7 +15,7 @@ use super::{Until, Work, backoff, is_gone};
 use crate::inventory::Masker;
 use crate::journal::{JournalError, Pace, Subject, Turn, Undelivered, Untold};
 use crate::notify::{Refusal, Story, Takes, Teller, Then};
-use crate::run::{RunState, Time};
+use crate::run::Time;
 use crate::value::told;
 
 /// How often it is looked whether something was written.
@@ -43,8 +43,6 @@ pub(super) struct Target {
     work: Work,
     teller: Option<Reached>,
     followers: BTreeMap<Subject, Follower>,
-    /// Until when what is claimed here is held.
-    claims: BTreeMap<Subject, Time>,
     known: bool,
 }
 
@@ -77,7 +75,7 @@ enum Sent {
 
 impl Target {
     pub fn new(work: Work) -> Self {
-        Self { work, teller: None, followers: BTreeMap::new(), claims: BTreeMap::new(), known: false }
+        Self { work, teller: None, followers: BTreeMap::new(), known: false }
     }
 
     /// Tells until it is told to end, and what is due by then.
@@ -85,7 +83,7 @@ impl Target {
         let mut seen = None;
         let mut wake: Option<Time> = None;
         loop {
-            let version = self.work.store.with(|outbox| outbox.version());
+            let version = self.work.store.version();
             let due = wake.is_some_and(|wake| wake <= self.now());
             let look = match version {
                 Ok(version) if seen == Some(version) && !due => Ok(Look::Idle(wake)),
@@ -147,10 +145,8 @@ impl Target {
         }
         let name = self.name().to_owned();
         let untold = self.work.store.with(|outbox| outbox.untold(&name))?;
-        self.followers.retain(|subject, follower| {
-            let goes_on = follower.state.as_ref().is_none_or(|state| state.ended.is_none());
-            goes_on || untold.iter().any(|one| &one.subject == subject)
-        });
+        self.followers
+            .retain(|subject, follower| !follower.is_over() || untold.iter().any(|one| &one.subject == subject));
         let mut next: Option<Time> = None;
         for one in untold {
             match self.tell_all(one).await? {
@@ -187,32 +183,38 @@ impl Target {
         }
     }
 
-    /// Tells the next message of a subject.
+    /// Tells the next message of a subject. Secrets are read only where there is one.
     async fn tell_next(&mut self, one: &mut Untold) -> Result<Sent, JournalError> {
-        let reached = self.reach().await;
-        let (teller, masker) = match reached {
-            Ok(reached) => reached,
-            Err(why) => return self.give_word(one, Refusal::later(why), 0, &Masker::default()),
-        };
-        let takes = teller.takes();
+        let takes = self.work.tellers.takes(&self.work.notify);
         if let Err(why) = self.read_on(one, takes)? {
-            return self.give_word(one, Refusal::later(why), 0, &masker);
+            return self.give_word(one, Refusal::later(why), 0, &Masker::default());
         }
         let Some(follower) = self.followers.get(&one.subject) else { return Ok(Sent::Enough(None)) };
         if follower.items.is_empty() {
             return self.pass_over(one, follower.folded);
         }
+        let (teller, masker) = match self.reach().await {
+            Ok(reached) => reached,
+            Err(why) => return self.give_word(one, Refusal::later(why), 0, &Masker::default()),
+        };
         let rate = teller.rate();
-        match self.claim(one, Pace { interval: rate.interval, burst: rate.burst })? {
-            Turn::Now => {}
-            Turn::NotBefore(free) => return Ok(Sent::Paced(free)),
-            Turn::Taken => return Ok(Sent::Enough(Some(Time(self.now().0 + LOOK_AT_OTHERS)))),
+        let turn = self.claim(one, Pace { interval: rate.interval, burst: rate.burst })?;
+        if turn != Turn::Now {
+            return Ok(self.not_now(turn));
         }
         let ahead = rate.interval * (rate.burst - 1).max(0);
         let (to, result) = self.send(one, teller.as_ref(), takes).await;
         match result {
             Ok(message) => self.arrived(one, to, message),
             Err(refusal) => self.give_word(one, refusal, ahead, &masker),
+        }
+    }
+
+    /// When it is looked again at what could not be taken in hand: it comes back by itself, also where nobody writes anything.
+    fn not_now(&self, turn: Turn) -> Sent {
+        match turn {
+            Turn::NotBefore(free) => Sent::Paced(free),
+            Turn::Taken | Turn::Now => Sent::Enough(Some(Time(self.now().0 + LOOK_AT_OTHERS))),
         }
     }
 
@@ -235,9 +237,8 @@ impl Target {
 
     /// Reads records until there is something to tell, or none is left; a digest takes all that there are.
     fn read_on(&mut self, one: &mut Untold, takes: Takes) -> Result<Result<(), String>, JournalError> {
-        let Subject::Run(run) = &one.subject;
         let subject = one.subject.clone();
-        let follower = self.followers.entry(subject.clone()).or_insert_with(|| Follower::new(run.clone()));
+        let follower = self.followers.entry(subject.clone()).or_insert_with(|| Follower::new(subject.clone()));
         follower.told(one.cursor.told);
         let most = match takes {
             Takes::Record | Takes::Moment => 1,
@@ -254,7 +255,7 @@ impl Target {
             for record in &records {
                 if let Err(fault) = follower.take(record, one.cursor.told, &self.work.notify, takes) {
                     self.followers.remove(&subject);
-                    return Ok(Err(format!("the run cannot be told: {fault}")));
+                    return Ok(Err(format!("it cannot be told: {fault}")));
                 }
             }
             if records.len() < SOME {
@@ -270,19 +271,23 @@ impl Target {
         if to <= one.cursor.told {
             return Ok(Sent::Enough(None));
         }
-        if self.claim(one, Pace::FREE)? == Turn::Now {
-            let (claim, now) = (self.claim_of(one), self.now());
-            let message = one.cursor.message.clone();
-            self.work.store.with(|outbox| outbox.told(&claim, to, message.as_deref(), true, now))?;
-            one.cursor.told = to;
+        let turn = self.claim(one, Pace::FREE)?;
+        if turn != Turn::Now {
+            return Ok(self.not_now(turn));
         }
+        let (claim, now) = (self.claim_of(one), self.now());
+        let message = one.cursor.message.clone();
+        if !self.work.store.with(|outbox| outbox.told(&claim, to, message.as_deref(), true, now))? {
+            return Ok(self.not_now(Turn::Taken));
+        }
+        one.cursor.told = to;
         Ok(Sent::Enough(None))
     }
 
     /// Sends what is next; up to which record that tells, and whether it arrived.
     async fn send(&self, one: &Untold, teller: &dyn Teller, takes: Takes) -> (u64, Result<Option<String>, Refusal>) {
         let follower = self.followers.get(&one.subject);
-        let Some((follower, state)) = follower.and_then(|follower| Some((follower, follower.state.as_ref()?))) else {
+        let Some((follower, about)) = follower.and_then(|follower| Some((follower, follower.about()?))) else {
             return (one.cursor.told, Err(Refusal::later("there is nothing to tell")));
         };
         // It was put in one piece as it was read.
@@ -294,9 +299,9 @@ impl Target {
         };
         let last = new.last().map_or(one.cursor.told, |item| item.seq);
         let to = if new.len() == all.len() { follower.folded } else { last };
-        let id = message_id(state, last);
+        let id = format!("{}:{last}", about.key());
         let story = Story {
-            state,
+            about,
             new,
             moments: &follower.moments,
             id: &id,
@@ -313,6 +318,10 @@ impl Target {
     fn arrived(&mut self, one: &mut Untold, to: u64, message: Option<String>) -> Result<Sent, JournalError> {
         let (claim, now) = (self.claim_of(one), self.now());
         let message = message.or_else(|| one.cursor.message.clone());
+        // What was taken is not sent again, also where that cannot be written down now.
+        if let Some(follower) = self.followers.get_mut(&one.subject) {
+            follower.told(to);
+        }
         // Where the time of a run went is nothing that happened in it: timelines do not tell of it.
         let quiet = self.is_of_traces();
         let held = self.work.store.with(|outbox| outbox.told(&claim, to, message.as_deref(), quiet, now))?;
@@ -325,9 +334,6 @@ impl Target {
         one.cursor.message = message;
         one.cursor.attempts = 0;
         one.cursor.failing_since = None;
-        if let Some(follower) = self.followers.get_mut(&one.subject) {
-            follower.told(to);
-        }
         Ok(if to >= one.head { Sent::Enough(None) } else { Sent::More })
     }
 
@@ -343,8 +349,9 @@ impl Target {
             reached.failed = true;
         }
         // Where nothing was claimed yet, nothing could be made ready either.
-        if self.claim(one, Pace::FREE)? != Turn::Now {
-            return Ok(Sent::Enough(Some(Time(self.now().0 + LOOK_AT_OTHERS))));
+        let turn = self.claim(one, Pace::FREE)?;
+        if turn != Turn::Now {
+            return Ok(self.not_now(turn));
         }
         let now = self.now();
         let attempts = one.cursor.attempts + 1;
@@ -371,9 +378,4 @@ impl Target {
             None => Sent::Enough(again),
         })
     }
-}
-
-/// What a message is known by, however often it is sent.
-fn message_id(state: &RunState, seq: u64) -> String {
-    format!("{}:{seq}", state.run)
 }

@@ -2,7 +2,7 @@
 
 use super::super::chain::Stored;
 use super::super::incidents::{self, IncidentAudit, IncidentRow, Incidents};
-use super::super::{JournalError, RunRow, Verification};
+use super::super::{Delivered, JournalError, Logged, RunRow, Subject, Verification};
 use super::MemoryJournal;
 use crate::ids::IncidentId;
 use crate::incident::{Brief, IncidentEvent, IncidentRecord, Opening};
@@ -93,5 +93,12 @@ impl Incidents for MemoryJournal {
             }
             Ok(audit.finish(Ok(kept.brief.clone())))
         })
+    }
+}
+
+/// Nobody is told what is in memory alone.
+impl Delivered for MemoryJournal {
+    fn deliveries(&mut self, _: &Subject, _: i64, _: usize) -> Result<Vec<Logged>, JournalError> {
+        Ok(Vec::new())
     }
 }

@@ -4,12 +4,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::reading::{escaped, time};
-use super::{JournalError, Method, ServedJournal, not_ours, read};
+use super::{JournalError, Method, PAGE, ServedJournal, not_ours, read};
 use crate::ids::Digest;
 use crate::journal::{
-    Claim, Known, Logged, NewToken, Outbox, Pace, Standing, Subject, TokenRow, Tokens, Turn, Undelivered, Untold,
+    Claim, Delivered, Known, Logged, NewToken, News, Outbox, Pace, Standing, Subject, TokenRow, Tokens, Turn,
+    Undelivered, Untold,
 };
-use crate::run::{Record, Time};
+use crate::run::Time;
 
 #[derive(Deserialize)]
 struct AllTokens {
@@ -89,7 +90,7 @@ impl Outbox for ServedJournal {
         Err(not_ours())
     }
 
-    fn some_records(&mut self, _: &Subject, _: u64, _: usize) -> Result<Vec<Record>, JournalError> {
+    fn some_records(&mut self, _: &Subject, _: u64, _: usize) -> Result<Vec<News>, JournalError> {
         Err(not_ours())
     }
 
@@ -116,8 +117,12 @@ impl Outbox for ServedJournal {
         struct Back {
             put_back: usize,
         }
-        let run = subject.map(|Subject::Run(run)| run);
-        let body = json!({ "target": target, "run": run });
+        let (run, incident) = match subject {
+            Some(Subject::Run(run)) => (Some(run), None),
+            Some(Subject::Incident(incident)) => (None, Some(incident)),
+            None => (None, None),
+        };
+        let body = json!({ "target": target, "run": run, "incident": incident });
         let back: Back = self.post("/v1/outbox/retry", &body)?;
         Ok(back.put_back)
     }
@@ -131,6 +136,10 @@ impl Outbox for ServedJournal {
         Ok(told.targets)
     }
 
+    fn standings_of(&mut self, target: &str) -> Result<Vec<Standing>, JournalError> {
+        Ok(self.standings()?.into_iter().filter(|one| one.target == target).collect())
+    }
+
     fn standings(&mut self) -> Result<Vec<Standing>, JournalError> {
         #[derive(Deserialize)]
         struct Told {
@@ -140,21 +149,26 @@ impl Outbox for ServedJournal {
         Ok(told.untold)
     }
 
-    fn deliveries(&mut self, subject: &Subject) -> Result<Vec<Logged>, JournalError> {
-        #[derive(Deserialize)]
-        struct Told {
-            deliveries: Vec<Logged>,
-        }
-        let Subject::Run(run) = subject;
-        let told: Told = self.get(&format!("/v1/runs/{run}/deliveries"))?;
-        Ok(told.deliveries)
-    }
-
     fn oldest_untold(&mut self, _: &str) -> Result<Option<Time>, JournalError> {
         Err(not_ours())
     }
 
     fn version(&mut self) -> Result<i64, JournalError> {
         Err(not_ours())
+    }
+}
+
+impl Delivered for ServedJournal {
+    fn deliveries(&mut self, subject: &Subject, after: i64, most: usize) -> Result<Vec<Logged>, JournalError> {
+        #[derive(Deserialize)]
+        struct Told {
+            deliveries: Vec<Logged>,
+        }
+        let of = match subject {
+            Subject::Run(run) => format!("runs/{run}"),
+            Subject::Incident(incident) => format!("incidents/{incident}"),
+        };
+        let told: Told = self.get(&format!("/v1/{of}/deliveries?after={after}&limit={}", most.clamp(1, PAGE)))?;
+        Ok(told.deliveries)
     }
 }

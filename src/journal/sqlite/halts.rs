@@ -18,12 +18,6 @@ pub(super) fn newest(connection: &Connection) -> Result<Option<Halt>, Trouble> {
     }
 }
 
-/// Whether there is the table: a file of form 1 that is only read does not have it.
-pub(super) fn exist(connection: &Connection) -> Result<bool, Trouble> {
-    let query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'halts'";
-    Ok(connection.prepare_cached(query)?.exists([])?)
-}
-
 /// The halt that is in force.
 pub(super) fn in_force(connection: &Connection) -> Result<Option<Halt>, Trouble> {
     Ok(newest(connection)?.filter(|halt| halt.lifted.is_none()))

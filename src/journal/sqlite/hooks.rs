@@ -19,6 +19,8 @@ impl Hooks for SqliteJournal {
         if let Some((number, seen)) = known(&self.connection, source, delivery).map_err(Trouble::read)? {
             return self.seen_again(number, seen, at);
         }
+        // Whatever monitoring sends, the runs that are under way keep the room that was set aside for them.
+        self.spare(body.len())?;
         let accepted = self.write(|transaction| {
             let open: i64 = transaction
                 .prepare_cached("SELECT count(*) FROM hook_deliveries WHERE done IS NULL")?
@@ -139,8 +141,11 @@ impl Hooks for SqliteJournal {
                      WHERE done IS NOT NULL ORDER BY seen DESC, number DESC LIMIT -1 OFFSET ?1)",
                 )?
                 .execute([most])?;
-            // What names a firing is kept for as long as somebody may send it again.
-            transaction.prepare_cached("DELETE FROM hook_claims WHERE at < ?1")?.execute([since])?;
+            // What names a firing is kept for as long as somebody may send it again: one that still fires is sent for months, and
+            // must not begin a second run.
+            transaction
+                .prepare_cached("DELETE FROM hook_claims WHERE at < ?1 AND resolved < ?1")?
+                .execute([since])?;
             Ok(old + more)
         })
     }

@@ -5,10 +5,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::chain::Stored;
 use super::super::incidents::{self, Added, IncidentAudit, IncidentRow, Incidents};
-use super::super::{JournalError, RunRow, Verification, boot};
-use super::SqliteJournal;
+use super::super::{JournalError, RunRow, Subject, Verification, boot};
+use super::reading::has_table;
 use super::rows::{self, Read, integer, optional_text, text};
 use super::trouble::{Trouble, explain};
+use super::{SqliteJournal, queue};
 use crate::ids::IncidentId;
 use crate::incident::{Brief, IncidentEvent, IncidentRecord, Opening};
 use crate::run::Time;
@@ -86,12 +87,7 @@ impl Incidents for SqliteJournal {
 impl SqliteJournal {
     /// Whether there are the tables: a file of form 2 that is only read does not have them.
     fn has_incidents(&self) -> Result<bool, JournalError> {
-        if !self.read_only {
-            return Ok(true);
-        }
-        let query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'incidents'";
-        let mut statement = self.connection.prepare_cached(query).map_err(|error| explain("read", &error))?;
-        statement.exists([]).map_err(|error| explain("read", &error))
+        Ok(!self.read_only || has_table(&self.connection, "incidents").map_err(Trouble::read)?)
     }
 }
 
@@ -162,7 +158,7 @@ fn add(connection: &Connection, incident: &IncidentId, added: &Added) -> Result<
             hash.as_str(),
             event,
         ])?;
-    Ok(())
+    queue::again(connection, &Subject::Incident(incident.clone()).to_string())
 }
 
 fn exists(connection: &Connection, incident: &IncidentId) -> Result<bool, Trouble> {

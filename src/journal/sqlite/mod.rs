@@ -11,6 +11,7 @@ mod leases;
 mod network;
 mod open;
 mod outbox;
+mod queue;
 mod reading;
 mod room;
 mod rows;
@@ -120,6 +121,8 @@ impl SqliteJournal {
     }
 }
 
+#[cfg(test)]
+pub(super) use queue::DUE as UNTOLD;
 #[cfg(test)]
 pub(super) use rows::READ;
 

@@ -21,14 +21,15 @@ pub(super) const FILE: &str = "playbook.sqlite3";
 /// "plbk": the mark by which the file is known as ours.
 const APPLICATION: i32 = 0x706c_626b;
 /// The form of the tables.
-const FORMAT: i32 = 6;
+const FORMAT: i32 = 7;
 /// What each form adds to the one before it, from form 2 on. What was released is never changed.
-const FORMS: [&str; 5] = [
+const FORMS: [&str; 6] = [
     include_str!("form-2.sql"),
     include_str!("form-3.sql"),
     include_str!("form-4.sql"),
     include_str!("form-5.sql"),
     include_str!("form-6.sql"),
+    include_str!("form-7.sql"),
 ];
 const PATIENCE: Duration = Duration::from_secs(10);
 

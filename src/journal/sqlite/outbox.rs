@@ -6,22 +6,18 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::super::outbox::{
-    Claim, Cursor, Known, Logged, LoggedKind, Outbox, Pace, Standing, Subject, Turn, Undelivered, Untold,
+    Claim, Cursor, Delivered, Known, Logged, LoggedKind, News, Outbox, Pace, Standing, Subject, Turn, Undelivered,
+    Untold,
 };
-use super::super::{Journal as _, JournalError};
+use super::super::{Incidents as _, Journal as _, JournalError};
 use super::open::{self, Promise};
+use super::reading::has_table;
 use super::trouble::Trouble;
-use super::{SqliteJournal, rows};
-use crate::run::{Record, Time};
+use super::{SqliteJournal, queue, rows};
+use crate::run::Time;
 
 /// What goes out within so many milliseconds is one line of the log.
 const ONE_LINE: i64 = 60_000;
-/// The last records of all runs are told from these on; a target's own beginning bounds them.
-const UNTOLD: &str = "SELECT runs.run, runs.playbook, runs.head_seq, runs.verdict IS NOT NULL AS ended, d.* FROM runs \
-                      LEFT JOIN outbox_deliveries d ON d.target = ?1 AND d.subject = 'run:' || runs.run \
-                      WHERE runs.started >= ?2 AND runs.head_seq > coalesce(d.told_seq, 0) \
-                      ORDER BY coalesce(d.told_at, 0), runs.started, runs.run";
-
 impl SqliteJournal {
     /// A connection for whoever tells others what happened: it never waits for the disk, and nobody waits for it.
     ///
@@ -36,7 +32,7 @@ impl SqliteJournal {
 
 impl Outbox for SqliteJournal {
     fn know(&mut self, target: &str, since: Time) -> Result<(), JournalError> {
-        if began(&self.connection, target).map_err(Trouble::read)?.is_some() {
+        if queue::place(&self.connection, target).map_err(Trouble::read)?.is_some() {
             return Ok(());
         }
         self.write(|transaction| {
@@ -48,24 +44,30 @@ impl Outbox for SqliteJournal {
     }
 
     fn untold(&mut self, target: &str) -> Result<Vec<Untold>, JournalError> {
-        let Some(since) = began(&self.connection, target).map_err(Trouble::read)? else { return Ok(Vec::new()) };
+        let Some(place) = queue::place(&self.connection, target).map_err(Trouble::read)? else { return Ok(Vec::new()) };
         let read = |row: &Row<'_>| -> rows::Read<Option<Untold>> {
-            // A run whose id cannot be read cannot be told either; `verify` says so.
-            let Ok(run) = rows::run_id(row) else { return Ok(None) };
-            Ok(Some(Untold {
-                subject: Subject::Run(run),
-                head: number(row, "head_seq")?,
-                ended: rows::integer(row, "ended")? != 0,
-                cursor: cursor(row)?,
-            }))
+            // What cannot be named cannot be told either; `verify` says so.
+            let Ok(subject) = rows::parsed(row, "of") else { return Ok(None) };
+            Ok(Some(Untold { subject, head: number(row, "head")?, cursor: cursor(row)? }))
         };
-        let found = self.list(UNTOLD, "the outbox", read, params![target, since])?;
+        let found = self.list(queue::DUE, "the outbox", read, params![target, place.since, place.settled])?;
+        if queue::could_settle(&self.connection, target, place).map_err(Trouble::read)?.is_some() {
+            self.write(|transaction| queue::settle(transaction, target))?;
+        }
         Ok(found.into_iter().flatten().collect())
     }
 
-    fn some_records(&mut self, subject: &Subject, after: u64, most: usize) -> Result<Vec<Record>, JournalError> {
-        let Subject::Run(run) = subject;
-        self.stored_after(run, after, most)?.into_iter().map(|stored| stored.read(run)).collect()
+    fn some_records(&mut self, subject: &Subject, after: u64, most: usize) -> Result<Vec<News>, JournalError> {
+        match subject {
+            Subject::Run(run) => {
+                let stored = self.stored_after(run, after, most)?;
+                stored.into_iter().map(|stored| stored.read(run).map(News::Run)).collect()
+            }
+            Subject::Incident(incident) => {
+                let records = self.some_records_of(incident, after, most)?;
+                Ok(records.into_iter().map(News::Incident).collect())
+            }
+        }
     }
 
     fn claim(
@@ -188,6 +190,7 @@ impl Outbox for SqliteJournal {
                     .prepare_cached("UPDATE outbox_targets SET free_at = min(free_at, ?2) WHERE target = ?1")?
                     .execute(params![target, at.0])?;
                 if *dead {
+                    queue::again(transaction, subject)?;
                     let line = Line { kind: LoggedKind::PutBack, from: told + 1, to: told + 1, attempts: 0 };
                     log(transaction, target, subject, line, at, Some(by))?;
                 }
@@ -210,41 +213,63 @@ impl Outbox for SqliteJournal {
         self.list(query, "the outbox", read, [])
     }
 
+    fn standings_of(&mut self, target: &str) -> Result<Vec<Standing>, JournalError> {
+        let Some(place) = queue::place(&self.connection, target).map_err(Trouble::read)? else { return Ok(Vec::new()) };
+        let read = |row: &Row<'_>| -> rows::Read<Option<Standing>> {
+            let Ok(subject) = rows::parsed(row, "of") else { return Ok(None) };
+            Ok(Some(Standing {
+                target: target.to_owned(),
+                subject,
+                name: rows::text(row, "name")?,
+                head: number(row, "head")?,
+                cursor: cursor(row)?,
+            }))
+        };
+        let found = self.list(queue::LEFT, "the outbox", read, params![target, place.since, place.settled])?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
     fn standings(&mut self) -> Result<Vec<Standing>, JournalError> {
+        let query = "SELECT target FROM outbox_targets ORDER BY target";
+        let targets = self.list(query, "the outbox", |row| rows::text(row, "target"), [])?;
         let mut all = Vec::new();
-        for Known { target, since, .. } in self.targets()? {
-            let read = |row: &Row<'_>| -> rows::Read<Option<Standing>> {
-                let Ok(run) = rows::run_id(row) else { return Ok(None) };
-                Ok(Some(Standing {
-                    target: target.clone(),
-                    subject: Subject::Run(run),
-                    playbook: rows::text(row, "playbook")?,
-                    head: number(row, "head_seq")?,
-                    cursor: cursor(row)?,
-                }))
-            };
-            all.extend(self.list(UNTOLD, "the outbox", read, params![target, since.0])?.into_iter().flatten());
+        for target in targets {
+            all.extend(self.standings_of(&target)?);
         }
         Ok(all)
     }
 
     fn oldest_untold(&mut self, target: &str) -> Result<Option<Time>, JournalError> {
-        let Some(since) = began(&self.connection, target).map_err(Trouble::read)? else { return Ok(None) };
-        let query = "SELECT min(records.time) FROM runs \
-                     LEFT JOIN outbox_deliveries d ON d.target = ?1 AND d.subject = 'run:' || runs.run \
-                     JOIN records ON records.run = runs.run AND records.seq = coalesce(d.told_seq, 0) + 1 \
-                     WHERE runs.started >= ?2 AND runs.head_seq > coalesce(d.told_seq, 0) AND d.dead_at IS NULL";
+        let Some(place) = queue::place(&self.connection, target).map_err(Trouble::read)? else { return Ok(None) };
+        let query = format!(
+            "SELECT min(coalesce(r.time, i.time)) FROM ({}) u \
+             LEFT JOIN records r ON u.of LIKE 'run:%' AND r.run = substr(u.of, 5) AND r.seq = coalesce(u.told_seq, 0) + 1 \
+             LEFT JOIN incident_records i ON u.of LIKE 'incident:%' AND i.incident = substr(u.of, 10) \
+             AND i.seq = coalesce(u.told_seq, 0) + 1",
+            queue::DUE
+        );
         let ask = || -> Result<Option<i64>, Trouble> {
-            Ok(self.connection.prepare_cached(query)?.query_row(params![target, since], |row| row.get(0))?)
+            let mut statement = self.connection.prepare_cached(&query)?;
+            Ok(statement.query_row(params![target, place.since, place.settled], |row| row.get(0))?)
         };
         Ok(ask().map_err(Trouble::read)?.map(Time))
     }
 
-    fn deliveries(&mut self, subject: &Subject) -> Result<Vec<Logged>, JournalError> {
+    fn version(&mut self) -> Result<i64, JournalError> {
+        Self::version(self)
+    }
+}
+
+impl Delivered for SqliteJournal {
+    fn deliveries(&mut self, subject: &Subject, after: i64, most: usize) -> Result<Vec<Logged>, JournalError> {
+        if self.read_only && !has_table(&self.connection, "outbox_log").map_err(Trouble::read)? {
+            return Ok(Vec::new());
+        }
         let read = |row: &Row<'_>| -> rows::Read<Logged> {
             let word = rows::text(row, "what")?;
             let kind = LoggedKind::ALL.into_iter().find(|kind| kind.word() == word);
             Ok(Logged {
+                number: rows::integer(row, "number")?,
                 target: rows::text(row, "target")?,
                 kind: kind.ok_or_else(|| format!("its `what` cannot be understood: {word:?}"))?,
                 from: number(row, "from_seq")?,
@@ -255,19 +280,10 @@ impl Outbox for SqliteJournal {
                 why: rows::optional_text(row, "why")?,
             })
         };
-        let query = "SELECT * FROM outbox_log WHERE subject = ?1 ORDER BY number";
-        self.list(query, "the log of the outbox", read, [subject.to_string()])
+        let query = "SELECT * FROM outbox_log WHERE subject = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        self.list(query, "the log of the outbox", read, params![subject.to_string(), after, most])
     }
-
-    fn version(&mut self) -> Result<i64, JournalError> {
-        Self::version(self)
-    }
-}
-
-/// From when on a target is told.
-fn began(connection: &Connection, target: &str) -> Result<Option<i64>, Trouble> {
-    let mut statement = connection.prepare_cached("SELECT since FROM outbox_targets WHERE target = ?1")?;
-    Ok(statement.query_row([target], |row| row.get(0)).optional()?)
 }
 
 /// Where the cursor of a claim stands and how often was tried, if the claim still holds.

@@ -75,7 +75,7 @@ impl SqliteJournal {
         if let Some((halt, _)) = self.seen_halt.as_ref().filter(|(_, seen)| *seen == version) {
             return Ok(halt.clone());
         }
-        if self.read_only && !halts::exist(&self.connection).map_err(Trouble::read)? {
+        if self.read_only && !has_table(&self.connection, "halts").map_err(Trouble::read)? {
             return Ok(None);
         }
         let halt = halts::newest(&self.connection).map_err(Trouble::read)?;
@@ -89,6 +89,12 @@ impl SqliteJournal {
             |connection: &Connection| connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0));
         version(&self.connection).map_err(|error| explain("read", &error))
     }
+}
+
+/// Whether there is a table: a file of an earlier form that is only read does not have all of them.
+pub(super) fn has_table(connection: &Connection, name: &str) -> Result<bool, Trouble> {
+    let query = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1";
+    Ok(connection.prepare_cached(query)?.exists([name])?)
 }
 
 /// Whether there is such a run.

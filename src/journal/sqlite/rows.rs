@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::super::chain::{Batch, Head, Stored};
 use super::super::projection::Projection;
 use super::super::{Earlier, JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunRow, boot};
+use super::queue;
 use super::trouble::Trouble;
 use crate::ids::{Digest, Resource, RunId};
 use crate::run::{Holder, Time};
@@ -317,7 +318,7 @@ pub(super) fn add(connection: &Connection, run: &RunId, batch: &Batch) -> Result
             event,
         ])?;
     }
-    Ok(())
+    queue::note(connection, run, batch)
 }
 
 /// Writes who holds a run from now on.

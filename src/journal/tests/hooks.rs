@@ -178,10 +178,19 @@ fn what_was_done_long_ago_is_forgotten_and_what_is_open_never() {
             journal.done(number, "x", at).unwrap();
         }
     }
-    journal.claim_firing(&claim("a", "s", "r1"), Time(0)).unwrap();
-    assert_eq!(journal.prune(Time(41 * 24 * 60 * MINUTE)).unwrap(), 1);
+    let now = Time(41 * 24 * 60 * MINUTE);
+    for (name, over) in [("over", Some(0)), ("just over", Some(now.0 - MINUTE)), ("firing", None)] {
+        journal.claim_firing(&claim(name, name, "r1"), Time(0)).unwrap();
+        if let Some(over) = over {
+            journal.resolved("m", &format!("fp-{name}"), Time(over)).unwrap();
+        }
+    }
+    assert_eq!(journal.prune(now).unwrap(), 1);
     let rows = journal.received(10).unwrap();
     let left: Vec<(&str, bool)> = rows.iter().map(|row| (row.delivery.as_str(), row.body.is_empty())).collect();
     assert_eq!(left, [("new", true), ("open", false)], "a long body is kept as long as it is needed");
-    assert_eq!(journal.claim_firing(&claim("a", "s", "r2"), Time(41 * 24 * 60 * MINUTE)).unwrap(), Claimed::New);
+    let mut again = |name| journal.claim_firing(&claim(name, name, "r2"), now).unwrap();
+    assert_eq!(again("over"), Claimed::New);
+    assert_eq!(again("just over"), Claimed::Before(run("r1")));
+    assert_eq!(again("firing"), Claimed::Before(run("r1")), "an alert that fires for six weeks begins one run");
 }

@@ -8,6 +8,7 @@ mod halt;
 mod hooks;
 mod incidents;
 mod kill;
+mod outbox;
 mod postponed;
 mod power;
 mod random;

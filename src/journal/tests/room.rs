@@ -90,6 +90,19 @@ fn a_run_on_a_disk_that_was_filled_writes_all_that_it_needs() {
 }
 
 #[test]
+fn what_monitoring_sends_takes_nothing_of_what_a_run_needs() {
+    let Some(disk) = Disk::in_memory(32 * 1024) else { return };
+    let mut journal = SqliteJournal::open(&disk.path("state")).unwrap();
+    let lease = begin_steps(&mut journal, "r1", 60).unwrap();
+    disk.fill();
+    let body = vec![b'x'; 20_000];
+    let mut send = |number: i64| journal.accept("m", &format!("d{number}"), &body, Time(1000 + number));
+    let refused = (0..400).find_map(|number| send(number).err()).expect("it is refused once the disk is full");
+    assert!(refused.to_string().contains("full"), "{refused}");
+    write_all(&mut journal, &lease, 60).unwrap();
+}
+
+#[test]
 fn a_process_that_takes_over_on_a_full_disk_finds_the_room() {
     let Some(disk) = Disk::in_memory(32 * 1024) else { return };
     let mut journal = SqliteJournal::open(&disk.path("state")).unwrap();

@@ -4,11 +4,11 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{Rate, Receiver, Refusal, Story, Takes, Teller, judge_number};
+use super::{Rate, Receiver, Refusal, Story, Teller, judge_number};
 use crate::config::Language;
 use crate::notify::http::{Address, headers};
-use crate::notify::message::{Piece, PieceKind, unlinked};
-use crate::notify::{sign, text};
+use crate::notify::message::literal;
+use crate::notify::sign;
 
 /// It takes 20 KB; JSON may write a letter in six.
 const MOST: usize = 6000;
@@ -27,27 +27,16 @@ impl Dingtalk {
     }
 }
 
-pub(super) fn show(piece: &Piece) -> String {
-    match piece.kind {
-        PieceKind::Theirs => unlinked(&piece.text),
-        PieceKind::Ours | PieceKind::Command => piece.text.clone(),
-    }
-}
-
 #[async_trait]
 impl Teller for Dingtalk {
-    fn takes(&self) -> Takes {
-        Takes::Digest
-    }
-
     fn rate(&self) -> Rate {
         Rate { interval: 4000, burst: 5 }
     }
 
     async fn tell(&self, story: &Story<'_>) -> Result<Option<String>, Refusal> {
-        let message = text::message(story.state, &story.new_moments(), self.language);
+        let message = story.about.message(&story.new_moments(), self.language);
         let body = json!({
-            "msgtype": "text", "text": { "content": message.text(MOST, show) },
+            "msgtype": "text", "text": { "content": message.text(MOST, literal) },
             "at": { "atMobiles": [], "atUserIds": [], "isAtAll": false },
         });
         let address = match &self.secret {

@@ -4,12 +4,11 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::dingtalk::show;
-use super::{Rate, Receiver, Refusal, Story, Takes, Teller, judge_number};
+use super::{Rate, Receiver, Refusal, Story, Teller, judge_number};
 use crate::config::Language;
 use crate::notify::http::{Address, headers};
-use crate::notify::message::cut;
-use crate::notify::{sign, text};
+use crate::notify::message::{cut, literal};
+use crate::notify::sign;
 
 /// It takes 20 KB of JSON, which may write a letter in six.
 const MOST: usize = 6000;
@@ -30,17 +29,13 @@ impl Feishu {
 
 #[async_trait]
 impl Teller for Feishu {
-    fn takes(&self) -> Takes {
-        Takes::Digest
-    }
-
     fn rate(&self) -> Rate {
         Rate { interval: 650, burst: 3 }
     }
 
     async fn tell(&self, story: &Story<'_>) -> Result<Option<String>, Refusal> {
-        let message = text::message(story.state, &story.new_moments(), self.language);
-        let whole = message.text(MOST, show);
+        let message = story.about.message(&story.new_moments(), self.language);
+        let whole = message.text(MOST, literal);
         let (title, rest) = whole.split_once('\n').unwrap_or((&whole, ""));
         let lines: Vec<Value> = rest.lines().map(|line| json!([{ "tag": "text", "text": line }])).collect();
         let language = if self.language == Language::Zh { "zh_cn" } else { "en_us" };

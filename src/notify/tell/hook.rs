@@ -2,10 +2,11 @@
 //! time it is sent, so that a receiver knows what it has already.
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Receiver, Refusal, Story, Takes, Teller, judge};
+use super::{About, Receiver, Refusal, Story, Teller, judge};
 use crate::notify::http::{Address, header, headers};
+use crate::notify::message::cut;
 use crate::notify::sign;
 
 /// A longer body is sent without what is large in it: receivers of webhooks need not take more.
@@ -27,8 +28,12 @@ impl Hook {
 /// What is told of a record, and only so much of it that it may be sent.
 pub(super) fn body(story: &Story<'_>) -> String {
     let record = story.new.first().map(|item| &item.record);
+    let (kind, verb) = match story.about {
+        About::Run(_) => ("playbook.record", "playbook timeline"),
+        About::Incident(_) => ("playbook.incident", "playbook incident timeline"),
+    };
     let text = json!({
-        "type": "playbook.record", "timestamp": record.and_then(|record| record.get("time")), "data": record,
+        "type": kind, "timestamp": record.and_then(|record| record.get("time")), "data": record,
     })
     .to_string();
     if text.len() <= MOST {
@@ -37,18 +42,17 @@ pub(super) fn body(story: &Story<'_>) -> String {
     let mut data = record.cloned().unwrap_or_default();
     if let Some(fields) = data.as_object_mut() {
         fields.insert("detail".to_owned(), json!(null));
-        fields
-            .insert("left_out".to_owned(), json!(format!("detail: {} bytes; `playbook timeline` has it", text.len())));
+        // A note stands in both.
+        if let Some(Value::String(said)) = fields.get_mut("text") {
+            *said = cut(said, MOST / 10);
+        }
+        fields.insert("left_out".to_owned(), json!(format!("detail: {} bytes; `{verb}` has it", text.len())));
     }
-    json!({ "type": "playbook.record", "timestamp": data.get("time"), "data": data }).to_string()
+    json!({ "type": kind, "timestamp": data.get("time"), "data": data }).to_string()
 }
 
 #[async_trait]
 impl Teller for Hook {
-    fn takes(&self) -> Takes {
-        Takes::Record
-    }
-
     async fn tell(&self, story: &Story<'_>) -> Result<Option<String>, Refusal> {
         let body = body(story);
         let seconds = story.at.0.div_euclid(1000);

@@ -4,9 +4,9 @@
 use async_trait::async_trait;
 
 use super::smtp::{Envelope, Server};
-use super::{Rate, Receiver, Refusal, Story, Takes, Teller};
+use super::{Rate, Receiver, Refusal, Story, Teller};
 use crate::config::Language;
-use crate::notify::message::{Piece, PieceKind, unlinked};
+use crate::notify::message::literal;
 use crate::notify::{sign, text};
 
 /// Longer mails are cut: the timeline has the rest.
@@ -50,13 +50,6 @@ fn is_plain(address: &str) -> bool {
         && address.chars().all(letter)
 }
 
-fn show(piece: &Piece) -> String {
-    match piece.kind {
-        PieceKind::Theirs => unlinked(&piece.text),
-        PieceKind::Ours | PieceKind::Command => piece.text.clone(),
-    }
-}
-
 /// A text as a header has it, in words that each fit into a line.
 fn encoded(text: &str) -> String {
     let mut words: Vec<String> = vec![String::new()];
@@ -74,9 +67,9 @@ fn encoded(text: &str) -> String {
 impl Mail {
     /// The mail, and the id of the first one of its thread.
     fn compose(&self, story: &Story<'_>) -> (String, String) {
-        let (run, domain) = (&story.state.run, self.domain());
-        let message = text::message(story.state, &story.new_moments(), self.language);
-        let first = format!("<playbook.{run}@{domain}>");
+        let domain = self.domain();
+        let message = story.about.message(&story.new_moments(), self.language);
+        let first = format!("<playbook.{}@{domain}>", story.about.key().replace(':', "."));
         let (id, thread) = match story.message {
             None => (first.clone(), String::new()),
             Some(before) => (
@@ -84,14 +77,13 @@ impl Mail {
                 format!("In-Reply-To: {before}\r\nReferences: {before}\r\n"),
             ),
         };
-        let book = &story.state.playbook().name;
-        let subject = encoded(&format!("[playbook] {book} {run}: {}", text::plain(&message.standing)));
+        let subject = encoded(&format!("[playbook] {}: {}", story.about.name(), text::plain(&message.standing)));
         // A thread keeps together by its subject too, in some readers: the part that changes stands at its end.
         let date = jiff::Timestamp::from_millisecond(story.at.0)
             .ok()
             .and_then(|at| jiff::fmt::rfc2822::to_string(&at.to_zoned(jiff::tz::TimeZone::UTC)).ok())
             .unwrap_or_default();
-        let body = sign::base64(message.text(MOST, show).replace('\n', "\r\n").as_bytes());
+        let body = sign::base64(message.text(MOST, literal).replace('\n', "\r\n").as_bytes());
         let lines: Vec<&str> = body.as_bytes().chunks(76).filter_map(|line| std::str::from_utf8(line).ok()).collect();
         let mail = format!(
             "From: <{}>\r\nTo: {}\r\nSubject: {subject}\r\nDate: {date}\r\nMessage-ID: {id}\r\n{thread}\
@@ -107,10 +99,6 @@ impl Mail {
 
 #[async_trait]
 impl Teller for Mail {
-    fn takes(&self) -> Takes {
-        Takes::Digest
-    }
-
     fn rate(&self) -> Rate {
         Rate { interval: 10_000, burst: 3 }
     }

@@ -18,24 +18,25 @@ mod wecom;
 
 use std::sync::Arc;
 
-pub use record::record_for_programs;
+pub use record::{incident_for_programs, record_for_programs};
 pub use traces::{SpanCounts, drop_spans, span_counts};
 
 use async_trait::async_trait;
 use serde_json::Value;
 
 use super::http::{Address, Answer, Silence};
+use super::message::Message;
 use super::moment::Moment;
+use super::text;
 use crate::config::{Language, Notify, NotifyKind};
+use crate::incident::Incident;
 use crate::run::{RunState, Time};
 use crate::timeline::spans::Span;
+use crate::value::told;
 
 /// Somebody who is told.
 #[async_trait]
 pub trait Teller: Send + Sync {
-    /// What it takes.
-    fn takes(&self) -> Takes;
-
     /// How much it takes at once.
     fn rate(&self) -> Rate {
         Rate { interval: 0, burst: 1 }
@@ -62,6 +63,18 @@ pub enum Takes {
     Spans,
 }
 
+/// What targets of a kind take in one message. It is known before their secrets are.
+pub fn takes(kind: NotifyKind) -> Takes {
+    match kind {
+        NotifyKind::Webhook | NotifyKind::Command => Takes::Record,
+        NotifyKind::Pagerduty => Takes::Moment,
+        NotifyKind::Traces => Takes::Spans,
+        NotifyKind::Slack | NotifyKind::Dingtalk | NotifyKind::Feishu | NotifyKind::Wecom | NotifyKind::Mail => {
+            Takes::Digest
+        }
+    }
+}
+
 /// How much a service takes: so many messages at once after a while of quiet, then one each interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -71,16 +84,51 @@ pub struct Rate {
     pub burst: i64,
 }
 
+/// What is told of, as it stands after what is told.
+#[derive(Debug, Clone, Copy)]
+pub enum About<'a> {
+    /// A run.
+    Run(&'a RunState),
+    /// An incident: what is said of it.
+    Incident(&'a Incident),
+}
+
+impl About<'_> {
+    /// What names it among all that is told.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Run(state) => state.run.to_string(),
+            Self::Incident(incident) => format!("incident:{}", incident.id),
+        }
+    }
+
+    /// The playbook's name and the run's id; or the incident's title and id, which may be somebody else's text.
+    fn name(&self) -> String {
+        match self {
+            Self::Run(state) => format!("{} {}", state.playbook().name, state.run),
+            Self::Incident(incident) => format!("{} {}", told(&incident.brief.title, false), incident.id),
+        }
+    }
+
+    /// The message about it, with these moments.
+    fn message(&self, moments: &[Moment], language: Language) -> Message {
+        match self {
+            Self::Run(state) => text::message(state, moments, language),
+            Self::Incident(incident) => text::of_incident(incident, moments, language),
+        }
+    }
+}
+
 /// What is told.
 #[derive(Debug)]
 pub struct Story<'a> {
-    /// The run, as it stands after what is told.
-    pub state: &'a RunState,
+    /// What is told of.
+    pub about: About<'a>,
     /// What is new: at least one.
     pub new: &'a [Item],
-    /// All moments of the run so far, with those that are new.
+    /// All moments of it so far, with those that are new.
     pub moments: &'a [Moment],
-    /// What this message is known by, however often it is sent: `RUN:SEQ` of its last record.
+    /// What this message is known by, however often it is sent: the key of what is told, and its last record.
     pub id: &'a str,
     /// What the service called the message before.
     pub message: Option<&'a str>,

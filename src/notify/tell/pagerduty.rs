@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Rate, Receiver, Refusal, Story, Takes, Teller, Then, judge};
+use super::{About, Rate, Receiver, Refusal, Story, Teller, Then, judge};
 use crate::config::Language;
 use crate::notify::http::{Address, headers};
 use crate::notify::message::cut;
@@ -56,29 +56,43 @@ fn sends(moment: &Moment) -> Vec<Sends> {
         What::Ended { verdict: Verdict::Abandoned, .. } => vec![Sends::Resolve, Sends::Change],
         What::Ended { verdict: Verdict::Incomplete, .. } => vec![Sends::Trigger("critical"), Sends::Change],
         What::Ended { .. } => vec![Sends::Trigger("error"), Sends::Change],
+        // Who is called for an incident is for whoever opened it to say.
+        What::OfIncident(_) => vec![Sends::Change],
         _ => Vec::new(),
     }
 }
 
 impl Pagerduty {
     fn body(&self, story: &Story<'_>, moment: &Moment, sends: Sends) -> Value {
-        let (state, book) = (story.state, story.state.playbook());
         let line = text::plain(&text::line(moment, self.language));
-        let summary: String = format!("{} {}: {line}", book.name, state.run).chars().take(SUMMARY).collect();
+        let summary: String = format!("{}: {line}", story.about.name()).chars().take(SUMMARY).collect();
         let at = jiff::Timestamp::from_millisecond(moment.time.0).map(|at| at.to_string()).unwrap_or_default();
-        let details = json!({
-            "run": state.run, "playbook": book.name, "version": book.version, "incident": state.incident,
-            "environment": state.plan.environment, "message_id": story.id, "what": cut(&line, 2000),
-            "next": format!("playbook status {}", state.run),
-        });
-        let source = Some(text::environment(state)).filter(|name| !name.is_empty()).unwrap_or("playbook");
+        let mut details = json!({ "message_id": story.id, "what": cut(&line, 2000) });
+        let (component, group, place) = match story.about {
+            About::Run(state) => {
+                details["run"] = json!(state.run);
+                details["playbook"] = json!(state.playbook().name);
+                details["version"] = json!(state.playbook().version);
+                details["incident"] = json!(state.incident);
+                details["environment"] = json!(state.plan.environment);
+                details["next"] = json!(format!("playbook status {}", state.run));
+                (state.playbook().name.as_str(), state.plan.environment.as_str(), text::environment(state))
+            }
+            About::Incident(incident) => {
+                details["incident"] = json!(incident.id);
+                details["severity"] = json!(incident.brief.severity.word());
+                details["next"] = json!(format!("playbook incident show {}", incident.id));
+                ("incident", "", "")
+            }
+        };
+        let source = Some(place).filter(|name| !name.is_empty()).unwrap_or("playbook");
         if sends == Sends::Change {
             return json!({
                 "routing_key": self.key,
                 "payload": { "summary": summary, "timestamp": at, "source": source, "custom_details": details },
             });
         }
-        let mut body = json!({ "routing_key": self.key, "dedup_key": format!("playbook-{}", state.run) });
+        let mut body = json!({ "routing_key": self.key, "dedup_key": format!("playbook-{}", story.about.key()) });
         match sends {
             Sends::Acknowledge => body["event_action"] = json!("acknowledge"),
             Sends::Resolve => body["event_action"] = json!("resolve"),
@@ -87,7 +101,7 @@ impl Pagerduty {
                 body["client"] = json!("playbook");
                 body["payload"] = json!({
                     "summary": summary, "timestamp": at, "source": source, "severity": severity,
-                    "component": book.name, "group": state.plan.environment, "class": "playbook run",
+                    "component": component, "group": group, "class": "playbook run",
                     "custom_details": details,
                 });
             }
@@ -99,10 +113,6 @@ impl Pagerduty {
 
 #[async_trait]
 impl Teller for Pagerduty {
-    fn takes(&self) -> Takes {
-        Takes::Moment
-    }
-
     fn rate(&self) -> Rate {
         Rate { interval: 600, burst: 10 }
     }

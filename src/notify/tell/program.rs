@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 
 use super::hook::body;
-use super::{Receiver, Refusal, Story, Takes, Teller};
+use super::{About, Receiver, Refusal, Story, Teller};
 use crate::notify::command::{Ran, run};
 use crate::notify::http::LIMIT;
 
@@ -27,17 +27,13 @@ impl Program {
 
 #[async_trait]
 impl Teller for Program {
-    fn takes(&self) -> Takes {
-        Takes::Record
-    }
-
     async fn tell(&self, story: &Story<'_>) -> Result<Option<String>, Refusal> {
-        let (state, book) = (story.state, story.state.playbook());
-        let mut variables = vec![
-            ("PLAYBOOK_MESSAGE_ID", story.id.to_owned()),
-            ("PLAYBOOK_RUN", state.run.to_string()),
-            ("PLAYBOOK_NAME", book.name.clone()),
-        ];
+        let mut variables = vec![("PLAYBOOK_MESSAGE_ID", story.id.to_owned())];
+        match story.about {
+            About::Run(state) => variables
+                .extend([("PLAYBOOK_RUN", state.run.to_string()), ("PLAYBOOK_NAME", state.playbook().name.clone())]),
+            About::Incident(incident) => variables.push(("PLAYBOOK_INCIDENT", incident.id.to_string())),
+        }
         variables.extend(self.secret.clone().map(|secret| ("PLAYBOOK_SECRET", secret)));
         let program = self.argv.first().cloned().unwrap_or_default();
         match run(&self.argv, &variables, &body(story), LIMIT).await {

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::incident::{self, Incident};
 use crate::run::{RunState, Time};
 use crate::timeline::Entry;
 
@@ -15,6 +16,20 @@ pub fn record_for_programs(state: &RunState, entry: &Entry) -> Value {
         "actor": entry.actor, "step": entry.step, "item": entry.item, "kind": entry.kind, "text": entry.text,
         "service": state.service.map(|(service, _)| service.word()), "detail": entry.detail,
     })
+}
+
+/// A record of an incident for programs: what `incident timeline --output jsonl` says of it, with how the incident stands.
+pub fn incident_for_programs(incident: &Incident, entry: &incident::Entry) -> Value {
+    let mut record = entry.json(&incident.id);
+    if let Some(fields) = record.as_object_mut() {
+        let brief = &incident.brief;
+        fields.insert("title".to_owned(), json!(brief.title));
+        fields.insert("severity".to_owned(), json!(brief.severity.word()));
+        fields.insert("state".to_owned(), json!(brief.standing.word()));
+        fields.insert("owner".to_owned(), json!(brief.owner));
+        fields.insert("services".to_owned(), json!(incident.opening.services));
+    }
+    record
 }
 
 /// As RFC 3339 in UTC, to the millisecond.

@@ -4,11 +4,10 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Rate, Receiver, Refusal, Story, Takes, Teller, Then, judge};
+use super::{Rate, Receiver, Refusal, Story, Teller, Then, judge};
 use crate::config::Language;
 use crate::notify::http::{Address, Answer, header, headers};
-use crate::notify::message::{Message, Piece, PieceKind, cut, mark, unlinked};
-use crate::notify::text;
+use crate::notify::message::{Message, Piece, cut, literal, mark, unlinked};
 
 /// What of a message is body: Slack cuts texts of some thousand letters.
 const MOST: usize = 2800;
@@ -44,7 +43,7 @@ impl Slack {
 
     /// Edits the message that there is, or writes a new one.
     async fn write(&self, token: &str, channel: &str, story: &Story<'_>) -> Result<Option<String>, Refusal> {
-        let body = body(&text::message(story.state, story.moments, self.language));
+        let body = body(&story.about.message(story.moments, self.language));
         let known = story.message.and_then(|message| message.split_once(' '));
         if let Some((place, ts)) = known {
             let mut edit = body.clone();
@@ -86,13 +85,6 @@ fn escaped(text: &str) -> String {
     unlinked(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn literal(piece: &Piece) -> String {
-    match piece.kind {
-        PieceKind::Theirs => unlinked(&piece.text),
-        PieceKind::Ours | PieceKind::Command => piece.text.clone(),
-    }
-}
-
 pub(super) fn body(message: &Message) -> Value {
     let join = |pieces: &[Piece]| cut(&pieces.iter().map(literal).collect::<String>(), 600);
     let (title, standing) = (join(&message.title), join(&message.standing));
@@ -113,10 +105,6 @@ pub(super) fn body(message: &Message) -> Value {
 
 #[async_trait]
 impl Teller for Slack {
-    fn takes(&self) -> Takes {
-        Takes::Digest
-    }
-
     fn rate(&self) -> Rate {
         Rate { interval: 1250, burst: 1 }
     }
@@ -125,7 +113,7 @@ impl Teller for Slack {
         if let Some((token, channel)) = &self.bot {
             return self.write(token, channel, story).await;
         }
-        let body = body(&text::message(story.state, &story.new_moments(), self.language));
+        let body = body(&story.about.message(&story.new_moments(), self.language));
         let answer = self.address.post(body.to_string(), headers()).await?;
         judge(&self.address, &answer)?;
         if answer.body.trim() == "ok" {

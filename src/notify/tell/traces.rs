@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::{Receiver, Refusal, Story, Takes, Teller, Then};
+use super::{About, Receiver, Refusal, Story, Teller, Then};
 use crate::notify::http::{Address, Answer, headers};
-use crate::run::Time;
+use crate::run::{RunState, Time};
 use crate::timeline::spans::{Link, Said, Span, SpanKind, trace_of};
 
 /// The version of the conventions whose words are used.
@@ -85,15 +85,13 @@ impl Traces {
 
 #[async_trait]
 impl Teller for Traces {
-    fn takes(&self) -> Takes {
-        Takes::Spans
-    }
-
     async fn tell(&self, story: &Story<'_>) -> Result<Option<String>, Refusal> {
+        // An incident has no spans.
+        let About::Run(state) = story.about else { return Ok(None) };
         let spans: Vec<&Span> = story.new.iter().flat_map(|item| &item.spans).collect();
         let mut headers = self.headers.clone();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let body = body(story, &spans, self.link.as_deref()).to_string();
+        let body = body(state, &spans, self.link.as_deref()).to_string();
         let answer = self.address.post(body, headers).await?;
         let left_out = self.left_out(&answer, spans.len())?;
         TOLD.fetch_add((spans.len() - left_out) as u64, Ordering::Relaxed);
@@ -141,8 +139,7 @@ fn decoded(text: &str) -> Vec<u8> {
 }
 
 /// A request: all spans of it are of one run.
-fn body(story: &Story<'_>, spans: &[&Span], link: Option<&str>) -> Value {
-    let state = story.state;
+fn body(state: &RunState, spans: &[&Span], link: Option<&str>) -> Value {
     let shown = link.map(|link| format!("{link}/v1/runs/{}", state.run));
     let mut resource = vec![
         attribute("service.name", &"playbook".into()),

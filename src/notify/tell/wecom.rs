@@ -4,11 +4,10 @@
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::{Rate, Receiver, Refusal, Story, Takes, Teller, judge_number};
+use super::{Rate, Receiver, Refusal, Story, Teller, judge_number};
 use crate::config::Language;
 use crate::notify::http::{Address, headers};
 use crate::notify::message::{Piece, PieceKind, unlinked};
-use crate::notify::text;
 
 const MOST: usize = 4096;
 
@@ -48,16 +47,12 @@ fn wide(letter: char) -> char {
 
 #[async_trait]
 impl Teller for Wecom {
-    fn takes(&self) -> Takes {
-        Takes::Digest
-    }
-
     fn rate(&self) -> Rate {
         Rate { interval: 4000, burst: 5 }
     }
 
     async fn tell(&self, story: &Story<'_>) -> Result<Option<String>, Refusal> {
-        let message = text::message(story.state, &story.new_moments(), self.language);
+        let message = story.about.message(&story.new_moments(), self.language);
         let body = json!({ "msgtype": "markdown", "markdown": { "content": message.text(MOST, show) } });
         let answer = self.address.post(body.to_string(), headers()).await?;
         judge_number(&self.address, &answer, &["errcode"], &[(45_009, 60), (45_033, 60)]).map(|()| None)

@@ -1,6 +1,7 @@
 //! English.
 
 use super::{Moment, Piece, QuestionKind, Standing, Tongue, Verdict, What, because, clock, fill, long, ours, theirs};
+use crate::incident::{self, Brief, IncidentEvent};
 use crate::notify::moment::Wish;
 use crate::run::{Answer, SkipHow, StopKind};
 
@@ -10,6 +11,7 @@ impl Tongue for English {
     fn sentence(&self, moment: &Moment) -> Vec<Piece> {
         let who = || theirs(&moment.actor);
         match &moment.what {
+            What::OfIncident(event) => self.of_incident(&moment.actor, event),
             What::Began { overrides } => {
                 let mut pieces = fill("{} began it", [who()]);
                 for (brake, why) in overrides {
@@ -104,6 +106,50 @@ impl Tongue for English {
             }
             What::Other { text } => vec![theirs(text)],
         }
+    }
+
+    fn of_incident(&self, actor: &str, event: &IncidentEvent) -> Vec<Piece> {
+        let who = || theirs(actor);
+        let (said, reason) = match event {
+            IncidentEvent::Opened(opening) => {
+                let mut pieces = fill("{} opened it ({})", [who(), theirs(&opening.why)]);
+                if !opening.services.is_empty() {
+                    pieces.extend(fill("; suffers: {}", [theirs(opening.services.join(", "))]));
+                }
+                (pieces, "")
+            }
+            IncidentEvent::Noted { text } => (fill("{}: {}", [who(), theirs(text)]), ""),
+            IncidentEvent::Assigned { owner: Some(owner), reason } => {
+                (fill("{} gave it to {}", [who(), theirs(owner)]), reason.as_str())
+            }
+            IncidentEvent::Assigned { owner: None, reason } => {
+                (fill("{} took it from its owner: nobody has it", [who()]), reason.as_str())
+            }
+            IncidentEvent::SeverityChanged { severity, reason } => {
+                (fill("{} says that it is {}", [who(), ours(severity.word())]), reason.as_str())
+            }
+            IncidentEvent::Alert { .. } => (fill("{} has news of an alert", [who()]), ""),
+            IncidentEvent::Proposed { playbook, why, .. } => {
+                (fill("a person is to decide whether {} is run", [theirs(playbook)]), why.as_str())
+            }
+            IncidentEvent::Resolved { reason } => (fill("{} resolved it", [who()]), reason.as_str()),
+            IncidentEvent::Closed { reason } => (fill("{} closed it", [who()]), reason.as_str()),
+            IncidentEvent::Reopened { reason } => (fill("{} opened it again", [who()]), reason.as_str()),
+        };
+        [said, because(": {}", reason)].concat()
+    }
+
+    fn incident(&self, brief: &Brief, since: &str) -> Vec<Piece> {
+        let word = match brief.standing {
+            incident::Standing::Open => "open",
+            incident::Standing::Resolved => "resolved",
+            incident::Standing::Closed => "closed",
+        };
+        let owner = brief
+            .owner
+            .as_ref()
+            .map_or_else(|| fill("nobody owns it", []), |owner| fill("owned by {}", [theirs(owner)]));
+        [fill("incident {} since {} UTC · ", [ours(word), ours(since)]), owner].concat()
     }
 
     fn standing(&self, standing: Standing) -> Vec<Piece> {

@@ -1,18 +1,26 @@
 //! What people are told of a run, in their language: the same facts in each. Texts of others stand as they are.
 
 mod en;
+mod incident;
 mod zh;
 
 use super::message::{Message, Piece, Weight, command, fill, ours, theirs};
 use super::moment::{Moment, What};
 use crate::config::Language;
+use crate::incident::{Brief, IncidentEvent};
 use crate::run::{Answer, QuestionKind, RunState, Time, Verdict};
 use crate::value::format_seconds;
+
+pub use incident::of_incident;
 
 /// A language: each has a file of its own.
 trait Tongue {
     /// What happened, in one sentence.
     fn sentence(&self, moment: &Moment) -> Vec<Piece>;
+    /// What was said of an incident, by whom, in one sentence.
+    fn of_incident(&self, actor: &str, event: &IncidentEvent) -> Vec<Piece>;
+    /// How an incident stands.
+    fn incident(&self, brief: &Brief, since: &str) -> Vec<Piece>;
     /// How a run stands.
     fn standing(&self, standing: Standing) -> Vec<Piece>;
     /// The state of a service, by its word.
@@ -36,10 +44,7 @@ enum Standing {
 
 /// The message about a run, with these moments of it.
 pub fn message(state: &RunState, moments: &[Moment], language: Language) -> Message {
-    let tongue: &dyn Tongue = match language {
-        Language::En => &en::English,
-        Language::Zh => &zh::Chinese,
-    };
+    let tongue = tongue(language);
     let book = state.playbook();
     let mut title = fill("{}@{}", [theirs(&book.name), theirs(&book.version)]);
     title.extend(fill(" · {} · {}", [theirs(&book.title), ours(state.run.as_str())]));
@@ -54,19 +59,27 @@ pub fn message(state: &RunState, moments: &[Moment], language: Language) -> Mess
         line.push(ours(" · "));
         line.extend(place);
     }
-    let lines = moments.iter().map(|moment| {
-        let mut pieces = vec![ours(format!("{} ", clock(moment.time)))];
-        pieces.extend(tongue.sentence(moment));
-        pieces
-    });
     Message {
         weight: weight(standing),
         title,
         standing: line,
-        lines: lines.collect(),
+        lines: lines(tongue, moments),
         commands: commands(state),
         left_out: tongue.left_out(),
     }
+}
+
+fn tongue(language: Language) -> &'static dyn Tongue {
+    match language {
+        Language::En => &en::English,
+        Language::Zh => &zh::Chinese,
+    }
+}
+
+/// A line for each moment, with the time of day before it.
+fn lines(tongue: &dyn Tongue, moments: &[Moment]) -> Vec<Vec<Piece>> {
+    let line = |moment: &Moment| [vec![ours(format!("{} ", clock(moment.time)))], tongue.sentence(moment)].concat();
+    moments.iter().map(line).collect()
 }
 
 /// Where a run acts; empty where nothing says that.
@@ -76,10 +89,7 @@ pub fn environment(state: &RunState) -> &str {
 
 /// One moment on one line.
 pub fn line(moment: &Moment, language: Language) -> Vec<Piece> {
-    match language {
-        Language::En => en::English.sentence(moment),
-        Language::Zh => zh::Chinese.sentence(moment),
-    }
+    tongue(language).sentence(moment)
 }
 
 /// Pieces as they stand.

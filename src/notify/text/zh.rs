@@ -1,6 +1,7 @@
 //! Simplified Chinese.
 
 use super::{Moment, Piece, QuestionKind, Standing, Tongue, Verdict, What, because, clock, fill, long, ours, theirs};
+use crate::incident::{self, Brief, IncidentEvent};
 use crate::notify::moment::Wish;
 use crate::run::{Answer, SkipHow, StopKind};
 
@@ -10,6 +11,7 @@ impl Tongue for Chinese {
     fn sentence(&self, moment: &Moment) -> Vec<Piece> {
         let who = || theirs(&moment.actor);
         match &moment.what {
+            What::OfIncident(event) => self.of_incident(&moment.actor, event),
             What::Began { overrides } => {
                 let mut pieces = fill("由 {} 启动", [who()]);
                 for (brake, why) in overrides {
@@ -96,6 +98,48 @@ impl Tongue for Chinese {
             }
             What::Other { text } => vec![theirs(text)],
         }
+    }
+
+    fn of_incident(&self, actor: &str, event: &IncidentEvent) -> Vec<Piece> {
+        let who = || theirs(actor);
+        let (said, reason) = match event {
+            IncidentEvent::Opened(opening) => {
+                let mut pieces = fill("{} 创建了事件（{}）", [who(), theirs(&opening.why)]);
+                if !opening.services.is_empty() {
+                    pieces.extend(fill("；受影响：{}", [theirs(opening.services.join("、"))]));
+                }
+                (pieces, "")
+            }
+            IncidentEvent::Noted { text } => (fill("{}：{}", [who(), theirs(text)]), ""),
+            IncidentEvent::Assigned { owner: Some(owner), reason } => {
+                (fill("{} 将事件指派给 {}", [who(), theirs(owner)]), reason.as_str())
+            }
+            IncidentEvent::Assigned { owner: None, reason } => {
+                (fill("{} 取消了指派，目前无人负责", [who()]), reason.as_str())
+            }
+            IncidentEvent::SeverityChanged { severity, reason } => {
+                (fill("{} 将级别改为 {}", [who(), ours(severity.word())]), reason.as_str())
+            }
+            IncidentEvent::Alert { .. } => (fill("{} 的告警有更新", [who()]), ""),
+            IncidentEvent::Proposed { playbook, why, .. } => {
+                (fill("需要人工决定是否执行 {}", [theirs(playbook)]), why.as_str())
+            }
+            IncidentEvent::Resolved { reason } => (fill("{} 标记为已恢复", [who()]), reason.as_str()),
+            IncidentEvent::Closed { reason } => (fill("{} 关闭了事件", [who()]), reason.as_str()),
+            IncidentEvent::Reopened { reason } => (fill("{} 重新打开了事件", [who()]), reason.as_str()),
+        };
+        [said, because("：{}", reason)].concat()
+    }
+
+    fn incident(&self, brief: &Brief, since: &str) -> Vec<Piece> {
+        let word = match brief.standing {
+            incident::Standing::Open => "处理中",
+            incident::Standing::Resolved => "已恢复",
+            incident::Standing::Closed => "已关闭",
+        };
+        let owner =
+            brief.owner.as_ref().map_or_else(|| fill("无人负责", []), |owner| fill("负责人 {}", [theirs(owner)]));
+        [fill("事件{}（自 {} UTC） · ", [ours(word), ours(since)]), owner].concat()
     }
 
     fn standing(&self, standing: Standing) -> Vec<Piece> {

@@ -14,13 +14,32 @@ use crate::cli::args::{Incident, IncidentVerb};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::setup::Setup;
+use crate::cli::verbs::outbox;
+use crate::inventory::Secrets;
 
 /// Does what was asked of an incident.
 ///
 /// # Errors
 /// When there is no such incident, it makes no sense for it now, or the journal cannot be read or written.
 pub fn incident(setup: &Setup, args: &Incident) -> Result<Exit, Failure> {
-    match &args.what {
+    // Made before anything is written: a target that is new is told what begins from then on. Where a server owns the state, it
+    // tells.
+    let ours = writes(&args.what) && setup.server()?.is_none();
+    let deliverer = ours.then(|| outbox::deliverer(setup, Secrets::default()));
+    let exit = act(setup, &args.what)?;
+    if let Some(deliverer) = deliverer {
+        outbox::tell_now(setup, deliverer);
+    }
+    Ok(exit)
+}
+
+/// Whether others may have to be told of it.
+fn writes(what: &IncidentVerb) -> bool {
+    !matches!(what, IncidentVerb::List(_) | IncidentVerb::Show(_) | IncidentVerb::Timeline(_) | IncidentVerb::Verify(_))
+}
+
+fn act(setup: &Setup, what: &IncidentVerb) -> Result<Exit, Failure> {
+    match what {
         IncidentVerb::Open(args) => open::open(setup, args),
         IncidentVerb::List(args) => list::list(setup, args),
         IncidentVerb::Show(args) => show::show(setup, args),

@@ -40,9 +40,12 @@ pub fn show(setup: &Setup, args: &IncidentWhich) -> Result<Exit, Failure> {
 /// The last things that happened, without what is written down for each step anyway.
 fn last(journal: &mut (dyn Store + 'static), incident: &IncidentId) -> Result<Vec<(Ink, Entry)>, Failure> {
     let mut last = VecDeque::with_capacity(LAST + 1);
-    let mut timeline = IncidentTimeline::of(journal, incident, Vec::new())?;
+    let mut timeline = IncidentTimeline::of(journal, incident)?;
     while let Some(entry) = timeline.next(journal)? {
         if matches!(entry.kind, "lease_taken" | "intent" | "verified" | "checked" | "batch_began") {
+            continue;
+        }
+        if entry.kind == "delivery" && entry.detail["what"] == "told" {
             continue;
         }
         // What a command printed may be large, and is not shown here.

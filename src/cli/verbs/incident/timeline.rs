@@ -23,7 +23,7 @@ pub fn timeline(setup: &Setup, args: &Args) -> Result<Exit, Failure> {
         Err(error @ JournalError::Corrupt(_)) if args.output == Output::Json => return Err(error.into()),
         _ => {}
     }
-    let mut timeline = IncidentTimeline::of(journal.as_mut(), &incident, Vec::new())?;
+    let mut timeline = IncidentTimeline::of(journal.as_mut(), &incident)?;
     let mut teller = Teller::new(screen.text_width());
     let mut first = true;
     if args.output == Output::Json {

@@ -11,11 +11,12 @@ use crate::cli::args::{Format, Outbox, OutboxList, OutboxRetry, OutboxVerb};
 use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::incidents;
 use crate::cli::runs;
 use crate::cli::setup::{Setup, nearest};
 use crate::cli::text::{Ink, Line};
 use crate::engine::WallClock;
-use crate::engine::deliver::{Deliverer, Receivers, Telling};
+use crate::engine::deliver::{Deliverer, LAST_PUSH, Receivers, Telling};
 use crate::engine::holder;
 use crate::inventory::Secrets;
 use crate::journal::{Known, SqliteJournal, Standing, Subject};
@@ -48,6 +49,17 @@ pub fn deliverer(setup: &Setup, secrets: Secrets) -> Deliverer {
     })
 }
 
+/// Tells what is due, for a moment: what a verb ends with that writes something and drives no run. What does not arrive by then
+/// goes with the next run, a flush or a server.
+pub fn tell_now(setup: &Setup, deliverer: Deliverer) {
+    if setup.config.notify.is_empty() {
+        return;
+    }
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    runtime.block_on(deliverer.push(LAST_PUSH));
+    runtime.shutdown_background();
+}
+
 /// What there is: the targets, and what of each is not told.
 struct Found {
     targets: Vec<Known>,
@@ -61,17 +73,17 @@ fn look(setup: &Setup) -> Result<Found, Failure> {
     }
 }
 
-/// The configured targets that were not told everything, with how much that is, and those for which something was given up.
+/// The configured targets that were not told everything, and those for which something was given up.
 pub fn waiting(setup: &Setup) -> (Vec<String>, Vec<String>) {
-    let Ok(found) = look(setup) else { return (Vec::new(), Vec::new()) };
     let (mut late, mut dead) = (Vec::new(), Vec::new());
-    for notify in &setup.config.notify {
-        let of_it = || found.standings.iter().filter(|one| one.target == notify.name);
-        if of_it().any(|one| one.cursor.dead_at.is_some()) {
-            dead.push(notify.name.clone());
+    let Ok(Some(mut journal)) = setup.existing_journal() else { return (late, dead) };
+    for name in setup.config.notify.iter().map(|notify| &notify.name) {
+        let Ok(standings) = journal.standings_of(name) else { continue };
+        if standings.iter().any(|one| one.cursor.dead_at.is_some()) {
+            dead.push(name.clone());
         }
-        if of_it().any(|one| one.cursor.dead_at.is_none()) {
-            late.push(notify.name.clone());
+        if standings.iter().any(|one| one.cursor.dead_at.is_none()) {
+            late.push(name.clone());
         }
     }
     (late, dead)
@@ -95,9 +107,10 @@ fn retry(setup: &Setup, args: &OutboxRetry) -> Result<Exit, Failure> {
             near => failure.next(format!("names like it: {}", near.join(", "))),
         });
     }
-    let subject = match &args.run {
-        Some(word) => Some(Subject::Run(runs::find(setup, word)?.1)),
-        None => None,
+    let subject = match (&args.run, &args.incident) {
+        (Some(word), _) => Some(Subject::Run(runs::find(setup, word)?.1)),
+        (None, Some(word)) => Some(Subject::Incident(incidents::find(setup, word)?.1.incident)),
+        (None, None) => None,
     };
     let by = holder::this_process().user;
     let back = match setup.existing_journal()? {

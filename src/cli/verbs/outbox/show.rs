@@ -10,11 +10,12 @@ use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::next::commands;
 use crate::cli::view::{count, heading, paragraph};
+use crate::cli::visible;
 use crate::journal::{Standing, Subject};
 use crate::run::Time;
 use crate::value::format_seconds;
 
-/// So many runs of a target are shown to people.
+/// So many runs and incidents of a target are shown to people.
 const MOST: usize = 12;
 
 pub(super) fn show(setup: &Setup, found: &Found, output: Format, exit: Exit, back: Option<usize>) {
@@ -38,9 +39,11 @@ fn names(setup: &Setup, found: &Found) -> Vec<String> {
     names
 }
 
-fn run_of(standing: &Standing) -> &str {
-    let Subject::Run(run) = &standing.subject;
-    run.as_str()
+fn id_of(standing: &Standing) -> &str {
+    match &standing.subject {
+        Subject::Run(run) => run.as_str(),
+        Subject::Incident(incident) => incident.as_str(),
+    }
 }
 
 fn as_json(setup: &Setup, found: &Found, exit: Exit, back: Option<usize>) -> Value {
@@ -50,8 +53,11 @@ fn as_json(setup: &Setup, found: &Found, exit: Exit, back: Option<usize>) -> Val
         let known = found.targets.iter().find(|one| one.target == name);
         let waiting = found.standings.iter().filter(|one| one.target == name).map(|one| {
             let cursor = &one.cursor;
+            let is_run = matches!(one.subject, Subject::Run(_));
+            let (of_run, of_incident) = (is_run.then(|| id_of(one)), (!is_run).then(|| id_of(one)));
             json!({
-                "run": run_of(one), "playbook": one.playbook, "told": cursor.told, "records": one.head,
+                "run": of_run, "playbook": of_run.map(|_| &one.name), "incident": of_incident,
+                "title": of_incident.map(|_| &one.name), "told": cursor.told, "records": one.head,
                 "attempts": cursor.attempts, "failing_since": cursor.failing_since.map(moment),
                 "next": (cursor.attempts > 0 && cursor.dead_at.is_none()).then(|| moment(cursor.next_at)),
                 "given_up": cursor.dead_at.map(moment), "why": cursor.failed,
@@ -119,8 +125,8 @@ fn target(setup: &Setup, found: &Found, name: &str) -> Vec<Line> {
     for one in of_it.iter().take(MOST) {
         lines.push(
             Line::plain("    ")
-                .with(Ink::Bold, run_of(one))
-                .with(Ink::Dim, format!("  {}  ", one.playbook))
+                .with(Ink::Bold, id_of(one))
+                .with(Ink::Dim, format!("  {}  ", visible::line(&one.name)))
                 .with(if one.cursor.dead_at.is_some() { Ink::Bad } else { Ink::Plain }, words(one)),
         );
         if let Some(why) = &one.cursor.failed {

@@ -8,7 +8,7 @@ impl Target {
     /// Takes it in hand, where that is not so already.
     pub(super) fn claim(&mut self, one: &mut Untold, pace: Pace) -> Result<Turn, JournalError> {
         let now = self.now();
-        let held = self.claims.get(&one.subject).is_some_and(|until| until.0 - now.0 > CLAIM / 2);
+        let held = one.cursor.claimed_until.0 - now.0 > CLAIM / 2;
         let ours = one.cursor.claimed_by.as_deref() == Some(self.work.claimant.as_str());
         if pace.interval == 0 && held && ours {
             return Ok(Turn::Now);
@@ -19,7 +19,7 @@ impl Target {
         let turn = self.work.store.with(|outbox| outbox.claim(&claim, told, seen.as_deref(), pace, now))?;
         if turn == Turn::Now {
             one.cursor.claimed_by = Some(self.work.claimant.clone());
-            self.claims.insert(one.subject.clone(), claim.until);
+            one.cursor.claimed_until = claim.until;
         }
         Ok(turn)
     }
@@ -36,7 +36,6 @@ impl Target {
     /// What is known of it may be wrong by now; and what a thousand runs printed is not kept in memory for a receiver that is
     /// away for days.
     pub(super) fn lose(&mut self, one: &Untold) {
-        self.claims.remove(&one.subject);
         self.followers.remove(&one.subject);
     }
 }

@@ -28,7 +28,7 @@ async fn they_are_told_once_they_have_ended_and_timelines_say_nothing_of_it() {
     .await;
     assert_eq!(stub.told("r-1"), [4], "the record with which the run ended");
     assert!(stage.outbox().standings().unwrap().is_empty());
-    assert_eq!(stage.outbox().deliveries(&Subject::Run("r-1".parse().unwrap())).unwrap(), []);
+    assert_eq!(stage.outbox().deliveries(&Subject::Run("r-1".parse().unwrap()), 0, 9).unwrap(), []);
 }
 
 #[tokio::test(start_paused = true)]

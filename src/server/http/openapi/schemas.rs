@@ -105,7 +105,9 @@ fn sent() -> Value {
         "Resuming": with_reason_if("take_over", exactly(&[], json!({
             "reason": of("Reason"), "take_over": { "type": "boolean" },
         }))),
-        "PuttingBack": exactly(&[], json!({ "target": text, "run": { "anyOf": [of("RunId"), { "type": "null" }] } })),
+        "PuttingBack": exactly(&[], json!({ "target": text, "run": { "anyOf": [of("RunId"), { "type": "null" }] },
+            "incident": { "anyOf": [of("IncidentId"), { "type": "null" }] },
+        })),
         "Making": exactly(&["name", "digest", "roles", "seconds"], json!({
             "name": of("TokenName"), "digest": of("Digest"),
             "seconds": { "type": "number", "minimum": 1, "maximum": 31_622_400 },
@@ -287,8 +289,7 @@ fn kept() -> Value {
         })),
         "PutBack": with(json!({ "put_back": number })),
         "Deliveries": with(json!({
-            "run": of("RunId"),
-            "deliveries": list(with(json!({ "target": text, "kind": text, "from": number, "to": number }))),
+            "deliveries": list(with(json!({ "number": number, "target": text, "kind": text, "from": number, "to": number }))),
         })),
         "Tokens": with(json!({ "tokens": list(with(json!({
             "number": number, "name": text, "roles": list(text.clone()), "by": text, "at": of("Time"),

@@ -153,7 +153,7 @@ pub fn show(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer,
 pub fn timeline(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer, Trouble> {
     let incident = call.incident()?;
     let (seen, most) = (call.number("after").unwrap_or(0), call.number("limit").unwrap_or(USUAL));
-    let mut timeline = IncidentTimeline::of(journal, &incident, Vec::new())?;
+    let mut timeline = IncidentTimeline::of(journal, &incident)?;
     let mut texts: Vec<String> = Vec::new();
     let (mut count, mut bytes) = (0, 0);
     let mut next = Value::Null;

@@ -109,6 +109,12 @@ pub(super) fn of_incidents() -> Vec<Route> {
 }
 
 pub(super) fn of_the_outbox() -> Vec<Route> {
+    let (run, incident) = (Work::Journal(outbox::of_run), Work::Journal(outbox::of_incident));
+    let told = |path, name, work, about| Route {
+        query: &[outbox::SEEN, LIMIT],
+        refuses: &[404],
+        ..get(path, name, work, "Deliveries", about)
+    };
     vec![
         get(
             "/v1/outbox",
@@ -129,16 +135,8 @@ pub(super) fn of_the_outbox() -> Vec<Route> {
                 "Tells once more what was given up",
             )
         },
-        Route {
-            refuses: &[404],
-            ..get(
-                "/v1/runs/{run}/deliveries",
-                "list_deliveries",
-                Work::Journal(outbox::of_run),
-                "Deliveries",
-                "What others were told of a run",
-            )
-        },
+        told("/v1/runs/{run}/deliveries", "list_deliveries", run, "What others were told of a run"),
+        told("/v1/incidents/{incident}/deliveries", "incident_deliveries", incident, "The same of an incident itself"),
     ]
 }
 

@@ -1,174 +1,6 @@
-//! Each service against a receiver on this machine: what it is sent, whether its signature is right, and what its answers mean.
-
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpListener;
+//! What each service is sent, and what its answers mean.
 
 use super::*;
-use crate::ids::Digest;
-use crate::journal::{Journal as _, MemoryJournal};
-use crate::notify::moment::What;
-use crate::notify::sign;
-use crate::run::{Event, Holder, Question, QuestionKind, Task, Verdict};
-
-/// A request as it came.
-#[derive(Debug, Clone)]
-struct Request {
-    path: String,
-    headers: String,
-    body: String,
-}
-
-impl Request {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.headers.lines().find_map(|line| {
-            let (found, value) = line.split_once(':')?;
-            found.eq_ignore_ascii_case(name).then(|| value.trim())
-        })
-    }
-}
-
-/// A receiver on this machine that answers as it is told, the last answer for ever.
-struct Web {
-    address: String,
-    asked: Arc<Mutex<Vec<Request>>>,
-}
-
-impl Web {
-    async fn answers(answers: &[&str]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let asked: Arc<Mutex<Vec<Request>>> = Arc::default();
-        let answers: Vec<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
-        let seen = Arc::clone(&asked);
-        tokio::spawn(async move {
-            for number in 0.. {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let answer = answers.get(number).or(answers.last()).cloned().unwrap();
-                let mut reader = BufReader::new(&mut stream);
-                let mut head = String::new();
-                while !head.ends_with("\r\n\r\n") {
-                    if reader.read_line(&mut head).await.unwrap() == 0 {
-                        break;
-                    }
-                }
-                let length =
-                    |line: &str| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok();
-                let mut body = vec![0; head.lines().find_map(length).unwrap_or(0)];
-                reader.read_exact(&mut body).await.unwrap();
-                let (first, headers) = head.split_once("\r\n").unwrap();
-                let path = first.split(' ').nth(1).unwrap().to_owned();
-                let body = String::from_utf8(body).unwrap();
-                seen.lock().unwrap().push(Request { path, headers: headers.to_owned(), body });
-                let _ = stream.write_all(answer.as_bytes()).await;
-            }
-        });
-        Self { address, asked }
-    }
-
-    fn asked(&self) -> Vec<Request> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-fn answer(status: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
-}
-
-/// A receiver of the configuration.
-fn receiver(text: &str, address: Option<&str>, secrets: &[&str]) -> Receiver {
-    let notify = serde_saphyr::from_str(text).unwrap();
-    let secrets = secrets.iter().map(|secret| (*secret).to_owned()).collect();
-    Receiver { notify, address: address.map(str::to_owned), secrets }
-}
-
-/// How a run stands that has just begun.
-fn state() -> RunState {
-    let digest = Digest::of(b"");
-    let playbook = json!({
-        "name": "db-failover", "version": "1.4.0", "title": "Switch", "description": "", "owner": null, "reviewed": null,
-        "review_every": null, "severity": [], "symptoms": [], "services": [], "recovery_time": null, "inputs": [],
-        "locks": [], "steps": [], "digest": digest,
-    });
-    let plan = json!({
-        "format": 1, "playbook": playbook, "inputs": {}, "environment": "lab", "targets": [], "locks": [], "steps": [],
-        "digest": digest, "facts_digest": digest,
-    });
-    let started = Event::RunStarted {
-        plan: Arc::new(serde_json::from_value(plan).unwrap()),
-        locks: Vec::new(),
-        incident: Some("INC-7".to_owned()),
-        format: 1,
-        tool: "0.1.0".to_owned(),
-        overrides: Vec::new(),
-        approved: Vec::new(),
-    };
-    let holder = Holder {
-        user: "ann".to_owned(),
-        host: "runner".to_owned(),
-        boot: "boot".to_owned(),
-        namespace: String::new(),
-        pid: 1,
-        started: 7,
-        serves: false,
-    };
-    let run = "20261123-020649-f34z".parse().unwrap();
-    let (_, records) = MemoryJournal::new().begin(&run, started, &holder, "ann", AT).unwrap();
-    RunState::replay(&run, &records).unwrap()
-}
-
-const AT: Time = Time(1_700_000_000_000);
-
-fn moment(seq: u64, what: What) -> Moment {
-    Moment { seq, time: Time(AT.0 + i64::try_from(seq).unwrap() * 1000), actor: "ann".to_owned(), what }
-}
-
-fn failed(seq: u64, message: &str) -> Moment {
-    let what =
-        What::Failed { task: format!("restart@web{seq}"), unknown: false, undo: false, message: message.to_owned() };
-    moment(seq, what)
-}
-
-fn asks(seq: u64) -> Moment {
-    let what = What::Asks {
-        task: "promote".to_owned(),
-        kind: QuestionKind::StepFailed,
-        message: "it did not come up".to_owned(),
-        deadline: None,
-    };
-    moment(seq, what)
-}
-
-fn ended(seq: u64, verdict: Verdict) -> Moment {
-    moment(seq, What::Ended { verdict, summary: "traffic flows".to_owned(), seconds: 12.0 })
-}
-
-/// Tells moments as one message.
-async fn tell(
-    teller: &dyn Teller,
-    state: &RunState,
-    moments: &[Moment],
-    message: Option<&str>,
-) -> Result<Option<String>, Refusal> {
-    let new: Vec<Item> = moments
-        .iter()
-        .map(|moment| Item {
-            seq: moment.seq,
-            moment: Some(moment.clone()),
-            record: json!({ "seq": moment.seq, "time": "2023-11-14T22:13:20.000Z", "detail": "x".repeat(10) }),
-            spans: Vec::new(),
-        })
-        .collect();
-    let id = format!("{}:{}", state.run, moments.last().unwrap().seq);
-    teller.tell(&Story { state, new: &new, moments, id: &id, message, at: AT }).await
-}
 
 #[tokio::test]
 async fn a_webhook_is_signed_as_the_standard_says_also_while_secrets_change() {
@@ -220,13 +52,15 @@ async fn a_large_record_is_sent_without_what_is_large_in_it() {
     let web = Web::answers(&[&answer("200 OK", "")]).await;
     let teller = teller(&receiver("{name: a, kind: webhook}", Some(&web.address), &[])).unwrap();
     let state = state();
-    let record = json!({ "seq": 7, "detail": { "output": "x".repeat(500_000) } });
+    let large = "x".repeat(500_000);
+    let record = json!({ "seq": 7, "text": large, "detail": { "output": large } });
     let new = [Item { seq: 7, moment: None, record, spans: Vec::new() }];
-    let story = Story { state: &state, new: &new, moments: &[], id: "r:7", message: None, at: AT };
+    let story = Story { about: About::Run(&state), new: &new, moments: &[], id: "r:7", message: None, at: AT };
     teller.tell(&story).await.unwrap();
     let body = web.asked()[0].json();
     assert_eq!(body["data"]["detail"], Value::Null);
     assert!(body["data"]["left_out"].as_str().unwrap().contains("bytes"));
+    assert!(body["data"]["text"].as_str().unwrap().len() <= 20_000, "the text of a note too");
 }
 
 #[tokio::test]
@@ -358,7 +192,7 @@ async fn pagerduty_has_one_incident_a_run_and_changes() {
     let teller = teller(&receiver("{name: a, kind: pagerduty}", Some(&web.address), &["R0"])).unwrap();
     let state = state();
     let began = moment(1, What::Began { overrides: Vec::new() });
-    let answered = moment(4, What::Requested { request: crate::notify::Wish::Abort, reason: "x".to_owned() });
+    let answered = moment(4, What::Requested { request: crate::notify::moment::Wish::Abort, reason: "x".to_owned() });
     for one in
         [began, asks(3), answered, moment(5, What::Checkpoint { name: "c".to_owned() }), ended(6, Verdict::Succeeded)]
     {
@@ -383,117 +217,6 @@ async fn pagerduty_has_one_incident_a_run_and_changes() {
     let web = Web::answers(&[&answer("200 OK", "fine")]).await;
     let teller = super::teller(&receiver("{name: a, kind: pagerduty}", Some(&web.address), &["R0"])).unwrap();
     assert!(tell(teller.as_ref(), &state, &[asks(3)], None).await.is_err(), "a page of a proxy is no yes");
-}
-
-/// A mail server on this machine that notes what it is told; `refuses` is what it does not take: a beginning of a command, and
-/// what it says then.
-async fn post_office(
-    offers: &'static str,
-    refuses: Option<(&'static str, &'static str)>,
-) -> (String, Arc<Mutex<String>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("smtp://{}", listener.local_addr().unwrap());
-    let heard: Arc<Mutex<String>> = Arc::default();
-    let notes = Arc::clone(&heard);
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let (read, mut write) = stream.into_split();
-            let mut lines = BufReader::new(read).lines();
-            write.write_all(b"220 here\r\n").await.unwrap();
-            let mut data = false;
-            while let Ok(Some(line)) = lines.next_line().await {
-                notes.lock().unwrap().push_str(&format!("{line}\n"));
-                let said = match refuses.filter(|(start, _)| line.starts_with(start) && !data) {
-                    Some((_, said)) => said.to_owned(),
-                    None if data && line == "." => {
-                        data = false;
-                        "250 taken".to_owned()
-                    }
-                    None if data => continue,
-                    None if line.starts_with("EHLO") => format!("250-here\r\n250-{offers}\r\n250 8BITMIME"),
-                    None if line == "DATA" => {
-                        data = true;
-                        "354 go on".to_owned()
-                    }
-                    None if line.starts_with("AUTH") => "235 known".to_owned(),
-                    None => "250 ok".to_owned(),
-                };
-                if write.write_all(format!("{said}\r\n").as_bytes()).await.is_err() {
-                    break;
-                }
-            }
-        }
-    });
-    (address, heard)
-}
-
-#[tokio::test]
-async fn the_mails_of_a_run_are_one_thread() {
-    let (address, heard) = post_office("AUTH PLAIN LOGIN", None).await;
-    let text = "{name: a, kind: mail, from: playbook@example.org, to: [dba@example.org, ops@example.org], user: pb, language: zh}";
-    let teller = teller(&receiver(text, Some(&address), &["pa ss"])).unwrap();
-    let first = tell(teller.as_ref(), &state(), &[asks(3)], None).await.unwrap();
-    assert_eq!(first.as_deref(), Some("<playbook.20261123-020649-f34z@example.org>"));
-    let second = tell(teller.as_ref(), &state(), &[ended(9, Verdict::RolledBack)], first.as_deref()).await.unwrap();
-    assert_eq!(second, first);
-    let heard = heard.lock().unwrap().clone();
-    for line in [
-        "AUTH PLAIN AHBiAHBhIHNz",
-        "MAIL FROM:<playbook@example.org>",
-        "RCPT TO:<dba@example.org>",
-        "RCPT TO:<ops@example.org>",
-        "Message-ID: <playbook.20261123-020649-f34z@example.org>",
-        "Message-ID: <playbook.20261123-020649-f34z.9@example.org>",
-        "In-Reply-To: <playbook.20261123-020649-f34z@example.org>",
-        "Date: Tue, 14 Nov 2023 22:13:20 +0000",
-        "Auto-Submitted: auto-generated",
-        "Content-Transfer-Encoding: base64",
-    ] {
-        assert!(heard.lines().any(|heard| heard == line), "{line} is missing:\n{heard}");
-    }
-    assert!(heard.is_ascii() && heard.lines().all(|line| line.len() < 998));
-    use base64::Engine as _;
-    let body = heard.split("base64\n\n").nth(2).unwrap().split("\n.\n").next().unwrap().replace('\n', "");
-    let body = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(body).unwrap()).unwrap();
-    assert!(body.contains("结束，用时 12 s，失败，已回滚：traffic flows") && body.contains("playbook "), "{body}");
-}
-
-#[tokio::test]
-async fn a_mail_that_a_server_does_not_take_is_tried_again() {
-    let text = "{name: a, kind: mail, from: playbook@example.org, to: [dba@example.org, ops@example.org]}";
-    for refused in [
-        ("MAIL", "451 later"),
-        ("RCPT TO:<dba", "450 grey"),
-        ("RCPT", "550 nobody"),
-        ("DATA", "554 no"),
-        ("EHLO", "what is this"),
-    ] {
-        let (address, heard) = post_office("SIZE 1", Some(refused)).await;
-        let teller = teller(&receiver(text, Some(&address), &[])).unwrap();
-        let refusal = tell(teller.as_ref(), &state(), &[asks(3)], None).await.unwrap_err();
-        assert_eq!(refusal.then, Then::Later, "{}", refusal.why);
-        assert!(!heard.lock().unwrap().contains("Message-ID"), "nobody got half of it");
-    }
-    // One that is wrong for good keeps nothing from the others.
-    let (address, heard) = post_office("SIZE 1", Some(("RCPT TO:<dba", "550 nobody"))).await;
-    let teller = teller(&receiver(text, Some(&address), &[])).unwrap();
-    tell(teller.as_ref(), &state(), &[asks(3)], None).await.unwrap();
-    assert!(heard.lock().unwrap().contains("Message-ID"));
-    // A password is not said to whoever refuses it, nor repeated.
-    let (address, _heard) = post_office("AUTH PLAIN", Some(("AUTH", "535 AHBiAHNlc3NhbWU="))).await;
-    let text = text.replace("}", ", user: pb}");
-    let teller = super::teller(&receiver(&text, Some(&address), &["sesame"])).unwrap();
-    let why = tell(teller.as_ref(), &state(), &[asks(3)], None).await.unwrap_err().why;
-    assert!(why.contains("535") && !why.contains("AHBi"), "{why}");
-}
-
-#[test]
-fn no_password_goes_in_the_clear_beyond_this_machine() {
-    let text = "{name: a, kind: mail, from: a@b.c, to: [d@e.f], user: pb}";
-    let error = teller(&receiver(text, Some("smtp://mail.example?tls=none"), &["x"])).err().unwrap();
-    assert!(error.contains("without TLS"), "{error}");
-    assert!(teller(&receiver(text, Some("smtps://mail.example"), &["x"])).is_ok());
 }
 
 #[tokio::test]
