@@ -8,6 +8,7 @@ mod load;
 mod model;
 mod notify;
 mod serve;
+mod webhook_key;
 
 pub use brakes::{Limit, RequirePlan, Role};
 pub use freeze::Freeze;
@@ -19,6 +20,7 @@ pub use load::{file, load};
 pub use model::{Config, Page};
 pub use notify::{Language, Notify, NotifyKind, Wanted, WantedWord};
 pub use serve::{Anonymous, SERVER_ROLES, Serve, Tls};
+pub use webhook_key::webhook_key;
 
 use std::path::PathBuf;
 

@@ -159,7 +159,7 @@ fn pagerduty_signs_once_for_each_secret() {
 fn standard_webhooks_are_proved_as_their_own_libraries_do() {
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let body = br#"{"test": 2432232314}"#;
-    let source = source(HookKind::StandardWebhooks, &["whsec_b3RoZXI=", secret]);
+    let source = source(HookKind::StandardWebhooks, &["whsec_c3RpbGwgYW5vdGhlciBzZWNyZXQ=", secret]);
     let of = |signature: &str, at: &str, id: &str| {
         let all = [("webhook-id", id), ("webhook-timestamp", at), ("webhook-signature", signature)];
         source.receive(&headers(&all), body, jiff::Timestamp::from_second(1_614_265_400).unwrap())
@@ -181,6 +181,9 @@ fn standard_webhooks_are_proved_as_their_own_libraries_do() {
     let all = [("webhook-id", id), ("webhook-timestamp", at), ("webhook-signature", sign)];
     assert!(matches!(source.receive(&headers(&all), body, late), Err(TriggerError::Stale { .. })));
     assert!(Source::of("i", &hook(HookKind::StandardWebhooks), &["whsec_no base64"]).is_err());
+    let short =
+        Source::of("i", &hook(HookKind::StandardWebhooks), &[secret, "whsec_c2hvcnQ="]).unwrap_err().to_string();
+    assert!(short.contains("`hooks.i`") && short.contains("too short") && !short.contains("c2hvc"), "{short}");
 }
 
 #[test]
@@ -434,7 +437,7 @@ proptest! {
     #[test]
     fn no_body_ends_in_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), body in any_json(), header in "\\PC{0,60}") {
         for kind in HookKind::ALL {
-            let source = source(kind, &["whsec_c2VjcmV0"]);
+            let source = source(kind, &["whsec_YSBzZWNyZXQgbm9ib2R5IGtub3dz"]);
             let _ = source.read(&bytes);
             let text = body.to_string();
             if let Ok(delivery) = source.read(text.as_bytes()) {

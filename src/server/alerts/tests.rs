@@ -256,7 +256,11 @@ fn what_was_done_is_not_done_again_for_an_alert_that_waits_behind_it() {
     assert!(!server.work());
     let clusters: Vec<String> = server.begun().into_iter().map(|(_, cluster)| cluster).collect();
     assert_eq!(clusters, ["orders", "stocks", "stocks", "stocks", "stocks"]);
-    assert!(server.became()[0].contains("is held") && server.became()[0].contains("has begun"), "{:?}", server.became());
+    assert!(
+        server.became()[0].contains("is held") && server.became()[0].contains("has begun"),
+        "{:?}",
+        server.became()
+    );
 }
 
 #[test]

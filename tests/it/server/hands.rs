@@ -367,7 +367,7 @@ fn what_waits_for_a_person_without_a_deadline_is_not_taken_up_until_somebody_ans
 
 #[test]
 fn an_answer_that_the_server_before_could_not_carry_out_is_carried_out_by_the_next_one() {
-    let (server, hands, run) = left_at_its_question();
+    let (server, _hands, run) = left_at_its_question();
     // The server was killed between what was asked, which is durable, and its taking the run.
     let at = playbook::run::Time(0);
     server.journal().ask(&run, &RequestKind::Abort, "bob", "enough", at).unwrap();
