@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::{Config, Hook, HookFields, HookKind, HookProof};
+use crate::incident::AlertState;
 
 fn now(text: &str) -> jiff::Timestamp {
     text.parse().unwrap()
@@ -70,7 +71,7 @@ fn alertmanager_proves_itself_by_a_token() {
     for token in ["Bearer old-token", "bearer new-token"] {
         let delivery = of(&[("authorization", token)]).unwrap();
         let alert = &delivery.alerts[0];
-        assert_eq!((alert.fingerprint.as_str(), alert.status), ("1b2c3d4e5f607182", Status::Firing));
+        assert_eq!((alert.fingerprint.as_str(), alert.status), ("1b2c3d4e5f607182", AlertState::Firing));
         assert_eq!(alert.title, "the primary of orders is down");
         assert_eq!(alert.starts_at, Some(now("2026-11-23T04:05:00.5Z")));
         assert_eq!(alert.ends_at, None);
@@ -151,7 +152,7 @@ fn pagerduty_signs_once_for_each_secret() {
     let acknowledged = source.read(pagerduty("incident.acknowledged").to_string().as_bytes()).unwrap();
     assert!(acknowledged.alerts.is_empty() && acknowledged.notes.len() == 1);
     let resolved = source.read(pagerduty("incident.resolved").to_string().as_bytes()).unwrap();
-    assert_eq!(resolved.alerts[0].status, Status::Resolved);
+    assert_eq!(resolved.alerts[0].status, AlertState::Resolved);
 }
 
 /// The example that the libraries of Standard Webhooks are tested with.
@@ -204,7 +205,7 @@ fn any_json_is_read_by_its_pointers() {
     let read = |body: &Value| source.read(body.to_string().as_bytes());
     let delivery = read(&body("red")).unwrap();
     assert_eq!((delivery.id.as_str(), delivery.alerts[0].labels["cluster"].as_str()), ("7", "orders"));
-    assert_eq!(read(&body("green")).unwrap().alerts[0].status, Status::Resolved);
+    assert_eq!(read(&body("green")).unwrap().alerts[0].status, AlertState::Resolved);
     assert!(read(&body("firing")).is_err(), "the words are those that were told");
     assert!(read(&json!({ "id": 7 })).is_err());
 }

@@ -71,7 +71,7 @@ impl Place {
 pub fn write(setup: &Setup, path: &Path, plan: &Plan, inventory: &Inventory, age: Option<&str>) -> Result<(), Failure> {
     let max_age = max_age(age)?.or(setup.config.max_plan_age_seconds);
     let place = Place::of(setup, inventory, max_age);
-    let file = PlanFile::new(plan.clone(), &place.here(), clock::rfc3339(clock::now()));
+    let file = PlanFile::new(plan.clone(), &place.here(), clock::now().rfc3339());
     let text =
         file.write().map_err(|error| Failure::new(Exit::Fault, format!("the plan cannot be written: {error}")))?;
     save(path, &text, "plan")

@@ -69,7 +69,8 @@ pub struct Rate {
 /// What is told.
 #[derive(Debug)]
 pub struct Story<'a> {
-    /// The run, as it stands after what is told.
+    /// The run, as it stands after all that was read of it: where one record is told at a time, more may be known of it by now
+    /// than is told here.
     pub state: &'a RunState,
     /// What is new: at least one.
     pub new: &'a [Item],

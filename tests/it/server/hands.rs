@@ -112,7 +112,7 @@ impl Rules for Small {
         Ok(Beginning::by_person(passed, approved))
     }
 
-    fn may_ask(&self, _: &RunId, _: &RequestKind, _: &Caller, _: &str) -> Result<(), Problem> {
+    fn may_ask(&self, _: &RunId, _: &RequestKind, _: &Caller) -> Result<(), Problem> {
         Ok(())
     }
 
@@ -209,7 +209,6 @@ pub fn wanted(playbook: &str, by: &str) -> Wanted {
         approved: Vec::new(),
         confirm: None,
         by: caller(by),
-        triggered: false,
     }
 }
 
@@ -277,7 +276,7 @@ fn a_server_that_ends_gives_its_runs_back_behind_the_step_in_hand() {
         let hands = hands.clone();
         move || hands.end(Duration::from_secs(30), || false)
     });
-    until("the server ends", || hands.ends().then_some(()));
+    until("the server ends", || hands.plan(&wanted("two", "ann")).is_err().then_some(()));
     assert_eq!(hands.start(wanted("two", "ann")).unwrap_err().status, 503);
     let pause = RequestKind::Pause;
     assert_eq!(hands.ask(&run, pause, &caller("ann"), "").unwrap_err().status, 503);
