@@ -3,11 +3,12 @@
 
 use std::collections::VecDeque;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ids::{IncidentId, RunId};
-use crate::incident::{Entry, IncidentRecord, Merge, Of, Source, entry};
+use crate::incident::{Entry, IncidentRecord, Merge, Of, Recovered, SERVICE_UP, Source, entry};
 use crate::journal::{JournalError, Kept, RunRow, Stored};
+use crate::playbook::Service;
 use crate::run::Time;
 use crate::timeline::{self, Timeline};
 
@@ -20,6 +21,7 @@ pub type TimelineSource = Box<dyn Source<dyn Kept, JournalError> + Send>;
 /// The timeline of an incident.
 pub struct IncidentTimeline {
     merge: Merge<'static, dyn Kept, JournalError>,
+    recovered: Recovered,
 }
 
 impl IncidentTimeline {
@@ -44,7 +46,7 @@ impl IncidentTimeline {
         }
         sources.extend(runs.into_iter().map(|row| Box::new(OfRun::of(row)) as TimelineSource));
         sources.extend(more);
-        Ok(Self { merge: Merge::of(sources) })
+        Ok(Self { merge: Merge::of(sources), recovered: Recovered::default() })
     }
 
     /// The next entry; nothing at the end.
@@ -52,7 +54,13 @@ impl IncidentTimeline {
     /// # Errors
     /// When the journal cannot be read.
     pub fn next(&mut self, journal: &mut (dyn Kept + 'static)) -> Result<Option<Entry>, JournalError> {
-        self.merge.next(journal)
+        while let Some(entry) = self.merge.next(journal)? {
+            let told = self.recovered.tell(entry);
+            if told.is_some() {
+                return Ok(told);
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -79,6 +87,11 @@ impl Source<dyn Kept, JournalError> for Own {
     }
 }
 
+/// Whether the service is up, as the steps of a run say.
+fn is_up(told: &Timeline) -> bool {
+    told.state.as_ref().is_some_and(|state| matches!(state.service, Some((Service::Up, _))))
+}
+
 /// The records of one run.
 struct OfRun {
     run: RunId,
@@ -87,11 +100,20 @@ struct OfRun {
     after: u64,
     /// What is known of the run so far; nothing once it has been told to its end.
     told: Option<Timeline>,
+    /// What follows from the last record, and is told behind it.
+    follows: Option<Entry>,
 }
 
 impl OfRun {
     fn of(row: RunRow) -> Self {
-        Self { run: row.run, begins: row.started, page: VecDeque::new(), after: 0, told: Some(Timeline::default()) }
+        Self {
+            run: row.run,
+            begins: row.started,
+            page: VecDeque::new(),
+            after: 0,
+            told: Some(Timeline::default()),
+            follows: None,
+        }
     }
 
     /// What stands in the place of records that cannot be told.
@@ -116,15 +138,21 @@ impl OfRun {
             Ok(record) => record,
             Err(error) => return Some(self.damaged(time, &error.to_string())),
         };
+        let was_up = is_up(&told);
         if !told.take(&self.run, &record, timeline::entry) {
             let why = told.broken.map(|fault| fault.to_string()).unwrap_or_default();
             return Some(self.damaged(time, &why));
         }
         let entry = told.entries.pop()?;
         self.after = record.seq;
-        self.told = Some(told);
         let timeline::Entry { seq, time, actor, step, item, kind, text, detail } = entry;
-        Some(Entry { of: Of::Run(self.run.clone()), seq, time, actor, step, item, kind, text, detail })
+        let entry = Entry { of: Of::Run(self.run.clone()), seq, time, actor, step, item, kind, text, detail };
+        if is_up(&told) && !was_up {
+            let (text, detail) = ("the service is up".to_owned(), Value::Null);
+            self.follows = Some(Entry { kind: SERVICE_UP, text, detail, ..entry.clone() });
+        }
+        self.told = Some(told);
+        Some(entry)
     }
 }
 
@@ -134,6 +162,9 @@ impl Source<dyn Kept, JournalError> for OfRun {
     }
 
     fn next(&mut self, journal: &mut (dyn Kept + 'static)) -> Result<Option<Entry>, JournalError> {
+        if let Some(follows) = self.follows.take() {
+            return Ok(Some(follows));
+        }
         if self.told.is_none() {
             return Ok(None);
         }
