@@ -65,6 +65,6 @@ mod tests {
         let wish = Wish { playbook: "heal", version: Some("1.0.0"), inputs, incident: Some("INC 7") };
         assert_eq!(wish.command(), "run heal@1.0.0 -i 'cluster=orders; rm -rf /' -i lag=5 --incident 'INC 7'");
         assert_eq!(wish.left_out(), ["key"]);
-        assert_eq!(wish.left_out_lines(2, 80).len(), 2);
+        assert_eq!(wish.left_out_lines(2, 80).len(), 1);
     }
 }
