@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Config;
+use super::incidents::expression;
 use crate::value::{Reference, parse_duration};
 
 /// How long a route starts nothing again on the same inputs, where it does not say.
@@ -352,6 +353,13 @@ impl Trigger {
             return Some("it has no `match.labels`, so that every alert would start a run".to_owned());
         }
         for (label, wanted) in &self.matches.labels {
+            if let Some(pattern) = expression(wanted) {
+                let (right, literal) = (format!("=~.*({pattern}).*"), regex::escape(wanted));
+                return Some(format!(
+                    "`match.labels.{label}: {wanted}` is the form of `incidents.rules`; here a pattern is written `{right}`, as it is \
+                     held to the whole value; where the strokes are the label's own: `=~{literal}`"
+                ));
+            }
             let pattern = wanted.strip_prefix("=~").or_else(|| wanted.strip_prefix("!~"));
             if let Some(error) = pattern.and_then(|pattern| regex::Regex::new(pattern).err()) {
                 return Some(format!("`match.labels.{label}: {wanted}` cannot be read: {error}"));

@@ -186,8 +186,19 @@ pub fn label_fits(wanted: &str, value: &str) -> bool {
 }
 
 /// What stands between the strokes of `/…/`.
-fn expression(wanted: &str) -> Option<&str> {
+pub(super) fn expression(wanted: &str) -> Option<&str> {
     wanted.strip_prefix('/')?.strip_suffix('/')
+}
+
+/// What is wrong with a label that is written as `triggers` have it: taken by its letters it would fit nothing, and nobody would
+/// be told.
+fn of_triggers(name: &str, wanted: &str) -> Option<String> {
+    let right = match (wanted.strip_prefix("=~"), wanted.starts_with("!~") || wanted.starts_with("!=")) {
+        (Some(pattern), _) => format!("write `{name}: /^({pattern})$/`"),
+        (None, true) => "a rule cannot say what a label is not: put the rule for what it is before this one".to_owned(),
+        (None, false) => return None,
+    };
+    Some(format!("`incidents.rules`: `{name}: {wanted}` is the form of `triggers`; here {right}"))
 }
 
 /// What is wrong with these settings.
@@ -203,6 +214,9 @@ pub(super) fn problem_of(config: &Config) -> Option<String> {
                 "`incidents.rules`: a rule for {severity} has an empty `match`, so every incident would be {severity}; write \
                  the `matrix` for that"
             ));
+        }
+        if let Some(other) = rule.labels.iter().find_map(|(name, wanted)| of_triggers(name, wanted)) {
+            return Some(other);
         }
         rule.labels.iter().find_map(|(name, wanted)| {
             let error = Regex::new(expression(wanted)?).err()?;
@@ -240,6 +254,22 @@ mod tests {
         assert!(!label_fits("/^orders$/", "orders-2"));
         assert!(label_fits("/", "/"), "a single stroke is a text");
         assert!(label_fits("//", "anything"));
+    }
+
+    #[test]
+    fn the_form_of_triggers_is_refused_with_the_right_one() {
+        let problem = |wanted: &str| {
+            let labels = [("service".to_owned(), wanted.to_owned())].into();
+            let rules = vec![SeverityRule { labels, severity: Severity::P0 }];
+            let incidents = IncidentSettings { rules, ..IncidentSettings::default() };
+            problem_of(&Config { incidents, ..Config::default() })
+        };
+        assert!(problem("=~pay|orders").unwrap().contains("write `service: /^(pay|orders)$/`"));
+        assert!(label_fits("/^(pay|orders)$/", "orders") && !label_fits("/^(pay|orders)$/", "orders-2"));
+        for negative in ["!=orders", "!~orders.*"] {
+            assert!(problem(negative).unwrap().contains("before this one"), "{negative}");
+        }
+        assert_eq!(problem("/^orders/").or(problem("orders")).or(problem("=1")), None);
     }
 
     #[test]

@@ -270,6 +270,8 @@ mod tests {
             ("triggers: [{ match: { source: m }, playbook: x, mode: ask }]", "hooks"),
             ("triggers: [{ match: {}, playbook: x, mode: run }]", "every alert"),
             ("triggers: [{ match: { labels: { a: '=~(' } }, playbook: x, mode: run }]", "cannot be read"),
+            ("triggers: [{ match: { labels: { a: '/P[01]/' } }, playbook: x, mode: run }]", "written `=~.*(P[01]).*`"),
+            ("incidents: { rules: [{ match: { a: '=~P' }, severity: P0 }] }", "write `a: /^(P)$/`"),
             ("triggers: [{ match: {}, playbook: ./x.yaml, mode: ask }]", "no name of a playbook"),
             ("triggers: [{ match: {}, playbook: x, mode: ask, cooldown: soon }]", "soon"),
             ("triggers: [{ match: { status: burning }, playbook: x, mode: ask }]", "config.yaml:1:"),

@@ -10,6 +10,7 @@ mod model;
 mod notify;
 mod serve;
 mod traces;
+mod webhook_key;
 
 pub use brakes::{Limit, RequirePlan, Role};
 pub use client::ServerNamed;
@@ -23,6 +24,7 @@ pub use model::{Config, Page};
 pub use notify::{Language, Notify, NotifyKind, Wanted, WantedWord};
 pub use serve::{Anonymous, SERVER_ROLES, Serve, Tls};
 pub use traces::Traces;
+pub use webhook_key::webhook_key;
 
 use std::path::PathBuf;
 

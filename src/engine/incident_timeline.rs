@@ -8,11 +8,12 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ids::{IncidentId, RunId};
-use crate::incident::{Entry, Merge, Of, Source};
+use crate::incident::{Entry, Merge, Of, Recovered, SERVICE_UP, Source};
 use crate::journal::{JournalError, Kept, RunRow, Stored, Subject};
+use crate::playbook::Service;
 use crate::run::Time;
 use crate::timeline::{self, Timeline};
 use delivered::Delivered;
@@ -27,6 +28,7 @@ type FromJournal = Box<dyn Source<dyn Kept, JournalError> + Send>;
 /// The timeline of an incident.
 pub struct IncidentTimeline {
     merge: Merge<'static, dyn Kept, JournalError>,
+    recovered: Recovered,
 }
 
 impl IncidentTimeline {
@@ -56,7 +58,7 @@ impl IncidentTimeline {
             sources.push(Box::new(OfRun::of(row)));
             sources.push(Box::new(delivered));
         }
-        Ok(Self { merge: Merge::of(sources) })
+        Ok(Self { merge: Merge::of(sources), recovered: Recovered::default() })
     }
 
     /// The next entry; nothing at the end.
@@ -64,7 +66,13 @@ impl IncidentTimeline {
     /// # Errors
     /// When the journal cannot be read.
     pub fn next(&mut self, journal: &mut (dyn Kept + 'static)) -> Result<Option<Entry>, JournalError> {
-        self.merge.next(journal)
+        while let Some(entry) = self.merge.next(journal)? {
+            let told = self.recovered.tell(entry);
+            if told.is_some() {
+                return Ok(told);
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -83,6 +91,11 @@ fn damaged(of: Of, seq: u64, time: Time, what: &str, why: &str) -> Entry {
     }
 }
 
+/// Whether the service is up, as the steps of a run say.
+fn is_up(told: &Timeline) -> bool {
+    told.state.as_ref().is_some_and(|state| matches!(state.service, Some((Service::Up, _))))
+}
+
 /// The records of one run.
 struct OfRun {
     run: RunId,
@@ -93,12 +106,22 @@ struct OfRun {
     last: Time,
     /// What is known of the run so far; nothing once it has been told to its end.
     told: Option<Timeline>,
+    /// What follows from the last record, and is told behind it.
+    follows: Option<Entry>,
 }
 
 impl OfRun {
     fn of(row: RunRow) -> Self {
         let begins = row.started;
-        Self { run: row.run, begins, page: VecDeque::new(), after: 0, last: begins, told: Some(Timeline::default()) }
+        Self {
+            run: row.run,
+            begins,
+            page: VecDeque::new(),
+            after: 0,
+            last: begins,
+            told: Some(Timeline::default()),
+            follows: None,
+        }
     }
 
     /// What stands in the place of records that cannot be told.
@@ -113,6 +136,7 @@ impl OfRun {
             Ok(record) => record,
             Err(error) => return Some(self.damaged(time, &error.to_string())),
         };
+        let was_up = is_up(&told);
         if !told.take(&self.run, &record, timeline::entry) {
             let why = told.broken.map(|fault| fault.to_string()).unwrap_or_default();
             return Some(self.damaged(time, &why));
@@ -120,9 +144,14 @@ impl OfRun {
         let entry = told.entries.pop()?;
         self.after = record.seq;
         self.last = record.time;
-        self.told = Some(told);
         let timeline::Entry { seq, time, actor, step, item, kind, text, detail } = entry;
-        Some(Entry { of: Of::Run(self.run.clone()), seq, time, actor, step, item, kind, text, detail })
+        let entry = Entry { of: Of::Run(self.run.clone()), seq, time, actor, step, item, kind, text, detail };
+        if is_up(&told) && !was_up {
+            let (text, detail) = ("the service is up".to_owned(), Value::Null);
+            self.follows = Some(Entry { kind: SERVICE_UP, text, detail, ..entry.clone() });
+        }
+        self.told = Some(told);
+        Some(entry)
     }
 }
 
@@ -132,6 +161,9 @@ impl Source<dyn Kept, JournalError> for OfRun {
     }
 
     fn next(&mut self, journal: &mut (dyn Kept + 'static)) -> Result<Option<Entry>, JournalError> {
+        if let Some(follows) = self.follows.take() {
+            return Ok(Some(follows));
+        }
         if self.told.is_none() {
             return Ok(None);
         }

@@ -45,6 +45,7 @@ pub use forks::FORKS;
 pub use incident_timeline::IncidentTimeline;
 pub use observer::{Observer, Silent};
 pub use over::Former;
+pub use person::name as this_person;
 pub use roles::{Everybody, People, SystemPeople};
 pub use serve::Taken;
 pub use start::new_run_id;

@@ -9,7 +9,7 @@ use nix::unistd::{Uid, User};
 const NO_LOGIN: u32 = u32::MAX;
 
 /// The name of the person.
-pub(super) fn name() -> String {
+pub fn name() -> String {
     let login = std::fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
     let sudo = std::env::var("SUDO_UID").ok().and_then(|text| text.parse().ok());
     of(Uid::current().as_raw(), login, sudo, |uid| {

@@ -17,13 +17,6 @@ pub struct Taken {
     state: RunState,
 }
 
-impl Taken {
-    /// How the run stands.
-    pub fn state(&self) -> &RunState {
-        &self.state
-    }
-}
-
 impl Engine {
     /// The same as a part of a server, for somebody who is named.
     #[must_use]
@@ -32,14 +25,7 @@ impl Engine {
         self
     }
 
-    /// The same for a run that is to have this id.
-    #[must_use]
-    pub fn naming(mut self, run: Option<RunId>) -> Self {
-        self.next = run;
-        self
-    }
-
-    /// The same for one that is there already.
+    /// The id that the next run has which it begins.
     pub fn call_next(&mut self, run: RunId) {
         self.next = Some(run);
     }
@@ -78,6 +64,14 @@ impl Engine {
     pub fn take_from(&mut self, run: &RunId) -> Result<Taken, EngineError> {
         let (lease, state) = self.take(run, true)?;
         Ok(Taken { lease, state })
+    }
+
+    /// Lets a run go that was taken and is not driven after all: nobody has it then, and it is seen that nobody has.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn let_go(&mut self, taken: Taken) -> Result<(), EngineError> {
+        Ok(self.parts.journal.release(&taken.lease)?)
     }
 
     /// Drives a run on that was taken, in the name of whoever caused that.

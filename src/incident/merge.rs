@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use crate::ids::{IncidentId, ItemId, RunId, StepId};
@@ -54,13 +53,9 @@ impl Entry {
             Of::Run(run) => ("run", Some(run), None),
             Of::Delivery(delivery) => ("delivery", None, Some(delivery)),
         };
-        let time = match Timestamp::from_millisecond(self.time.0) {
-            Ok(stamp) => stamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
-            Err(_) => self.time.to_string(),
-        };
         json!({
             "v": 1, "type": "entry", "incident": incident, "of": of, "run": run, "delivery": delivery, "seq": self.seq,
-            "time": time, "time_ms": self.time, "actor": self.actor, "step": self.step, "item": self.item,
+            "time": self.time.rfc3339(), "time_ms": self.time, "actor": self.actor, "step": self.step, "item": self.item,
             "kind": self.kind, "text": self.text, "detail": self.detail,
         })
     }

@@ -5,15 +5,19 @@ mod classify;
 mod event;
 mod merge;
 mod record;
+mod recovered;
 mod sentence;
+mod shown;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use crate::config::{Level, Severity};
-pub use classify::{by_rule, classify, classify_for_playbook};
+pub use classify::{Levels, Said, classify, classify_for_playbook};
 pub use event::{AlertState, INCIDENT_FORMAT, IncidentEvent, Opening};
 pub use merge::{Entry, Merge, Of, Source};
 pub use record::IncidentRecord;
+pub use recovered::{Recovered, SERVICE_UP};
 pub use sentence::{entry, kind, sentence};
+pub use shown::Began;
 pub use state::{Alert, Brief, Incident, IncidentError, Proposal, Standing};

@@ -265,23 +265,53 @@ fn labels_go_before_impact_and_urgency() {
         ],
         owner: None,
     };
-    let of = |pairs: &[(&str, &str)]| classify(&settings, Some(Level::Low), Some(Level::Low), &labels(pairs));
+    let low = Levels { impact: Some(Level::Low), urgency: Some(Level::Low) };
+    let of = |pairs: &[(&str, &str)]| classify(&settings, &labels(pairs), &[], None, low);
     assert_eq!(of(&[("service", "payments"), ("env", "production")]).0, Severity::P0);
     assert_eq!(of(&[("env", "production")]), (Severity::P1, "a rule for env=production".to_owned()));
     assert_eq!(of(&[("service", "payments")]), (Severity::P3, "impact low, urgency low".to_owned()));
-    let (severity, why) = classify(&settings, Some(Level::High), None, &labels(&[]));
+    let high = Levels { impact: Some(Level::High), urgency: None };
+    let (severity, why) = classify(&settings, &labels(&[]), &[], None, high);
     assert_eq!((severity, why.as_str()), (Severity::P1, "impact high, urgency medium (nobody said)"));
     let by_service = |services: &[&str], pairs: &[(&str, &str)]| {
         let services: Vec<String> = services.iter().map(|name| (*name).to_owned()).collect();
-        by_rule(&settings, &labels(pairs), &services)
+        classify(&settings, &labels(pairs), &services, None, low)
     };
     let production = [("env", "production")];
-    let (severity, why) = by_service(&["orders", "payments"], &production).unwrap();
+    let (severity, why) = by_service(&["orders", "payments"], &production);
     assert_eq!((severity, why.as_str()), (Severity::P0, "a rule for env=production, service=payments"));
-    assert_eq!(by_service(&["orders"], &production).unwrap().0, Severity::P1);
+    assert_eq!(by_service(&["orders"], &production).0, Severity::P1);
     let said = [("env", "production"), ("service", "orders")];
-    assert_eq!(by_service(&["payments"], &said).unwrap().0, Severity::P1, "a label that was given counts");
-    assert_eq!(by_service(&["payments"], &[]), None);
+    assert_eq!(by_service(&["payments"], &said).0, Severity::P1, "a label that was given counts");
+    assert_eq!(by_service(&["payments"], &[]).0, Severity::P3, "no rule fits");
+    // What it brings with itself goes behind a rule and before the matrix.
+    let own = || Some((Severity::P2, "its own label".to_owned()));
+    assert_eq!(classify(&settings, &labels(&production), &[], own(), low).0, Severity::P1);
+    assert_eq!(classify(&settings, &labels(&[]), &[], own(), low), own().unwrap());
+}
+
+#[test]
+fn who_opens_an_incident_and_says_how_severe_it_is_is_right() {
+    let settings = IncidentSettings { owner: Some("dba".to_owned()), ..IncidentSettings::default() };
+    let said = Said {
+        title: "the orders database is down".to_owned(),
+        severity: None,
+        levels: Levels { impact: Some(Level::High), urgency: None },
+        labels: BTreeMap::new(),
+        services: vec!["orders".to_owned()],
+        owner: None,
+    };
+    let opening = said.clone().opening(&settings, "ann");
+    assert_eq!(
+        (opening.severity, opening.owner.as_deref(), opening.impact),
+        (Severity::P1, Some("dba"), Some(Level::High))
+    );
+    let sure = Said { severity: Some(Severity::P3), owner: Some("bob".to_owned()), ..said };
+    let opening = sure.opening(&settings, "ann");
+    assert_eq!(
+        (opening.severity, opening.why.as_str(), opening.owner.as_deref()),
+        (Severity::P3, "ann said so", Some("bob"))
+    );
 }
 
 #[test]

@@ -14,6 +14,9 @@ pub const MOST_KEPT: usize = 20_000;
 pub const KEPT_BODY: usize = 16 * 1024;
 /// What is sent again within this many seconds is sent again because no answer came; later, because the alert still fires.
 pub const RETRY_SECONDS: f64 = 300.0;
+/// How soon a run begins that a firing is claimed for. One that has not begun by then holds no other back: who claimed it was
+/// killed or went away, and whoever goes on with the same firing still begins it under its name.
+pub const BEGINS_WITHIN: f64 = 120.0;
 /// For how many days what is done is kept: far longer than anybody sends the same again.
 const KEEP_DAYS: i64 = 30;
 
@@ -54,6 +57,13 @@ pub trait Hooks {
     /// # Errors
     /// When the store cannot be written.
     fn free_firing(&mut self, claim: &Digest) -> Result<(), JournalError>;
+
+    /// Something refused the run of a firing that was claimed, and people were told: it begins nothing any more, and holds no
+    /// other back.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn refuse_firing(&mut self, claim: &Digest, at: Time) -> Result<(), JournalError>;
 
     /// An alert is over: the runs that it began and that did not know it yet.
     ///
@@ -127,6 +137,8 @@ pub enum Claimed {
     New,
     /// It was claimed before, for this run: it begins under that name if it has not begun.
     Before(RunId),
+    /// It was refused before, and people were told.
+    Refused,
     /// This run was begun on the same inputs a short while ago, and nothing begins until then.
     Cooling {
         /// Which.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Settlement};
@@ -24,11 +25,11 @@ impl Time {
         (self.0 - earlier.0) as f64 / 1000.0
     }
 
-    /// As RFC 3339 in UTC, to the millisecond.
+    /// As RFC 3339 in UTC, to the millisecond: `2026-11-22T15:20:30.123Z`. Always a date: what is beyond the last or the first
+    /// moment that has one is told as that.
     pub fn rfc3339(self) -> String {
-        // The last moment that has a date stands for what is beyond it.
-        let beyond = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
-        let stamp = jiff::Timestamp::from_millisecond(self.0).unwrap_or(beyond);
+        let beyond = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        let stamp = Timestamp::from_millisecond(self.0).unwrap_or(beyond);
         stamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
     }
 
@@ -100,5 +101,19 @@ impl Record {
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ms", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_told_in_utc_and_always_as_a_date() {
+        assert_eq!(Time(1_795_360_830_123).rfc3339(), "2026-11-22T15:20:30.123Z");
+        assert_eq!(Time(5).rfc3339(), "1970-01-01T00:00:00.005Z");
+        for beyond in [i64::MAX, i64::MIN] {
+            assert!(Time(beyond).rfc3339().ends_with("99Z") || Time(beyond).rfc3339().starts_with('-'));
+        }
     }
 }

@@ -15,7 +15,7 @@ pub enum Role {
     Operator,
     /// Read, approve and reject.
     Approver,
-    /// Send alerts, and start runs of playbooks that may be triggered: every brake binds it.
+    /// Start runs of playbooks that may be triggered: every brake binds it. Alerts need no role, as they are proved by themselves.
     Trigger,
     /// Everything, tokens too.
     Admin,
@@ -66,7 +66,8 @@ impl Caller {
         self.roles.iter().any(|role| role.covers(asked))
     }
 
-    /// Whether it is a trigger and nothing more: every brake binds it, and its text is never read as a reference.
+    /// Whether it is a trigger and nothing more: every brake binds it. (What callers send is never read as a reference, whoever they
+    /// are.)
     pub fn is_trigger(&self) -> bool {
         !self.may(Role::Operator)
     }

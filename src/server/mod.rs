@@ -12,7 +12,7 @@ mod runner;
 pub mod tokens;
 
 pub use caller::{Caller, Role};
-pub use hands::{Hands, MOST};
+pub use hands::Hands;
 pub use house::House;
 pub use problem::Problem;
 pub use rules::{Happening, Refusal, Rules};

@@ -1,5 +1,6 @@
-//! What the command line has to say where runs live in a server: which brakes bind, what a refusal means and what to do next,
-//! and what is told of the runs in hand. The server itself has no hints and no exit codes.
+//! What the command line has to say where runs live in a server: which brakes bind, what a refusal of the engine means and what to
+//! do next, and what is told of the runs in hand. What the interface itself refuses, as what is asked has another form, has its own
+//! words (`http/trouble.rs`).
 
 use std::sync::Arc;
 
@@ -39,11 +40,12 @@ pub trait Rules: Send + Sync {
         finds: &mut dyn FnMut(&str) -> Result<(), String>,
     ) -> Result<Beginning, Problem>;
 
-    /// Whether somebody may ask for this, as far as the run itself is not needed to know that.
+    /// Whether somebody may ask for this, as far as the run itself is not needed to know that. That it has its reason is asked
+    /// where it comes in.
     ///
     /// # Errors
     /// Why not.
-    fn may_ask(&self, run: &RunId, request: &RequestKind, by: &Caller, reason: &str) -> Result<(), Problem>;
+    fn may_ask(&self, run: &RunId, request: &RequestKind, by: &Caller) -> Result<(), Problem>;
 
     /// The inventory for a run that was begun before.
     ///

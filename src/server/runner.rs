@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::{Caller, Problem};
 use crate::ids::{IncidentId, RunId};
+use crate::journal::{Journal, JournalError};
 use crate::plan::{Plan, Which};
-use crate::run::{InheritMode, RequestKind};
+use crate::run::{Event, InheritMode, RequestKind};
 
 /// A run that is wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,10 +30,8 @@ pub struct Wanted {
     pub approved: Vec<String>,
     /// The playbook's name once more, as a production inventory wants it.
     pub confirm: Option<String>,
-    /// Who wants it.
+    /// Who wants it. What a trigger wants (an alert, a token of a machine) was no person's decision at this moment.
     pub by: Caller,
-    /// Whether it was not a person's decision at this moment (an alert, a token of a machine).
-    pub triggered: bool,
     /// What only a person says.
     pub further: Further,
 }
@@ -81,6 +80,22 @@ pub struct Begun {
     pub playbook: String,
     /// And version.
     pub version: String,
+}
+
+impl Begun {
+    /// The run of this id, if it has begun: what its first record says.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn of(journal: &mut dyn Journal, run: &RunId) -> Result<Option<Self>, JournalError> {
+        let first = match journal.stored_after(run, 0, 1) {
+            Err(JournalError::NoSuchRun(_)) => return Ok(None),
+            first => first?.pop().map(|first| first.read(run)).transpose()?,
+        };
+        let Some(Event::RunStarted { plan, .. }) = first.map(|record| record.event) else { return Ok(None) };
+        let (playbook, version) = (plan.playbook.name.clone(), plan.playbook.version.clone());
+        Ok(Some(Self { run: run.clone(), playbook, version }))
+    }
 }
 
 /// What became of what somebody asked of a run.

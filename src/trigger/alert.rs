@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::TriggerError;
 use crate::ids::Digest;
+use crate::incident::AlertState;
 
 /// The most alerts of one delivery.
 const MAX_ALERTS: usize = 500;
@@ -20,33 +21,13 @@ const MAX_VALUE: usize = 4096;
 /// The longest annotation, title or other text for people, in characters; what is longer is cut.
 const MAX_TEXT: usize = 2000;
 
-/// Whether an alert fires.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// It does.
-    Firing,
-    /// It is over.
-    Resolved,
-}
-
-impl Status {
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Firing => "firing",
-            Self::Resolved => "resolved",
-        }
-    }
-}
-
 /// An alert.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
     /// What names it, the same whenever its source sends it again.
     pub fingerprint: String,
     /// Whether it fires.
-    pub status: Status,
+    pub status: AlertState,
     /// What it is about.
     pub labels: BTreeMap<String, String>,
     /// What is said of it.
@@ -101,11 +82,13 @@ impl Alert {
         if self.fingerprint.len() > MAX_NAME {
             return too_large(format!("a fingerprint of {} bytes", self.fingerprint.len()));
         }
-        if let Some((label, value)) =
-            self.labels.iter().find(|(label, value)| label.len() > MAX_NAME || value.len() > MAX_VALUE)
-        {
-            let label = cut(label, 40);
-            return too_large(format!("the label `{label}` of {} bytes, and {MAX_VALUE} is the most", value.len()));
+        if let Some(label) = self.labels.keys().find(|label| label.len() > MAX_NAME) {
+            let (label, bytes) = (cut(label, 40), label.len());
+            return too_large(format!("a label whose name `{label}` has {bytes} bytes, and {MAX_NAME} is the most"));
+        }
+        if let Some((label, value)) = self.labels.iter().find(|(_, value)| value.len() > MAX_VALUE) {
+            let bytes = value.len();
+            return too_large(format!("a label `{label}` whose value has {bytes} bytes, and {MAX_VALUE} is the most"));
         }
         let annotations = self.annotations.into_iter().filter(|(label, _)| label.len() <= MAX_NAME).take(MAX_LABELS);
         Ok(Self {
@@ -147,7 +130,7 @@ fn told(group: &str, alerts: &[Alert]) -> String {
     let mut all: Vec<Value> = alerts
         .iter()
         .map(|alert| {
-            let until = alert.ends_at.filter(|_| alert.status == Status::Resolved);
+            let until = alert.ends_at.filter(|_| alert.status == AlertState::Resolved);
             let moment = |at: Option<Timestamp>| at.map(|at| at.to_string());
             json!([alert.fingerprint, alert.status.word(), moment(alert.starts_at), moment(until)])
         })

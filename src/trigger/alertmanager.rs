@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::alert::{self, Alert, Delivery, Status};
+use super::alert::{self, Alert, Delivery};
 use super::error::TriggerError;
 use crate::config::HookKind;
+use crate::incident::AlertState;
 
 /// The version that is known.
 const VERSION: &str = "4";
@@ -35,8 +36,8 @@ fn one(kind: HookKind, given: &Value) -> Result<Alert, String> {
     let Some(given) = given.as_object() else { return Err("one of its alerts is no object".to_owned()) };
     let text = |key: &str| given.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
     let status = match text("status") {
-        Some("firing") => Status::Firing,
-        Some("resolved") => Status::Resolved,
+        Some("firing") => AlertState::Firing,
+        Some("resolved") => AlertState::Resolved,
         // What cannot be told to fire must not start anything, and must not count as over either.
         _ => return Err("one of its alerts is neither `firing` nor `resolved`".to_owned()),
     };
@@ -47,7 +48,7 @@ fn one(kind: HookKind, given: &Value) -> Result<Alert, String> {
         fingerprint: text("fingerprint").map_or_else(|| alert::fingerprint_of(&labels), str::to_owned),
         status,
         starts_at: text("startsAt").and_then(alert::moment),
-        ends_at: text("endsAt").and_then(alert::moment).filter(|_| status == Status::Resolved),
+        ends_at: text("endsAt").and_then(alert::moment).filter(|_| status == AlertState::Resolved),
         link: link(kind, given),
         title,
         labels,

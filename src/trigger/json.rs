@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::alert::{self, Alert, Delivery, Status};
+use super::alert::{self, Alert, Delivery};
 use super::error::TriggerError;
 use crate::config::HookFields;
+use crate::incident::AlertState;
 
 /// What a status says where the configuration does not tell its words.
 const FIRING: &[&str] = &["firing", "open", "opened", "triggered", "active", "alerting", "problem"];
@@ -49,25 +50,25 @@ fn one(fields: &HookFields, given: &Value) -> Result<Alert, String> {
         status,
         annotations: alert::texts(at(&fields.all_annotations).and_then(Value::as_object)),
         starts_at: text(&fields.starts_at).and_then(|text| alert::moment(&text)),
-        ends_at: text(&fields.ends_at).and_then(|text| alert::moment(&text)).filter(|_| status == Status::Resolved),
+        ends_at: text(&fields.ends_at).and_then(|text| alert::moment(&text)).filter(|_| status == AlertState::Resolved),
         link: text(&fields.link),
         title: text(&fields.title).unwrap_or_default(),
         labels,
     })
 }
 
-fn status(fields: &HookFields, given: Option<String>) -> Result<Status, String> {
-    let Some(pointer) = &fields.status else { return Ok(Status::Firing) };
+fn status(fields: &HookFields, given: Option<String>) -> Result<AlertState, String> {
+    let Some(pointer) = &fields.status else { return Ok(AlertState::Firing) };
     let Some(given) = given else { return Err(format!("there is no status at {pointer}")) };
     let is_one = |words: &[String], usual: &[&str]| {
         let usual = words.is_empty() && usual.iter().any(|word| word.eq_ignore_ascii_case(&given));
         usual || words.contains(&given)
     };
     if is_one(&fields.resolved, RESOLVED) {
-        return Ok(Status::Resolved);
+        return Ok(AlertState::Resolved);
     }
     if is_one(&fields.firing, FIRING) {
-        return Ok(Status::Firing);
+        return Ok(AlertState::Firing);
     }
     let given: String = given.chars().take(60).collect();
     Err(format!(

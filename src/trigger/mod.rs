@@ -15,7 +15,7 @@ mod standard_webhooks;
 mod tests;
 
 pub use admit::{admit, admit_from};
-pub use alert::{Alert, Delivery, Status};
+pub use alert::{Alert, Delivery};
 pub use error::TriggerError;
 pub use proof::{Headers, PATIENCE};
 pub use routes::{Passed, Routed, Routes, Taken, Wanted};

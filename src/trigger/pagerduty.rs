@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::alert::{self, Alert, Delivery, Status};
+use super::alert::{self, Alert, Delivery};
 use super::error::TriggerError;
 use super::proof::{self, Headers, Keys};
+use crate::incident::AlertState;
 
 /// The header with a signature for each secret: `v1=HEX,v1=HEX`.
 const SIGNATURE: &str = "X-PagerDuty-Signature";
@@ -48,8 +49,8 @@ pub(super) fn read(name: &str, body: &Value) -> Result<Delivery, TriggerError> {
     let id = text("/id").ok_or_else(|| malformed("its event has no `id`"))?.to_owned();
     let kind = text("/event_type").ok_or_else(|| malformed("its event has no `event_type`"))?;
     let status = match kind {
-        "incident.triggered" | "incident.reopened" => Some(Status::Firing),
-        "incident.resolved" => Some(Status::Resolved),
+        "incident.triggered" | "incident.reopened" => Some(AlertState::Firing),
+        "incident.resolved" => Some(AlertState::Resolved),
         _ => None,
     };
     let Some(status) = status else {
@@ -78,7 +79,7 @@ pub(super) fn read(name: &str, body: &Value) -> Result<Delivery, TriggerError> {
         labels,
         annotations: BTreeMap::new(),
         starts_at: text(since).and_then(alert::moment),
-        ends_at: until.filter(|_| status == Status::Resolved),
+        ends_at: until.filter(|_| status == AlertState::Resolved),
         link: text("/data/html_url").map(str::to_owned),
         title: text("/data/title").unwrap_or_default().to_owned(),
     };

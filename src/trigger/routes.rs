@@ -7,10 +7,11 @@ use regex::Regex;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::alert::{Alert, Status};
+use super::alert::Alert;
 use super::error::TriggerError;
 use crate::config::{Config, Trigger, TriggerIncident, TriggerMode, TriggerStatus};
 use crate::ids::Digest;
+use crate::incident::AlertState;
 use crate::playbook::{TriggeredMode, check_outside, fill_outside};
 
 /// What paths of a route's inputs begin with.
@@ -24,7 +25,7 @@ pub struct Routes(Vec<Route>);
 struct Route {
     name: String,
     source: Option<String>,
-    status: Status,
+    status: AlertState,
     labels: Vec<(String, Matcher)>,
     asks: Trigger,
     /// The inputs that are filled from the alert; the others are the configuration's own.
@@ -151,8 +152,8 @@ impl Route {
         });
         let labels = labels.collect::<Result<_, TriggerError>>()?;
         let status = match asks.matches.status {
-            TriggerStatus::Firing => Status::Firing,
-            TriggerStatus::Resolved => Status::Resolved,
+            TriggerStatus::Firing => AlertState::Firing,
+            TriggerStatus::Resolved => AlertState::Resolved,
         };
         Ok(Self { source: asks.matches.source.clone(), name, status, labels, asks: asks.clone(), filled })
     }

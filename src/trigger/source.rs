@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::error::TriggerError;
 use super::proof::{self, Headers, Keys};
 use super::{Delivery, alertmanager, json, pagerduty, standard_webhooks};
-use crate::config::{Hook, HookFields, HookKind, HookProof};
+use crate::config::{Hook, HookFields, HookKind, HookProof, webhook_key};
 
 /// The largest body that is taken, in bytes.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -37,14 +37,11 @@ impl Source {
         let keys = secrets
             .iter()
             .map(|secret| match hook.kind {
-                HookKind::StandardWebhooks => standard_webhooks::key(secret),
-                _ => Some(secret.as_bytes().to_vec()),
+                HookKind::StandardWebhooks => webhook_key(secret),
+                _ => Ok(secret.as_bytes().to_vec()),
             })
-            .collect::<Option<Vec<_>>>();
-        let keys = keys.ok_or_else(|| {
-            let form = "a secret of Standard Webhooks is `whsec_` and base64";
-            TriggerError::Unusable(format!("a secret of `hooks.{name}` cannot be used: {form}"))
-        })?;
+            .collect::<Result<Vec<_>, _>>();
+        let keys = keys.map_err(|why| TriggerError::Unusable(format!("`hooks.{name}` cannot be used: {why}")))?;
         Ok(Self { keys: Keys::new(keys), ..Self::unproved(name, hook) })
     }
 

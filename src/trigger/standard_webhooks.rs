@@ -10,12 +10,6 @@ pub(super) struct Signed {
     pub at: i64,
 }
 
-/// The bytes of a secret: `whsec_` and base64.
-pub(super) fn key(secret: &str) -> Option<Vec<u8>> {
-    let secret = secret.trim();
-    proof::unbase64(secret.strip_prefix("whsec_").unwrap_or(secret)).filter(|bytes| !bytes.is_empty())
-}
-
 /// Whether one of the signatures fits one of the secrets. Whether the time is near is asked by whoever calls.
 pub(super) fn prove(headers: &Headers, body: &[u8], keys: &Keys) -> Result<Signed, String> {
     let id = headers.one("webhook-id")?;

@@ -168,7 +168,7 @@ fn outbox(setup: &Setup) -> Option<Look> {
     let names: Vec<&str> = setup.config.notify.iter().map(|notify| notify.name.as_str()).collect();
     let look = match waiting(setup) {
         (_, dead) if !dead.is_empty() => {
-            let text = format!("what {} did not take for days was given up", dead.join(", "));
+            let text = format!("what {} did not take in time was given up", dead.join(", "));
             Look::remark("notify", text).hint("playbook outbox retry")
         }
         (late, _) if !late.is_empty() => {

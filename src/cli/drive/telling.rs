@@ -44,7 +44,7 @@ impl Drive<'_> {
         }
         if !dead.is_empty() {
             let text =
-                format!("what {} did not take for days was given up: {}", dead.join(", "), command("outbox list"));
+                format!("what {} did not take in time was given up: {}", dead.join(", "), command("outbox list"));
             lines.push(Line::new().with(Ink::Warn, text));
         }
         self.setup.screen.say(&lines);

@@ -138,7 +138,7 @@ pub(super) fn line(record: &Record, state: &RunState) -> Option<Line> {
 
 /// A line that begins with a time.
 pub(super) fn stamped(time: Time) -> Line {
-    Line::new().with(Ink::Dim, clock::rfc3339(time)).with(Ink::Plain, " ")
+    Line::new().with(Ink::Dim, time.rfc3339()).with(Ink::Plain, " ")
 }
 
 /// The line of a wait that nobody would see otherwise.
@@ -148,7 +148,7 @@ fn wait_line(decision: &Decision, now: Time) -> Option<Line> {
         Decision::Settle { task, wait } => (format!("what became of {task} is looked into"), *wait),
         Decision::BetweenBatches { task, batch, wait } => {
             let text =
-                format!("  pause: batch {} of {task} begins at {}", batch + 1, clock::rfc3339(now.plus_seconds(*wait)));
+                format!("  pause: batch {} of {task} begins at {}", batch + 1, now.plus_seconds(*wait).rfc3339());
             return (*wait > 0.05).then(|| stamped(now).with(Ink::Dim, text));
         }
         _ => return None,

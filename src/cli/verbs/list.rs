@@ -111,7 +111,7 @@ fn row_line(row: &RunRow, first: usize, second: usize) -> Line {
 pub fn row_json(row: &RunRow) -> Value {
     json!({
         "run": row.run, "playbook": row.playbook, "version": row.version, "state": Doing::of_row(row).word(),
-        "verdict": row.verdict, "started": clock::rfc3339(row.started), "updated": clock::rfc3339(row.updated),
+        "verdict": row.verdict, "started": row.started.rfc3339(), "updated": row.updated.rfc3339(),
         "damaged": row.damaged,
     })
 }

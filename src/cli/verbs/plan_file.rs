@@ -79,7 +79,7 @@ pub fn write(setup: &Setup, path: &Path, plan: &Plan, inventory: &Inventory, age
 /// When it has no such text.
 pub fn text(setup: &Setup, plan: &Plan, inventory: &Inventory, max_age: Option<f64>) -> Result<String, Failure> {
     let place = Place::of(setup, inventory, max_age);
-    let file = PlanFile::new(plan.clone(), &place.here(), clock::rfc3339(clock::now()));
+    let file = PlanFile::new(plan.clone(), &place.here(), clock::now().rfc3339());
     file.write().map_err(|error| Failure::new(Exit::Fault, format!("the plan cannot be written: {error}")))
 }
 

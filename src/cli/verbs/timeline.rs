@@ -130,7 +130,7 @@ fn whole_or_nothing(setup: &Setup, run: &RunId) -> Failure {
 /// Writes the signed end of the chain.
 fn sign(setup: &Setup, run: &RunId, stored: &[Stored], file: &Path) -> Result<(), Failure> {
     let key = Key::of(&setup.state)?;
-    let checkpoint = Checkpoint::of(run, stored, clock::rfc3339(clock::now()), &key)?;
+    let checkpoint = Checkpoint::of(run, stored, clock::now().rfc3339(), &key)?;
     let text = serde_json::to_string_pretty(&checkpoint).unwrap_or_default();
     std::fs::write(file, text + "\n").map_err(|error| {
         let what = format!("the checkpoint cannot be written to {}: {error}", file.display());

@@ -163,10 +163,10 @@ fn rough(seconds: f64) -> String {
 
 fn json(row: &TokenRow, now: Time) -> Value {
     json!({
-        "name": row.token.name, "roles": row.token.roles, "made_by": row.token.by, "made": clock::rfc3339(row.token.at),
-        "expires": clock::rfc3339(row.token.expires), "counts": row.is_live(now),
+        "name": row.token.name, "roles": row.token.roles, "made_by": row.token.by, "made": row.token.at.rfc3339(),
+        "expires": row.token.expires.rfc3339(), "counts": row.is_live(now),
         "revoked_by": row.revoked.as_ref().map(|(by, _)| by),
-        "revoked": row.revoked.as_ref().map(|(_, at)| clock::rfc3339(*at)), "used": row.used.map(clock::rfc3339),
+        "revoked": row.revoked.as_ref().map(|(_, at)| at.rfc3339()), "used": row.used.map(|at| at.rfc3339()),
     })
 }
 

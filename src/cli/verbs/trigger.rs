@@ -5,26 +5,27 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::config::{Hook, HookKind};
 use crate::engine::new_run_id;
 use crate::ids::{Digest, RunId};
+use crate::incident::AlertState;
 use crate::inventory::Inventory;
 use crate::journal::{Claimed, Firing, Hooks as _};
 use crate::plan::Narrowing;
 use crate::playbook::{Playbook, TriggeredMode};
-use crate::trigger::{self, Delivery, MAX_BODY, Routes, Source, Status, TriggerError, Wanted};
+use crate::trigger::{self, Delivery, MAX_BODY, Routes, Source, TriggerError, Wanted};
 
 use crate::cli::args::{Output, Run, Starting, Subject, Trigger};
 use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Next};
 use crate::cli::inputs;
-use crate::cli::paste::quote;
 use crate::cli::setup::{Chosen, Setup};
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::triggered::{self, Fate, Told};
+use crate::cli::view::wish::Wish;
 
 /// Replays what a source of alerts sent.
 ///
@@ -167,16 +168,16 @@ fn named(wanted: &Wanted) -> String {
     }
 }
 
-/// How the routing alone came out: what could not be made of an alert that fires is not to look like success.
+/// How the routing alone came out: where a playbook refuses, or none of the alerts that fire takes a route, that is not to look
+/// like success.
 fn standing(told: &[Told]) -> Exit {
-    let refused = told.iter().find_map(|told| match &told.fate {
-        Fate::Refused { failure, .. } => Some(failure.exit),
-        _ => None,
-    });
-    let fires = |told: &&Told| told.alert.status == Status::Firing;
-    let lost = told.iter().filter(fires).any(|_| true)
-        && !told.iter().filter(fires).any(|told| !matches!(told.fate, Fate::Unrouted));
-    refused.unwrap_or(if lost { Exit::NotFound } else { Exit::Success })
+    if let Some(refused) = told.iter().find_map(Told::refused) {
+        return refused.exit;
+    }
+    let mut firing = told.iter().filter(|told| told.alert.status == AlertState::Firing).peekable();
+    let fires = firing.peek().is_some();
+    let none_is_taken = firing.all(|told| matches!(told.fate, Fate::Unrouted));
+    if fires && none_is_taken { Exit::NotFound } else { Exit::Success }
 }
 
 fn show(setup: &Setup, args: &Trigger, source: &Source, delivery: &Delivery, told: &[Told], acts: bool) {
@@ -203,17 +204,21 @@ fn act(
             Ok(super::plan::show(setup, &made, &as_run(args, wanted, None).subject, args.output))
         }
         TriggeredMode::Ask => {
-            let command = command(setup, args, wanted);
+            let inputs = wanted.sent();
+            let wish = wish(args, wanted, &inputs);
             if args.output == Output::Human {
-                setup.screen.print_whole(&triggered::proposal(wanted, &command, setup.screen.text_width()));
+                let width = setup.screen.text_width();
+                setup.screen.print_whole(&triggered::proposal(wanted, &wish, &setup.paste, width));
             } else {
-                let object: Value = json!({ "v": 1, "type": "proposal", "exit": Exit::Waiting.code(), "wanted": wanted, "command": command });
-                setup.screen.json(&object);
+                setup.screen.json(&json!({
+                    "v": 1, "type": "proposal", "exit": Exit::Waiting.code(), "wanted": wanted,
+                    "command": setup.paste.command(wish.command()), "left_out": wish.left_out(),
+                }));
             }
             Ok(Exit::Waiting)
         }
         TriggeredMode::Run => {
-            let command = command(setup, args, wanted);
+            let command = setup.paste.command(wish(args, wanted, &wanted.sent()).command());
             begin(setup, args, (source, alert), wanted, chosen).map_err(|failure| passable(failure, &command))
         }
     }
@@ -246,15 +251,20 @@ fn begin(
             .next(format!("playbook status {run}     (how that run stands)")));
     }
     let result = super::run::run_chosen(setup, &as_run(args, wanted, Some(run)), (chosen, None, inventory));
-    // It stays where the run has begun.
-    journal.free_firing(&firing.claim)?;
+    // It stays where the run has begun. One that is left behind holds others back for a while and no longer: what became of the
+    // run is the word that counts.
+    if let Err(error) = journal.free_firing(&firing.claim) {
+        let text =
+            format!("the cooldown of the route {} may hold the next alert back for a while: {error}", wanted.route);
+        setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
+    }
     result
 }
 
 /// What is over is known to the runs that it began.
 fn over(setup: &Setup, source: &Source, told: &[Told]) -> Result<(), Failure> {
     let Some(mut journal) = setup.existing_own_journal()? else { return Ok(()) };
-    for told in told.iter().filter(|told| told.alert.status == Status::Resolved) {
+    for told in told.iter().filter(|told| told.alert.status == AlertState::Resolved) {
         for run in journal.resolved(source.name(), &told.alert.fingerprint, clock::now())? {
             let text = format!("the alert that began run {run} is over, and the run knows it");
             setup.screen.say(&[Line::new().with(Ink::Dim, text)]);
@@ -276,12 +286,10 @@ fn passable(mut failure: Failure, command: &str) -> Failure {
     ))
 }
 
-/// The command with which a person runs the same.
-fn command(setup: &Setup, args: &Trigger, wanted: &Wanted) -> String {
-    let inputs = wanted.inputs.iter().map(|(name, text)| format!(" -i {}", quote(&format!("{name}={text}"))));
-    let inputs: String = inputs.collect();
-    let incident = args.incident.as_ref().map(|id| format!(" --incident {}", quote(id))).unwrap_or_default();
-    setup.paste.command(format!("run {}{inputs}{incident}", quote(&named(wanted))))
+/// What is wanted, as the command with which a person runs the same.
+fn wish<'w>(args: &'w Trigger, wanted: &'w Wanted, inputs: &'w Map<String, Value>) -> Wish<'w> {
+    let (playbook, version) = (wanted.playbook.as_str(), wanted.version.as_deref());
+    Wish { playbook, version, inputs, incident: args.incident.as_deref() }
 }
 
 /// The same as if it had been typed as a run.

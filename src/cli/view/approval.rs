@@ -97,7 +97,7 @@ pub fn json(state: &RunState, question: &Question) -> Value {
     }
     let asking = &approving.asking;
     let given = approving.given.iter();
-    let given = given.map(|given| json!({ "by": given.by, "at": clock::rfc3339(given.at), "reason": given.reason }));
+    let given = given.map(|given| json!({ "by": given.by, "at": given.at.rfc3339(), "reason": given.reason }));
     json!({
         "roles": asking.roles, "min": asking.min, "missing": approving.missing(),
         "prevent_self_approval": asking.prevent_self_approval, "requester": state.brakes.requester,

@@ -123,7 +123,7 @@ impl<'a> Sent<'a> {
             self.streams().into_iter().map(|(name, _, lines)| (name.to_owned(), json!(lines))).collect();
         json!({
             "action": self.action, "host": host, "arguments": self.arguments(),
-            "at": self.doing.intent.as_ref().map(|intent| clock::rfc3339(intent.at)),
+            "at": self.doing.intent.as_ref().map(|intent| intent.at.rfc3339()),
             "timeout_seconds": self.doing.intent.as_ref().map(|intent| intent.timeout),
             "printed": if printed.is_empty() { Value::Null } else { Value::Object(printed) },
             "seen": self.seen(),

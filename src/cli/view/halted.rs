@@ -48,7 +48,7 @@ pub fn banner(halt: &Halted, now: Time, paste: &Paste, width: usize) -> Vec<Line
 
 /// The same for programs.
 pub fn json(halt: &Halted) -> Value {
-    json!({ "by": halt.by, "reason": halt.reason, "since": clock::rfc3339(halt.since) })
+    json!({ "by": halt.by, "reason": halt.reason, "since": halt.since.rfc3339() })
 }
 
 #[cfg(test)]

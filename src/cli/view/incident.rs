@@ -5,16 +5,17 @@ use serde_json::{Value, json};
 
 use crate::cli::clock;
 use crate::cli::incidents::OfIncident;
-use crate::cli::paste::{Paste, quote};
+use crate::cli::paste::Paste;
 use crate::cli::runs::Doing;
 use crate::cli::text::{Ink, Line, shorten, wrap};
 use crate::cli::visible;
-use crate::incident::{AlertState, Entry, Incident, Proposal, Severity, Standing};
+use crate::incident::{Began, Entry, Incident, Proposal, Severity, Standing};
 use crate::run::Time;
 use crate::timeline::verdict_words;
-use crate::value::{Reference, format_seconds};
+use crate::value::format_seconds;
 
 use super::next::commands;
+use super::wish::Wish;
 use super::{end, heading, paragraph};
 
 /// So many of a list are told one by one.
@@ -145,32 +146,14 @@ fn alerts(incident: &Incident, width: usize) -> Vec<Line> {
 
 /// What is wanted and was not run since.
 fn open_proposals<'i>(incident: &'i Incident, runs: &[OfIncident]) -> Vec<&'i Proposal> {
-    let open = incident.brief.standing != Standing::Closed;
-    let begun =
-        |wish: &Proposal| runs.iter().any(|run| run.row.playbook == wish.playbook && run.row.started >= wish.at);
-    incident.proposals.iter().filter(|wish| open && !begun(wish)).collect()
+    let began: Vec<Began<'_>> = runs.iter().map(|run| (run.row.playbook.as_str(), run.row.started)).collect();
+    incident.open_proposals(&began)
 }
 
-/// The inputs that a person must not paste: what came from outside would be read as where a secret is, as theirs may be.
-fn left_out(wish: &Proposal) -> Vec<&str> {
-    let inputs = wish.inputs.iter();
-    inputs.filter(|(_, value)| is_reference(value)).map(|(name, _)| name.as_str()).collect()
-}
-
-fn is_reference(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| Reference::parse(text).is_ok())
-}
-
-/// The command that runs what is wanted.
-fn command_of(incident: &Incident, wish: &Proposal) -> String {
-    let version = wish.version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
-    let mut command = format!("run {}", quote(&format!("{}{version}", wish.playbook)));
-    for (name, value) in wish.inputs.iter().filter(|(_, value)| !is_reference(value)) {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        command.push_str(&format!(" -i {}", quote(&format!("{name}={text}"))));
-    }
-    command.push_str(&format!(" --incident {}", incident.id));
-    command
+/// What is wanted, as the command that a person would run.
+fn wish_of<'w>(incident: &'w Incident, wish: &'w Proposal) -> Wish<'w> {
+    let (playbook, version) = (wish.playbook.as_str(), wish.version.as_deref());
+    Wish { playbook, version, inputs: &wish.inputs, incident: Some(incident.id.as_str()) }
 }
 
 fn wanted(incident: &Incident, runs: &[OfIncident], paste: &Paste, width: usize) -> Vec<Line> {
@@ -182,11 +165,9 @@ fn wanted(incident: &Incident, runs: &[OfIncident], paste: &Paste, width: usize)
     for wish in wishes.into_iter().rev().take(FEW) {
         let text = format!("{}, {} UTC: {}", wish.playbook, clock::time_of_day(wish.at), wish.why);
         lines.extend(paragraph(&shorten(&visible::line(&text), VALUE), 2, width, Ink::Warn));
-        lines.push(Line::plain(format!("    {}", paste.command(command_of(incident, wish)))));
-        for name in left_out(wish) {
-            let text = format!("{name} is left out: it came from outside, and would be read as where a secret is");
-            lines.extend(paragraph(&text, 4, width, Ink::Bad));
-        }
+        let wish = wish_of(incident, wish);
+        lines.push(Line::plain(format!("    {}", paste.command(wish.command()))));
+        lines.extend(wish.left_out_lines(4, width));
     }
     lines
 }
@@ -270,39 +251,28 @@ fn next(incident: &Incident, runs: &[OfIncident]) -> Vec<(String, &'static str)>
     next
 }
 
-/// An incident for programs. `docs/output.md` is its contract: add, never rename.
+/// An incident for programs, with the commands that come next. `docs/output.md` is its contract: add, never rename.
 pub fn json(incident: &Incident, runs: &[OfIncident], paste: &Paste) -> Value {
-    let (brief, opening) = (&incident.brief, &incident.opening);
-    let proposals = open_proposals(incident, runs);
-    let runs_next = runs.iter().filter_map(OfIncident::next);
-    let next = runs_next.chain(next(incident, runs).into_iter().map(|(command, _)| command));
-    json!({
-        "v": 1, "type": "incident", "incident": incident.id, "title": brief.title, "severity": brief.severity,
-        "classified": incident.classified, "impact": incident.impact, "urgency": incident.urgency,
-        "state": brief.standing, "since": clock::rfc3339(brief.since), "opened": clock::rfc3339(brief.opened),
-        "opened_by": incident.opened_by, "updated": clock::rfc3339(brief.updated), "owner": brief.owner,
-        "services": opening.services, "labels": opening.labels, "source": opening.source,
-        "records": brief.seq, "head": brief.head, "notes": incident.notes,
-        "alerts": incident.alerts.iter().map(|((source, fingerprint), alert)| json!({
-            "source": source, "fingerprint": fingerprint, "state": alert.state, "firing": alert.state == AlertState::Firing,
-            "at": clock::rfc3339(alert.at), "since": alert.since.map(clock::rfc3339), "labels": alert.labels,
-            "annotations": alert.annotations,
-        })).collect::<Vec<_>>(),
-        "proposals": proposals.into_iter().map(|wish| json!({
-            "at": clock::rfc3339(wish.at), "by": wish.by, "playbook": wish.playbook, "version": wish.version,
-            "inputs": wish.inputs, "why": wish.why, "command": paste.command(command_of(incident, wish)),
-            "left_out": left_out(wish),
-        })).collect::<Vec<_>>(),
-        "runs": runs.iter().map(|run| crate::cli::verbs::list::row_json(&run.row)).collect::<Vec<_>>(),
-        "next": next.map(|command| paste.command(command)).collect::<Vec<_>>(),
-    })
+    let proposals = open_proposals(incident, runs).into_iter().map(|proposal| {
+        let wish = wish_of(incident, proposal);
+        let mut told = proposal.json();
+        told["command"] = json!(paste.command(wish.command()));
+        told["left_out"] = json!(wish.left_out());
+        told
+    });
+    let rows = runs.iter().map(|run| crate::cli::verbs::list::row_json(&run.row));
+    let mut told = incident.json(proposals.collect(), rows.collect());
+    let next = runs.iter().filter_map(OfIncident::next);
+    let next = next.chain(self::next(incident, runs).into_iter().map(|(command, _)| command));
+    told["next"] = next.map(|command| paste.command(command)).collect();
+    told
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::text::Look;
-    use crate::incident::{IncidentEvent, IncidentRecord, Opening, entry};
+    use crate::incident::{AlertState, IncidentEvent, IncidentRecord, Opening, entry};
 
     fn of(events: Vec<IncidentEvent>) -> (Incident, Vec<(Ink, Entry)>) {
         let id = "inc-20261122-152030-k3f9".parse().unwrap();

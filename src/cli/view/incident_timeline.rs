@@ -3,7 +3,7 @@
 use crate::cli::clock;
 use crate::cli::text::{Ink, Line, shorten, wrap};
 use crate::cli::visible;
-use crate::incident::{Entry, Of};
+use crate::incident::{Entry, Of, SERVICE_UP};
 use crate::run::Time;
 
 /// How wide the column is that says who.
@@ -64,6 +64,9 @@ fn told(entry: &Entry, started: Time, width: usize) -> Vec<Line> {
 
 /// How an entry looks.
 pub fn ink(entry: &Entry) -> Ink {
+    if entry.kind == SERVICE_UP {
+        return Ink::Good;
+    }
     if let Of::Run(_) = entry.of {
         return super::timeline::ink(entry.kind, &entry.detail);
     }

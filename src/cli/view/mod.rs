@@ -37,6 +37,7 @@ pub mod timeline_fold;
 pub mod triggered;
 pub mod violated;
 pub mod way_back;
+pub mod wish;
 
 use crate::cli::text::{Ink, Line, wrap};
 

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::clock;
 use crate::cli::paste::Paste;
 use crate::cli::runs::Doing;
 use crate::outcome::Stream;
@@ -43,15 +42,15 @@ impl Standing<'_> {
             "version": state.playbook().version, "playbook_digest": state.playbook().digest, "digest": state.plan.digest,
             "state": self.doing.word(), "verdict": verdict, "exit": self.exit,
             "summary": summary, "incident": state.incident, "environment": state.plan.environment,
-            "started": clock::rfc3339(state.started), "ended": ended.map(clock::rfc3339),
+            "started": state.started.rfc3339(), "ended": ended.map(|at| at.rfc3339()),
             "seconds": ended.unwrap_or(state.updated).seconds_since(state.started),
-            "service": state.service.map(|(service, since)| json!({ "is": service, "since": clock::rfc3339(since) })),
+            "service": state.service.map(|(service, since)| json!({ "is": service, "since": since.rfc3339() })),
             "point_of_no_return": state.point_of_no_return(), "rolling_back": state.rollback.is_some(),
             "halted": state.halted.as_ref().map(halted::json),
             "checkpoints": state.checkpoints.iter().map(|point| &point.name).collect::<Vec<_>>(),
             "recovery": state.recovery().map(|recovery| json!({
-                "of": recovery.what, "since": clock::rfc3339(recovery.since), "from_failure": recovery.from_failure,
-                "recovered": recovery.until.map(clock::rfc3339), "seconds": recovery.seconds(),
+                "of": recovery.what, "since": recovery.since.rfc3339(), "from_failure": recovery.from_failure,
+                "recovered": recovery.until.map(|at| at.rfc3339()), "seconds": recovery.seconds(),
             })),
             "narrowed": super::narrowed::json(&state.plan), "excluded": excluded(state),
             "locks": state.locks, "exceptions": state.exceptions,
@@ -102,7 +101,7 @@ impl Standing<'_> {
         });
         Some(json!({
             "task": question.task, "kind": question.kind, "message": question.message,
-            "deadline": question.deadline.map(clock::rfc3339),
+            "deadline": question.deadline.map(|at| at.rfc3339()),
             "skips": answers::skips(self.state, question).into_iter().map(|choice| json!({
                 "command": end::skip(self.state, question, choice.flag, self.paste), "leads_to": choice.leads_to,
             })).chain(answers::giving_up(self.state, question).map(|(item, leads_to)| json!({
@@ -131,7 +130,7 @@ fn printed(task: &TaskState) -> Option<Value> {
 /// One line of a timeline.
 pub fn entry(run: &crate::ids::RunId, entry: &Entry, started: Time) -> Value {
     let mut line = json!({
-        "v": 1, "type": "record", "run": run, "seq": entry.seq, "time": clock::rfc3339(entry.time),
+        "v": 1, "type": "record", "run": run, "seq": entry.seq, "time": entry.time.rfc3339(),
         "seconds": entry.time.seconds_since(started), "actor": entry.actor, "step": entry.step, "kind": entry.kind,
         "text": entry.text, "detail": entry.detail,
     });

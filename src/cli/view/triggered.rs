@@ -4,12 +4,15 @@ use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::paste::Paste;
 use crate::cli::setup::Chosen;
 use crate::cli::text::{Ink, Line};
 use crate::cli::visible;
+use crate::incident::AlertState;
 use crate::playbook::TriggeredMode;
-use crate::trigger::{Alert, Delivery, Passed, Source, Status, Wanted};
+use crate::trigger::{Alert, Delivery, Passed, Source, Wanted};
 
+use super::wish::Wish;
 use super::{count, heading, paragraph};
 
 /// An alert, and what becomes of it.
@@ -52,6 +55,14 @@ impl Told {
             Fate::Unrouted | Fate::Refused { .. } => None,
         }
     }
+
+    /// Why what a route asks for cannot be.
+    pub fn refused(&self) -> Option<&Failure> {
+        match &self.fate {
+            Fate::Refused { failure, .. } => Some(failure),
+            Fate::Unrouted | Fate::Wanted { .. } => None,
+        }
+    }
 }
 
 /// All alerts of a delivery.
@@ -73,7 +84,7 @@ pub fn lines(source: &Source, delivery: &Delivery, told: &[Told], width: usize) 
 fn alert(place: usize, told: &Told, width: usize) -> Vec<Line> {
     let Told { alert, passed, fate } = told;
     let name = alert.labels.get("alertname").or_else(|| alert.labels.get("service")).unwrap_or(&alert.fingerprint);
-    let ink = if alert.status == Status::Firing { Ink::Bad } else { Ink::Good };
+    let ink = if alert.status == AlertState::Firing { Ink::Bad } else { Ink::Good };
     let since =
         alert.starts_at.map(|at| format!(" since {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"))).unwrap_or_default();
     let head = Line::new().with(Ink::Bold, format!("{}. {} ", place + 1, visible::line(name)));
@@ -90,10 +101,15 @@ fn alert(place: usize, told: &Told, width: usize) -> Vec<Line> {
     match fate {
         Fate::Unrouted => {
             let text = match alert.status {
-                Status::Firing => "✗ no route takes it: nothing is started",
-                Status::Resolved => "– no route takes it; that it is over is noted where it had begun something",
+                AlertState::Firing => "✗ no route takes it: nothing is started",
+                AlertState::Resolved => "– no route takes it; that it is over is noted where it had begun something",
             };
-            lines.extend(paragraph(text, 3, width, if alert.status == Status::Firing { Ink::Warn } else { Ink::Dim }));
+            lines.extend(paragraph(
+                text,
+                3,
+                width,
+                if alert.status == AlertState::Firing { Ink::Warn } else { Ink::Dim },
+            ));
         }
         Fate::Refused { route, playbook, failure } => {
             let text = format!("✗ route {route} to {playbook} takes it, and cannot: {}", failure.what);
@@ -126,12 +142,13 @@ fn meaning(mode: TriggeredMode) -> &'static str {
 }
 
 /// The command that a person is asked for.
-pub fn proposal(wanted: &Wanted, command: &str, width: usize) -> Vec<Line> {
+pub fn proposal(wanted: &Wanted, wish: &Wish<'_>, paste: &Paste, width: usize) -> Vec<Line> {
     let text =
         format!("Route {} asks a person to run {}. Nothing was started. To run it:", wanted.route, wanted.playbook);
     let mut lines = vec![Line::new()];
     lines.extend(paragraph(&text, 0, width, Ink::Plain));
-    lines.push(Line::plain(format!("  {command}")));
+    lines.push(Line::plain(format!("  {}", paste.command(wish.command()))));
+    lines.extend(wish.left_out_lines(2, width));
     lines
 }
 

@@ -1,5 +1,5 @@
 //! One target: what it was not told yet is sent to it, run by run and each run in order; what does not arrive is tried again,
-//! later and later, for days. It never sends anything before that is written down as taken in hand, and never says that
+//! later and later, until its time is up. It never sends anything before that is written down as taken in hand, and never says that
 //! something arrived before the receiver has said so.
 
 mod claims;

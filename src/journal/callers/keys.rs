@@ -44,10 +44,4 @@ pub trait Keys {
     /// # Errors
     /// When the store cannot be written.
     fn free_key(&mut self, key: &AskedKey) -> Result<(), JournalError>;
-
-    /// Whether a run has begun.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    fn has_begun(&mut self, run: &RunId) -> Result<bool, JournalError>;
 }

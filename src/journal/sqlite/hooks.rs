@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::hooks::{KEPT_BODY, MOST_KEPT, MOST_PENDING, RETRY_SECONDS, kept_since};
+use super::super::hooks::{BEGINS_WITHIN, KEPT_BODY, MOST_KEPT, MOST_PENDING, RETRY_SECONDS, kept_since};
 use super::super::{Accepted, AlertsOf, Claimed, DeliveryRow, Firing, Hooks, JournalError};
 use super::rows::{Read, integer, optional_text, run_id, text};
 use super::trouble::Trouble;
@@ -12,6 +12,9 @@ use crate::run::Time;
 
 /// That a delivery came again is written down once a minute: a flood of copies must not keep the disk busy.
 const COARSE_SECONDS: f64 = 60.0;
+
+/// The scope of a firing that was refused: no cooldown is counted over it.
+const REFUSED: &str = "refused";
 
 impl Hooks for SqliteJournal {
     fn accept(&mut self, source: &str, delivery: &str, body: &[u8], at: Time) -> Result<Accepted, JournalError> {
@@ -71,13 +74,20 @@ impl Hooks for SqliteJournal {
 
     fn claim_firing(&mut self, claim: &Firing, at: Time) -> Result<Claimed, JournalError> {
         self.write(|transaction| {
-            let mut before = transaction.prepare_cached("SELECT run FROM hook_claims WHERE claim = ?1")?;
-            if let Some(run) = before.query_row([claim.claim.as_str()], |row| Ok(run_id(row))).optional()? {
-                return Ok(Claimed::Before(run.map_err(|wrong| rows::damaged("a claim", &wrong))?));
+            let mut before = transaction.prepare_cached("SELECT run, scope FROM hook_claims WHERE claim = ?1")?;
+            let found = before.query_row([claim.claim.as_str()], |row| Ok((run_id(row), text(row, "scope")))).optional()?;
+            if let Some((run, scope)) = found {
+                let wrong = |wrong: String| rows::damaged("a claim", &wrong);
+                let (run, scope) = (run.map_err(wrong)?, scope.map_err(wrong)?);
+                return Ok(if scope == REFUSED { Claimed::Refused } else { Claimed::Before(run) });
             }
-            let mut newest =
-                transaction.prepare_cached("SELECT run, at FROM hook_claims WHERE scope = ?1 ORDER BY at DESC LIMIT 1")?;
-            let found = newest.query_row([claim.scope.as_str()], |row| Ok((run_id(row), integer(row, "at")))).optional()?;
+            let mut newest = transaction.prepare_cached(
+                "SELECT run, at FROM hook_claims WHERE scope = ?1 AND (at > ?2 OR run IN (SELECT run FROM runs)) \
+                 ORDER BY at DESC LIMIT 1",
+            )?;
+            let begins_yet = at.plus_seconds(-BEGINS_WITHIN);
+            let scope = params![claim.scope.as_str(), begins_yet.0];
+            let found = newest.query_row(scope, |row| Ok((run_id(row), integer(row, "at")))).optional()?;
             if let Some((run, begun)) = found {
                 let wrong = |wrong: String| rows::damaged("a claim", &wrong);
                 let (run, begun) = (run.map_err(wrong)?, Time(begun.map_err(wrong)?));
@@ -109,6 +119,19 @@ impl Hooks for SqliteJournal {
             transaction
                 .prepare_cached("DELETE FROM hook_claims WHERE claim = ?1 AND run NOT IN (SELECT run FROM runs)")?
                 .execute([claim.as_str()])?;
+            Ok(())
+        })
+    }
+
+    fn refuse_firing(&mut self, claim: &Digest, at: Time) -> Result<(), JournalError> {
+        self.write(|transaction| {
+            // It began nothing, so nobody is told later that what it began is over. A run that has begun keeps its claim.
+            transaction
+                .prepare_cached(
+                    "UPDATE hook_claims SET scope = ?2, resolved = ?3 \
+                     WHERE claim = ?1 AND run NOT IN (SELECT run FROM runs)",
+                )?
+                .execute(params![claim.as_str(), REFUSED, at.0])?;
             Ok(())
         })
     }

@@ -116,6 +116,7 @@ fn a_firing_begins_one_run_whoever_is_killed_in_between() {
     let mut journal = open(&folder);
     let again = journal.claim_firing(&claim("a", "s", "r2"), Time(1)).unwrap();
     assert_eq!(again, Claimed::Before(run("r1")), "it begins under the name that it has");
+    begin(&mut journal, "r1", &[]);
     // Another firing of it, a little later and then long after.
     let cooling = journal.claim_firing(&claim("b", "s", "r3"), Time(599_999)).unwrap();
     assert_eq!(cooling, Claimed::Cooling { run: run("r1"), until: Time(600_000) });
@@ -127,6 +128,34 @@ fn a_firing_begins_one_run_whoever_is_killed_in_between() {
     begin(&mut journal, "r5", &[]);
     journal.free_firing(&claim("b", "s", "r5").claim).unwrap();
     assert_eq!(journal.claim_firing(&claim("b", "s", "r6"), Time(600_002)).unwrap(), Claimed::Before(run("r5")));
+}
+
+#[test]
+fn a_run_that_never_began_holds_no_other_back_for_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = open(&folder);
+    journal.claim_firing(&claim("a", "s", "r1"), Time(0)).unwrap();
+    // It may be about to begin: whoever claimed it looks at its targets, or asks for a yes.
+    assert!(matches!(journal.claim_firing(&claim("b", "s", "r2"), Time(119_000)).unwrap(), Claimed::Cooling { .. }));
+    assert_eq!(journal.claim_firing(&claim("b", "s", "r2"), Time(120_000)).unwrap(), Claimed::New);
+    assert_eq!(journal.claim_firing(&claim("a", "s", "r3"), Time(120_001)).unwrap(), Claimed::Before(run("r1")));
+}
+
+#[test]
+fn what_was_refused_begins_nothing_more_and_holds_no_other_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut journal = open(&folder);
+    let (one, other) = (claim("a", "s", "r1"), claim("b", "s", "r2"));
+    journal.claim_firing(&one, Time(0)).unwrap();
+    journal.refuse_firing(&one.claim, Time(1)).unwrap();
+    drop(journal);
+    let mut journal = open(&folder);
+    assert_eq!(journal.claim_firing(&one, Time(2)).unwrap(), Claimed::Refused);
+    assert_eq!(journal.resolved("m", "fp-a", Time(2)).unwrap(), Vec::new(), "it began nothing");
+    assert_eq!(journal.claim_firing(&other, Time(2)).unwrap(), Claimed::New);
+    begin(&mut journal, "r2", &[]);
+    journal.refuse_firing(&other.claim, Time(3)).unwrap();
+    assert_eq!(journal.claim_firing(&other, Time(4)).unwrap(), Claimed::Before(run("r2")), "it has begun");
 }
 
 #[test]
@@ -144,7 +173,7 @@ fn two_who_claim_one_firing_at_once_have_one_run() {
                 match journal.claim_firing(&claim("a", "s", &own), Time(0)).unwrap() {
                     Claimed::New => own,
                     Claimed::Before(run) => run.to_string(),
-                    other @ Claimed::Cooling { .. } => panic!("{other:?}"),
+                    other => panic!("{other:?}"),
                 }
             })
         })

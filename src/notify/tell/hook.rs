@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{About, Receiver, Refusal, Story, Teller, judge};
+use crate::config::webhook_key;
 use crate::notify::http::{Address, header, headers};
 use crate::notify::message::cut;
 use crate::notify::sign;
@@ -20,7 +21,7 @@ pub(super) struct Hook {
 
 impl Hook {
     pub fn of(receiver: &Receiver) -> Result<Self, String> {
-        let keys = receiver.secrets.iter().map(|secret| sign::webhook_key(secret)).collect::<Result<_, _>>()?;
+        let keys = receiver.secrets.iter().map(|secret| webhook_key(secret)).collect::<Result<_, _>>()?;
         Ok(Self { address: receiver.address(None)?, keys })
     }
 }

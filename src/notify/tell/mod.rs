@@ -122,7 +122,8 @@ impl About<'_> {
 /// What is told.
 #[derive(Debug)]
 pub struct Story<'a> {
-    /// What is told of.
+    /// What is told of, as it stands after all that was read of it: where one record is told at a time, more may be known of it by
+    /// now than is told here.
     pub about: About<'a>,
     /// What is new: at least one.
     pub new: &'a [Item],

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::incident::{self, Incident};
-use crate::run::{RunState, Time};
+use crate::run::RunState;
 use crate::timeline::Entry;
 
 /// A record for programs.
@@ -12,7 +12,7 @@ pub fn record_for_programs(state: &RunState, entry: &Entry) -> Value {
     json!({
         "v": 1, "type": "record", "run": state.run, "playbook": state.playbook().name,
         "version": state.playbook().version, "incident": state.incident, "environment": state.plan.environment,
-        "seq": entry.seq, "time": moment(entry.time), "seconds": entry.time.seconds_since(state.started),
+        "seq": entry.seq, "time": entry.time.rfc3339(), "seconds": entry.time.seconds_since(state.started),
         "actor": entry.actor, "step": entry.step, "item": entry.item, "kind": entry.kind, "text": entry.text,
         "service": state.service.map(|(service, _)| service.word()), "detail": entry.detail,
     })
@@ -30,10 +30,4 @@ pub fn incident_for_programs(incident: &Incident, entry: &incident::Entry) -> Va
         fields.insert("services".to_owned(), json!(incident.opening.services));
     }
     record
-}
-
-/// As RFC 3339 in UTC, to the millisecond.
-fn moment(time: Time) -> String {
-    jiff::Timestamp::from_millisecond(time.0)
-        .map_or_else(|_| time.to_string(), |at| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }

@@ -3,15 +3,18 @@
 use super::incident::tell;
 use super::{Alerts, Later};
 use crate::engine::{Clock as _, WallClock, new_run_id};
-use crate::ids::IncidentId;
-use crate::incident::IncidentEvent;
+use crate::ids::{IncidentId, RunId};
+use crate::incident::{AlertState, IncidentEvent};
 use crate::journal::{Claimed, DeliveryRow, Firing, Hooks as _, SqliteJournal};
 use crate::playbook::TriggeredMode;
 use crate::server::{Caller, Further, Problem, Role, Wanted};
-use crate::trigger::{self, Alert, Status};
+use crate::trigger::{self, Alert};
 
 /// The problem of a server that cannot do anything for a while.
 const FOR_A_WHILE: u16 = 503;
+
+/// What was done, or why it was not.
+type Became = Result<String, String>;
 
 /// An alert that came in.
 pub(super) struct Came<'a> {
@@ -41,7 +44,7 @@ impl Alerts {
         let opens = wanted.is_some_and(|wanted| wanted.incident || wanted.mode == TriggeredMode::Ask);
         let incident = self.incident_of(journal, came, opens, opened)?;
         let mut said = Vec::new();
-        if came.alert.status == Status::Resolved {
+        if came.alert.status == AlertState::Resolved {
             let runs = journal.resolved(came.source, &came.alert.fingerprint, WallClock.now())?;
             said.push("it is over".to_owned());
             said.extend(runs.iter().map(|run| format!("run {run} was begun by it")));
@@ -50,8 +53,8 @@ impl Alerts {
             None if said.is_empty() => said.push("no route fits it".to_owned()),
             None => {}
             Some(taken) => {
-                let became = match taken.wanted {
-                    Ok(wanted) => self.act(journal, came, &wanted, incident.as_ref())?,
+                let became = match &taken.wanted {
+                    Ok(wanted) => self.act(journal, came, wanted, incident.as_ref())?,
                     Err(error) => {
                         Err(format!("{} was not started by the route {}: {error}", taken.playbook, taken.route))
                     }
@@ -63,6 +66,10 @@ impl Alerts {
                         note(journal, incident, came, why)?;
                     }
                     self.call(came, incident.as_ref(), &taken.playbook, why);
+                    // Only now: whoever is killed before tells it once more.
+                    if let Ok(wanted) = &taken.wanted {
+                        journal.refuse_firing(&wanted.key, WallClock.now())?;
+                    }
                 }
                 said.push(became.unwrap_or_else(|why| why));
             }
@@ -77,9 +84,16 @@ impl Alerts {
         came: &Came,
         wanted: &trigger::Wanted,
         incident: Option<&IncidentId>,
-    ) -> Result<Result<String, String>, Later> {
+    ) -> Result<Became, Later> {
         let (name, route) = (&wanted.playbook, &wanted.route);
-        let not_started = |why: String| Ok(Err(format!("{name} was not started by the route {route}: {why}")));
+        let not_started = |why: String| Ok(Err(not_started(wanted, &why)));
+        let run = match wanted.mode {
+            TriggeredMode::Run => match self.claim(journal, came, wanted, incident)? {
+                Ok(run) => Some(run),
+                Err(became) => return Ok(became),
+            },
+            TriggeredMode::DryRun | TriggeredMode::Ask => None,
+        };
         let book = match self.house.playbook(name, wanted.version.as_deref()) {
             Ok(book) => book,
             Err(problem) => return not_started(told(&problem)),
@@ -107,22 +121,21 @@ impl Alerts {
                 self.call(came, Some(incident), name, &format!("an alert asks for {name}: run it, or do not"));
                 Ok(Ok(format!("{name} is proposed in incident {incident}")))
             }
-            TriggeredMode::Run => self.start(journal, came, wanted, incident),
+            TriggeredMode::Run => self.start(journal, came, wanted, (run, incident)),
         }
     }
 
-    /// Begins a run, at most once for a firing of an alert and a route.
-    fn start(
+    /// The name of the run that a firing begins, at most once for a firing of an alert and a route; else what became of it.
+    fn claim(
         &self,
         journal: &mut SqliteJournal,
         came: &Came,
         wanted: &trigger::Wanted,
         incident: Option<&IncidentId>,
-    ) -> Result<Result<String, String>, Later> {
-        let (name, route) = (&wanted.playbook, &wanted.route);
+    ) -> Result<Result<RunId, Became>, Later> {
         let run = match new_run_id() {
             Ok(run) => run,
-            Err(error) => return Ok(Err(format!("{name} was not started by the route {route}: {error}"))),
+            Err(error) => return Ok(Err(Err(not_started(wanted, &error.to_string())))),
         };
         let claim = Firing {
             claim: wanted.key.clone(),
@@ -132,38 +145,56 @@ impl Alerts {
             source: came.source.to_owned(),
             fingerprint: came.alert.fingerprint.clone(),
         };
-        let run = match journal.claim_firing(&claim, WallClock.now())? {
-            Claimed::New => claim.run,
-            Claimed::Before(run) => run,
+        Ok(match journal.claim_firing(&claim, WallClock.now())? {
+            Claimed::New => Ok(claim.run),
+            Claimed::Before(run) => Ok(run),
+            // People were told, and may be at work by hand: nothing begins behind their backs because another alert has joined.
+            Claimed::Refused => {
+                let why = "it was refused when this firing came first, and is not tried again";
+                Err(Ok(not_started(wanted, why)))
+            }
             Claimed::Cooling { run, until } => {
                 let until = jiff::Timestamp::from_millisecond(until.0).map(|at| at.to_string()).unwrap_or_default();
-                let text = format!(
-                    "{name} was not started by the route {route}: run {run} was, and nothing is started on the same again \
-                     before {until}"
-                );
+                let why = format!("run {run} was, and nothing is started on the same again before {until}");
+                let text = not_started(wanted, &why);
                 // It is mended already: nobody need be called once for each alert of a group.
                 if let Some(incident) = incident {
                     note(journal, incident, came, &text)?;
                 }
-                return Ok(Ok(text));
+                Err(Ok(text))
             }
-        };
-        match self.runner.start(Wanted { run: Some(run), ..as_run(came, wanted, incident) }) {
+        })
+    }
+
+    /// Begins a run under the name that was claimed for it.
+    fn start(
+        &self,
+        journal: &mut SqliteJournal,
+        came: &Came,
+        wanted: &trigger::Wanted,
+        (run, incident): (Option<RunId>, Option<&IncidentId>),
+    ) -> Result<Became, Later> {
+        match self.runner.start(Wanted { run, ..as_run(came, wanted, incident) }) {
             Ok(begun) => Ok(Ok(format!("run {} of {}@{} has begun", begun.run, begun.playbook, begun.version))),
             // The claim stays: the next try begins the run under the same name.
             Err(problem) if problem.status == FOR_A_WHILE => Err(Later::Problem(problem)),
             Err(problem) => {
-                journal.free_firing(&wanted.key)?;
                 // A person may do what the alert could not.
                 if let Some(incident) = incident {
-                    let why =
-                        format!("{} (the route {route}), and the run could not begin by itself", came.alert.title);
+                    let why = format!(
+                        "{} (the route {}), and the run could not begin by itself",
+                        came.alert.title, wanted.route
+                    );
                     tell(journal, incident, came, proposal(wanted, why))?;
                 }
-                Ok(Err(format!("{name} was not started by the route {route}: {}", told(&problem))))
+                Ok(Err(not_started(wanted, &told(&problem))))
             }
         }
     }
+}
+
+fn not_started(wanted: &trigger::Wanted, why: &str) -> String {
+    format!("{} was not started by the route {}: {why}", wanted.playbook, wanted.route)
 }
 
 /// The same as the runner knows it. It is nobody's decision at this moment, so every brake binds it.
@@ -179,7 +210,6 @@ fn as_run(came: &Came, wanted: &trigger::Wanted, incident: Option<&IncidentId>) 
         approved: Vec::new(),
         confirm: None,
         by: Caller { name: came.actor(), roles: [Role::Trigger].into() },
-        triggered: true,
         further: Further::default(),
     }
 }

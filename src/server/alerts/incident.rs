@@ -4,10 +4,10 @@ use super::act::Came;
 use super::{Alerts, Later};
 use crate::engine::{Clock as _, WallClock};
 use crate::ids::IncidentId;
-use crate::incident::{AlertState, Incident, IncidentEvent, Opening, Severity, Standing, by_rule, classify};
+use crate::incident::{AlertState, Incident, IncidentEvent, Levels, Opening, Severity, Standing, classify};
 use crate::journal::{Incidents as _, JournalError, SqliteJournal};
 use crate::run::Time;
-use crate::trigger::{Alert, Status};
+use crate::trigger::Alert;
 
 /// The label whose value is a service.
 const SERVICE: &str = "service";
@@ -23,7 +23,7 @@ impl Alerts {
         opens: bool,
         opened: &mut Option<IncidentId>,
     ) -> Result<Option<IncidentId>, Later> {
-        let fires = came.alert.status == Status::Firing;
+        let fires = came.alert.status == AlertState::Firing;
         let incident = match known(journal, came)? {
             // It was noted before the server was killed, or is sent again as another alert has joined its group.
             Some(incident) if says_the_same(&incident, came) => {
@@ -42,7 +42,7 @@ impl Alerts {
         let event = IncidentEvent::Alert {
             source: came.source.to_owned(),
             fingerprint: came.alert.fingerprint.clone(),
-            state: state(came),
+            state: came.alert.status,
             labels: came.alert.labels.clone(),
             annotations: came.alert.annotations.clone(),
             since: since(came),
@@ -63,14 +63,7 @@ impl Alerts {
     fn opening(&self, alert: &Alert, source: &str) -> Opening {
         let settings = &self.house.config().incidents;
         let services: Vec<String> = alert.labels.get(SERVICE).cloned().into_iter().collect();
-        // What the configuration says goes before what monitoring says, and that before what nobody has said.
-        let own = || {
-            let severity = alert.labels.get(SEVERITY)?.parse::<Severity>().ok()?;
-            Some((severity, format!("the alert's own label `{SEVERITY}`")))
-        };
-        let (severity, why) = by_rule(settings, &alert.labels, &services)
-            .or_else(own)
-            .unwrap_or_else(|| classify(settings, None, None, &alert.labels));
+        let (severity, why) = classify(settings, &alert.labels, &services, own(alert), Levels::default());
         Opening {
             labels: alert.labels.clone(),
             services,
@@ -79,6 +72,12 @@ impl Alerts {
             ..Opening::new(title(alert), severity, why)
         }
     }
+}
+
+/// How severe monitoring itself finds it: this goes behind what the configuration says, and before what nobody has said.
+fn own(alert: &Alert) -> Option<(Severity, String)> {
+    let severity = alert.labels.get(SEVERITY)?.parse::<Severity>().ok()?;
+    Some((severity, format!("the alert's own label `{SEVERITY}`")))
 }
 
 /// What an incident is called that is opened for an alert: not every source has a title for one.
@@ -131,18 +130,11 @@ pub(super) fn tell(
 /// Whether an incident knows of the alert what it says now.
 fn says_the_same(incident: &Incident, came: &Came) -> bool {
     let known = incident.alerts.get(&key(came));
-    known.is_some_and(|known| known.state == state(came) && known.since == since(came))
+    known.is_some_and(|known| known.state == came.alert.status && known.since == since(came))
 }
 
 fn key(came: &Came) -> (String, String) {
     (came.source.to_owned(), came.alert.fingerprint.clone())
-}
-
-fn state(came: &Came) -> AlertState {
-    match came.alert.status {
-        Status::Firing => AlertState::Firing,
-        Status::Resolved => AlertState::Resolved,
-    }
 }
 
 fn since(came: &Came) -> Option<Time> {

@@ -1,5 +1,7 @@
 //! What alerts have done, with a real journal and a runner that only writes down what it was asked for.
 
+mod refused;
+
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value, json};
@@ -238,19 +240,6 @@ fn who_is_killed_before_a_run_has_begun_begins_it_under_the_same_name_later() {
 }
 
 #[test]
-fn a_run_that_could_not_begin_is_proposed_to_a_person_and_its_firing_is_free() {
-    let server = Server::of("run", ALLOWED);
-    server.send(&group(&[alert("orders", "firing")]));
-    *server.hand.answer.lock().unwrap() = Some(Problem::new(409, 13, "database/orders is held"));
-    assert!(!server.work());
-    assert_eq!(server.incident().1, ["opened", "alert", "proposed", "noted"]);
-    *server.hand.answer.lock().unwrap() = None;
-    server.send(&group(&[alert("orders", "firing"), alert("stocks", "resolved")]));
-    server.work();
-    assert_eq!(server.begun().len(), 2);
-}
-
-#[test]
 fn what_was_done_is_not_done_again_for_an_alert_that_waits_behind_it() {
     let server = Server::of("run", ALLOWED);
     server.send(&group(&[alert("orders", "firing"), alert("stocks", "firing")]));
@@ -319,21 +308,6 @@ fn a_run_hears_that_its_alert_is_over() {
     server.send(&group(&[alert("orders", "resolved")]));
     server.work();
     assert!(alerts(&server).resolved.is_some());
-}
-
-#[test]
-fn what_is_not_allowed_is_noted_and_starts_nothing() {
-    for (mode, triggers) in [
-        ("run", ""),
-        ("run", "triggers: { modes: [ask], inputs: [cluster] }\n"),
-        ("run", "triggers: { modes: [run] }\n"),
-    ] {
-        let server = Server::of(mode, triggers);
-        server.send(&group(&[alert("orders", "firing")]));
-        assert!(!server.work());
-        assert!(server.begun().is_empty(), "{triggers}");
-        assert_eq!(server.incident().1, ["opened", "alert", "noted"], "{triggers}");
-    }
 }
 
 #[test]

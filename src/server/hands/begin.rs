@@ -9,10 +9,9 @@ use super::{Inner, Reply, go_on};
 use crate::engine::{Former, Observer, Silent};
 use crate::ids::RunId;
 use crate::inventory::Inventory;
-use crate::journal::{Journal as _, JournalError};
 use crate::plan::{Narrowing, Plan};
 use crate::playbook::Playbook;
-use crate::run::{Event, InheritMode, Inheritance, Record, RunState};
+use crate::run::{InheritMode, Inheritance, Record, RunState};
 use crate::server::{Begun, Happening, Offered, Problem, Refusal, Wanted};
 use crate::value::Value;
 
@@ -101,19 +100,8 @@ pub(super) fn begin(inner: &Arc<Inner>, place: Place, wanted: &Wanted, reply: Re
 /// When the journal cannot be read.
 pub(super) fn begun_before(inner: &Inner, wanted: &Wanted) -> Result<Option<Begun>, Problem> {
     let Some(run) = &wanted.run else { return Ok(None) };
-    let mut journal = inner.house.journal()?;
-    let first = match journal.stored_after(run, 0, 1) {
-        Err(JournalError::NoSuchRun(_)) => return Ok(None),
-        first => first.and_then(|stored| stored.into_iter().map(|stored| stored.read(run)).next().transpose()),
-    };
-    let first = first.map_err(|error| inner.rules.problem(error.into()))?;
-    Ok(first.and_then(|record| match record.event {
-        Event::RunStarted { plan, .. } => {
-            let (playbook, version) = (plan.playbook.name.clone(), plan.playbook.version.clone());
-            Some(Begun { run: run.clone(), playbook, version })
-        }
-        _ => None,
-    }))
+    let begun = Begun::of(&mut inner.house.journal()?, run);
+    begun.map_err(|error| inner.rules.problem(error.into()))
 }
 
 fn try_to_begin(inner: &Arc<Inner>, wanted: &Wanted, told: &Arc<Told>) -> Result<(), Problem> {
@@ -129,20 +117,19 @@ fn try_to_begin(inner: &Arc<Inner>, wanted: &Wanted, told: &Arc<Told>) -> Result
     let mut finds = |reference: &str| work.finds(reference);
     let beginning = inner.rules.may_begin(wanted, &plan, passed, over, &mut finds)?;
     inner.desk.goes_on().map_err(problem)?;
-    work.engine = work.engine.naming(wanted.run.clone());
-    let engine = &mut work.engine;
-    let result = work.runtime.block_on(async {
-        match &inherited {
-            Some((former, inheritance)) => engine.start_over(plan, beginning, former, inheritance.clone()).await,
-            None => engine.start(plan, beginning).await,
-        }
+    if let Some(run) = &wanted.run {
+        work.engine.call_next(run.clone());
+    }
+    let result = work.drive(async move |engine| match &inherited {
+        Some((former, inheritance)) => engine.start_over(plan, beginning, former, inheritance.clone()).await,
+        None => engine.start(plan, beginning).await,
     });
     match (told.run(), result) {
         (Some(run), result) => {
             go_on::end(inner, &run, work, result);
             Ok(())
         }
-        (None, Err(error)) => Err(problem(error.into())),
+        (None, Err(refusal)) => Err(problem(refusal)),
         (None, Ok(_)) => Err(problem(Refusal::Fault("a run ended that had not begun".to_owned()))),
     }
 }

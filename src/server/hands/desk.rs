@@ -9,7 +9,7 @@ use crate::ids::RunId;
 use crate::server::Refusal;
 
 /// How many runs are in hand at once. Each has a thread, a connection to the journal and its recorder.
-pub const MOST: usize = 64;
+const MOST: usize = 64;
 
 /// The places.
 #[derive(Debug, Default)]
@@ -84,6 +84,11 @@ impl Desk {
         self.places().goes_on()
     }
 
+    /// Whether a run is in hand.
+    pub(super) fn has(&self, run: &RunId) -> bool {
+        self.places().has(run)
+    }
+
     /// The runs in hand.
     pub(super) fn runs(&self) -> Vec<RunId> {
         self.places().open.values().flatten().cloned().collect()
@@ -120,9 +125,12 @@ impl Places {
         if self.open.len() >= MOST { Err(Refusal::Full(MOST)) } else { Ok(()) }
     }
 
+    fn has(&self, run: &RunId) -> bool {
+        self.open.values().flatten().any(|other| other == run)
+    }
+
     fn is_nobodys(&self, run: &RunId) -> Result<(), Refusal> {
-        let taken = self.open.values().flatten().any(|other| other == run);
-        if taken { Err(Refusal::InHand(run.clone())) } else { Ok(()) }
+        if self.has(run) { Err(Refusal::InHand(run.clone())) } else { Ok(()) }
     }
 }
 

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use super::desk::Place;
 use super::work::{Work, may_pass};
 use super::{Inner, Reply};
-use crate::engine::{Ending, EngineError, Silent, Taken};
+use crate::engine::{Ending, EngineError, Silent, Taken, is_held};
 use crate::ids::RunId;
+use crate::inventory::Inventory;
 use crate::journal::{Journal, JournalError, RunRow};
 use crate::run::{RequestKind, RunState};
 use crate::server::{Asked, Caller, Happening, Problem, Refusal};
@@ -35,7 +36,7 @@ pub(super) fn resume(
         Ok((_place, mut work, taken)) => {
             inner.rules.happened(&Happening::DrivenOn { run, by: &by.name });
             reply.say(Ok(()));
-            let result = work.runtime.block_on(work.engine.go_on_for(taken, reason));
+            let result = work.drive(async |engine| engine.go_on_for(taken, reason).await);
             end(inner, run, work, result);
         }
     }
@@ -70,7 +71,7 @@ pub(super) fn ask(
         Ok(Some((_place, mut work, taken))) => {
             inner.rules.happened(&Happening::DrivenOn { run, by: &by.name });
             reply.say(Ok(Asked::DrivenOn));
-            let result = work.runtime.block_on(work.engine.go_on(taken));
+            let result = work.drive(async |engine| engine.go_on(taken).await);
             end(inner, run, work, result);
         }
     }
@@ -86,10 +87,13 @@ fn asked(
     let problem = |refusal: Refusal| inner.rules.problem(refusal);
     // What was asked of a server that ends would be nobody's until the next start.
     inner.desk.goes_on().map_err(problem)?;
-    inner.rules.may_ask(run, request, by, reason)?;
+    inner.rules.may_ask(run, request, by)?;
+    // Whoever drives the run has its inventory: who only asks needs none, so that one that is broken keeps nobody from stopping
+    // what goes wrong. Where nobody does, it is asked for before anything is written.
+    let mut work = Work::of(inner, Arc::default(), &by.name, Arc::new(Silent))?;
     let state = state_of(inner, run)?;
-    let mut work = Work::of(inner, inner.rules.inventory_of(&state)?, &by.name, Arc::new(Silent))?;
-    work.engine.know(state);
+    let driven = inner.desk.has(run) || is_driven_elsewhere(work.journal(), run).map_err(problem)?;
+    let mut inventory = if driven { None } else { Some(inner.rules.inventory_of(&state)?) };
     let id = work.engine.ask(run, request, reason).map_err(|error| problem(error.into()))?;
     let begun = Instant::now();
     loop {
@@ -101,22 +105,69 @@ fn asked(
             work.end();
             return Ok(None);
         }
-        if let Ok(place) = inner.desk.place_beyond(run) {
-            match work.engine.take_up(run) {
-                Ok(taken) => return Ok(Some((place, work, taken))),
-                // A process of the command line drives it, or was faster.
-                Err(EngineError::Held { .. } | EngineError::Journal(JournalError::LeaseLost { .. })) => {}
-                Err(error) => {
-                    // It came to its end between what was asked and now: that shows in its records.
-                    if state_of(inner, run)?.ended.is_some() {
-                        work.end();
-                        return Ok(None);
-                    }
-                    return Err(problem(error.into()));
-                }
+        match taken_if_free(inner, run, by, &mut inventory)? {
+            Free::Not => {}
+            Free::Over => {
+                work.end();
+                return Ok(None);
+            }
+            Free::Taken(taken) => {
+                work.end();
+                return Ok(Some(*taken));
             }
         }
         std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Whether a process of the command line drives it. The lease of a server is in nobody's way: of this one the desk knows.
+fn is_driven_elsewhere(journal: &mut dyn Journal, run: &RunId) -> Result<bool, Refusal> {
+    let lease = journal.lease(run)?;
+    Ok(is_held(&lease) && !lease.holder.serves)
+}
+
+/// Whether a run was there to be taken.
+enum Free {
+    /// Somebody drives it.
+    Not,
+    /// It came to its end between what was asked and now: that shows in its records.
+    Over,
+    /// It was, and is taken.
+    Taken(Box<(Place, Work, Taken)>),
+}
+
+/// Takes the run up if nobody drives it, with the inventory that was read before, if it was.
+fn taken_if_free(
+    inner: &Arc<Inner>,
+    run: &RunId,
+    by: &Caller,
+    inventory: &mut Option<Arc<Inventory>>,
+) -> Result<Free, Problem> {
+    let problem = |refusal: Refusal| inner.rules.problem(refusal);
+    let Ok(place) = inner.desk.place_beyond(run) else { return Ok(Free::Not) };
+    let mut journal = inner.house.journal()?;
+    if is_driven_elsewhere(&mut journal, run).map_err(problem)? {
+        return Ok(Free::Not);
+    }
+    let state = read(&mut journal, run).map_err(|error| problem(error.into()))?;
+    drop(journal);
+    if state.ended.is_some() {
+        return Ok(Free::Over);
+    }
+    let inventory = match inventory.take() {
+        Some(inventory) => inventory,
+        None => inner.rules.inventory_of(&state)?,
+    };
+    let mut work = Work::of(inner, inventory, &by.name, Arc::new(Silent))?;
+    work.engine.know(state);
+    match work.engine.take_up(run) {
+        Ok(taken) => Ok(Free::Taken(Box::new((place, work, taken)))),
+        // A process of the command line was faster.
+        Err(EngineError::Held { .. } | EngineError::Journal(JournalError::LeaseLost { .. })) => Ok(Free::Not),
+        Err(error) => {
+            let over = read(&mut inner.house.journal()?, run).is_ok_and(|state| state.ended.is_some());
+            if over { Ok(Free::Over) } else { Err(problem(error.into())) }
+        }
     }
 }
 
@@ -144,48 +195,78 @@ pub(super) fn is_left(journal: &mut dyn Journal, row: &RunRow) -> Result<bool, R
 /// Drives on a run that a server has left.
 pub(super) fn adopt(inner: &Arc<Inner>, place: Place, row: &RunRow) {
     inner.rules.happened(&Happening::Adopted { run: &row.run, playbook: &row.playbook });
-    drive_left(inner, &row.run, 0);
+    drive_left(inner, &row.run, 0, false);
     drop(place);
 }
 
-/// Takes a run that nobody drives and drives it to where it rests; again where only the journal is in the way.
-fn drive_left(inner: &Arc<Inner>, run: &RunId, tried: u32) {
-    let mut tried = tried;
+/// Takes a run that nobody drives and drives it to where it rests; again where only the journal is in the way, and once more
+/// where a thread fell over it.
+fn drive_left(inner: &Arc<Inner>, run: &RunId, tried: u32, fell: bool) {
+    let (mut tried, mut fell) = (tried, fell);
     while wait_for(inner, tried) {
         match drive_left_once(inner, run) {
             Ok(()) => return,
-            Err(Failed { problem, passes }) => {
+            Err(Failed { problem, then }) => {
                 tried += 1;
+                let passes = then == Then::Again || (then == Then::Fell && !fell);
+                fell |= then == Then::Fell;
                 let again = passes.then(|| after(tried));
                 inner.rules.happened(&Happening::Failed { run, problem: &problem, again });
                 if !passes {
-                    return;
+                    break;
                 }
             }
         }
     }
+    if fell && inner.desk.goes_on().is_ok() {
+        let_go(inner, run);
+    }
 }
 
-/// Why a try failed, and whether another one may help.
+/// Why a try failed, and what that means for the next one.
 struct Failed {
     problem: Box<Problem>,
-    passes: bool,
+    then: Then,
+}
+
+/// What a failure means for the next try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// It may help.
+    Again,
+    /// The thread fell, which it may do each time.
+    Fell,
+    /// It would fail as well.
+    Never,
+}
+
+impl Then {
+    fn of(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Fault(_) => Self::Fell,
+            refusal if may_pass(refusal) => Self::Again,
+            _ => Self::Never,
+        }
+    }
 }
 
 /// One try.
 fn drive_left_once(inner: &Arc<Inner>, run: &RunId) -> Result<(), Failed> {
-    let for_a_while = |problem: Problem| Failed { problem: Box::new(problem), passes: true };
-    let told = |error: EngineError| {
-        let passes = may_pass(&error);
-        Failed { problem: Box::new(inner.rules.problem(error.into())), passes }
+    let for_a_while = |problem: Problem| Failed { problem: Box::new(problem), then: Then::Again };
+    let told = |refusal: Refusal| {
+        let then = Then::of(&refusal);
+        Failed { problem: Box::new(inner.rules.problem(refusal)), then }
     };
     let mut journal = inner.house.journal().map_err(for_a_while)?;
-    let state = read(&mut journal, run).map_err(told)?;
+    let state = read(&mut journal, run).map_err(|error| told(error.into()))?;
     drop(journal);
     let inventory = inner.rules.inventory_of(&state).map_err(for_a_while)?;
     let mut work = Work::of(inner, inventory, &inner.name, Arc::new(Silent)).map_err(for_a_while)?;
     work.engine.know(state);
-    let driven = work.engine.take_up(run).and_then(|taken| work.runtime.block_on(work.engine.adopt(taken)));
+    let driven = work.drive(async |engine| {
+        let taken = engine.take_up(run)?;
+        engine.adopt(taken).await
+    });
     work.end();
     let ending = driven.map_err(told)?;
     inner.is_out(run, &ending.kind);
@@ -193,19 +274,37 @@ fn drive_left_once(inner: &Arc<Inner>, run: &RunId) -> Result<(), Failed> {
 }
 
 /// The end of driving a run. A server stays where a process of the command line would end, so a run whose journal could not be
-/// written is taken up again once it can: it begins by asking what became of the step in hand, as after any crash.
-pub(super) fn end(inner: &Arc<Inner>, run: &RunId, work: Work, result: Result<Ending, EngineError>) {
+/// written is taken up again once it can: it begins by asking what became of the step in hand, as after any crash. The same holds
+/// for one whose thread fell.
+pub(super) fn end(inner: &Arc<Inner>, run: &RunId, work: Work, result: Result<Ending, Refusal>) {
     work.end();
     match result {
         Ok(ending) => inner.is_out(run, &ending.kind),
-        Err(error) => {
-            let again = may_pass(&error).then(|| after(1));
-            let problem = inner.rules.problem(error.into());
+        Err(refusal) => {
+            let then = Then::of(&refusal);
+            let again = (then != Then::Never).then(|| after(1));
+            let problem = inner.rules.problem(refusal);
             inner.rules.happened(&Happening::Failed { run, problem: &problem, again });
             if again.is_some() {
-                drive_left(inner, run, 1);
+                drive_left(inner, run, 1, then == Then::Fell);
             }
         }
+    }
+}
+
+/// Lets a run go whose thread fell over it twice: this process lives on, and its lease would make the run look driven for as long.
+fn let_go(inner: &Arc<Inner>, run: &RunId) {
+    let gone = || -> Result<(), Problem> {
+        let mut work = Work::of(inner, Arc::default(), &inner.name, Arc::new(Silent))?;
+        let let_go = work.engine.take_up(run).and_then(|taken| work.engine.let_go(taken));
+        work.end();
+        let_go.map_err(|error| inner.rules.problem(error.into()))
+    };
+    // It fell before, and may do so here.
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(gone)) {
+        Ok(Ok(())) => {}
+        Ok(Err(problem)) => inner.rules.happened(&Happening::Failed { run, problem: &problem, again: None }),
+        Err(_) => tracing::error!(%run, "a run that fell could not be let go"),
     }
 }
 

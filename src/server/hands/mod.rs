@@ -1,5 +1,6 @@
 //! The runs that live in the server: each on a thread of its own, with a runtime and a connection to the journal of its own, so
-//! that one that hangs or falls is in no other's way. They outlive the process: one that ends well gives its runs back once the
+//! that one that hangs or falls is in no other's way: one that falls is driven on once more, and then let go, so that nobody takes
+//! it for one that runs. They outlive the process: one that ends well gives its runs back once the
 //! step in hand has ended, one that is killed leaves them as a crash does, and the next start goes on with both. A run that a
 //! person stopped, and one of the command line, are never taken up by it. What a run does next is decided as everywhere.
 
@@ -7,8 +8,6 @@ mod begin;
 mod desk;
 mod go_on;
 mod work;
-
-pub use desk::MOST;
 
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -110,11 +109,6 @@ impl Hands {
     /// The runs in hand.
     pub fn in_hand(&self) -> Vec<RunId> {
         self.inner.desk.runs()
-    }
-
-    /// Whether it takes nothing in hand any more.
-    pub fn ends(&self) -> bool {
-        self.inner.desk.goes_on().is_err()
     }
 
     /// Begins nothing more, lets each run end the step in hand and gives it back, so long at most, or until it is to be left

@@ -1,13 +1,14 @@
 //! What a thread drives a run with: a runtime, an engine, a connection of its own to the journal. One run is never in the way
 //! of another one by it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use super::Inner;
-use crate::engine::{Engine, EngineError, Former, Observer};
+use crate::engine::{Ending, Engine, EngineError, Former, Observer};
 use crate::inventory::{Inventory, SecretRef};
 use crate::journal::{Journal, JournalError};
 use crate::plan::{Narrowing, Plan};
@@ -111,6 +112,20 @@ impl Work {
         })
     }
 
+    /// Drives with the engine. What falls in it falls no further: it is told as a fault, and the engine is of no use then.
+    ///
+    /// # Errors
+    /// Why the run could not be driven to where it rests.
+    pub(super) fn drive(
+        &mut self,
+        with: impl AsyncFnOnce(&mut Engine) -> Result<Ending, EngineError>,
+    ) -> Result<Ending, Refusal> {
+        let (runtime, engine) = (&self.runtime, &mut self.engine);
+        let driven = catch_unwind(AssertUnwindSafe(|| runtime.block_on(with(engine))));
+        let fell = |_| Refusal::Fault("the thread that drove the run fell; the server's log says why".to_owned());
+        Ok(driven.map_err(fell)??)
+    }
+
     /// Whether a reference leads to a secret. It is looked at and forgotten.
     ///
     /// # Errors
@@ -129,6 +144,7 @@ impl Work {
 }
 
 /// Whether it may be otherwise the next time: the journal could not be written or read, as on a full disk.
-pub(super) fn may_pass(error: &EngineError) -> bool {
+pub(super) fn may_pass(refusal: &Refusal) -> bool {
+    let Refusal::Engine(error) = refusal else { return false };
     matches!(error, EngineError::Journal(JournalError::Store { .. }) | EngineError::State(_))
 }

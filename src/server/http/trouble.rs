@@ -8,7 +8,7 @@ use crate::server::{Problem, Role};
 /// Wrong usage of the interface.
 const USAGE: u8 = 64;
 /// What was sent or what is stored makes no sense.
-const INVALID: u8 = 65;
+pub const INVALID: u8 = 65;
 /// There is no such thing.
 const NOT_FOUND: u8 = 66;
 /// The server is at fault.

@@ -75,6 +75,26 @@ fn watched(lab: &Lab, port: u16) -> bool {
     true
 }
 
+/// Now, by the wall clock.
+fn milliseconds() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
+
+/// The timeline says how long it took, and that fits what was measured from outside: an alert begins later than the failure, and
+/// the playbook says that the service is up once its own canary was read back, a moment around the first good write of others.
+fn holds_how_long_it_took(lab: &Lab, died_at: i64, good: Duration) {
+    let told = run(lab, &["incident", "timeline", "latest", "--output", "json"]);
+    let timeline: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let up = timeline["entries"].as_array().unwrap().iter().find(|entry| entry["kind"] == "service_up").unwrap();
+    let (began, seconds) = (up["detail"]["since"].as_i64().unwrap(), up["detail"]["seconds"].as_f64().unwrap());
+    eprintln!("the timeline: {}", up["text"]);
+    assert!(began >= died_at, "monitoring knew of it before it was so: {up}");
+    let up_at = (up["time_ms"].as_i64().unwrap() - died_at) as f64 / 1000.0;
+    assert!((up_at - good.as_secs_f64()).abs() < 5.0, "up after {up_at} s, the first good write after {good:?}: {up}");
+    assert!(seconds > 0.0 && seconds <= up_at + 0.001, "{up}");
+}
+
 #[test]
 fn an_alert_on_the_dead_primary_ends_in_a_switched_database() {
     let lab = lab_with_a_row();
@@ -85,7 +105,7 @@ fn an_alert_on_the_dead_primary_ends_in_a_switched_database() {
     }
     let pid = nix::unistd::Pid::from_raw(lab.postmaster("pg1").try_into().unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-    let died = Instant::now();
+    let (died, died_at) = (Instant::now(), milliseconds());
     // A client that knows nothing of it: its write waits at the proxy until there is a primary again.
     let good = loop {
         if lab.try_psql("proxy", "insert into orders values (7)").status.success() {
@@ -111,6 +131,7 @@ fn an_alert_on_the_dead_primary_ends_in_a_switched_database() {
     // One run, whatever Alertmanager sent again meanwhile, and all of it in one incident.
     let runs: Value = serde_json::from_slice(&run(&lab, &["list", "--runs", "--output", "json"]).stdout).unwrap();
     assert_eq!(runs.as_array().map(Vec::len), Some(1), "{runs}");
+    holds_how_long_it_took(&lab, died_at, good);
     let timeline = said(&run(&lab, &["incident", "timeline", "latest"]));
     for text in ["PrimaryDown", "db-failover", "promote"] {
         assert!(timeline.contains(text), "{text} is missing in the timeline:\n{timeline}");

@@ -1,7 +1,7 @@
 //! The runs in the hands of a server, in this process: real commands under real recorders, a real journal.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +30,19 @@ struct Small {
     told: Mutex<Vec<String>>,
     /// Whether the inventory cannot be read just now.
     without_inventory: AtomicBool,
+    falls: Arc<Falls>,
+}
+
+/// A clock over which whoever asks it falls, so many times.
+#[derive(Default)]
+struct Falls(AtomicU32);
+
+impl engine::Clock for Falls {
+    fn now(&self) -> playbook::run::Time {
+        let falls = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        assert!(falls.is_err(), "it falls, as the test wants it");
+        WallClock.now()
+    }
 }
 
 impl House for Small {
@@ -93,7 +106,7 @@ impl House for Small {
             inventory,
             state: self.folder.join("state"),
             observer,
-            clock: Arc::new(WallClock),
+            clock: Arc::clone(&self.falls) as Arc<dyn engine::Clock>,
             pagers: Vec::new(),
             people: self.people(),
             limits: Vec::new(),
@@ -122,7 +135,7 @@ impl Rules for Small {
         Ok(Beginning::by_person(passed, approved))
     }
 
-    fn may_ask(&self, _: &RunId, _: &RequestKind, _: &Caller, _: &str) -> Result<(), Problem> {
+    fn may_ask(&self, _: &RunId, _: &RequestKind, _: &Caller) -> Result<(), Problem> {
         Ok(())
     }
 
@@ -151,7 +164,13 @@ fn small(folder: PathBuf) -> Arc<Small> {
     let mut config = Config::default();
     let users = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     config.roles.insert("dba".to_owned(), People { users: users(&["ann", "bob"]), groups: Vec::new() });
-    Arc::new(Small { folder, config, told: Mutex::default(), without_inventory: AtomicBool::default() })
+    Arc::new(Small {
+        folder,
+        config,
+        told: Mutex::default(),
+        without_inventory: AtomicBool::default(),
+        falls: Arc::default(),
+    })
 }
 
 /// The hands of a server in somebody else's place.
@@ -219,7 +238,6 @@ pub fn wanted(playbook: &str, by: &str) -> Wanted {
         approved: Vec::new(),
         confirm: None,
         by: caller(by),
-        triggered: false,
         further: Further::default(),
     }
 }
@@ -288,7 +306,7 @@ fn a_server_that_ends_gives_its_runs_back_behind_the_step_in_hand() {
         let hands = hands.clone();
         move || hands.end(Duration::from_secs(30), || false)
     });
-    until("the server ends", || hands.ends().then_some(()));
+    until("the server ends", || hands.plan(&wanted("two", "ann")).is_err().then_some(()));
     assert_eq!(hands.start(wanted("two", "ann")).unwrap_err().status, 503);
     let pause = RequestKind::Pause;
     assert_eq!(hands.ask(&run, pause, &caller("ann"), "").unwrap_err().status, 503);
@@ -361,6 +379,36 @@ fn what_a_person_stopped_is_not_taken_up() {
     let resumed = server.records(&run).into_iter().find(|record| matches!(record.event, Event::Resumed { .. }));
     assert_eq!(resumed.unwrap().actor, "bob");
     server.is_out(&next, &run);
+}
+
+#[test]
+fn a_run_in_hand_is_stopped_although_the_inventory_is_broken() {
+    let (server, hands, run) = in_its_first_step();
+    server.small.without_inventory.store(true, Ordering::Release);
+    assert_eq!(hands.ask(&run, RequestKind::Pause, &caller("ann"), "").unwrap(), Asked::TakenUp);
+    server.place.open("first");
+    server.is_out(&hands, &run);
+    assert!(server.state(&run).stopped.is_some());
+    assert_eq!(server.place.log(), ["first"]);
+    // Now nobody drives it: what cannot be carried out is not written down either.
+    assert_eq!(hands.ask(&run, RequestKind::Cancel, &caller("ann"), "").unwrap_err().status, 422);
+    assert!(server.journal().requests(&run).unwrap().is_empty());
+}
+
+#[test]
+fn a_run_whose_thread_falls_is_driven_on_once_more_and_then_let_go() {
+    let (server, hands, run) = in_its_first_step();
+    server.small.falls.0.store(2, Ordering::SeqCst);
+    server.place.open("first");
+    until("it has fallen", || server.told("again: Some(5)").then_some(()));
+    assert_eq!(hands.in_hand(), std::slice::from_ref(&run), "it is tried again");
+    until("it has fallen again", || server.told("again: None").then_some(()));
+    server.is_out(&hands, &run);
+    assert!(server.journal().lease(&run).unwrap().released, "nobody is taken for its driver");
+    hands.resume(&run, &caller("bob"), "the cause is known", false).unwrap();
+    assert_eq!(server.verdict(&run), playbook::run::Verdict::Succeeded);
+    assert_eq!(server.place.log(), ["first", "second"]);
+    server.is_out(&hands, &run);
 }
 
 #[test]

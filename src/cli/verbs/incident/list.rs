@@ -70,11 +70,9 @@ fn line(row: &IncidentRow, runs: &[Doing], first: usize) -> Line {
 }
 
 fn row_json(row: &IncidentRow, runs: &[Doing]) -> Value {
-    let brief = &row.brief;
-    json!({
-        "incident": row.incident, "title": brief.title, "severity": brief.severity, "state": brief.standing,
-        "since": clock::rfc3339(brief.since), "opened": clock::rfc3339(brief.opened),
-        "updated": clock::rfc3339(brief.updated), "owner": brief.owner, "runs": runs.len(), "open_runs": open(runs),
-        "damaged": row.damaged,
-    })
+    let mut told = row.brief.json(&row.incident);
+    told["runs"] = json!(runs.len());
+    told["open_runs"] = json!(open(runs));
+    told["damaged"] = json!(row.damaged);
+    told
 }

@@ -10,7 +10,7 @@ use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::{incident as view, next};
 use crate::engine::holder;
-use crate::incident::{Opening, by_rule, classify};
+use crate::incident::{Levels, Said};
 
 /// Opens one. On standard output there is its name and nothing else.
 ///
@@ -21,25 +21,25 @@ pub fn open(setup: &Setup, args: &IncidentOpen) -> Result<Exit, Failure> {
     if args.title.trim().is_empty() {
         return Err(Failure::new(Exit::Usage, "an incident needs a title: what has gone wrong, in a line"));
     }
-    let settings = &setup.config.incidents;
     let by = holder::this_process().user;
-    let (severity, why) = match args.severity {
-        Some(severity) => (severity, format!("{by} said so")),
-        None => by_rule(settings, &labels, &args.service)
-            .unwrap_or_else(|| classify(settings, args.impact, args.urgency, &labels)),
-    };
-    let opening = Opening {
-        impact: args.impact,
-        urgency: args.urgency,
+    let said = Said {
+        title: args.title.trim().to_owned(),
+        severity: args.severity,
+        levels: Levels { impact: args.impact, urgency: args.urgency },
         labels,
         services: args.service.clone(),
-        owner: args.owner.clone().or_else(|| settings.owner.clone()),
-        ..Opening::new(args.title.trim(), severity, &why)
+        owner: args.owner.clone(),
     };
+    let mut opening = said.opening(&setup.config.incidents, &by);
+    if setup.server()?.is_some() && args.severity.is_none() {
+        // It is classified where the rules for that are.
+        opening.why.clear();
+    }
     let mut journal = setup.journal()?;
     let id = journal.open(opening, &by, clock::now())?;
+    let incident = journal.incident(&id)?;
+    let (severity, why) = (incident.brief.severity, incident.classified.clone());
     if args.output == Format::Json {
-        let incident = journal.incident(&id)?;
         setup.screen.json(&view::json(&incident, &[], &setup.paste));
         return Ok(Exit::Success);
     }

@@ -47,7 +47,7 @@ fn id_of(standing: &Standing) -> &str {
 }
 
 fn as_json(setup: &Setup, found: &Found, exit: Exit, back: Option<usize>) -> Value {
-    let moment = |time: Time| clock::rfc3339(time);
+    let moment = |time: Time| time.rfc3339();
     let targets = names(setup, found).into_iter().map(|name| {
         let kind = setup.config.notify.iter().find(|notify| notify.name == name).map(|notify| notify.kind.word());
         let known = found.targets.iter().find(|one| one.target == name);

@@ -44,7 +44,7 @@ impl Place {
 impl Place {
     /// A line in the server's log: its standard error, which nothing silences.
     pub(super) fn log(&self, ink: Ink, text: &str) {
-        let line = Line::new().with(Ink::Dim, format!("{} ", clock::rfc3339(clock::now()))).with(ink, text);
+        let line = Line::new().with(Ink::Dim, format!("{} ", clock::now().rfc3339())).with(ink, text);
         self.setup.screen.warn(&[line]);
     }
 

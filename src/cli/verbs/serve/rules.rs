@@ -47,18 +47,7 @@ impl Rules for Place {
         self.beginning(wanted, plan, passed, over, finds).map_err(told)
     }
 
-    fn may_ask(&self, run: &RunId, request: &RequestKind, by: &Caller, reason: &str) -> Result<(), Problem> {
-        let without = match request {
-            RequestKind::Resolve { .. } => Some("an answer"),
-            RequestKind::Skip { .. } => Some("a skip"),
-            RequestKind::Reject { .. } => Some("a no"),
-            RequestKind::Approve { break_glass: true, .. } => Some("a broken glass"),
-            RequestKind::Rollback { despite_halt: true, .. } => Some("an undo despite a halt"),
-            _ => None,
-        };
-        if let Some(what) = without.filter(|_| reason.trim().is_empty()) {
-            return Err(told(Failure::new(Exit::Usage, format!("{what} is written down with its reason"))));
-        }
+    fn may_ask(&self, run: &RunId, request: &RequestKind, by: &Caller) -> Result<(), Problem> {
         if let RequestKind::Rollback { despite_halt: true, .. } = request
             && let Err(why) = brakes::may_pass(&self.setup.config, &by.name, brakes::HALT)
         {
@@ -121,7 +110,7 @@ impl Place {
         inventory: &Inventory,
     ) -> Result<Vec<(String, String)>, Failure> {
         let refuse = |what: String| Failure::new(Exit::NotAllowed, what).meaning(NOTHING);
-        let triggered = wanted.triggered || wanted.by.is_trigger();
+        let triggered = wanted.by.is_trigger();
         if triggered && !(wanted.overrides.is_empty() && wanted.approved.is_empty()) {
             return Err(refuse("a trigger passes no brake and approves nothing: that is a person's".to_owned()));
         }
@@ -180,7 +169,7 @@ impl Place {
             }
         }
         let incident = wanted.incident.as_ref().map(ToString::to_string);
-        if wanted.triggered || wanted.by.is_trigger() {
+        if wanted.by.is_trigger() {
             return Ok(Beginning::by_trigger().of_incident(incident));
         }
         let glass = wanted.further.break_glass.as_deref();

@@ -3,9 +3,8 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::super::super::{AskedKey, ClaimedKey, JournalError, KEPT_SECONDS, Keys};
+use super::super::SqliteJournal;
 use super::super::rows::{self, Read, text};
-use super::super::trouble::explain;
-use super::super::{SqliteJournal, exists};
 use crate::ids::RunId;
 use crate::run::Time;
 
@@ -45,9 +44,5 @@ impl Keys for SqliteJournal {
                 .execute([&key.caller, &key.key, key.asked.as_str()])?;
             Ok(())
         })
-    }
-
-    fn has_begun(&mut self, run: &RunId) -> Result<bool, JournalError> {
-        exists(&self.connection, run).map_err(|error| explain("read", &error))
     }
 }

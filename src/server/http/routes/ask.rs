@@ -88,39 +88,30 @@ struct Resuming {
 /// `POST /v1/runs/{run}/approve`.
 pub fn approve(app: &App, call: &Call) -> Result<Answer, Problem> {
     let Approving { task, subject, break_glass, reason } = read(call)?;
-    if break_glass {
-        wanted(&reason, "the glass is broken with a `reason`")?;
-    }
     ask(app, call, RequestKind::Approve { task, subject, break_glass }, &reason)
 }
 
 /// `POST /v1/runs/{run}/reject`.
 pub fn reject(app: &App, call: &Call) -> Result<Answer, Problem> {
     let Rejecting { task, reason } = read(call)?;
-    wanted(&reason, "a no is written down with its `reason`")?;
     ask(app, call, RequestKind::Reject { task }, &reason)
 }
 
 /// `POST /v1/runs/{run}/resolve`.
 pub fn resolve(app: &App, call: &Call) -> Result<Answer, Problem> {
     let Resolving { task, answer, reason } = read(call)?;
-    wanted(&reason, "an answer is written down with its `reason`")?;
     ask(app, call, RequestKind::Resolve { task, answer }, &reason)
 }
 
 /// `POST /v1/runs/{run}/skip`.
 pub fn skip(app: &App, call: &Call) -> Result<Answer, Problem> {
     let Skipping { task, how, outputs, reason } = read(call)?;
-    wanted(&reason, "what is taken out of a run's hands is written down with its `reason`")?;
     ask(app, call, RequestKind::Skip { task, how, outputs: Value::Object(outputs) }, &reason)
 }
 
 /// `POST /v1/runs/{run}/rollback`.
 pub fn rollback(app: &App, call: &Call) -> Result<Answer, Problem> {
     let RollingBack { to, despite_halt, reason } = read(call)?;
-    if despite_halt {
-        wanted(&reason, "what a halt holds is undone with a `reason`")?;
-    }
     ask(app, call, RequestKind::Rollback { to, despite_halt }, &reason)
 }
 
@@ -143,8 +134,8 @@ pub fn abort(app: &App, call: &Call) -> Result<Answer, Problem> {
 /// `POST /v1/runs/{run}/resume`.
 pub fn resume(app: &App, call: &Call) -> Result<Answer, Problem> {
     let Resuming { reason, take_over } = read(call)?;
-    if take_over {
-        wanted(&reason, "a take-over is written down with its `reason`")?;
+    if take_over && is_blank(&reason) {
+        return Err(trouble::senseless("a take-over is written down with its `reason`"));
     }
     let run = call.run()?;
     app.runner.resume(&run, call.caller(), reason.trim(), take_over)?;
@@ -160,12 +151,23 @@ fn read<T: DeserializeOwned>(call: &Call) -> Result<T, Problem> {
     call.read()
 }
 
-fn wanted(reason: &str, what: &str) -> Result<(), Problem> {
-    if is_blank(reason) { Err(trouble::senseless(what)) } else { Ok(()) }
+/// What is written down with its reason, in a sentence.
+fn wants_reason(request: &RequestKind) -> Option<&'static str> {
+    match request {
+        RequestKind::Approve { break_glass: true, .. } => Some("the glass is broken with a `reason`"),
+        RequestKind::Reject { .. } => Some("a no is written down with its `reason`"),
+        RequestKind::Resolve { .. } => Some("an answer is written down with its `reason`"),
+        RequestKind::Skip { .. } => Some("what is taken out of a run's hands is written down with its `reason`"),
+        RequestKind::Rollback { despite_halt: true, .. } => Some("what a halt holds is undone with a `reason`"),
+        _ => None,
+    }
 }
 
 fn ask(app: &App, call: &Call, request: RequestKind, reason: &str) -> Result<Answer, Problem> {
     let run = call.run()?;
+    if let Some(what) = wants_reason(&request).filter(|_| is_blank(reason)) {
+        return Err(trouble::senseless(what));
+    }
     let asked = app.runner.ask(&run, request, call.caller(), reason.trim())?;
     let word = match asked {
         Asked::TakenUp => "taken_up",

@@ -9,14 +9,13 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::{Clock as _, WallClock, new_run_id};
 use crate::ids::{Digest, IncidentId, RunId};
-use crate::journal::{AskedKey, ClaimedKey, Journal as _, Keys as _, SqliteJournal};
+use crate::journal::{AskedKey, ClaimedKey, Keys as _};
 use crate::plan::Which;
 use crate::playbook::{TriggeredMode, is_playbook_name};
-use crate::run::{Event, InheritMode};
+use crate::run::InheritMode;
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
 use crate::server::http::call::{self, Call};
-use crate::server::http::journals::Trouble;
 use crate::server::http::{shown, trouble};
 use crate::server::{Begun, Further, Over, Problem, Wanted};
 use crate::trigger;
@@ -122,7 +121,7 @@ pub fn begin(app: &App, call: &Call) -> Result<Answer, Problem> {
     let key = key(call, &asking)?;
     let (dry, file) = (asking.dry_run, asking.file);
     let wanted = wanted(call, asking)?;
-    if wanted.triggered {
+    if wanted.by.is_trigger() {
         admit(app, &wanted, if dry { TriggeredMode::DryRun } else { TriggeredMode::Run })?;
     }
     if dry {
@@ -174,8 +173,7 @@ fn wanted(call: &Call, asking: Asking) -> Result<Wanted, Problem> {
         return Err(trouble::senseless("a playbook is named as `GET /v1/playbooks` has it"));
     }
     let by = call.caller().clone();
-    let triggered = by.is_trigger();
-    if triggered && asking.is_a_persons() {
+    if by.is_trigger() && asking.is_a_persons() {
         return Err(trouble::lacks(&by.name, crate::server::Role::Operator)
             .next("a trigger passes no brake, approves nothing and confirms nothing: leave them out"));
     }
@@ -195,7 +193,6 @@ fn wanted(call: &Call, asking: Asking) -> Result<Wanted, Problem> {
         approved: std::mem::take(&mut asking.approved),
         confirm: asking.confirm.take(),
         by,
-        triggered,
         further: asking.further()?,
     })
 }
@@ -216,7 +213,7 @@ fn once(app: &App, key: AskedKey, wanted: Wanted) -> Result<Answer, Problem> {
     let run = match claimed {
         ClaimedKey::New => fresh,
         ClaimedKey::Before(run) => {
-            if let Some(begun) = app.journals.with(|journal| begun(journal, &run))? {
+            if let Some(begun) = app.journals.with(|journal| Ok(Begun::of(journal, &run)?))? {
                 return Ok(told(&begun, 200));
             }
             // Whoever asked for it before was killed before it began.
@@ -231,7 +228,7 @@ fn once(app: &App, key: AskedKey, wanted: Wanted) -> Result<Answer, Problem> {
         Ok(begun) => Ok(told(&begun, 201)),
         Err(problem) => {
             // What was refused may be asked again; and what began after all is told as what it is.
-            if let Ok(Some(begun)) = app.journals.with(|journal| begun(journal, &run)) {
+            if let Ok(Some(begun)) = app.journals.with(|journal| Ok(Begun::of(journal, &run)?)) {
                 return Ok(told(&begun, 201));
             }
             if let Err(error) = app.journals.with(|journal| Ok(journal.free_key(&key)?)) {
@@ -240,19 +237,6 @@ fn once(app: &App, key: AskedKey, wanted: Wanted) -> Result<Answer, Problem> {
             Err(problem)
         }
     }
-}
-
-/// The run, if it has begun.
-fn begun(journal: &mut SqliteJournal, run: &RunId) -> Result<Option<Begun>, Trouble> {
-    if !journal.has_begun(run)? {
-        return Ok(None);
-    }
-    let first = journal.stored_after(run, 0, 1)?.pop().map(|first| first.read(run)).transpose()?;
-    let Some(Event::RunStarted { plan, .. }) = first.map(|record| record.event) else {
-        return Err(trouble::nothing_there().into());
-    };
-    let (playbook, version) = (plan.playbook.name.clone(), plan.playbook.version.clone());
-    Ok(Some(Begun { run: run.clone(), playbook, version }))
 }
 
 fn told(begun: &Begun, status: u16) -> Answer {

@@ -9,7 +9,6 @@ use crate::server::http::App;
 use crate::server::http::answer::Answer;
 use crate::server::http::call::Call;
 use crate::server::http::journals::Trouble;
-use crate::server::http::shown::time;
 
 /// What is sent to halt.
 #[derive(Deserialize)]
@@ -45,5 +44,5 @@ fn told(halt: Option<&Halt>) -> Value {
 }
 
 fn halted(halt: &Halt) -> Value {
-    json!({ "number": halt.number, "by": halt.by, "reason": halt.reason, "since": time::rfc3339(halt.since) })
+    json!({ "number": halt.number, "by": halt.by, "reason": halt.reason, "since": halt.since.rfc3339() })
 }

@@ -9,15 +9,12 @@ use crate::server::alerts::NotTaken;
 use crate::server::http::answer::Answer;
 use crate::server::http::call::Call;
 use crate::server::http::journals::Trouble;
+use crate::server::http::trouble::{INVALID, NOT_ALLOWED};
 use crate::server::http::{App, trouble};
 use crate::trigger::TriggerError;
 
 /// What is sent again, as much as may is waiting: after so many seconds.
 const LATER: u64 = 30;
-/// What was sent makes no sense.
-const INVALID: u8 = 65;
-/// The caller may not.
-const NOT_ALLOWED: u8 = 77;
 
 /// `POST /v1/hooks/{source}`.
 pub fn take(app: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer, Trouble> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::engine::{Clock as _, Doing, IncidentTimeline, WallClock};
 use crate::ids::IncidentId;
-use crate::incident::{IncidentEvent, Level, Opening, Severity, Standing, by_rule, classify};
+use crate::incident::{IncidentEvent, Level, Levels, Said, Severity, Standing};
 use crate::journal::{IncidentRow, Incidents as _, SqliteJournal, stored_json};
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
@@ -124,21 +124,20 @@ pub fn records(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answ
 pub fn open(app: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer, Trouble> {
     let opened: Opened = call.read()?;
     let title = line("title", &opened.title)?;
-    let settings = &app.house.config().incidents;
-    let by = &call.caller().name;
-    let (severity, why) = match opened.severity {
-        Some(severity) => (severity, opened.why.unwrap_or_else(|| format!("{by} said so"))),
-        None => by_rule(settings, &opened.labels, &opened.services)
-            .unwrap_or_else(|| classify(settings, opened.impact, opened.urgency, &opened.labels)),
-    };
-    let opening = Opening {
-        impact: opened.impact,
-        urgency: opened.urgency,
+    let (by, why) = (&call.caller().name, opened.why.clone());
+    let said = Said {
+        title,
+        severity: opened.severity,
+        levels: Levels { impact: opened.impact, urgency: opened.urgency },
         labels: opened.labels,
         services: opened.services,
-        owner: opened.owner.or_else(|| settings.owner.clone()),
-        ..Opening::new(title, severity, &why)
+        owner: opened.owner,
     };
+    let mut opening = said.opening(&app.house.config().incidents, by);
+    // Whoever classified it elsewhere says how.
+    if let Some(why) = why.filter(|_| opened.severity.is_some()) {
+        opening.why = line("why", &why)?;
+    }
     let incident = journal.open(opening, by, WallClock.now())?;
     let told = told(journal, &incident)?;
     Ok(told.with_status(201).found_at(format!("/v1/incidents/{incident}")))

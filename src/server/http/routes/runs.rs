@@ -10,7 +10,7 @@ use crate::server::http::App;
 use crate::server::http::answer::Answer;
 use crate::server::http::call::Call;
 use crate::server::http::journals::Trouble;
-use crate::server::http::shown::{self, time};
+use crate::server::http::shown::{self};
 use crate::server::http::trouble;
 
 use super::records::AT_ONCE;
@@ -88,7 +88,7 @@ pub fn locks(_: &App, journal: &mut SqliteJournal, _: &Call) -> Result<Answer, T
     let list = journal.locks()?.into_iter().map(|row| {
         json!({
             "resource": row.resource, "run": row.run, "playbook": row.playbook, "incident": row.incident,
-            "since": time::rfc3339(row.since),
+            "since": row.since.rfc3339(),
         })
     });
     Ok(Answer::json(&json!({ "locks": list.collect::<Vec<_>>() })))

@@ -5,4 +5,3 @@ pub mod incident;
 pub mod plan;
 pub mod playbook;
 pub mod run;
-pub mod time;

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use super::time::rfc3339;
 use crate::engine::{Doing, is_held};
 use crate::ids::RunId;
 use crate::journal::{LeaseInfo, RunRow, run_json};
@@ -26,10 +25,10 @@ pub fn json(state: &RunState, doing: Doing, lease: &LeaseInfo) -> Value {
         "run": state.run, "playbook": state.playbook().name, "version": state.playbook().version,
         "title": state.playbook().title, "playbook_digest": state.playbook().digest, "digest": state.plan.digest,
         "state": doing.word(), "verdict": verdict, "summary": summary, "incident": state.incident,
-        "environment": state.plan.environment, "started": rfc3339(state.started), "ended": ended.map(rfc3339),
+        "environment": state.plan.environment, "started": state.started.rfc3339(), "ended": ended.map(|at| at.rfc3339()),
         "seconds": ended.unwrap_or(state.updated).seconds_since(state.started), "records": state.seq,
         "driven_by": held.then(|| json!({ "host": lease.holder.host, "pid": lease.holder.pid })),
-        "service": state.service.map(|(service, since)| json!({ "is": service, "since": rfc3339(since) })),
+        "service": state.service.map(|(service, since)| json!({ "is": service, "since": since.rfc3339() })),
         "point_of_no_return": state.point_of_no_return(), "rolling_back": state.rollback.is_some(),
         "halted": state.halted.is_some(),
         "checkpoints": state.checkpoints.iter().map(|point| &point.name).collect::<Vec<_>>(),
@@ -64,11 +63,11 @@ fn question(state: &RunState, question: &Question) -> Value {
     let approving = state.brakes.approvals.get(&question.task);
     json!({
         "task": question.task, "kind": question.kind, "message": question.message,
-        "deadline": question.deadline.map(rfc3339), "answers": question.kind.answers(),
+        "deadline": question.deadline.map(|at| at.rfc3339()), "answers": question.kind.answers(),
         "approval": approving.map(|approving| json!({
             "subject": approving.asking.subject, "roles": approving.asking.roles, "min": approving.asking.min,
             "missing": approving.missing(), "targets": approving.asking.targets,
-            "given": approving.given.iter().map(|given| json!({ "by": given.by, "at": rfc3339(given.at) })).collect::<Vec<_>>(),
+            "given": approving.given.iter().map(|given| json!({ "by": given.by, "at": given.at.rfc3339() })).collect::<Vec<_>>(),
         })),
     })
 }
@@ -76,7 +75,7 @@ fn question(state: &RunState, question: &Question) -> Value {
 /// One line of a timeline.
 pub fn entry(run: &RunId, entry: &Entry, started: Time) -> Value {
     json!({
-        "run": run, "seq": entry.seq, "time": rfc3339(entry.time), "seconds": entry.time.seconds_since(started),
+        "run": run, "seq": entry.seq, "time": entry.time.rfc3339(), "seconds": entry.time.seconds_since(started),
         "actor": entry.actor, "step": entry.step, "item": entry.item, "kind": entry.kind, "text": entry.text,
         "detail": entry.detail,
     })

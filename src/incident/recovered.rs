@@ -1,0 +1,87 @@
+//! The time from an alert to the service's being up again, as a line of the incident's timeline. It is derived from what others
+//! wrote and is no record: since when the alert fires is monitoring's word, that the service is up a run's, by its steps.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Entry, Of};
+use crate::run::Time;
+use crate::value::format_seconds;
+
+/// The name of the line.
+pub const SERVICE_UP: &str = "service_up";
+
+/// What fires, while an incident's entries are told in their order.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Recovered {
+    /// By source and fingerprint: since when, and what it is called.
+    firing: BTreeMap<(String, String), (Time, String)>,
+}
+
+impl Recovered {
+    /// What an entry comes to as it is told. That the service is up is a line only where an alert says since when it was not: the
+    /// alert that fires for longest. What fires anew counts anew.
+    pub fn tell(&mut self, mut entry: Entry) -> Option<Entry> {
+        match (&entry.of, entry.kind) {
+            (Of::Incident, "alert") => {
+                self.firing.extend(alert(&entry));
+                Some(entry)
+            }
+            (Of::Run(_), SERVICE_UP) => {
+                let before =
+                    std::mem::take(&mut self.firing).into_iter().filter(|(_, (since, _))| *since <= entry.time);
+                let ((source, _), (since, name)) = before.min_by_key(|(_, (since, _))| *since)?;
+                let seconds = entry.time.seconds_since(since);
+                entry.text = format!("the service is up again: {} after {name} began", format_seconds(seconds));
+                entry.detail = json!({ "source": source, "alert": name, "since": since, "seconds": seconds });
+                Some(entry)
+            }
+            _ => Some(entry),
+        }
+    }
+}
+
+/// An alert that fires and says since when.
+fn alert(entry: &Entry) -> Option<((String, String), (Time, String))> {
+    let text = |name: &str| Some(entry.detail.get(name)?.as_str()?.to_owned());
+    let since = Time(entry.detail.get("since").and_then(Value::as_i64)?);
+    let key = (text("source")?, text("fingerprint")?);
+    let name = entry.detail.pointer("/labels/alertname").and_then(Value::as_str).unwrap_or(&key.1).to_owned();
+    (text("state")? == "firing").then_some((key, (since, name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(of: Of, kind: &'static str, time: i64, detail: Value) -> Entry {
+        let (actor, text) = ("ann".to_owned(), String::new());
+        Entry { of, seq: 1, time: Time(time), actor, step: None, item: None, kind, text, detail }
+    }
+
+    fn fires(name: &str, since: i64, state: &str) -> Entry {
+        let detail = json!({ "source": "m", "fingerprint": name, "state": state, "since": since, "labels": { "alertname": name } });
+        entry(Of::Incident, "alert", since + 50, detail)
+    }
+
+    fn up(time: i64) -> Entry {
+        entry(Of::Run("r1".parse().unwrap()), SERVICE_UP, time, Value::Null)
+    }
+
+    #[test]
+    fn it_is_counted_from_the_alert_that_fires_for_longest() {
+        let mut told = Recovered::default();
+        assert_eq!(told.tell(up(500)), None, "nothing fired");
+        told.tell(fires("Late", 2_000, "firing"));
+        told.tell(fires("Early", 1_000, "firing"));
+        told.tell(fires("Ahead", 90_000, "firing"));
+        told.tell(fires("Over", 10, "resolved"));
+        let line = told.tell(up(7_400)).unwrap();
+        assert_eq!(line.text, "the service is up again: 6.4 s after Early began");
+        assert_eq!(line.detail["seconds"], json!(6.4));
+        assert_eq!(told.tell(up(8_000)), None, "it was up already");
+        told.tell(fires("Early", 9_000, "firing"));
+        assert_eq!(told.tell(up(10_000)).unwrap().detail["seconds"], json!(1.0), "what fires anew counts anew");
+    }
+}
