@@ -27,6 +27,8 @@ pub struct Following<'a> {
     pub output: Output,
     /// Whether a person who is awaited is waited for.
     pub wait: bool,
+    /// What is known of it and was shown already.
+    pub known: Option<RunState>,
     /// Waits for so long; true where whoever follows has seen enough.
     pub enough: &'a mut dyn FnMut(Duration, &dyn Reporter) -> bool,
 }
@@ -44,7 +46,7 @@ pub fn follow(
 ) -> Result<Option<(RunState, Doing)>, Failure> {
     let seen = signals::end_of_watching()?;
     let mut enough = |period, _: &dyn Reporter| seen.recv_timeout(period) != Err(RecvTimeoutError::Timeout);
-    follow_as(setup, Following { output, wait: true, enough: &mut enough }, journal, run)
+    follow_as(setup, Following { output, wait: true, known: None, enough: &mut enough }, journal, run)
 }
 
 /// The same, as it is said.
@@ -75,8 +77,7 @@ fn until(
     run: &RunId,
     reporter: &dyn Reporter,
 ) -> Result<Option<(RunState, Doing)>, Failure> {
-    let Following { output: _, wait, enough } = following;
-    let mut known: Option<RunState> = None;
+    let Following { output: _, wait, mut known, enough } = following;
     let mut halts = Halts::default();
     loop {
         // The lease before the records: a holder that ends between the two has written its last record by then.

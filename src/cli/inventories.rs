@@ -22,6 +22,11 @@ impl Setup {
         }
     }
 
+    /// Whether somebody has said where the inventory is: else it merely lies in this folder.
+    pub fn has_named_inventory(&self) -> bool {
+        !self.global.inventory.is_empty() || !self.config.inventory.is_empty()
+    }
+
     /// The same for a person.
     pub fn inventory_names(&self) -> Option<String> {
         let names: Vec<String> = self.inventory_files().iter().map(|path| path.display().to_string()).collect();

@@ -14,10 +14,7 @@ use crate::plan::{Limit, Narrowing};
 /// When it names what is not there, or nothing: an empty limit is never taken for none.
 pub fn limit(typed: Option<&str>, inventory: &Inventory) -> Result<Narrowing, Failure> {
     let Some(typed) = typed else { return Ok(Narrowing::default()) };
-    let pattern = match typed.strip_prefix('@') {
-        Some(file) => of_file(file)?,
-        None => typed.trim().to_owned(),
-    };
+    let pattern = pattern(Some(typed))?.unwrap_or_default();
     let refused = |what: String| {
         Failure::new(Exit::Usage, what)
             .meaning("nothing was started or changed")
@@ -32,6 +29,18 @@ pub fn limit(typed: Option<&str>, inventory: &Inventory) -> Result<Narrowing, Fa
     }
     let limit = Limit { pattern, hosts: hosts.into_iter().collect() };
     Ok(Narrowing { limit: Some(limit), again: None })
+}
+
+/// What was typed as a pattern: the lines of a file (`@FILE`) are one.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn pattern(typed: Option<&str>) -> Result<Option<String>, Failure> {
+    let Some(typed) = typed else { return Ok(None) };
+    Ok(Some(match typed.strip_prefix('@') {
+        Some(file) => of_file(file)?,
+        None => typed.trim().to_owned(),
+    }))
 }
 
 /// A file with a host, a group or a pattern a line; what stands behind a `#` is a remark.

@@ -177,8 +177,12 @@ impl Setup {
     }
 
     /// Where runs are written down, for a person.
-    pub fn kept_in(&self) -> std::path::Display<'_> {
-        if self.has_moved() { self.journal_file.display() } else { self.state.display() }
+    pub fn kept_in(&self) -> String {
+        match self.server() {
+            Ok(Some(client)) => format!("the server at {}", client.address()),
+            _ if self.has_moved() => self.journal_file.display().to_string(),
+            _ => self.state.display().to_string(),
+        }
     }
 
     /// The text of a playbook, by its name or file.

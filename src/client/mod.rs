@@ -21,6 +21,12 @@ pub use address::Address;
 /// How long an answer may take: a little longer than a server works on one.
 const PATIENCE: Duration = Duration::from_secs(75);
 
+/// The same of what is only read: whoever follows a run is not to be deaf for long.
+const PATIENCE_TO_READ: Duration = Duration::from_secs(20);
+
+/// How long something may be worked on that is done once.
+const LONGEST: Duration = Duration::from_secs(600);
+
 /// How long it may take to be connected.
 const TO_CONNECT: Duration = Duration::from_secs(10);
 
@@ -93,11 +99,12 @@ impl Client {
             .enable_all()
             .build()
             .map_err(|error| system(error.to_string()))?;
-        let token = ticket.token.as_ref().map(|token| bearer(&runtime, token)).transpose()?;
+        // On its socket whoever asks is who the system says, and nobody else.
+        let wanted = ticket.token.as_ref().filter(|_| !matches!(address, Address::Socket(_)));
+        let token = wanted.map(|token| bearer(&runtime, token)).transpose()?;
         // It fails only where somebody was first, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
-            .timeout(PATIENCE)
             .connect_timeout(TO_CONNECT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -117,20 +124,36 @@ impl Client {
         &self.address
     }
 
-    /// Asks for something that is done once, however often it is sent: under a key.
+    /// Asks for something that is done once, however often it is sent: under a key. So it is asked again where no answer came, or
+    /// where the server works on it still.
     ///
     /// # Errors
     /// As `ask`.
     pub fn once(&self, path: &str, key: &str, body: &Value) -> Result<String, JournalError> {
-        self.patiently(|| self.send(Method::Post, path, Some(body), Some(key)))
+        let begun = Instant::now();
+        self.patiently(AWAY, || {
+            loop {
+                match self.send(Method::Post, path, Some(body), Some(key)) {
+                    Err(JournalError::Refused(refused)) if is_worked_on(&refused) && begun.elapsed() < LONGEST => {
+                        std::thread::sleep(LOOK_AGAIN);
+                    }
+                    other => return other,
+                }
+            }
+        })
     }
 
-    /// Asks, and again where the server is away for a moment: only what may be asked twice.
-    fn patiently(&self, ask: impl Fn() -> Result<String, JournalError>) -> Result<String, JournalError> {
+    /// Asks, and again where the server has too much in hand, or is away for so long at most. That only where it was there
+    /// before: whoever asks for the first time is told at once.
+    fn patiently(
+        &self,
+        away: Duration,
+        ask: impl Fn() -> Result<String, JournalError>,
+    ) -> Result<String, JournalError> {
         let begun = Instant::now();
         loop {
             let wait = match ask() {
-                Err(JournalError::Unreachable { .. }) if self.was_met() && begun.elapsed() < AWAY => LOOK_AGAIN,
+                Err(JournalError::Unreachable { .. }) if self.was_met() && begun.elapsed() < away => LOOK_AGAIN,
                 Err(JournalError::Refused(refused)) if passes(&refused) && begun.elapsed() < BUSY => {
                     refused.retry_after.map_or(LOOK_AGAIN, |seconds| Duration::from_secs(seconds.min(5)))
                 }
@@ -171,7 +194,8 @@ impl Client {
             Method::Post => reqwest::Method::POST,
             Method::Delete => reqwest::Method::DELETE,
         };
-        let mut request = self.http.request(method, format!("{base}{path}"));
+        let patience = if method == reqwest::Method::GET { PATIENCE_TO_READ } else { PATIENCE };
+        let mut request = self.http.request(method, format!("{base}{path}")).timeout(patience);
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, token.clone());
         }
@@ -207,7 +231,7 @@ impl Client {
 
     fn silence(&self, error: &reqwest::Error) -> JournalError {
         if error.is_timeout() {
-            return self.unreachable(format!("there was no answer within {} s", PATIENCE.as_secs()));
+            return self.unreachable("there was no answer in time".to_owned());
         }
         let mut cause: &dyn std::error::Error = error;
         while let Some(below) = cause.source() {
@@ -219,15 +243,21 @@ impl Client {
 
 impl Server for Client {
     fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String, JournalError> {
-        match method {
-            Method::Get => self.patiently(|| self.send(method, path, body, None)),
+        let away = match method {
+            Method::Get => AWAY,
             // What was asked may have come about, although nobody said so: it is not asked twice.
-            Method::Post | Method::Delete => self.send(method, path, body, None),
-        }
+            Method::Post | Method::Delete => Duration::ZERO,
+        };
+        self.patiently(away, || self.send(method, path, body, None))
     }
 }
 
-/// Whether a refusal is for this moment alone.
+/// Whether the server still works on what was asked under this very key.
+fn is_worked_on(refused: &crate::journal::Refused) -> bool {
+    refused.status == 504 || (refused.status == 409 && refused.retry_after.is_some())
+}
+
+/// Whether a refusal is for this moment alone, and nothing was done.
 fn passes(refused: &crate::journal::Refused) -> bool {
     matches!(refused.status, 429 | 503) && refused.retry_after.is_some()
 }

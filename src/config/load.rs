@@ -112,6 +112,9 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
     for path in inventory.chain(config.state.iter_mut()).chain(config.playbooks.iter_mut()) {
         *path = resolve(folder, path);
     }
+    if let Some(path) = config.server.as_mut().and_then(|server| server.certificates.as_mut()) {
+        *path = resolve(folder, path);
+    }
     if let Some(serve) = &mut config.serve {
         let tls = serve.tls.iter_mut().flat_map(|tls| [&mut tls.certificate, &mut tls.key]);
         for path in tls.chain(serve.socket.iter_mut()) {

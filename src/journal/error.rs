@@ -62,6 +62,9 @@ pub enum JournalError {
         /// What went wrong.
         cause: String,
     },
+    /// What the server that owns the state answered makes no sense here.
+    #[error("the server's answer is none that this version of playbook knows: {0}")]
+    Strange(String),
     /// It could not be written or read.
     #[error("the journal could not be {doing}: {cause}")]
     Store {

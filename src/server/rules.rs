@@ -15,6 +15,12 @@ use crate::run::{IllegalEvent, RequestKind, RunState};
 
 /// Brakes, hints and exit codes. Calls may block and may be made from any thread.
 pub trait Rules: Send + Sync {
+    /// Takes from a playbook those brakes of its own that are passed, so that a plan can be made of it.
+    ///
+    /// # Errors
+    /// When whoever wants it may not pass one of them.
+    fn may_plan(&self, wanted: &Wanted, playbook: &mut Playbook) -> Result<(), Problem>;
+
     /// Whether a run may be begun as it is wanted, before anything is looked at: which brakes were in the way and are passed,
     /// each with its reason. What is passed of the playbook's own brakes is taken from it.
     ///

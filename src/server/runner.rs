@@ -6,7 +6,7 @@ use super::{Caller, Problem};
 use crate::ids::{IncidentId, RunId};
 use crate::journal::{Journal, JournalError};
 use crate::plan::{Plan, Which};
-use crate::run::{Event, InheritMode, RequestKind};
+use crate::run::{Event, InheritMode, Inheritance, RequestKind};
 
 /// A run that is wanted.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +41,8 @@ pub struct Wanted {
 pub struct Further {
     /// The plan that it is held to, as the text of its file, and how old that may be, in seconds.
     pub plan: Option<(String, Option<f64>)>,
+    /// The plan that somebody looked at, as such a text: the run is held to it, and no more than that.
+    pub looked_at: Option<String>,
     /// The run whose place it takes.
     pub over: Option<Over>,
     /// The run of which it does again what was left undone: then that says what is run, and on what.
@@ -69,6 +71,8 @@ pub struct Offered {
     pub plan: Plan,
     /// The same as a file.
     pub file: String,
+    /// What the run would have from another one.
+    pub inherited: Option<Inheritance>,
 }
 
 /// A run that has begun.

@@ -14,7 +14,10 @@ use crate::run::{RequestKind, RunState};
 /// What became of what was asked.
 pub enum Asked {
     /// Whoever drives the run has taken it up, and goes on.
-    TakenUp,
+    TakenUp {
+        /// Who asked, as the records name them; whoever this process belongs to, where absent.
+        by: Option<String>,
+    },
     /// It was done, and the run rests like this.
     Rests(Box<RunState>),
     /// It is done elsewhere, and whoever asked has seen enough.
@@ -44,7 +47,7 @@ pub fn ask(
     say_state(setup);
     let result = drive.request_all(&run, request, reason, more);
     drive.end();
-    Ok(result?.map_or(Asked::TakenUp, |state| Asked::Rests(Box::new(state))))
+    Ok(result?.map_or(Asked::TakenUp { by: None }, |state| Asked::Rests(Box::new(state))))
 }
 
 /// Goes on with a run that nobody drives, and shows how it came out.
@@ -60,7 +63,7 @@ pub fn resume(
     let run = state.run.clone();
     if let Some(client) = setup.server()? {
         say_state(setup);
-        return there::resume(setup, &client, (output, wait), &run, (reason, take_over));
+        return there::resume(setup, &client, (output, wait), state, (reason, take_over));
     }
     let inventory = runs::inventory(setup, &state)?;
     let mut drive = Drive::new(setup, output, inventory, journal as Box<dyn Journal>, wait)?;

@@ -1,24 +1,28 @@
 //! Asking something of a run that lives in the server, and following what comes of it.
 
+use std::sync::mpsc::RecvTimeoutError;
+
 use serde::Deserialize;
 
 use crate::client::Client;
-use crate::ids::RunId;
-use crate::journal::{Method, Server as _, asking};
+use crate::journal::{JournalError, Method, Server as _, asking};
 use crate::run::{RequestKind, RunState};
 
 use super::super::args::Output;
 use super::super::drive::{Asked, show};
 use super::super::exit::Exit;
 use super::super::failure::Failure;
-use super::super::follow::{exit_of, follow};
+use super::super::follow::{Following, exit_of, follow_as};
+use super::super::reporter::Reporter;
 use super::super::runs::Doing;
 use super::super::setup::Setup;
+use super::super::signals;
 
 /// What became of what was asked.
 #[derive(Deserialize)]
 struct Taken {
     became: Became,
+    by: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -43,19 +47,23 @@ pub fn request(
 ) -> Result<Asked, Failure> {
     let run = &state.run;
     let mut request = request;
+    let mut known = state.clone();
+    let seen = signals::end_of_watching()?;
     loop {
         let (verb, body) = asking(&request, reason);
         let text = client.ask(Method::Post, &format!("/v1/runs/{run}/{verb}"), Some(&body));
         let text = text.map_err(|error| Failure::from(error).naming(run))?;
         let taken: Taken = read(&text)?;
         if taken.became == Became::TakenUp {
-            return Ok(Asked::TakenUp);
+            return Ok(Asked::TakenUp { by: Some(taken.by) });
         }
-        let Some((state, doing)) = follow(setup, output, &mut super::journal(client), run)? else {
+        let mut enough = |period, _: &dyn Reporter| seen.recv_timeout(period) != Err(RecvTimeoutError::Timeout);
+        let following = Following { output, wait: true, known: Some(known), enough: &mut enough };
+        let Some((state, doing)) = follow_as(setup, following, &mut super::journal(client), run)? else {
             return Ok(Asked::Left);
         };
         match more(&state) {
-            Some(next) if doing == Doing::Waiting && state.question.is_some() => request = next,
+            Some(next) if doing == Doing::Waiting && state.question.is_some() => (request, known) = (next, state),
             _ => {
                 show(setup, output, &state, doing, exit_of(&state, doing));
                 return Ok(Asked::Rests(Box::new(state)));
@@ -72,22 +80,19 @@ pub fn resume(
     setup: &Setup,
     client: &std::sync::Arc<Client>,
     (output, wait): (Output, bool),
-    run: &RunId,
+    state: RunState,
     (reason, take_over): (&str, bool),
 ) -> Result<Exit, Failure> {
+    let run = &state.run.clone();
+    let presses = signals::of_a_server()?;
     let body = serde_json::json!({ "reason": reason, "take_over": take_over });
     client
         .ask(Method::Post, &format!("/v1/runs/{run}/resume"), Some(&body))
         .map_err(|error| Failure::from(error).naming(run))?;
-    super::run::to_its_rest(setup, client, output, run, wait)
+    super::run::to_its_rest(setup, client, (output, wait), (run, Some(state)), &presses)
 }
 
 /// What the server answered.
 pub(super) fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|error| {
-        let what = format!("the server's answer is none that this version of playbook knows: {error}");
-        Failure::new(Exit::Fault, what)
-            .meaning("whether what was asked came about is not known here")
-            .next("playbook list --runs")
-    })
+    serde_json::from_str(text).map_err(|error| JournalError::Strange(error.to_string()).into())
 }

@@ -24,8 +24,19 @@ pub use run::{retry, run};
 /// What stands for no server at all.
 pub const NONE: &str = "none";
 
+/// The variable that names the server.
+const SERVER: &str = "PLAYBOOK_SERVER";
+
 /// The variable that holds a token for the server.
 const TOKEN: &str = "PLAYBOOK_TOKEN";
+
+/// A server that was named.
+struct Named {
+    /// As it was written.
+    text: String,
+    /// Whether somebody meant it, who may send it a token.
+    trusted: bool,
+}
 
 impl Setup {
     /// The server that owns the state; nothing where this process works on it itself.
@@ -36,31 +47,46 @@ impl Setup {
         if let Some(known) = self.server.get() {
             return Ok(known.clone());
         }
-        let client = match self.server_named() {
+        let client = match self.server_named()? {
             None => None,
-            Some(text) => Some(Arc::new(self.client(&text)?)),
+            Some(named) => Some(Arc::new(self.client(&named)?)),
         };
         Ok(self.server.get_or_init(|| client).clone())
     }
 
     /// Where the server is, as it was named.
-    fn server_named(&self) -> Option<String> {
-        let typed = self.global.server.clone().filter(|text| !text.trim().is_empty());
-        // A journal that is named by its file is worked on here.
-        if typed.is_none() && self.global.journal.is_some() {
-            return None;
+    fn server_named(&self) -> Result<Option<Named>, Failure> {
+        let said = self.global.server.clone().filter(|text| !text.trim().is_empty());
+        let of_variable = std::env::var(SERVER).ok().is_some_and(|text| Some(text) == said);
+        // A journal that is named by its file is worked on here, whatever the surroundings say.
+        if self.global.journal.is_some() && (said.is_none() || of_variable) {
+            return Ok(None);
         }
-        let of_inventory = || inventory::server_of(&self.inventory_files());
-        let of_config = || self.config.server.as_ref().and_then(|server| server.address.clone());
-        typed.or_else(of_inventory).or_else(of_config).filter(|text| text.trim() != NONE)
+        let by_a_person = |text: String| Named { text, trusted: true };
+        let named = match said {
+            Some(text) => Some(by_a_person(text)),
+            None => {
+                let of_inventory = inventory::server_of(&self.inventory_files()).map_err(|error| {
+                    Failure::new(Exit::Invalid, error.to_string())
+                        .meaning("nothing was done: which server owns the state cannot be read there")
+                        .next("--server ADDRESS names it; --server none works on the state itself")
+                })?;
+                let of_config = || self.config.server.as_ref().and_then(|server| server.address.clone());
+                let trusted = self.has_named_inventory();
+                of_inventory.map(|text| Named { text, trusted }).or_else(|| of_config().map(by_a_person))
+            }
+        };
+        Ok(named.filter(|named| named.text.trim() != NONE))
     }
 
-    fn client(&self, text: &str) -> Result<Client, Failure> {
-        let named = self.config.server.clone().unwrap_or_default();
+    fn client(&self, named: &Named) -> Result<Client, Failure> {
+        let settings = self.config.server.clone().unwrap_or_default();
         let of_environment = std::env::var_os(TOKEN).filter(|token| !token.is_empty());
-        let token = of_environment.map(|_| format!("env:{TOKEN}")).or(named.token);
-        let ticket = Ticket { token, certificates: named.certificates };
-        Address::of(text).and_then(|address| Client::of(address, &ticket)).map_err(failed)
+        let token = of_environment.map(|_| format!("env:{TOKEN}")).or(settings.token);
+        // An inventory that merely lies in this folder must not be told who somebody is.
+        let trusted = named.trusted || settings.address.as_deref() == Some(named.text.as_str());
+        let ticket = Ticket { token: token.filter(|_| trusted), certificates: settings.certificates };
+        Address::of(&named.text).and_then(|address| Client::of(address, &ticket)).map_err(failed)
     }
 
     /// The same for whoever works on the state itself, whatever is named.
@@ -97,9 +123,19 @@ pub fn refused(refused: Refused) -> Failure {
         |text: &str| ["GET /", "POST /", "DELETE /", "ask again with"].iter().any(|verb| text.starts_with(verb));
     let mut failure = next.into_iter().filter(|text| !is_http(text)).fold(failure, |failure, text| failure.next(text));
     if status == 401 {
-        failure = failure.next(format!("from another machine: {TOKEN}=pbk_…, or `server.token` of the configuration"));
+        failure = failure
+            .next(format!("from another machine: {TOKEN}=pbk_…, or `server.token` of the configuration"))
+            .next("a server that ./inventory.yaml alone names is sent none: name it with --server or --inventory");
     }
     failure
+}
+
+/// The server answered something that makes no sense.
+pub fn strange(what: String) -> Failure {
+    Failure::new(Exit::Fault, what)
+        .meaning("whether what was asked came about is not known here; what is in the server's journal is safe")
+        .next("playbook --version     (here and on the server's machine: they should be the same)")
+        .next("playbook list --runs")
 }
 
 /// The server does not answer.

@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::ids::RunId;
 use crate::journal::{Journal as _, LockRow, Method, Server as _};
 use crate::plan::{Plan, Which};
-use crate::run::InheritMode;
+use crate::run::{InheritMode, Inheritance};
 use crate::value::Type;
 
 use super::super::args::{Run, Starting, Subject};
@@ -31,6 +31,8 @@ pub struct Planned {
     pub plan: Plan,
     /// The same as a file, to which a run can be held.
     pub file: String,
+    /// What the run would have from another one.
+    pub inherited: Option<Inheritance>,
 }
 
 impl Offer {
@@ -94,7 +96,7 @@ pub fn offer_of_file(args: &Run, path: &std::path::Path) -> Result<(Offer, Plann
     if let Some(age) = plan_file::max_age(args.max_plan_age.as_deref())? {
         body.insert("max_plan_age_seconds".to_owned(), json!(age));
     }
-    Ok((Offer { body }, Planned { plan, file }))
+    Ok((Offer { body }, Planned { plan, file, inherited: None }))
 }
 
 /// A value of a type as it is written.
@@ -157,6 +159,7 @@ pub fn plan(client: &Client, offer: &Offer) -> Result<Planned, Failure> {
     #[derive(Deserialize)]
     struct Told {
         file: String,
+        inherited: Option<Inheritance>,
     }
     let mut offer = offer.clone();
     offer.say("dry_run", json!(true));
@@ -164,7 +167,7 @@ pub fn plan(client: &Client, offer: &Offer) -> Result<Planned, Failure> {
     // It changes nothing, so it may be asked twice.
     let told: Told = super::asking::read(&client.ask(Method::Post, "/v1/runs", Some(&offer.body()))?)?;
     let plan = plan_file::look_at("that the server made", &told.file)?;
-    Ok(Planned { plan, file: told.file })
+    Ok(Planned { plan, file: told.file, inherited: told.inherited })
 }
 
 /// A plan with what stands in its way, as it is shown.
@@ -172,12 +175,12 @@ pub fn plan(client: &Client, offer: &Offer) -> Result<Planned, Failure> {
 /// # Errors
 /// When the server cannot make one.
 pub fn made(client: &std::sync::Arc<Client>, offer: &Offer) -> Result<(Made, String), Failure> {
-    let Planned { plan, file } = plan(client, offer)?;
+    let Planned { plan, file, inherited } = plan(client, offer)?;
     let theirs = offer.body.get("over").and_then(|over| over.get("run")).and_then(Value::as_str);
     let locks = super::journal(client).locks()?.into_iter();
     let locked: Vec<LockRow> =
         locks.filter(|row| plan.locks.contains(&row.resource) && theirs != Some(row.run.as_str())).collect();
-    Ok((Made { plan, locked, inherited: None }, file))
+    Ok((Made { plan, locked, inherited }, file))
 }
 
 /// The names of what a playbook takes.

@@ -2,6 +2,7 @@
 //! the terminal ends nothing; a first Ctrl-C asks the run to wait behind the step in hand.
 
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use crate::client::Client;
 use crate::ids::RunId;
 use crate::journal::{Journal as _, JournalError, LockRow, Method, Refused, Server as _};
 use crate::plan::{Plan, Which};
-use crate::run::{Event, INVARIANTS, RunState};
+use crate::run::{Event, INVARIANTS, Inheritance, RunState};
 
 use super::super::args::{Output, Run};
 use super::super::brakes::Passes;
@@ -20,6 +21,7 @@ use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::follow::{Following, exit_of, follow_as};
 use super::super::held::Held;
+use super::super::narrow;
 use super::super::reporter::Reporter;
 use super::super::runs::Doing;
 use super::super::setup::Setup;
@@ -29,7 +31,7 @@ use super::super::text::{Ink, Line};
 use super::super::verbs::held_back::{self, typed};
 use super::super::verbs::incident::belongs::Belongs;
 use super::super::verbs::plan::{show as show_plan, too_weak, weak_failure};
-use super::super::verbs::run::{brief, longest_wait, place};
+use super::super::verbs::run::{brief, drifted, longest_wait, place};
 use super::super::view;
 use super::plan::{self, Offer, Planned};
 
@@ -52,7 +54,7 @@ pub fn run(setup: &Setup, client: &Arc<Client>, args: &Run) -> Result<Exit, Fail
             let (offer, planned) = plan::offer_of_file(args, path)?;
             (offer, Some(planned))
         }
-        None => (plan::offer(setup, client, &args.subject, args.limit.as_deref())?, None),
+        None => (plan::offer(setup, client, &args.subject, narrow::pattern(args.limit.as_deref())?.as_deref())?, None),
     };
     begin(setup, client, args, offer, held)
 }
@@ -80,6 +82,9 @@ fn begin(
     }
     if args.starting.dry_run {
         let (made, _) = plan::made(client, &offer)?;
+        if let Some(exit) = held.and_then(|then| drifted(setup, args, &then.plan, &made.plan)) {
+            return Ok(exit);
+        }
         return Ok(show_plan(setup, &made, &args.subject, args.starting.output));
     }
     let mut belongs = {
@@ -91,11 +96,13 @@ fn begin(
     if let Some(incident) = belongs.name(setup, looked.as_ref())? {
         offer.say("incident", json!(incident));
     }
-    let run = start(client, args, &offer).map_err(|failure| belongs.told(failure))?;
+    // From here on a Ctrl-C is meant for the run, which may have begun by the time that it comes.
+    let presses = signals::of_a_server()?;
+    let run = start(setup, client, args, &offer).map_err(|failure| belongs.told(failure))?;
     if starting_is_quiet(args) {
         say_brief(setup, client, &run)?;
     }
-    to_its_rest(setup, client, args.starting.output, &run, !args.starting.no_wait)
+    to_its_rest(setup, client, (args.starting.output, !args.starting.no_wait), (&run, None), &presses)
 }
 
 /// Whether nobody saw the plan before the run began, and it may be told.
@@ -133,22 +140,27 @@ fn look(
         Some(planned) => planned,
         None => plan::plan(client, offer)?,
     };
-    let Planned { plan, file } = planned;
+    let Planned { plan, file, inherited } = planned;
     let weak = too_weak(&plan, args.subject.min_fidelity);
     if !weak.is_empty() {
         return Err(weak_failure(&weak));
     }
     let changes = plan.playbook.steps.iter().any(|step| step.effect.changes());
     if !sure && changes {
-        confirm(setup, args, offer, &plan)?;
+        confirm(setup, args, offer, (&plan, inherited.as_ref()))?;
         // What was looked at is what runs: where the world has changed since, nothing begins.
-        offer.say("plan", json!(file));
+        offer.say("looked_at", json!(file));
     }
     Ok(Some(plan))
 }
 
 /// Shows what would be done, and asks; takes nothing for a yes that is none.
-fn confirm(setup: &Setup, args: &Run, offer: &mut Offer, plan: &Plan) -> Result<(), Failure> {
+fn confirm(
+    setup: &Setup,
+    args: &Run,
+    offer: &mut Offer,
+    (plan, inherited): (&Plan, Option<&Inheritance>),
+) -> Result<(), Failure> {
     let (screen, name) = (&setup.screen, &plan.playbook.name);
     if !screen.asks || args.starting.output != Output::Human {
         return Err(Failure::new(Exit::NotAllowed, format!("{name} changes things, and nobody can be asked here"))
@@ -159,6 +171,7 @@ fn confirm(setup: &Setup, args: &Run, offer: &mut Offer, plan: &Plan) -> Result<
     let width = screen.text_width();
     screen.warn(&view::plan::lines(plan, width));
     screen.warn(&view::plan::verdict_lines(plan, width));
+    screen.warn(&inherited.map(|inheritance| view::inherited::lines(inheritance, width)).unwrap_or_default());
     let refused = |why: String| Failure::new(Exit::NotAllowed, why).meaning("nothing was started or changed");
     if plan.environment == held_back::PRODUCTION {
         let typed = ask(setup, &format!("This is {}. Type {name} to run it on {}:", plan.environment, place(plan)));
@@ -184,7 +197,8 @@ fn ask(setup: &Setup, question: &str) -> String {
 }
 
 /// Has it begin, once: under a key, so that an answer that was lost is asked for again. A lock may be waited for.
-fn start(client: &Arc<Client>, args: &Run, offer: &Offer) -> Result<RunId, Failure> {
+fn start(setup: &Setup, client: &Arc<Client>, args: &Run, offer: &Offer) -> Result<RunId, Failure> {
+    let mut told = String::new();
     let until = longest_wait(args)?.map(|wait| Instant::now() + wait);
     loop {
         match client.once("/v1/runs", &key()?, &offer.body()) {
@@ -192,7 +206,14 @@ fn start(client: &Arc<Client>, args: &Run, offer: &Offer) -> Result<RunId, Failu
             Err(JournalError::Refused(refused)) if refused.exit == Exit::Locked.code() => {
                 let failure = locked(client, *refused);
                 match until {
-                    Some(until) if Instant::now() < until => std::thread::sleep(LOOK_AGAIN),
+                    Some(until) if Instant::now() < until => {
+                        if told != failure.what {
+                            let text = format!("waits: {}; nothing is started yet, and Ctrl-C ends that", failure.what);
+                            setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
+                            told.clone_from(&failure.what);
+                        }
+                        std::thread::sleep(LOOK_AGAIN);
+                    }
                     Some(_) => return Err(failure),
                     None => {
                         return Err(failure
@@ -231,11 +252,10 @@ fn key() -> Result<String, Failure> {
 pub fn to_its_rest(
     setup: &Setup,
     client: &Arc<Client>,
-    output: Output,
-    run: &RunId,
-    wait: bool,
+    (output, wait): (Output, bool),
+    (run, known): (&RunId, Option<RunState>),
+    presses: &Receiver<u32>,
 ) -> Result<Exit, Failure> {
-    let presses = signals::of_a_server()?;
     let mut pressed = 0;
     let mut enough = |period, reporter: &dyn Reporter| match presses.recv_timeout(period) {
         Err(_) => false,
@@ -247,7 +267,7 @@ pub fn to_its_rest(
             pressed > 1
         }
     };
-    let following = Following { output, wait, enough: &mut enough };
+    let following = Following { output, wait, known, enough: &mut enough };
     let Some((state, doing)) = follow_as(setup, following, &mut super::journal(client), run)? else {
         return Ok(Exit::Interrupted);
     };

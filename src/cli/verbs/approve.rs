@@ -67,7 +67,7 @@ fn answer(
             let lease = setup.journal()?.lease(&run)?;
             Ok(exit_of(&state, Doing::of_state(&state, &lease)))
         }
-        Asked::TakenUp => taken_up(setup, &run, &task, seq),
+        Asked::TakenUp { by } => taken_up(setup, &run, &task, (seq, by)),
         Asked::Left => Ok(Exit::Interrupted),
     }
 }
@@ -92,13 +92,11 @@ fn asked<'s>(state: &'s RunState, task: &Task) -> Result<&'s Question, Failure> 
 }
 
 /// What the process that drives the run made of the answer.
-fn taken_up(setup: &Setup, run: &RunId, task: &Task, seq: u64) -> Result<Exit, Failure> {
-    let by = this_process().user;
+fn taken_up(setup: &Setup, run: &RunId, task: &Task, (seq, by): (u64, Option<String>)) -> Result<Exit, Failure> {
+    let by = by.unwrap_or_else(|| this_process().user);
     let records = setup.journal()?.records(run, seq)?;
     let answers = |event: &Event| matches!(event, Event::Approved { .. } | Event::Rejected { .. } | Event::Note { .. });
-    // A server calls somebody with a token by that token's name, which is not known here.
-    let named = |actor: &str| actor == by || actor.starts_with("token ");
-    let own = records.iter().rev().find(|record| named(&record.actor) && answers(&record.event));
+    let own = records.iter().rev().find(|record| record.actor == by && answers(&record.event));
     let watch = setup.paste.command(format!("watch {run}"));
     let text = match own.map(|record| &record.event) {
         Some(Event::Approved { complete: false, .. }) => format!("{task}: your approval is there; more people must"),

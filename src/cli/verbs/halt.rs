@@ -16,7 +16,7 @@ use crate::cli::text::{Ink, Line};
 use crate::cli::view::{count, halted, heading};
 use crate::engine::holder;
 use crate::ids::RunId;
-use crate::journal::{self, Store};
+use crate::journal::{self, JournalError, Store};
 use crate::run::RunState;
 use crate::value::format_seconds;
 
@@ -44,9 +44,11 @@ pub fn halt(setup: &Setup, args: &Halt) -> Result<Exit, Failure> {
     let halt =
         journal.halt(&by, &reason, clock::now()).map_err(|error| unhalted(setup, journal.as_mut(), error.into()))?;
     let fresh = before.is_none();
-    let mut runs = in_hand(journal.as_mut(), &halt)?;
     if args.output == Format::Human {
         setup.screen.print_whole(&head(setup, &halt, fresh));
+    }
+    let mut runs = in_hand(journal.as_mut(), &halt)?;
+    if args.output == Format::Human {
         setup.screen.print_whole(&runs.iter().map(InHand::line).collect::<Vec<_>>());
     }
     while runs.iter().any(|run| !run.stands) && called.elapsed() < PATIENCE {
@@ -134,7 +136,11 @@ fn in_hand(journal: &mut dyn Store, halt: &journal::Halt) -> Result<Vec<InHand>,
     for row in journal.runs()?.into_iter().filter(|row| row.verdict.is_none()) {
         // The lease before the records: a holder that ends between the two has written its last record by then.
         let held = row.damaged.is_none() && is_held(&row.lease);
-        let records = journal.records(&row.run, 0).map_err(|error| error.to_string());
+        let records = match journal.records(&row.run, 0) {
+            Err(JournalError::Corrupt(why)) => Err(why),
+            // What cannot be asked now says nothing of the run: that it stands still least of all.
+            records => Ok(records?),
+        };
         let state = records.and_then(|records| RunState::replay(&row.run, &records).map_err(|error| error.to_string()));
         found.push(match state {
             Ok(state) => InHand::of(row.run, &state, held, halt),

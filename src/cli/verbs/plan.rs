@@ -52,7 +52,7 @@ pub fn plan(setup: &Setup, args: &args::Plan) -> Result<Exit, Failure> {
 
 /// The same by the server that runs live in.
 fn there_plan(setup: &Setup, client: &Arc<Client>, args: &args::Plan) -> Result<Exit, Failure> {
-    let offer = there::offer(setup, client, &args.subject, args.limit.as_deref())?;
+    let offer = there::offer(setup, client, &args.subject, narrow::pattern(args.limit.as_deref())?.as_deref())?;
     let (made, file) = there::made(client, &offer)?;
     let output = if args.output == Format::Json { Output::Json } else { Output::Human };
     let exit = show(setup, &made, &args.subject, output);

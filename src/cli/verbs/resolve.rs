@@ -43,7 +43,7 @@ pub fn resolve(setup: &Setup, args: &Resolve) -> Result<Exit, Failure> {
             Ok(exit_of(&state, Doing::of_state(&state, &lease)))
         }
         Asked::Left => Ok(Exit::Interrupted),
-        Asked::TakenUp => {
+        Asked::TakenUp { .. } => {
             let again = if args.all { "; where it asks about the next item, give the answer again" } else { "" };
             let command = setup.paste.command(format!("watch {run}"));
             setup.screen.say(&[Line::plain(format!(

@@ -116,7 +116,7 @@ fn chosen(setup: &Setup, args: &Run) -> Result<(Chosen, Option<Held>, Arc<Invent
 }
 
 /// Where the world differs from what the plan rests on, nothing is started.
-fn drifted(setup: &Setup, args: &Run, then: &Plan, now: &Plan) -> Option<Exit> {
+pub(in crate::cli) fn drifted(setup: &Setup, args: &Run, then: &Plan, now: &Plan) -> Option<Exit> {
     let list = drift(then, now, &setup.specs());
     if list.is_empty() {
         let text = format!("plan {} holds: the world is what it was made for", then.digest.short());

@@ -36,7 +36,7 @@ pub fn skip(setup: &Setup, args: &Skip) -> Result<Exit, Failure> {
             let lease = setup.journal()?.lease(&run)?;
             Ok(exit_of(&state, Doing::of_state(&state, &lease)))
         }
-        Asked::TakenUp => taken_up(setup, &run, &task),
+        Asked::TakenUp { .. } => taken_up(setup, &run, &task),
         Asked::Left => Ok(Exit::Interrupted),
     }
 }

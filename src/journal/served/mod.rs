@@ -94,8 +94,7 @@ fn read<T: DeserializeOwned>(text: &str) -> Result<T, JournalError> {
 
 /// An answer that makes no sense: that of another version, or of something that is no server of ours.
 fn strange(why: &str) -> JournalError {
-    let cause = format!("its answer is none that this version of playbook knows: {why}");
-    JournalError::Store { doing: "read from the server", cause }
+    JournalError::Strange(why.to_owned())
 }
 
 /// What only the server's own process does.

@@ -40,13 +40,15 @@ fn chosen(inner: &Inner, wanted: &Wanted) -> Result<Chosen, Problem> {
 /// # Errors
 /// When no plan can be made.
 pub(super) fn plan(inner: &Inner, wanted: &Wanted) -> Result<Offered, Problem> {
-    let Chosen { playbook, inputs, narrowing, inventory } = chosen(inner, wanted)?;
-    let mut work = Work::of(inner, Arc::clone(&inventory), &wanted.by.name, Arc::new(Silent))?;
+    let Chosen { mut playbook, inputs, narrowing, inventory } = chosen(inner, wanted)?;
+    inner.rules.may_plan(wanted, &mut playbook)?;
+    let forks = wanted.further.forks;
+    let mut work = Work::at_once(inner, Arc::clone(&inventory), &wanted.by.name, Arc::new(Silent), forks)?;
     let planned = planned(inner, &mut work, wanted, (playbook, inputs, narrowing));
     work.end();
-    let (plan, _) = planned?;
+    let (plan, inherited) = planned?;
     let file = inner.house.plan_file(&plan, &inventory)?;
-    Ok(Offered { plan, file })
+    Ok(Offered { plan, file, inherited: inherited.map(|(_, inheritance)| inheritance) })
 }
 
 /// The plan, with what the run has from another one whose place it takes.

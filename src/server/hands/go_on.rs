@@ -18,6 +18,8 @@ use crate::server::{Asked, Caller, Happening, Problem, Refusal};
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long whoever asks waits for that; what was asked is durable meanwhile.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a run may take to leave its place.
+const LEAVING: Duration = Duration::from_secs(1);
 /// How soon a run is driven on again whose journal could not be written, in seconds; twice as long each time.
 const AGAIN_AFTER: u64 = 5;
 /// The longest time until then.
@@ -42,9 +44,20 @@ pub(super) fn resume(
     }
 }
 
+/// A place for a run, which may be about to leave the one that it has: whoever saw its last record comes a moment too early.
+fn soon(inner: &Arc<Inner>, run: &RunId) -> Result<Place, Refusal> {
+    let begun = Instant::now();
+    loop {
+        match inner.desk.place_of(run) {
+            Err(Refusal::InHand(_)) if begun.elapsed() < LEAVING => std::thread::sleep(LOOK_AGAIN),
+            other => return other,
+        }
+    }
+}
+
 fn taken_for(inner: &Arc<Inner>, run: &RunId, by: &Caller, take_over: bool) -> Result<(Place, Work, Taken), Problem> {
     let problem = |refusal: Refusal| inner.rules.problem(refusal);
-    let place = inner.desk.place_of(run).map_err(problem)?;
+    let place = soon(inner, run).map_err(problem)?;
     let state = state_of(inner, run)?;
     if let Some((_, _, summary)) = &state.ended {
         let why = format!("run {run} has ended, and there is nothing to go on with: {summary}");

@@ -116,7 +116,7 @@ async fn go(app: &Arc<App>, route: &'static Route, mut parts: Parts, body: Body)
         if route.access != Access::Proof && !call::is_json(&parts.headers) {
             return Err(trouble::not_json());
         }
-        call.body = read(app, &parts, body).await?;
+        call.body = read(app, route, &parts, body).await?;
     }
     if let (Work::Records(_), true) = (route.work, call.events.is_some()) {
         let busy = parts.extensions.get::<Arc<Busy>>().cloned();
@@ -164,8 +164,8 @@ fn strange(app: &App, peer: Peer, problem: Problem) -> Problem {
     }
 }
 
-async fn read(app: &App, parts: &Parts, body: Body) -> Result<Bytes, Problem> {
-    let most = app.limits.body;
+async fn read(app: &App, route: &Route, parts: &Parts, body: Body) -> Result<Bytes, Problem> {
+    let most = if route.name == "begin_run" { app.limits.plan.max(app.limits.body) } else { app.limits.body };
     let told = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if told.is_some_and(|told| told > most as u64) {
         return Err(trouble::too_large(most));

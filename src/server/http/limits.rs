@@ -7,6 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// How many bytes a request's body may have.
     pub body: usize,
+    /// The same of one that brings a plan along.
+    pub plan: usize,
     /// How many bytes its head may have; at least 8192.
     pub head: usize,
     /// How long its head may take, from the moment in which it is waited for.
@@ -52,6 +54,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 1024 * 1024,
+            plan: 8 * 1024 * 1024,
             head: 16 * 1024,
             head_time: Duration::from_secs(10),
             body_time: Duration::from_secs(10),

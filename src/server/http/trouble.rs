@@ -49,7 +49,7 @@ pub fn of_journal(error: &JournalError) -> Problem {
                 .next("playbook verify RUN     (on the server's machine: which record does not fit)")
         }
         // A server is no client of another one.
-        JournalError::Refused(_) | JournalError::Unreachable { .. } => fault(),
+        JournalError::Refused(_) | JournalError::Unreachable { .. } | JournalError::Strange(_) => fault(),
         JournalError::Unsuitable(_) | JournalError::Store { .. } => {
             tracing::error!(%error, "the journal cannot be used");
             let mut problem = Problem::new(503, JOURNAL, "the server's journal cannot be read or written")

@@ -119,6 +119,10 @@ impl House for Small {
 }
 
 impl Rules for Small {
+    fn may_plan(&self, _: &Wanted, _: &mut Playbook) -> Result<(), Problem> {
+        Ok(())
+    }
+
     fn may_look(&self, _: &Wanted, _: &mut Playbook, _: &Inventory) -> Result<Vec<(String, String)>, Problem> {
         Ok(Vec::new())
     }

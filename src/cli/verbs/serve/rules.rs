@@ -27,6 +27,11 @@ use crate::timeline::verdict_words;
 const NOTHING: &str = "nothing was started or changed";
 
 impl Rules for Place {
+    fn may_plan(&self, wanted: &Wanted, book: &mut Playbook) -> Result<(), Problem> {
+        let passes = Passes::by(&wanted.overrides, &wanted.by.name);
+        passes.and_then(|mut passes| passes.pass_own(&self.setup.config, book)).map_err(told)
+    }
+
     fn may_look(
         &self,
         wanted: &Wanted,
@@ -181,11 +186,19 @@ impl Place {
 
     /// Holds the world to the plan that was looked at.
     fn holds(&self, wanted: &Wanted, plan: &Plan) -> Result<(), Failure> {
-        let Some((text, _)) = &wanted.further.plan else { return Ok(()) };
+        let further = &wanted.further;
+        let Some(text) = further.plan.as_ref().map(|(text, _)| text).or(further.looked_at.as_ref()) else {
+            return Ok(());
+        };
         let then = plan_file::look_at("that was sent", text)?;
         let list = drift(&then, plan, &self.setup.specs());
-        if list.is_empty() {
+        let again = format!("playbook plan {} -o FILE     (makes it again)", quote(&plan.playbook.name));
+        if list.is_empty() && then.digest == plan.digest {
             return Ok(());
+        }
+        if list.is_empty() {
+            let what = "the server would run another plan than the one that was looked at: its playbook, inputs or targets differ";
+            return Err(Failure::new(Exit::Drift, what).meaning("nothing was started or changed").next(again));
         }
         let points: Vec<String> = list
             .iter()
@@ -193,9 +206,7 @@ impl Place {
             .collect();
         let what =
             format!("the world drifted from the plan in {}:\n{}", count(points.len(), "point"), points.join("\n"));
-        Err(Failure::new(Exit::Drift, what)
-            .meaning("nothing was started or changed")
-            .next(format!("playbook plan {} -o FILE     (makes it again)", quote(&plan.playbook.name))))
+        Err(Failure::new(Exit::Drift, what).meaning("nothing was started or changed").next(again))
     }
 }
 

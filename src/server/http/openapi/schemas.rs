@@ -89,6 +89,7 @@ fn sent() -> Value {
             "idempotency_key": { "anyOf": [of("Key"), { "type": "null" }] },
             "file": { "type": "boolean", "description": "With `dry_run`: the plan also as the text of a file." },
             "plan": { "type": ["string", "null"], "description": "Such a text: the run is held to it." },
+            "looked_at": { "type": ["string", "null"], "description": "The same, of which it is only held that nothing differs." },
             "max_plan_age_seconds": { "type": ["number", "null"] },
             "over": { "anyOf": [{ "type": "null" }, exactly(&["run", "mode", "reason"], json!({
                 "run": of("RunId"), "mode": { "enum": ["take_over", "continue"] }, "reason": of("Why"),
@@ -216,7 +217,7 @@ fn told() -> Value {
             "new": { "type": "boolean", "description": "Whether it began by this request." },
         })),
         "Received": with(json!({ "number": { "type": "integer" }, "new": { "type": "boolean" } })),
-        "Taken": with(json!({ "run": of("RunId"), "became": { "enum": ["taken_up", "driven_on"] } })),
+        "Taken": with(json!({ "run": of("RunId"), "by": text, "became": { "enum": ["taken_up", "driven_on"] } })),
     })
 }
 

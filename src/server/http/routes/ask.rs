@@ -139,7 +139,7 @@ pub fn resume(app: &App, call: &Call) -> Result<Answer, Problem> {
     }
     let run = call.run()?;
     app.runner.resume(&run, call.caller(), reason.trim(), take_over)?;
-    Ok(taken(&run.to_string(), "driven_on"))
+    Ok(taken(call, &run.to_string(), "driven_on"))
 }
 
 fn plainly(app: &App, call: &Call, request: RequestKind) -> Result<Answer, Problem> {
@@ -173,10 +173,12 @@ fn ask(app: &App, call: &Call, request: RequestKind, reason: &str) -> Result<Ans
         Asked::TakenUp => "taken_up",
         Asked::DrivenOn => "driven_on",
     };
-    Ok(taken(run.as_str(), word))
+    Ok(taken(call, run.as_str(), word))
 }
 
 /// It is durable, and what comes of it shows in the run's records.
-fn taken(run: &str, word: &str) -> Answer {
-    Answer::json(&json!({ "run": run, "became": word })).with_status(202).found_at(format!("/v1/runs/{run}"))
+fn taken(call: &Call, run: &str, word: &str) -> Answer {
+    Answer::json(&json!({ "run": run, "became": word, "by": call.caller().name }))
+        .with_status(202)
+        .found_at(format!("/v1/runs/{run}"))
 }

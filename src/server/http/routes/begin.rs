@@ -17,7 +17,7 @@ use crate::server::http::App;
 use crate::server::http::answer::Answer;
 use crate::server::http::call::{self, Call};
 use crate::server::http::{shown, trouble};
-use crate::server::{Begun, Further, Over, Problem, Wanted};
+use crate::server::{Begun, Further, Over, Problem, Role, Wanted};
 use crate::trigger;
 
 /// What is sent.
@@ -47,6 +47,8 @@ struct Asking {
     file: bool,
     #[serde(default)]
     plan: Option<String>,
+    #[serde(default)]
+    looked_at: Option<String>,
     #[serde(default)]
     max_plan_age_seconds: Option<f64>,
     #[serde(default)]
@@ -80,7 +82,8 @@ impl Asking {
     /// Whether it says something that only a person may say.
     fn is_a_persons(&self) -> bool {
         let plainly = self.overrides.is_empty() && self.approved.is_empty() && self.confirm.is_none();
-        let further = self.plan.is_some() || self.over.is_some() || self.again.is_some() || self.break_glass.is_some();
+        let further = self.plan.is_some() || self.looked_at.is_some() || self.over.is_some() || self.again.is_some();
+        let further = further || self.break_glass.is_some() || self.forks.is_some();
         !plainly || further || self.file
     }
 
@@ -100,6 +103,7 @@ impl Asking {
         }
         Ok(Further {
             plan: self.plan.map(|text| (text, self.max_plan_age_seconds)),
+            looked_at: self.looked_at,
             over,
             again: self.again.map(|again| (again.run, again.which)),
             break_glass: self.break_glass,
@@ -129,6 +133,7 @@ pub fn begin(app: &App, call: &Call) -> Result<Answer, Problem> {
         let mut told = shown::plan::json(None, &offered.plan);
         if file {
             told["file"] = Value::String(offered.file);
+            told["inherited"] = json!(offered.inherited);
         }
         return Ok(Answer::json(&told));
     }
@@ -174,8 +179,13 @@ fn wanted(call: &Call, asking: Asking) -> Result<Wanted, Problem> {
     }
     let by = call.caller().clone();
     if by.is_trigger() && asking.is_a_persons() {
-        return Err(trouble::lacks(&by.name, crate::server::Role::Operator)
+        return Err(trouble::lacks(&by.name, Role::Operator)
             .next("a trigger passes no brake, approves nothing and confirms nothing: leave them out"));
+    }
+    let approves = !asking.approved.is_empty() || asking.break_glass.is_some();
+    if approves && !by.may(Role::Approver) {
+        return Err(trouble::lacks(&by.name, Role::Approver)
+            .next("leave it out: the run asks for its approvals when it comes to them"));
     }
     if let Some(silent) = asking.overrides.iter().find(|passed| call::is_blank(&passed.reason)) {
         return Err(trouble::senseless(format!("the brake {} is passed with a `reason`", silent.brake)));

@@ -346,7 +346,9 @@ impl Runner for Hand {
     fn plan(&self, wanted: &Wanted) -> Result<Offered, Problem> {
         self.note(format!("{} plans {}", wanted.by.name, wanted.playbook))?;
         match started() {
-            Event::RunStarted { plan, .. } => Ok(Offered { plan: Arc::unwrap_or_clone(plan), file: "{}".to_owned() }),
+            Event::RunStarted { plan, .. } => {
+                Ok(Offered { plan: Arc::unwrap_or_clone(plan), file: "{}".to_owned(), inherited: None })
+            }
             _ => panic!("it starts"),
         }
     }
