@@ -107,7 +107,7 @@ impl Server {
                 let wanted = parameters.iter().filter(|one| one["in"] == "query" && one["required"] == true);
                 let query: Vec<String> = wanted.map(|one| format!("{}=why", one["name"].as_str().unwrap())).collect();
                 let path = path.replace("{run}", "r-none").replace("{name}", "none").replace("{incident}", "inc-none");
-                let path = path.replace("{source}", "monitoring");
+                let path = path.replace("{source}", "monitoring").replace("{token}", "none");
                 assert!(!path.contains('{'), "{path}: say here what is to stand in it");
                 let path = if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) };
                 let access = match (told["x-role"].as_str(), told["security"].as_array().unwrap().len()) {

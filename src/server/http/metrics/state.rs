@@ -8,7 +8,7 @@ use super::{head, line};
 use crate::config::{Config, Severity};
 use crate::engine::{Clock as _, Doing, WallClock};
 use crate::incident::Standing;
-use crate::journal::{Incidents as _, Journal as _, Outbox as _, SqliteJournal};
+use crate::journal::{Incidents as _, Journal as _, Outbox as _, SqliteJournal, Subject};
 use crate::run::Verdict;
 
 pub(super) fn runs(text: &mut String, journal: &mut SqliteJournal) -> Result<(), Trouble> {
@@ -79,6 +79,10 @@ pub(super) fn deliveries(text: &mut String, journal: &mut SqliteJournal, config:
         let Some(told) = targets.get_mut(standing.target.as_str()) else { continue };
         let cursor = &standing.cursor;
         told.records += standing.head.saturating_sub(cursor.told);
+        // Incidents are told too; what is counted one by one are runs.
+        if !matches!(standing.subject, Subject::Run(_)) {
+            continue;
+        }
         match (cursor.dead_at.is_some(), cursor.attempts > 0) {
             (true, _) => told.given_up += 1,
             (false, true) => told.failing += 1,

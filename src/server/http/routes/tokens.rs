@@ -38,8 +38,8 @@ pub fn make(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer,
     if !tokens::is_name(&name) {
         return Err(trouble::senseless("a token's name has letters, digits, `-`, `_` and `.`, at most 64").into());
     }
-    if roles.is_empty() {
-        return Err(trouble::senseless("a token without a role lets nobody do anything").into());
+    if roles.is_empty() || roles.len() > Role::ALL.len() {
+        return Err(trouble::senseless("a token has one role or several, each once").into());
     }
     if !(1.0..=tokens::LONGEST_SECONDS).contains(&seconds) {
         return Err(trouble::senseless("a token counts for 1 second to 366 days (`seconds`)").into());
