@@ -56,8 +56,11 @@ pub fn open(setup: &Setup, word: &str) -> Result<(Box<dyn Store>, RunState), Fai
     Ok((journal, state))
 }
 
+/// Where a run was found, and what is known of it by then.
+type Sought = (Box<dyn Store>, RunId, Option<RunState>);
+
 /// The journal, the run that a word means, and what is known of it where it had to be looked at.
-fn seek(setup: &Setup, word: &str) -> Result<(Box<dyn Store>, RunId, Option<RunState>), Failure> {
+fn seek(setup: &Setup, word: &str) -> Result<Sought, Failure> {
     let none = || {
         Failure::new(Exit::NotFound, format!("there are no runs in {}", setup.kept_in()))
             .next("playbook list     (playbooks that can be run)")
