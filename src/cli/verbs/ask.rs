@@ -120,6 +120,10 @@ fn abort_goes_no_farther(setup: &Setup, state: &RunState, kind: &RequestKind) ->
     if *kind != RequestKind::Abort || state.rollback.is_none() {
         return Ok(());
     }
+    if setup.server()?.is_none() {
+        // What is to be done next is pasted with this inventory: it has to be the run's.
+        runs::inventory(setup, state)?;
+    }
     let run = &state.run;
     let Some(question) = state.question.as_ref().filter(|question| question.kind == QuestionKind::UndoFailed) else {
         let words =

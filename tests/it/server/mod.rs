@@ -3,6 +3,7 @@
 mod clients;
 mod hands;
 mod matrix;
+mod named;
 mod over_http;
 mod serve;
 mod traces;
