@@ -2,9 +2,11 @@
 
 mod asking;
 mod over;
+mod said;
 mod telling;
 
 pub use asking::{Asked, ask, resume};
+pub use said::{say_state, show};
 
 use std::io::BufRead;
 use std::path::PathBuf;
@@ -33,14 +35,12 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Stranded};
 use crate::cli::held::Held;
 use crate::cli::reporter::{self, Reporter};
-use crate::cli::runs::Doing;
 use crate::cli::seen::Seen;
 use crate::cli::setup::{Chosen, Setup};
 use crate::cli::signals;
 use crate::cli::terminal;
-use crate::cli::text::{Ink, Line};
+use crate::cli::text::Line;
 use crate::cli::view::end;
-use crate::cli::view::run_json::Standing;
 
 /// How soon a page is repeated where the configuration does not say, in seconds.
 pub const REPEAT_SECONDS: f64 = 300.0;
@@ -415,29 +415,4 @@ impl<'a> Drive<'a> {
 fn interrupted() -> Failure {
     Failure::new(Exit::Interrupted, "interrupted while the targets were looked at")
         .meaning("nothing was started or changed")
-}
-
-/// The last screen, or the last object.
-pub fn show(setup: &Setup, output: Output, state: &RunState, doing: Doing, exit: Exit) {
-    let screen = &setup.screen;
-    if output != Output::Human {
-        let standing = Standing { state, doing, exit: exit.code(), folder: &setup.state, paste: &setup.paste };
-        screen.json(&standing.json("end"));
-        return;
-    }
-    screen.say(&[Line::new()]);
-    screen.print_whole(&end::lines(state, doing, clock::now(), &setup.paste, screen.text_width()));
-}
-
-/// Where the runs are kept: every run says it.
-pub fn say_state(setup: &Setup) {
-    if let Ok(Some(client)) = setup.server() {
-        let text = format!("state: that of the server at {}; the run lives there", client.address());
-        setup.screen.say(&[Line::new().with(Ink::Dim, text)]);
-        return;
-    }
-    setup.screen.say(&[Line::new().with(Ink::Dim, format!("state: {}", setup.state.display()))]);
-    if setup.has_moved() {
-        setup.screen.say(&[Line::new().with(Ink::Dim, format!("journal: {}", setup.journal_file.display()))]);
-    }
 }
