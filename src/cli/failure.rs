@@ -216,7 +216,7 @@ impl From<JournalError> for Failure {
                 .meaning("nothing was started")
                 .next("--state DIR or $PLAYBOOK_STATE names another folder for the state"),
             JournalError::Refused(refused) => super::there::refused(*refused),
-            JournalError::Unreachable { .. } => super::there::unreachable(what),
+            JournalError::Unreachable { away, .. } => super::there::unreachable(what, away),
             JournalError::Strange(_) => super::there::strange(what),
             JournalError::Store { .. } => Failure::new(Exit::Journal, what)
                 .meaning("nothing was started or changed")

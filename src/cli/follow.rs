@@ -1,10 +1,10 @@
 //! Following a run that another process drives: its records go through the same reporter as those of a run of our own.
 
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::ids::RunId;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 use crate::run::{RunState, StopKind};
 
 use super::args::Output;
@@ -21,6 +21,12 @@ use super::view::halted;
 /// How often the journal is looked at.
 const PERIOD: Duration = Duration::from_millis(150);
 
+/// What a run does that nobody follows any more.
+pub const GOES_ON: &str = "the run goes on";
+
+/// How long a server that was there may be away, as it is when it is started anew.
+const AWAY: Duration = Duration::from_secs(30);
+
 /// How a run is followed.
 pub struct Following<'a> {
     /// For how it is shown.
@@ -29,6 +35,8 @@ pub struct Following<'a> {
     pub wait: bool,
     /// What is known of it and was shown already.
     pub known: Option<RunState>,
+    /// What is said where whoever follows has seen enough: what becomes of the run then.
+    pub left: &'static str,
     /// Waits for so long; true where whoever follows has seen enough.
     pub enough: &'a mut dyn FnMut(Duration, &dyn Reporter) -> bool,
 }
@@ -46,7 +54,7 @@ pub fn follow(
 ) -> Result<Option<(RunState, Doing)>, Failure> {
     let seen = signals::end_of_watching()?;
     let mut enough = |period, _: &dyn Reporter| seen.recv_timeout(period) != Err(RecvTimeoutError::Timeout);
-    follow_as(setup, Following { output, wait: true, known: None, enough: &mut enough }, journal, run)
+    follow_as(setup, Following { output, wait: true, known: None, left: GOES_ON, enough: &mut enough }, journal, run)
 }
 
 /// The same, as it is said.
@@ -60,12 +68,13 @@ pub fn follow_as(
     run: &RunId,
 ) -> Result<Option<(RunState, Doing)>, Failure> {
     let reporter = reporter::choose(&setup.screen, following.output, &setup.paste);
+    let left = following.left;
     let result = until(setup, following, journal, run, reporter.as_ref());
     reporter.finish();
-    let followed = result?;
+    let followed = result.map_err(|failure| failure.next(format!("playbook watch {run}     (follows it again)")))?;
     if followed.is_none() {
         let command = setup.paste.command(format!("watch {run}"));
-        setup.screen.say(&[Line::plain(format!("the run goes on; to follow it again: {command}"))]);
+        setup.screen.say(&[Line::plain(format!("{left}; to follow it again: {command}"))]);
     }
     Ok(followed)
 }
@@ -77,15 +86,25 @@ fn until(
     run: &RunId,
     reporter: &dyn Reporter,
 ) -> Result<Option<(RunState, Doing)>, Failure> {
-    let Following { output: _, wait, mut known, enough } = following;
-    let mut halts = Halts::default();
+    let Following { output: _, wait, mut known, left: _, enough } = following;
+    let (mut halts, mut away) = (Halts::default(), Gone::default());
     loop {
         // The lease before the records: a holder that ends between the two has written its last record by then.
-        let lease = journal.lease(run)?;
+        let lease = match journal.lease(run) {
+            Err(error @ JournalError::Unreachable { .. }) if known.is_some() => {
+                away.told(setup, reporter, error, run)?;
+                if enough(PERIOD, reporter) {
+                    return Ok(None);
+                }
+                continue;
+            }
+            lease => lease?,
+        };
+        away.over(setup, reporter);
         let held = is_held(&lease);
         let after = known.as_ref().map_or(0, |state| state.seq);
         // Some at a time: whoever begins to watch late is not to hold all of them twice.
-        runs::each_behind(journal, run, after, |record| {
+        let read = runs::each_behind(journal, run, after, |record| {
             let state = match known.take() {
                 None => RunState::begin(run, &record)?,
                 Some(mut state) => {
@@ -95,7 +114,14 @@ fn until(
             };
             reporter.record(&record, known.insert(state));
             Ok(true)
-        })?;
+        });
+        if let Err(failure) = read {
+            // Where the server went in between, the next look says so.
+            match journal.lease(run) {
+                Err(JournalError::Unreachable { .. }) if known.is_some() => continue,
+                _ => return Err(failure),
+            }
+        }
         if let Some(state) = &known {
             let doing = Doing::of_state(state, &lease);
             let rests = !held || (!wait && state.question.is_some());
@@ -103,9 +129,49 @@ fn until(
                 return Ok(Some((state.clone(), doing)));
             }
         }
-        halts.look(setup, journal, reporter)?;
+        if halts.look(setup, journal, reporter).is_err() {
+            continue;
+        }
         if enough(PERIOD, reporter) {
             return Ok(None);
+        }
+    }
+}
+
+/// A server that was there and does not answer.
+#[derive(Default)]
+struct Gone {
+    since: Option<Instant>,
+}
+
+impl Gone {
+    /// Says it once, and that it is waited for; an error once that was long enough.
+    fn told(
+        &mut self,
+        setup: &Setup,
+        reporter: &dyn Reporter,
+        error: JournalError,
+        run: &RunId,
+    ) -> Result<(), Failure> {
+        let since = *self.since.get_or_insert_with(|| {
+            // Nothing of the picture is known any more: it must not go on as if it were.
+            reporter.pause();
+            let text = format!(
+                "the server does not answer since {} UTC: how the run stands is not known; it is waited for, up to {} s",
+                clock::date_and_time(clock::now()),
+                AWAY.as_secs()
+            );
+            setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
+            Instant::now()
+        });
+        if since.elapsed() < AWAY { Ok(()) } else { Err(Failure::from(error).naming(run)) }
+    }
+
+    fn over(&mut self, setup: &Setup, reporter: &dyn Reporter) {
+        if let Some(since) = self.since.take() {
+            reporter.pause();
+            let text = format!("the server answers again, after {} s", since.elapsed().as_secs().max(1));
+            setup.screen.warn(&[Line::plain(text)]);
         }
     }
 }

@@ -50,6 +50,13 @@ impl Paste {
         Self { flags, elsewhere }
     }
 
+    /// The same where what was done is on the state itself, whatever server is named.
+    #[must_use]
+    pub fn without_server(self) -> Self {
+        let none = format!(" --server {}", super::there::NONE);
+        Self { flags: format!("{}{none}", self.flags), elsewhere: format!("{}{none}", self.elsewhere) }
+    }
+
     /// A command: `text` without the word `playbook`.
     pub fn command(&self, text: impl AsRef<str>) -> String {
         format!("playbook{} {}", self.flags, text.as_ref())

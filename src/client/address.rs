@@ -26,10 +26,13 @@ impl Address {
             let path = path.strip_prefix("//").unwrap_or(path);
             return match path.starts_with('/') {
                 true => Ok(Self::Socket(PathBuf::from(path))),
-                false => Err(wrong("a socket is named by its whole path, as unix:/run/playbook/playbook.sock")),
+                false => Err(wrong("a socket is named by its whole path, as unix:/run/playbook/serve.sock")),
             };
         }
         let url = reqwest::Url::parse(text).map_err(|_| wrong(FORMS))?;
+        if !matches!(url.scheme(), "https" | "http") {
+            return Err(wrong(FORMS));
+        }
         let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
         let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         if host.is_empty() || !plain || !url.username().is_empty() || url.password().is_some() {

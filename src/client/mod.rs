@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::inventory::{SecretRef, Secrets};
-use crate::journal::{JournalError, Method, Server};
+use crate::journal::{Away, JournalError, Method, Server};
 
 pub use address::Address;
 
@@ -226,29 +226,42 @@ impl Client {
     }
 
     fn unreachable(&self, cause: String) -> JournalError {
-        JournalError::Unreachable { server: self.address.to_string(), cause }
+        JournalError::Unreachable { server: self.address.to_string(), cause, away: Away::Silent }
     }
 
     fn silence(&self, error: &reqwest::Error) -> JournalError {
-        if error.is_timeout() {
+        if error.is_timeout() && !error.is_connect() {
             return self.unreachable("there was no answer in time".to_owned());
         }
+        let mut away = if error.is_connect() { Away::NotThere } else { Away::Silent };
         let mut cause: &dyn std::error::Error = error;
         while let Some(below) = cause.source() {
             cause = below;
+            if let Some(error) = cause.downcast_ref::<std::io::Error>() {
+                away = match error.kind() {
+                    std::io::ErrorKind::PermissionDenied => Away::NotAllowed,
+                    _ => away,
+                };
+            }
+            if cause.is::<rustls::Error>() {
+                away = Away::NotTrusted;
+            }
         }
-        self.unreachable(cause.to_string())
+        let cause = match cause.to_string() {
+            text if text.contains("CaUsedAsEndEntity") => {
+                format!("{text}: its certificate is an authority's own; make one that is not (docs/server.md)")
+            }
+            text => text,
+        };
+        JournalError::Unreachable { server: self.address.to_string(), cause, away }
     }
 }
 
 impl Server for Client {
     fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<String, JournalError> {
-        let away = match method {
-            Method::Get => AWAY,
-            // What was asked may have come about, although nobody said so: it is not asked twice.
-            Method::Post | Method::Delete => Duration::ZERO,
-        };
-        self.patiently(away, || self.send(method, path, body, None))
+        // What was asked may have come about, although nobody said so: it is not asked twice. And whoever follows a run says
+        // that the server is away, instead of waiting in silence.
+        self.patiently(Duration::ZERO, || self.send(method, path, body, None))
     }
 }
 

@@ -55,12 +55,14 @@ pub enum JournalError {
     #[error("{}", .0.title)]
     Refused(Box<super::Refused>),
     /// The server that owns the state does not answer.
-    #[error("the server that owns the state does not answer at {server}: {cause}")]
+    #[error("{}", away.words(server, cause))]
     Unreachable {
         /// Where it was looked for.
         server: String,
         /// What went wrong.
         cause: String,
+        /// What that says of what was asked.
+        away: Away,
     },
     /// What the server that owns the state answered makes no sense here.
     #[error("the server's answer is none that this version of playbook knows: {0}")]
@@ -73,4 +75,28 @@ pub enum JournalError {
         /// What the store said.
         cause: String,
     },
+}
+
+/// Why a server was not reached, as far as it matters for what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Away {
+    /// Nobody is there, so nothing was asked.
+    NotThere,
+    /// The system does not let us connect, so nothing was asked.
+    NotAllowed,
+    /// It does not prove to be the server, or speaks otherwise; nothing was asked.
+    NotTrusted,
+    /// It was asked, and no answer came.
+    Silent,
+}
+
+impl Away {
+    fn words(self, server: &str, cause: &str) -> String {
+        match self {
+            Self::NotThere => format!("the server that owns the state is not there, at {server}: {cause}"),
+            Self::NotAllowed => format!("you may not connect to the server that owns the state, at {server}: {cause}"),
+            Self::NotTrusted => format!("what answers at {server} does not prove to be the server: {cause}"),
+            Self::Silent => format!("the server that owns the state does not answer, at {server}: {cause}"),
+        }
+    }
 }

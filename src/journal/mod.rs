@@ -28,7 +28,7 @@ pub use boot::boot_id;
 pub use callers::{AskedKey, ClaimedKey, KEPT_SECONDS, Keys, NewToken, TokenRow, Tokens};
 pub use chain::Stored;
 pub use checkpoint::Checkpoint;
-pub use error::JournalError;
+pub use error::{Away, JournalError};
 pub use halt::{Halt, Lifted};
 pub use hooks::{Accepted, AlertsOf, Claimed, DeliveryRow, Firing, Hooks, MOST_KEPT, MOST_PENDING, RETRY_SECONDS};
 pub use incidents::{IncidentRow, Incidents, Kept, new_incident_id};

@@ -262,8 +262,6 @@ fn what_a_killed_runner_left_goes_with_the_next_run() {
     runner.kill();
     place.open("here");
     place.expect(0, &["resume", "latest"]);
-    // It tells for two seconds after its end, which a busy machine may need for other things.
-    place.expect(0, &["outbox", "flush"]);
     let (run, records) = newest(&place);
     assert_eq!(receiver.records(&run), (1..=records).collect::<Vec<_>>());
 }

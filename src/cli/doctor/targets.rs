@@ -43,8 +43,13 @@ pub(super) fn inventory(setup: &Setup, inventory: &Inventory) -> Vec<Look> {
     );
     let mut looks = vec![Look::well("inventory", text)];
     if inventory.environment == "production" {
-        let text = "a run wants --confirm NAME and --override shared-state --reason: locks of a state that no `playbook \
-                    serve` owns hold on this machine alone";
+        let text = match setup.server() {
+            Ok(Some(_)) => "a run wants --confirm NAME, as this is production",
+            _ => {
+                "a run wants --confirm NAME and --override shared-state --reason: locks of a state that no `playbook serve` \
+                 owns hold on this machine alone"
+            }
+        };
         looks.push(Look::remark("production", text));
     }
     for (name, host) in &inventory.hosts {

@@ -12,7 +12,7 @@ use super::super::args::Output;
 use super::super::drive::{Asked, show};
 use super::super::exit::Exit;
 use super::super::failure::Failure;
-use super::super::follow::{Following, exit_of, follow_as};
+use super::super::follow::{Following, GOES_ON, exit_of, follow_as};
 use super::super::reporter::Reporter;
 use super::super::runs::Doing;
 use super::super::setup::Setup;
@@ -58,7 +58,7 @@ pub fn request(
             return Ok(Asked::TakenUp { by: Some(taken.by) });
         }
         let mut enough = |period, _: &dyn Reporter| seen.recv_timeout(period) != Err(RecvTimeoutError::Timeout);
-        let following = Following { output, wait: true, known: Some(known), enough: &mut enough };
+        let following = Following { output, wait: true, known: Some(known), left: GOES_ON, enough: &mut enough };
         let Some((state, doing)) = follow_as(setup, following, &mut super::journal(client), run)? else {
             return Ok(Asked::Left);
         };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::client::{Address, Client, ClientError, Ticket};
 use crate::inventory;
-use crate::journal::{Refused, ServedJournal, Server};
+use crate::journal::{Away, Refused, ServedJournal, Server};
 
 use super::exit::{ALL, Exit};
 use super::failure::Failure;
@@ -89,6 +89,32 @@ impl Setup {
         Address::of(&named.text).and_then(|address| Client::of(address, &ticket)).map_err(failed)
     }
 
+    /// The same for a run that is to be begun on the state itself, as a named person wants it although a server is named: only
+    /// where that server's state is, and while it is down.
+    ///
+    /// # Errors
+    /// When there is no such state on this machine, or the server lives.
+    pub fn past_the_server(&self) -> Result<Self, Failure> {
+        let named = self.global.server.as_deref().map(str::trim) == Some(NONE);
+        if named || self.server()?.is_none() {
+            return Ok(self.alone());
+        }
+        let refuse = |what: String| Failure::new(Exit::NotAllowed, what).meaning("nothing was started or changed");
+        if !self.journal_file.exists() {
+            let what = format!("there is no state of that server on this machine, in {}", self.state.display());
+            return Err(refuse(what)
+                .next("on the server's machine, the same; or --state DIR names where its state is")
+                .next("--server none as well     (begins a state of its own: locks of others are not seen there)"));
+        }
+        if let Some(who) = super::verbs::serve::owner_of(&self.journal_file) {
+            return Err(refuse(format!("the server that owns this state lives: {who}"))
+                .next("the same without --override shared-state     (the server runs it)")
+                .next("--server none as well     (runs it beside the server, on the same state)"));
+        }
+        let alone = self.alone();
+        Ok(Self { paste: alone.paste.without_server(), ..alone })
+    }
+
     /// The same for whoever works on the state itself, whatever is named.
     #[must_use]
     pub fn alone(&self) -> Self {
@@ -125,7 +151,7 @@ pub fn refused(refused: Refused) -> Failure {
     if status == 401 {
         failure = failure
             .next(format!("from another machine: {TOKEN}=pbk_…, or `server.token` of the configuration"))
-            .next("a server that ./inventory.yaml alone names is sent none: name it with --server or --inventory");
+            .next("it is sent where --server, --inventory or the configuration names the server, and not to what merely lies here");
     }
     failure
 }
@@ -138,14 +164,23 @@ pub fn strange(what: String) -> Failure {
         .next("playbook list --runs")
 }
 
-/// The server does not answer.
-pub fn unreachable(what: String) -> Failure {
-    Failure::new(Exit::Journal, what)
-        .meaning(
-            "whether what was asked came about is not known here; runs that live in the server are not touched by that, \
-             and go on",
-        )
-        .next("on its machine: systemctl status playbook, or playbook serve     (starts it; it goes on with its runs)")
-        .next("where it cannot be started, on the machine with its state, and by name: --override shared-state --reason \"…\"")
-        .next("--server none     (any other command, on that machine: works on the state itself)")
+/// The server was not reached.
+pub fn unreachable(what: String, away: Away) -> Failure {
+    let nothing = "nothing was asked of it, and nothing was changed";
+    match away {
+        Away::NotAllowed => Failure::new(Exit::NotAllowed, what)
+            .meaning(nothing)
+            .next("ask whoever runs it for the group of its socket     (docs/server.md)"),
+        Away::NotTrusted => Failure::new(Exit::Journal, what)
+            .meaning(nothing)
+            .next("`server.certificates` of the configuration vouch for it; http:// and https:// are told apart     (docs/serve.md)"),
+        Away::NotThere => Failure::new(Exit::Journal, what)
+            .meaning(format!("{nothing}; where it is down, its runs stand still, and its next start goes on with them"))
+            .next("on its machine: systemctl status playbook, or playbook serve     (starts it)")
+            .next("where it cannot be started, on that machine: playbook run … --override shared-state --reason \"…\"")
+            .next("there, for any other command: --server none     (works on the state itself)"),
+        Away::Silent => Failure::new(Exit::Journal, what)
+            .meaning("whether what was asked came about is not known here; what is in its journal is safe")
+            .next("playbook list --runs     (how the runs stand, once it answers)"),
+    }
 }

@@ -41,6 +41,11 @@ impl Offer {
         self.body.insert(name.to_owned(), value);
     }
 
+    /// The name of its playbook.
+    pub fn playbook(&self) -> String {
+        self.body.get("playbook").and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
     /// As it is sent.
     pub fn body(&self) -> Value {
         Value::Object(self.body.clone())
@@ -59,7 +64,7 @@ pub fn offer(setup: &Setup, client: &Client, subject: &Subject, limit: Option<&s
         return Err(Failure::new(Exit::Usage, format!("{what}: {name} is a file of this machine"))
             .meaning("nothing was started")
             .next("playbook list     (those that it has)")
-            .next("--server none     (runs it here, on a state of your own)"));
+            .next("--server none     (runs it here, on the state in this machine's own folder)"));
     }
     let (bare, version) = name.split_once('@').map_or((name, None), |(name, version)| (name, Some(version)));
     let names = takes(client, bare, version)?;

@@ -18,10 +18,11 @@ use super::super::args::{Output, Run};
 use super::super::brakes::Passes;
 use super::super::drive::{say_state, show};
 use super::super::exit::Exit;
-use super::super::failure::Failure;
+use super::super::failure::{Failure, Next};
 use super::super::follow::{Following, exit_of, follow_as};
 use super::super::held::Held;
 use super::super::narrow;
+use super::super::paste::quote;
 use super::super::reporter::Reporter;
 use super::super::runs::Doing;
 use super::super::setup::Setup;
@@ -146,6 +147,15 @@ fn look(
         return Err(weak_failure(&weak));
     }
     let changes = plan.playbook.steps.iter().any(|step| step.effect.changes());
+    if starting.confirm.is_none() && changes && sure && plan.environment == held_back::PRODUCTION {
+        // Known here already: nothing is opened for a run that would be refused.
+        let name = &plan.playbook.name;
+        let what = format!(
+            "{name} is held back on production: it wants the playbook's name once more (--confirm, instead of -y)"
+        );
+        let command = format!("{} --confirm {}", held_back::typed_without(&["-y", "--yes"]), quote(name));
+        return Err(Failure::new(Exit::NotAllowed, what).meaning("nothing was started or changed").next_typed(command));
+    }
     if !sure && changes {
         confirm(setup, args, offer, (&plan, inherited.as_ref()))?;
         // What was looked at is what runs: where the world has changed since, nothing begins.
@@ -163,9 +173,11 @@ fn confirm(
 ) -> Result<(), Failure> {
     let (screen, name) = (&setup.screen, &plan.playbook.name);
     if !screen.asks || args.starting.output != Output::Human {
+        let production = plan.environment == held_back::PRODUCTION;
+        let sure = if production { format!("--confirm {}", quote(name)) } else { "-y".to_owned() };
         return Err(Failure::new(Exit::NotAllowed, format!("{name} changes things, and nobody can be asked here"))
             .meaning("nothing was started or changed")
-            .next_typed(format!("{} -y", typed()))
+            .next_typed(format!("{} {sure}", typed()))
             .next_typed(format!("{} --dry-run     (shows what it would do)", typed())));
     }
     let width = screen.text_width();
@@ -221,9 +233,24 @@ fn start(setup: &Setup, client: &Arc<Client>, args: &Run, offer: &Offer) -> Resu
                     }
                 }
             }
+            Err(JournalError::Refused(refused)) => return Err(as_typed(super::refused(*refused), offer)),
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// The server knows what passes its brakes, and not what was typed here.
+fn as_typed(mut failure: Failure, offer: &Offer) -> Failure {
+    failure.what = failure.what.replace("(`confirm` in the request)", "(--confirm, instead of -y)");
+    let begins = format!("playbook run {}", quote(&offer.playbook()));
+    for next in &mut failure.next {
+        let Next::Hint(text) = next else { continue };
+        if let Some(rest) = text.strip_prefix(&begins).map(|rest| rest.split("     (").next().unwrap_or(rest)) {
+            let rest = rest.trim_end();
+            *next = Next::Typed(format!("{}{rest}", held_back::typed_without(&["-y", "--yes"])));
+        }
+    }
+    failure
 }
 
 /// The lock that is in the way, with what comes by it as it would be typed here.
@@ -267,7 +294,8 @@ pub fn to_its_rest(
             pressed > 1
         }
     };
-    let following = Following { output, wait, known, enough: &mut enough };
+    let left = "the run waits behind the step in hand, as the first Ctrl-C asked";
+    let following = Following { output, wait, known, left, enough: &mut enough };
     let Some((state, doing)) = follow_as(setup, following, &mut super::journal(client), run)? else {
         return Ok(Exit::Interrupted);
     };

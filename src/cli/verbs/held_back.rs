@@ -229,7 +229,7 @@ pub fn typed() -> String {
     typed_without(&[])
 }
 
-fn typed_without(flags: &[&str]) -> String {
+pub(in crate::cli) fn typed_without(flags: &[&str]) -> String {
     let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     let words: Vec<String> = words.filter(|word| !flags.contains(&word.as_str())).map(|word| quote(&word)).collect();
     format!("playbook {}", words.join(" "))

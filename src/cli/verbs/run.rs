@@ -46,7 +46,8 @@ struct Said {
 pub fn run(setup: &Setup, args: &Run) -> Result<Exit, Failure> {
     // What was typed wrong is said before anything is read.
     Passes::of(&args.starting.overrides, args.starting.reason.as_deref())?;
-    let alone = args.starting.overrides.iter().any(|brake| brake == SHARED_STATE).then(|| setup.alone());
+    let past = args.starting.overrides.iter().any(|brake| brake == SHARED_STATE);
+    let alone = past.then(|| setup.past_the_server()).transpose()?;
     let setup = alone.as_ref().unwrap_or(setup);
     if let Some(client) = setup.server()? {
         return there::run(setup, &client, args);

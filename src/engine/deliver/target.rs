@@ -83,6 +83,8 @@ impl Target {
         let mut seen = None;
         let mut wake: Option<Time> = None;
         loop {
+            // Before the look: what was written until it was told to end is looked at once more.
+            let deadline = *until.borrow_and_update();
             let version = self.work.store.version();
             let due = wake.is_some_and(|wake| wake <= self.now());
             let look = match version {
@@ -93,7 +95,6 @@ impl Target {
                 }
                 Err(error) => Err(error),
             };
-            let deadline = *until.borrow_and_update();
             let wait = match look {
                 // Whoever ends does not wait for a receiver that is away.
                 Ok(Look::Idle(next)) if deadline.is_some_and(|end| next.is_none() || !end.patient) => return,

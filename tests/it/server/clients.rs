@@ -64,7 +64,13 @@ fn the_first_interrupt_lets_the_run_wait_and_the_second_ends_the_following_alone
     runner.wait_for("finishes what is under way");
     runner.signal(Signal::SIGINT);
     runner.expect(130);
-    assert!(runner.said().contains("the run goes on; to follow it again: playbook watch"), "{}", runner.said());
+    assert!(
+        runner
+            .said()
+            .contains("behind the step in hand, as the first Ctrl-C asked; to follow it again: playbook watch"),
+        "{}",
+        runner.said()
+    );
     assert_eq!(state(&place), "running");
     place.open("first");
     until("the run waits", || (state(&place) == "stopped").then_some(()));
@@ -73,7 +79,12 @@ fn the_first_interrupt_lets_the_run_wait_and_the_second_ends_the_following_alone
 #[test]
 fn who_follows_a_run_outlives_a_kill_of_the_server() {
     let (mut place, mut runner) = standing();
+    runner.wait_for("first begins");
+    place.stop_server();
+    // Whoever looks on is told that nothing is known, instead of a picture that goes on by itself.
+    runner.wait_for("the server does not answer since");
     place.restart_server();
+    runner.wait_for("the server answers again");
     place.open("first");
     runner.expect(0);
     assert_eq!(place.log(), ["first", "second"]);
@@ -86,6 +97,12 @@ fn a_server_that_is_away_is_told_and_by_name_the_state_is_worked_on_all_the_same
     place.book("read", "  - { id: look, run: cat WORLD/config.yaml, effect: read }\n");
     std::fs::write(place.path("inventory.yaml"), "environment: production\n").unwrap();
     place.expect(0, &["run", "read", "-y"]);
+    let past = ["run", "read", "-y", "--override", "shared-state", "--reason", "the server is down"];
+    let alive = place.expect(77, &past);
+    assert!(alive.contains("the server that owns this state lives: process "), "{alive}");
+    let elsewhere = place.expect(77, &[&past[..], &["--state", "other"]].concat());
+    assert!(elsewhere.contains("there is no state of that server on this machine"), "{elsewhere}");
+    assert!(!place.path("other").exists());
     place.stop_server();
     let ask = |words: &[&str]| {
         let mut command = place.bare(words);
@@ -93,17 +110,15 @@ fn a_server_that_is_away_is_told_and_by_name_the_state_is_worked_on_all_the_same
     };
     let away = ask(&["status"]);
     assert_eq!(away.status.code(), Some(74), "{}", said(&away));
-    assert!(
-        said(&away).contains("does not answer at unix:") && said(&away).contains("--server none"),
-        "{}",
-        said(&away)
-    );
+    assert!(said(&away).contains("is not there, at unix:") && said(&away).contains("--server none"), "{}", said(&away));
     assert_eq!(ask(&["run", "read", "-y"]).status.code(), Some(74));
     let none = ask(&["status", "--server", "none"]);
     assert_eq!(none.status.code(), Some(0), "{}", said(&none));
     let by_name = ask(&["run", "read", "-y", "--override", "shared-state", "--reason", "the server is down"]);
     assert_eq!(by_name.status.code(), Some(0), "{}", said(&by_name));
     assert!(said(&by_name).contains("state: /"), "{}", said(&by_name));
+    // What is printed then goes past the server as well.
+    assert!(said(&by_name).contains("playbook --server none timeline"), "{}", said(&by_name));
 }
 
 #[test]
@@ -117,7 +132,12 @@ fn an_inventory_names_its_server_and_production_needs_nothing_more_than_its_name
     let run = |words: &[&str]| place.bare(words).output().unwrap();
     let unsure = run(&["run", "two", "-y"]);
     assert_eq!(unsure.status.code(), Some(77), "{}", said(&unsure));
-    assert!(said(&unsure).contains("--confirm two") && !said(&unsure).contains("shared-state"), "{}", said(&unsure));
+    assert!(said(&unsure).contains("playbook run two --confirm two"), "{}", said(&unsure));
+    assert!(!said(&unsure).contains("shared-state") && !said(&unsure).contains("in the request"), "{}", said(&unsure));
+    let new = run(&["run", "two", "-y", "--incident", "new"]);
+    assert_eq!(new.status.code(), Some(77), "{}", said(&new));
+    assert!(!said(&new).contains("is opened as"), "nothing is opened for a run that is refused: {}", said(&new));
+    assert!(said(&run(&["run", "two"])).contains("playbook run two --confirm two"));
     let sure = run(&["run", "two", "--confirm", "two"]);
     assert_eq!(sure.status.code(), Some(0), "{}", said(&sure));
     assert!(said(&sure).contains("state: that of the server at unix:"), "{}", said(&sure));

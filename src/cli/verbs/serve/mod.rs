@@ -29,6 +29,7 @@ use crate::value::{format_seconds, parse_duration};
 use beside::Beside;
 use http::Http;
 use owner::Owner;
+pub(in crate::cli) use owner::owner_of;
 use place::Place;
 
 /// How soon it is seen that the server cannot be reached any more.
@@ -39,6 +40,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// # Errors
 /// When another server owns the state, or it cannot be served.
 pub fn serve(setup: &Setup, args: &Serve) -> Result<Exit, Failure> {
+    // It is the server: it asks none.
+    let setup = &setup.alone();
     let patience = patience(&args.patience)?;
     log::start_of_a_server();
     // Made where there is none: also its folder, in which the lock lies.
@@ -141,7 +144,8 @@ fn warn_of_inventory(setup: &Setup) {
 
 fn say_adopted(setup: &Setup, adopted: &[RunId]) {
     if !adopted.is_empty() {
-        let text = format!("{} of the server before this one is gone on with", count(adopted.len(), "run"));
+        let are = if adopted.len() == 1 { "is" } else { "are" };
+        let text = format!("{} of the server before this one {are} gone on with", count(adopted.len(), "run"));
         setup.screen.say(&[Line::plain(text)]);
     }
 }

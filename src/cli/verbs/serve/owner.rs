@@ -74,6 +74,19 @@ impl Owner {
     }
 }
 
+/// Which server owns a state just now, if one lives.
+pub(in crate::cli) fn owner_of(journal: &Path) -> Option<String> {
+    let mut file = File::open(file_of(journal)).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            let mut who = String::new();
+            let _ = file.read_to_string(&mut who);
+            Some(who.trim().to_owned()).filter(|who| !who.is_empty()).or_else(|| Some("a process".to_owned()))
+        }
+        _ => None,
+    }
+}
+
 /// The file beside a journal.
 fn file_of(journal: &Path) -> PathBuf {
     let mut name = journal.file_name().unwrap_or_default().to_owned();
@@ -91,6 +104,7 @@ mod tests {
         let journal = folder.path().join("playbook.sqlite3");
         let owner = Owner::of(&journal).unwrap();
         owner.listens("127.0.0.1:7341");
+        assert!(owner_of(&journal).unwrap().contains("on 127.0.0.1:7341"));
         let refused = Owner::of(&journal).unwrap_err();
         assert_eq!(refused.exit, Exit::Locked);
         for part in [&format!("process {} of ", std::process::id()), "on 127.0.0.1:7341"] {
@@ -98,6 +112,7 @@ mod tests {
         }
         assert!(Owner::of(&folder.path().join("other.sqlite3")).is_ok());
         drop(owner);
+        assert_eq!(owner_of(&journal), None);
         assert!(Owner::of(&journal).is_ok());
     }
 }
