@@ -71,7 +71,7 @@ pub fn follow_as(
     let left = following.left;
     let result = until(setup, following, journal, run, reporter.as_ref());
     reporter.finish();
-    let followed = result.map_err(|failure| failure.next(format!("playbook watch {run}     (follows it again)")))?;
+    let followed = result?;
     if followed.is_none() {
         let command = setup.paste.command(format!("watch {run}"));
         setup.screen.say(&[Line::plain(format!("{left}; to follow it again: {command}"))]);
@@ -129,9 +129,7 @@ fn until(
                 return Ok(Some((state.clone(), doing)));
             }
         }
-        if halts.look(setup, journal, reporter).is_err() {
-            continue;
-        }
+        halts.look(setup, journal, reporter);
         if enough(PERIOD, reporter) {
             return Ok(None);
         }
@@ -164,7 +162,10 @@ impl Gone {
             setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
             Instant::now()
         });
-        if since.elapsed() < AWAY { Ok(()) } else { Err(Failure::from(error).naming(run)) }
+        if since.elapsed() < AWAY {
+            return Ok(());
+        }
+        Err(Failure::from(error).naming(run).next(format!("playbook watch {run}     (follows it again)")))
     }
 
     fn over(&mut self, setup: &Setup, reporter: &dyn Reporter) {
@@ -187,14 +188,15 @@ impl Halts {
     /// How many looks at the run there are for one at this.
     const EVERY: u32 = 5;
 
-    fn look(&mut self, setup: &Setup, journal: &mut dyn Journal, reporter: &dyn Reporter) -> Result<(), Failure> {
+    fn look(&mut self, setup: &Setup, journal: &mut dyn Journal, reporter: &dyn Reporter) {
         self.looks += 1;
         if self.looks % Self::EVERY != 1 {
-            return Ok(());
+            return;
         }
-        let halt = journal.halted()?;
+        // Why it cannot be read is said by the next look at the run itself.
+        let Ok(halt) = journal.halted() else { return };
         if halt.is_some() == self.halted {
-            return Ok(());
+            return;
         }
         self.halted = halt.is_some();
         reporter.pause();
@@ -206,7 +208,6 @@ impl Halts {
             None => (Ink::Plain, "the halt is lifted: the run goes on".to_owned()),
         };
         setup.screen.say(&[Line::new().with(ink, text)]);
-        Ok(())
     }
 }
 

@@ -7,8 +7,9 @@ use crate::run::RunState;
 
 use super::exit::Exit;
 use super::failure::Failure;
+use super::files::nearest;
 use super::runs::{self, Doing};
-use super::setup::{Setup, nearest};
+use super::setup::Setup;
 use super::text::{Ink, Line};
 
 /// The word that means an incident without naming it.

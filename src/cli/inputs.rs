@@ -13,7 +13,7 @@ use crate::value::{REFERENCE_FORMS, Type, Value};
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::setup::read;
+use super::files::read;
 use super::text::{Ink, Line};
 use super::view::faults;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::setup::{Setup, named, no_file};
+use super::files::{named, no_file};
+use super::setup::Setup;
 use super::text::{Ink, Line};
 use crate::inventory::{self, Environment, Inventory};
 

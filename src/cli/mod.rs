@@ -2,12 +2,14 @@
 //! the engine does. Nothing here needs a prompt, and nothing here is shown that a terminal would obey.
 
 mod args;
+mod books;
 mod brakes;
 mod clock;
 mod doctor;
 mod drive;
 pub mod exit;
 mod failure;
+mod files;
 mod follow;
 mod held;
 mod incidents;
@@ -86,7 +88,7 @@ fn with_tip(mut error: clap::Error) -> clap::Error {
         return error;
     }
     let command = Arguments::command();
-    let near = setup::nearest(typed, command.get_subcommands().map(clap::Command::get_name));
+    let near = files::nearest(typed, command.get_subcommands().map(clap::Command::get_name));
     if !near.is_empty() {
         error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(near));
     }

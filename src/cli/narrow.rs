@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::setup;
+use super::files;
 use crate::inventory::Inventory;
 use crate::plan::{Limit, Narrowing};
 
@@ -45,7 +45,7 @@ pub fn pattern(typed: Option<&str>) -> Result<Option<String>, Failure> {
 
 /// A file with a host, a group or a pattern a line; what stands behind a `#` is a remark.
 fn of_file(file: &str) -> Result<String, Failure> {
-    let source = setup::read(Path::new(file), "file of hosts")?;
+    let source = files::read(Path::new(file), "file of hosts")?;
     let lines = source.text.lines().map(|line| line.split('#').next().unwrap_or(line).trim());
     Ok(lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(","))
 }

@@ -11,6 +11,8 @@ pub struct Paste {
     flags: String,
     /// The same without the one that says where the journal is.
     elsewhere: String,
+    /// The one that says which server is asked.
+    server: String,
 }
 
 impl Paste {
@@ -35,11 +37,11 @@ impl Paste {
         if std::env::var_os("PLAYBOOK_PATH").is_none() {
             global.playbooks.iter().for_each(|path| add("--playbooks", "", path));
         }
-        if let Some(server) = global.server.as_ref()
-            && std::env::var_os("PLAYBOOK_SERVER").is_none_or(|value| value.to_string_lossy() != server.as_str())
-        {
-            flags.push_str(&format!(" --server {}", quote(server)));
-        }
+        let said = |server: &String| {
+            std::env::var_os("PLAYBOOK_SERVER").is_none_or(|value| value.to_string_lossy() != server.as_str())
+        };
+        let server =
+            global.server.as_ref().filter(|server| said(server)).map(|server| format!(" --server {}", quote(server)));
         let elsewhere = flags.clone();
         let mut add = |path: &Path| {
             if std::env::var_os("PLAYBOOK_JOURNAL").is_none_or(|value| value != path.as_os_str()) {
@@ -47,24 +49,23 @@ impl Paste {
             }
         };
         global.journal.iter().for_each(|path| add(path));
-        Self { flags, elsewhere }
+        Self { flags, elsewhere, server: server.unwrap_or_default() }
     }
 
     /// The same where what was done is on the state itself, whatever server is named.
     #[must_use]
     pub fn without_server(self) -> Self {
-        let none = format!(" --server {}", super::there::NONE);
-        Self { flags: format!("{}{none}", self.flags), elsewhere: format!("{}{none}", self.elsewhere) }
+        Self { server: format!(" --server {}", super::there::NONE), ..self }
     }
 
     /// A command: `text` without the word `playbook`.
     pub fn command(&self, text: impl AsRef<str>) -> String {
-        format!("playbook{} {}", self.flags, text.as_ref())
+        format!("playbook{}{} {}", self.server, self.flags, text.as_ref())
     }
 
     /// The same for a journal that the command names itself.
     pub fn without_journal(&self, text: &str) -> String {
-        format!("playbook{} {text}", self.elsewhere)
+        format!("playbook{}{} {text}", self.server, self.elsewhere)
     }
 
     /// A hint: where it begins with `playbook` it is a command.
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn only_commands_get_the_flags() {
-        let paste = Paste { flags: " --state s".to_owned(), elsewhere: String::new() };
+        let paste = Paste { flags: " --state s".to_owned(), server: String::new(), elsewhere: String::new() };
         assert_eq!(paste.hint("playbook status x"), "playbook --state s status x");
         assert_eq!(paste.hint("look at the disk"), "look at the disk");
     }

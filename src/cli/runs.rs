@@ -10,7 +10,8 @@ use crate::run::{IllegalEvent, Record, RunState};
 
 use super::exit::Exit;
 use super::failure::Failure;
-use super::setup::{Setup, nearest};
+use super::files::nearest;
+use super::setup::Setup;
 use super::text::{Ink, Line};
 
 /// The word that means a run without naming it.

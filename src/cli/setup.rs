@@ -1,30 +1,23 @@
-//! What a command works with: the settings, the state, the inventory, the playbooks; where each was said, and what it is
-//! where nothing was said.
+//! What a command works with: the settings and the state; where each was said, and what it is where nothing was said. The
+//! inventory is in `inventories.rs`, the playbooks are in `books.rs`, the server is in `there/`.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::actions::Table;
-use crate::catalog::{Catalog, CatalogError, Shelf};
 use crate::client::Client;
 use crate::config::{self, Config};
-use crate::diagnostic::{Severity, Source};
 use crate::engine::{FORKS, SystemPeople};
-use crate::inventory::Inventory;
 use crate::journal::{SqliteJournal, Store};
-use crate::plan::Narrowing;
-use crate::playbook::{self, Loaded, Playbook};
 use crate::spec::Specs;
-use crate::value::Value;
 
 use super::args::Global;
 use super::brakes;
 use super::exit::Exit;
 use super::failure::Failure;
+use super::files::{named, no_file};
 use super::paste::Paste;
 use super::screen::Screen;
-use super::text::{Ink, Line};
-use super::view::faults;
 
 /// What a command works with.
 #[derive(Clone)]
@@ -46,17 +39,6 @@ pub struct Setup {
     /// The server that owns the state, once it was looked for.
     pub(super) server: Arc<OnceLock<Option<Arc<Client>>>>,
     pub(super) global: Global,
-}
-
-/// A playbook and what it is told.
-#[derive(Debug, Clone)]
-pub struct Chosen {
-    /// The playbook.
-    pub playbook: Playbook,
-    /// Its inputs, bound.
-    pub inputs: Value,
-    /// What it is narrowed to.
-    pub narrowing: Narrowing,
 }
 
 impl Setup {
@@ -115,23 +97,6 @@ impl Setup {
         self.actions.told()
     }
 
-    /// The folders of playbooks.
-    pub fn folders(&self) -> Vec<PathBuf> {
-        let typed: Vec<PathBuf> = self.global.playbooks.iter().filter_map(|path| named(Some(path))).collect();
-        if !typed.is_empty() {
-            typed
-        } else if !self.config.playbooks.is_empty() {
-            self.config.playbooks.clone()
-        } else {
-            vec![PathBuf::from("playbooks")]
-        }
-    }
-
-    /// Where playbooks lie.
-    pub fn catalog(&self) -> Catalog {
-        Catalog::new(self.folders())
-    }
-
     /// What is kept of runs: by the server that owns the state, or in a journal here, which is made where there is none.
     ///
     /// # Errors
@@ -184,136 +149,6 @@ impl Setup {
             _ => self.state.display().to_string(),
         }
     }
-
-    /// The text of a playbook, by its name or file.
-    ///
-    /// # Errors
-    /// When there is none; names like it are said.
-    pub fn source(&self, name: &str) -> Result<Arc<Source>, Failure> {
-        if is_file_name(name) {
-            return read(Path::new(name), "playbook");
-        }
-        let catalog = self.catalog();
-        let entries = catalog.list();
-        let (bare, version) = name.split_once('@').map_or((name, None), |(name, version)| (name, Some(version)));
-        if entries.iter().any(|entry| entry.name == bare) {
-            return catalog.find(name).map_err(|error| match error {
-                CatalogError::NoSuchVersion { .. } => Failure::new(Exit::NotFound, error.to_string())
-                    .next(format!("playbook show {} --versions", super::paste::quote(bare))),
-                _ => Failure::new(Exit::Invalid, error.to_string()),
-            });
-        }
-        let name = if version.is_some() { bare } else { name };
-        let folders: Vec<String> = self.folders().iter().map(|path| path.display().to_string()).collect();
-        let failure = Failure::new(Exit::NotFound, format!("there is no playbook `{name}` in {}", folders.join(", ")));
-        let near = nearest(name, entries.iter().map(|entry| entry.name.as_str()));
-        let failure = match near.as_slice() {
-            [] => failure,
-            near => failure.meaning(format!("names like it: {}", near.join(", "))),
-        };
-        Err(failure.next("playbook list     (all that there are)"))
-    }
-
-    /// Where the playbooks are looked up that one of this file nests: beside it, then in the catalog; as the locks of both
-    /// pin them.
-    pub fn shelf(&self, file: &str) -> Shelf {
-        let folder = match Path::new(file).parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_path_buf(),
-            _ => PathBuf::from("."),
-        };
-        let mut locked = vec![folder.clone()];
-        locked.extend(self.folders().into_iter().filter(|other| other != &folder));
-        Shelf::new(self.catalog().beside(folder), self.specs(), locked)
-    }
-
-    /// Reads a playbook with those that it nests. With a day, also whether its review is due.
-    pub fn load(&self, source: &Arc<Source>, today: Option<jiff::civil::Date>) -> Loaded {
-        self.load_from(source, today, &self.shelf(&source.name))
-    }
-
-    /// The same, where the nested ones are looked up on a shelf.
-    pub fn load_from(&self, source: &Arc<Source>, today: Option<jiff::civil::Date>, shelf: &Shelf) -> Loaded {
-        let mut loaded = match today {
-            Some(today) => playbook::load_as_of(source, &self.specs(), today),
-            None => playbook::load(source, &self.specs()),
-        };
-        // A copy of thousands of steps, for nothing, where none is nested.
-        let nests = |book: &Playbook| book.groups.iter().any(|group| group.nested().is_some());
-        if loaded.playbook.as_ref().is_some_and(nests)
-            && let Some(book) = loaded.playbook.take()
-        {
-            let inlined = playbook::inline(&book, source, shelf);
-            loaded.playbook = inlined.playbook;
-            loaded.diagnostics.extend(inlined.diagnostics);
-            loaded.diagnostics.sort_by_key(|fault| (fault.span.start, fault.span.end));
-        }
-        loaded
-    }
-
-    /// A playbook that has passed lint; its warnings are shown.
-    ///
-    /// # Errors
-    /// When there is none, or it has faults: all of them, with their places.
-    pub fn playbook(&self, name: &str) -> Result<Playbook, Failure> {
-        let source = self.source(name)?;
-        let loaded = self.load(&source, None);
-        let (errors, warnings): (Vec<_>, Vec<_>) =
-            loaded.diagnostics.into_iter().partition(|fault| fault.severity == Severity::Error);
-        if let (Some(playbook), true) = (loaded.playbook, errors.is_empty()) {
-            warnings.iter().for_each(|warning| self.screen.say(&faults::lines(warning, &self.screen.err)));
-            return Ok(playbook);
-        }
-        let what = format!("{} cannot be run: {}", source.name, faults::count(&errors));
-        Err(Failure::of_faults(what, errors).meaning("nothing was started"))
-    }
-
-    /// A playbook with its inputs; a slip in a variable that was to give one is said.
-    ///
-    /// # Errors
-    /// When the playbook or an input is invalid.
-    pub fn chosen(&self, name: &str, typed: &[String], file: Option<&Path>) -> Result<Chosen, Failure> {
-        self.bound(self.playbook(name)?, name, (typed, file), None)
-    }
-
-    /// The same for what acts on the targets of the inventory, which comes with it: inputs that name things of it name such
-    /// as are there.
-    ///
-    /// # Errors
-    /// When the playbook, the inventory or an input is invalid.
-    pub fn chosen_here(
-        &self,
-        name: &str,
-        typed: &[String],
-        file: Option<&Path>,
-    ) -> Result<(Chosen, Arc<Inventory>), Failure> {
-        let playbook = self.playbook(name)?;
-        let inventory = self.inventory()?;
-        let chosen = self.bound(playbook, name, (typed, file), Some(&inventory))?;
-        super::inputs::hold_names(&chosen.playbook, &chosen.inputs, &inventory)?;
-        Ok((chosen, inventory))
-    }
-
-    /// Binds the inputs; what is missing is named with what the inventory has of it.
-    ///
-    /// # Errors
-    /// When an input is invalid.
-    pub fn bound(
-        &self,
-        playbook: Playbook,
-        name: &str,
-        (typed, file): (&[String], Option<&Path>),
-        inventory: Option<&Inventory>,
-    ) -> Result<Chosen, Failure> {
-        let (inputs, warnings) = super::inputs::bind(&playbook, name, (typed, file), inventory)?;
-        let lines = warnings.into_iter().map(|text| Line::new().with(Ink::Warn, format!("warning: {text}")));
-        self.screen.warn(&lines.collect::<Vec<_>>());
-        Ok(Chosen { playbook, inputs, narrowing: Narrowing::default() })
-    }
-}
-
-/// A path that was really named: an empty variable names nothing.
-pub(super) fn named(path: Option<&Path>) -> Option<PathBuf> {
-    path.filter(|path| !path.as_os_str().is_empty()).map(Path::to_path_buf)
 }
 
 /// The journal's file: the one that was named (or the one in a folder that was named), else that of the state folder.
@@ -327,85 +162,4 @@ fn default_state() -> Option<PathBuf> {
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = folder("XDG_STATE_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/state")))?;
     Some(state.join("playbook"))
-}
-
-/// Whether a word names a file and not a playbook of the catalog.
-pub fn is_file_name(name: &str) -> bool {
-    name.contains('/') || [".yaml", ".yml"].iter().any(|end| name.ends_with(end))
-}
-
-pub(super) fn no_file(kind: &str, path: &Path) -> Failure {
-    let failure = Failure::new(Exit::NotFound, format!("there is no {kind} at {}", path.display()))
-        .meaning("nothing was started");
-    match files_like(path).as_slice() {
-        [] => failure,
-        near => failure.next(format!("files like it: {}", near.join(", "))),
-    }
-}
-
-/// The files beside a path that somebody may have meant.
-fn files_like(path: &Path) -> Vec<String> {
-    let Some(name) = path.file_name() else { return Vec::new() };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let files = entries.flatten().filter(|entry| entry.path().is_file());
-    let names: Vec<String> = files.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-    let near = nearest(&name.to_string_lossy(), names.iter().map(String::as_str));
-    near.into_iter().map(|name| path.with_file_name(name).display().to_string()).collect()
-}
-
-/// A text file as a source.
-///
-/// # Errors
-/// When it does not exist, cannot be read, or is no text.
-pub fn read(path: &Path, kind: &str) -> Result<Arc<Source>, Failure> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Source::new(path.display().to_string(), text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(no_file(kind, path)),
-        Err(error) => {
-            let what = format!("the {kind} {} cannot be read: {error}", path.display());
-            Err(Failure::new(Exit::Invalid, what).meaning("nothing was started"))
-        }
-    }
-}
-
-/// The names that somebody may have meant, the likeliest first.
-pub fn nearest<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut near: Vec<(f64, &str)> = all
-        .map(|other| {
-            let part = if name.len() >= 3 && (other.contains(name) || name.contains(other)) { 0.3 } else { 0.0 };
-            // In short words a single slip of the fingers leaves little that is alike: slips are counted as well.
-            let longest = name.chars().count().max(other.chars().count());
-            let slips = strsim::damerau_levenshtein(name, other);
-            let slip = if slips <= 1 + longest / 4 && slips * 2 <= longest { 0.76 } else { 0.0 };
-            (strsim::jaro_winkler(name, other).max(slip) + part, other)
-        })
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .collect();
-    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
-    near.into_iter().take(3).map(|(_, other)| other.to_owned()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn near_names_are_found_and_far_ones_are_not() {
-        let all = ["db-failover", "link-failover", "scale-out"];
-        assert_eq!(nearest("db-failver", all.into_iter()), ["db-failover"]);
-        assert_eq!(nearest("failover", all.into_iter()).len(), 2);
-        assert!(nearest("zzz", all.into_iter()).is_empty());
-        assert_eq!(nearest("oen", ["one", "two"].into_iter()), ["one"]);
-        assert_eq!(nearest("rnu", ["run", "show", "plan"].into_iter()), ["run"]);
-    }
-
-    #[test]
-    fn a_file_with_another_ending_is_found() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("inp.yaml"), "").unwrap();
-        let meant = folder.path().join("inp.yaml").display().to_string();
-        assert_eq!(files_like(&folder.path().join("inp.yml")), [meant]);
-        assert!(files_like(&folder.path().join("other.txt")).is_empty());
-    }
 }

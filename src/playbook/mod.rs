@@ -7,6 +7,8 @@ mod batch;
 #[cfg(test)]
 mod batch_tests;
 mod bind;
+#[cfg(test)]
+mod bind_tests;
 mod brakes;
 mod cel;
 mod check;

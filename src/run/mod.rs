@@ -30,6 +30,8 @@ mod rest;
 mod retry;
 mod said;
 #[cfg(test)]
+pub mod samples;
+#[cfg(test)]
 mod scale_tests;
 mod service;
 mod skip;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::Look;
 use crate::cli::args::Output;
+use crate::cli::books::Chosen;
 use crate::cli::failure::Failure;
-use crate::cli::setup::{Chosen, Setup, read};
+use crate::cli::files::read;
+use crate::cli::setup::Setup;
 use crate::cli::verbs::ahead::without_people;
 use crate::cli::verbs::lint::collect;
 use crate::cli::verbs::plan::Looker;

@@ -1,10 +1,10 @@
 //! Driving a run that takes the place of another one.
 
 use super::{Drive, interrupted};
+use crate::cli::books::Chosen;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::held::Held;
-use crate::cli::setup::Chosen;
 use crate::engine::{Beginning, EngineError, Former};
 use crate::ids::RunId;
 use crate::journal::JournalError;

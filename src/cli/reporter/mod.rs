@@ -7,6 +7,7 @@ mod block;
 mod crowd;
 mod entries;
 mod frame;
+mod header;
 mod json;
 mod live;
 mod many;

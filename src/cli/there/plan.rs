@@ -11,11 +11,12 @@ use crate::run::{InheritMode, Inheritance};
 use crate::value::Type;
 
 use super::super::args::{Run, Starting, Subject};
+use super::super::books::is_file_name;
 use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::inputs;
 use super::super::runs;
-use super::super::setup::{Setup, is_file_name};
+use super::super::setup::Setup;
 use super::super::verbs::plan::Made;
 use super::super::verbs::plan_file;
 

@@ -268,7 +268,7 @@ fn key() -> Result<String, Failure> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes)
         .map_err(|error| Failure::new(Exit::Fault, format!("there are no random numbers: {error}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 /// Follows a run of one's own to where it rests: the first Ctrl-C asks it to wait behind the step in hand, the second one ends

@@ -6,9 +6,9 @@ use crate::cli::brakes;
 use crate::cli::drive::{self, Asked, show};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::files;
 use crate::cli::follow::{exit_of, follow};
 use crate::cli::runs::{self, Doing};
-use crate::cli::setup;
 use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::end;
@@ -76,7 +76,7 @@ fn known_checkpoint(state: &RunState, name: &str) -> Result<(), Failure> {
         if reached.is_empty() { "none was reached".to_owned() } else { format!("reached: {}", reached.join(", ")) };
     let failure =
         Failure::new(Exit::NotFound, format!("run {} has reached no checkpoint `{name}`; {there_are}", state.run));
-    let near = setup::nearest(name, reached.iter().copied());
+    let near = files::nearest(name, reached.iter().copied());
     let failure = failure.meaning("nothing was asked of the run");
     Err(near
         .into_iter()

@@ -3,7 +3,8 @@
 use crate::cli::args::Explain;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::setup::{Setup, nearest};
+use crate::cli::files::nearest;
+use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::{heading, paragraph};
 use crate::playbook::{self, Page};

@@ -1,11 +1,12 @@
 //! `run --take-over RUN` and `run --continue RUN`: which run's place is taken, whether that may be, and the plan for it.
 
 use crate::cli::args::Run;
+use crate::cli::books::Chosen;
 use crate::cli::drive::Drive;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::runs;
-use crate::cli::setup::{Chosen, Setup};
+use crate::cli::setup::Setup;
 use crate::engine::Former;
 use crate::ids::RunId;
 use crate::plan::Plan;

@@ -11,13 +11,14 @@ use crate::run::Inheritance;
 use crate::spec::Fidelity;
 
 use crate::cli::args::{self, Format, Level, Output, Subject};
+use crate::cli::books::Chosen;
 use crate::cli::clock;
 use crate::cli::drive::Drive;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::narrow;
 use crate::cli::paste::quote;
-use crate::cli::setup::{Chosen, Setup};
+use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::there;
 use crate::cli::view;

@@ -12,12 +12,14 @@ use crate::spec::Specs;
 use crate::value::parse_duration;
 
 use crate::cli::args::{Output, Run};
+use crate::cli::books::is_file_name;
 use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::files;
 use crate::cli::inputs;
 use crate::cli::paste::quote;
-use crate::cli::setup::{self, Setup, is_file_name};
+use crate::cli::setup::Setup;
 use crate::cli::view;
 
 /// The version of this binary.
@@ -123,7 +125,7 @@ pub fn begin(part: &Path) -> std::io::Result<std::fs::File> {
 /// # Errors
 /// When it is refused, with the reason.
 pub fn read(setup: &Setup, args: &Run, path: &Path, inventory: &Inventory) -> Result<Held, Failure> {
-    let source = setup::read(path, "plan")?;
+    let source = files::read(path, "plan")?;
     let shown = path.display().to_string();
     let held = hold(setup, (&shown, &source.text), max_age(args.max_plan_age.as_deref())?, inventory)?;
     of_what_is_typed(args, path, &held.plan)?;
@@ -165,7 +167,7 @@ pub fn hold(
 /// # Errors
 /// When it is none.
 pub fn look(path: &Path) -> Result<(Plan, String), Failure> {
-    let source = setup::read(path, "plan")?;
+    let source = files::read(path, "plan")?;
     Ok((look_at(&path.display().to_string(), &source.text)?, source.text.clone()))
 }
 

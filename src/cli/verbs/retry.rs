@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 
 use crate::cli::args::{Output, Retry, Run, Starting, Subject};
+use crate::cli::books::Chosen;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::paste::quote;
 use crate::cli::runs::{self, Doing};
-use crate::cli::setup::{Chosen, Setup};
+use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::there;
 use crate::cli::view::count;

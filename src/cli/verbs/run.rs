@@ -9,13 +9,14 @@ use crate::plan::{Plan, drift};
 use crate::run::{INVARIANTS, Inheritance};
 
 use crate::cli::args::{Output, Run};
+use crate::cli::books::Chosen;
 use crate::cli::brakes::{Passes, SHARED_STATE};
 use crate::cli::drive::{Drive, say_state};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::inputs;
 use crate::cli::narrow;
-use crate::cli::setup::{Chosen, Setup};
+use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::there;
 use crate::cli::view::{self, count};

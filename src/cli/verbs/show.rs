@@ -1,10 +1,12 @@
 //! `show`: the page of a playbook or of an action.
 
 use crate::cli::args::{Output, Show};
+use crate::cli::books::is_file_name;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::files::nearest;
 use crate::cli::paste::quote;
-use crate::cli::setup::{Setup, is_file_name, nearest};
+use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::there;
 use crate::cli::view::{by_hand, page};

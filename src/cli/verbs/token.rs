@@ -7,7 +7,8 @@ use crate::cli::args::{Format, Token as Arguments, TokenCreate, TokenList, Token
 use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::setup::{Setup, nearest};
+use crate::cli::files::nearest;
+use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::engine::holder::this_process;
 use crate::journal::{NewToken, TokenRow};

@@ -18,11 +18,12 @@ use crate::playbook::{Playbook, TriggeredMode};
 use crate::trigger::{self, Delivery, MAX_BODY, Routes, Source, TriggerError, Wanted};
 
 use crate::cli::args::{Output, Run, Starting, Subject, Trigger};
+use crate::cli::books::Chosen;
 use crate::cli::clock;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Next};
 use crate::cli::inputs;
-use crate::cli::setup::{Chosen, Setup};
+use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::view::triggered::{self, Fate, Told};
 use crate::cli::view::wish::Wish;
@@ -113,7 +114,7 @@ fn body(path: &Path) -> Result<Vec<u8>, Failure> {
     } else {
         match std::fs::File::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(crate::cli::setup::no_file("file of alerts", path));
+                return Err(crate::cli::files::no_file("file of alerts", path));
             }
             opened => opened.and_then(|file| file.take(most).read_to_end(&mut body)),
         }

@@ -3,9 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cli::books::{Chosen, is_file_name};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::setup::{self, Chosen, Setup, is_file_name};
+use crate::cli::files;
+use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::sim::Stage;
 use crate::value::Value;
@@ -131,7 +133,7 @@ fn worlds(setup: &Setup, name: &str) -> Vec<(String, PathBuf)> {
 }
 
 fn read(path: &Path) -> Result<Stage, Failure> {
-    let source = setup::read(path, "world")?;
+    let source = files::read(path, "world")?;
     Stage::read(&source.text).map_err(|error| {
         Failure::new(Exit::Invalid, format!("the world {} cannot be read: {error}", path.display()))
             .meaning("nothing was started")

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::cli::books::Chosen;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::paste::Paste;
-use crate::cli::setup::Chosen;
 use crate::cli::text::{Ink, Line};
 use crate::cli::visible;
 use crate::incident::AlertState;

@@ -1,6 +1,5 @@
 //! What an incident's timeline tells of deliveries, and that what is damaged hides nothing before it and nothing of others.
 
-use super::super::deliver::tests::started;
 use super::*;
 use crate::engine::holder;
 use crate::incident::{IncidentEvent, Opening, Severity};
@@ -8,6 +7,7 @@ use crate::journal::{
     Claim, Incidents as _, Journal as _, Outbox as _, Pace, SqliteJournal, Subject, Turn, Undelivered,
 };
 use crate::run::Event;
+use crate::run::samples::started;
 
 /// An incident with three notes and a run of it that has ended.
 struct Stage {

@@ -14,6 +14,8 @@ mod python;
 mod ranges;
 pub(super) mod reach;
 mod script;
+#[cfg(test)]
+mod script_tests;
 mod shell;
 mod ssh_config;
 mod ssh_lines;

@@ -9,10 +9,10 @@ use super::{Environment, Read, Whose, read};
 use crate::inventory::{Host, InventoryError};
 
 /// A folder with files.
-struct Folder(tempfile::TempDir);
+pub(super) struct Folder(tempfile::TempDir);
 
 impl Folder {
-    fn with(files: &[(&str, &str)]) -> Self {
+    pub(super) fn with(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             let path = folder.path().join(name);
@@ -25,25 +25,25 @@ impl Folder {
         Self(folder)
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(super) fn at(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn try_read(&self, names: &[&str]) -> Result<Read, InventoryError> {
+    pub(super) fn try_read(&self, names: &[&str]) -> Result<Read, InventoryError> {
         let paths: Vec<PathBuf> = names.iter().map(|name| self.at(name)).collect();
         read(&paths, Environment::Open)
     }
 
-    fn read(&self, names: &[&str]) -> Read {
+    pub(super) fn read(&self, names: &[&str]) -> Read {
         self.try_read(names).unwrap()
     }
 
-    fn error(&self, names: &[&str]) -> String {
+    pub(super) fn error(&self, names: &[&str]) -> String {
         self.try_read(names).unwrap_err().to_string()
     }
 }
 
-fn one(name: &str, text: &str) -> Read {
+pub(super) fn one(name: &str, text: &str) -> Read {
     Folder::with(&[(name, text)]).read(&[name])
 }
 
@@ -282,59 +282,6 @@ fn a_folder_is_read_file_by_file() {
         "{notes:?}"
     );
     assert!(read.source(Whose::Host, "web2", "zone").unwrap().ends_with("b.yml"));
-}
-
-const SCRIPT: &str = "#!/bin/sh\necho x >>\"$0.ran\"\nif [ \"$1\" = --list ]; then cat <<'END'\n\
-{ \"web\": { \"hosts\": [\"web1\", \"web2\"], \"vars\": { \"port\": 80 } }, \"all\": { \"children\": [\"web\"] },\n\
-  \"db\": [\"db1\"], \"_meta\": { \"hostvars\": { \"web1\": { \"ansible_host\": \"10.0.0.1\", \"zone\": \"a\", \"key\": \"env:HOME\" },\n\
-  \"web2\": { \"ansible_password\": \"env:HOME\" } } } }\nEND\nfi\n";
-
-#[test]
-fn a_program_is_run_once_and_nothing_that_it_says_is_a_reference() {
-    let folder = Folder::with(&[("inv.sh", SCRIPT)]);
-    let program = folder.at("inv.sh");
-    for path in [program.clone(), PathBuf::from(format!("exec:{}", program.display()))] {
-        let read = read(&[path], Environment::Open).unwrap();
-        let inventory = &read.inventory;
-        assert_eq!(inventory.select("web").unwrap(), ["web1", "web2"]);
-        assert_eq!(inventory.hosts["web1"].address, "10.0.0.1");
-        assert_eq!(
-            inventory.vars("web1"),
-            json!({ "port": 80, "ansible_host": "10.0.0.1", "zone": "a" }),
-            "`key` is left out"
-        );
-        assert_eq!(inventory.hosts["web2"].password, None);
-        assert!(inventory.hosts["web2"].refused.as_deref().unwrap().contains("a program may not give a password"));
-        assert_eq!(read.notes.len(), 2, "{:?}", read.notes);
-    }
-    assert_eq!(std::fs::read_to_string(folder.at("inv.sh.ran")).unwrap(), "x\n");
-}
-
-#[test]
-fn a_program_without_meta_is_asked_host_by_host() {
-    let script = "#!/bin/sh\nif [ \"$1\" = --list ]; then echo '{\"g\": [\"a\", \"b\"]}'; else printf '{\"me\": \"%s\"}' \"$2\"; fi\n";
-    let read = one("inv.sh", script);
-    assert_eq!(read.inventory.vars("b"), json!({ "me": "b" }));
-}
-
-#[test]
-fn a_program_that_fails_or_lies_is_told() {
-    for (script, word) in [
-        ("echo no access >&2; exit 3", "exit status: 3): no access"),
-        ("echo '[]'", "no JSON object"),
-        ("echo '{'", "not JSON"),
-        ("echo '{\"g\": \"a\"}'", "group `g`"),
-        ("echo '{\"g\": {\"hosts\": [1]}}'", "no texts"),
-        ("echo '{\"g\": {\"hosts\": [\"../x\"]}, \"_meta\": {\"hostvars\": {}}}'", "a name is a letter or digit"),
-        ("echo '{\"g\": {\"hosts\": [\"a\"]}, \"_meta\": {\"hostvars\": {\"a\": 1}}}'", "no mapping"),
-    ] {
-        let error = Folder::with(&[("inv", &format!("#!/bin/sh\n{script}\n"))]).error(&["inv"]);
-        assert!(error.contains(word), "{script}: {error}");
-    }
-    let error = read(&["exec:no-such-program-here".into()], Environment::Open).unwrap_err().to_string();
-    assert!(error.contains("cannot be started"), "{error}");
-    let error = read(&["exec:list | head".into()], Environment::Open).unwrap_err().to_string();
-    assert!(error.contains("there is no shell"), "{error}");
 }
 
 #[test]

@@ -1,13 +1,8 @@
 //! What spans come of which records. The records are made up: which may follow on which is held elsewhere.
 
-use std::sync::Arc;
-
-use serde_json::json;
-
 use super::*;
-use crate::ids::Digest;
 use crate::outcome::Report;
-use crate::run::{Answer, SkipReason};
+use crate::run::{Answer, SkipReason, samples};
 use crate::spec::Effect;
 use crate::value::Value;
 
@@ -23,25 +18,7 @@ struct Told {
 
 impl Told {
     fn new() -> Self {
-        let digest = Digest::of(b"");
-        let playbook = json!({
-            "name": "db-failover", "version": "1.4.0", "title": "t", "description": "", "owner": null, "reviewed": null,
-            "review_every": null, "severity": [], "symptoms": [], "services": [], "recovery_time": null, "inputs": [],
-            "locks": [], "steps": [], "digest": digest,
-        });
-        let plan = json!({
-            "format": 1, "playbook": playbook, "inputs": {}, "environment": "lab", "targets": [], "locks": [],
-            "steps": [], "digest": digest, "facts_digest": digest,
-        });
-        let began = Event::RunStarted {
-            plan: Arc::new(serde_json::from_value(plan).unwrap()),
-            locks: Vec::new(),
-            incident: Some("INC-7".to_owned()),
-            format: 1,
-            tool: "0.1.0".to_owned(),
-            overrides: Vec::new(),
-            approved: Vec::new(),
-        };
+        let began = samples::started("INC-7");
         let state = RunState::begin(&RUN.parse().unwrap(), &record(1, 0, began)).unwrap();
         Self { state, spans: Spans::default(), seq: 1, all: Vec::new() }
     }

@@ -11,13 +11,13 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use serde_json::json;
 
 use super::*;
-use crate::ids::{Digest, RunId};
+use crate::ids::RunId;
 use crate::inventory::Masker;
 use crate::journal::{Claim, Delivered as _, Journal, Lease, LoggedKind, Outbox, Pace, SqliteJournal, Subject, Turn};
 use crate::notify::{Rate, Refusal, Story, Takes, Teller, Then};
+use crate::run::samples::started;
 use crate::run::{Event, Verdict};
 
 /// The clock of the test: tokio's, from a day in 2026 on.
@@ -213,29 +213,6 @@ impl Stage {
 
 fn target(name: &str, more: &str) -> Notify {
     serde_saphyr::from_str(&format!("{{name: {name}, kind: command, command: [x]{more}}}")).unwrap()
-}
-
-/// The event that starts a run of an incident.
-pub(in super::super::super) fn started(incident: &str) -> Event {
-    let digest = Digest::of(b"");
-    let playbook = json!({
-        "name": "db-failover", "version": "1.4.0", "title": "t", "description": "", "owner": null, "reviewed": null,
-        "review_every": null, "severity": [], "symptoms": [], "services": [], "recovery_time": null, "inputs": [],
-        "locks": [], "steps": [], "digest": digest,
-    });
-    let plan = json!({
-        "format": 1, "playbook": playbook, "inputs": {}, "environment": "lab", "targets": [], "locks": [],
-        "steps": [], "digest": digest, "facts_digest": digest,
-    });
-    Event::RunStarted {
-        plan: Arc::new(serde_json::from_value(plan).unwrap()),
-        locks: Vec::new(),
-        incident: Some(incident.to_owned()),
-        format: 1,
-        tool: "0.1.0".to_owned(),
-        overrides: Vec::new(),
-        approved: Vec::new(),
-    }
 }
 
 /// Runs a deliverer in the background for so long, and does something meanwhile.

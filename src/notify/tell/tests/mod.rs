@@ -12,11 +12,10 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::ids::Digest;
 use crate::journal::{Journal as _, MemoryJournal};
 use crate::notify::moment::What;
 use crate::notify::sign;
-use crate::run::{Event, Holder, Question, QuestionKind, Task, Verdict};
+use crate::run::{Holder, Question, QuestionKind, Task, Verdict, samples};
 
 /// A request as it came.
 #[derive(Debug, Clone)]
@@ -95,25 +94,7 @@ fn receiver(text: &str, address: Option<&str>, secrets: &[&str]) -> Receiver {
 
 /// How a run stands that has just begun.
 fn state() -> RunState {
-    let digest = Digest::of(b"");
-    let playbook = json!({
-        "name": "db-failover", "version": "1.4.0", "title": "Switch", "description": "", "owner": null, "reviewed": null,
-        "review_every": null, "severity": [], "symptoms": [], "services": [], "recovery_time": null, "inputs": [],
-        "locks": [], "steps": [], "digest": digest,
-    });
-    let plan = json!({
-        "format": 1, "playbook": playbook, "inputs": {}, "environment": "lab", "targets": [], "locks": [], "steps": [],
-        "digest": digest, "facts_digest": digest,
-    });
-    let started = Event::RunStarted {
-        plan: Arc::new(serde_json::from_value(plan).unwrap()),
-        locks: Vec::new(),
-        incident: Some("INC-7".to_owned()),
-        format: 1,
-        tool: "0.1.0".to_owned(),
-        overrides: Vec::new(),
-        approved: Vec::new(),
-    };
+    let started = samples::started("INC-7");
     let holder = Holder {
         user: "ann".to_owned(),
         host: "runner".to_owned(),

@@ -216,25 +216,7 @@ fn begin(journal: &mut SqliteJournal, run: &RunId) -> crate::journal::Lease {
 }
 
 fn started() -> Event {
-    let digest = Digest::of(b"");
-    let playbook = json!({
-        "name": "db-failover", "version": "1.4.0", "title": "t", "description": "", "owner": null, "reviewed": null,
-        "review_every": null, "severity": [], "symptoms": [], "services": [], "recovery_time": null, "inputs": [],
-        "locks": [], "steps": [], "digest": digest,
-    });
-    let plan = json!({
-        "format": 1, "playbook": playbook, "inputs": {}, "environment": "lab", "targets": [], "locks": [],
-        "steps": [], "digest": digest, "facts_digest": digest,
-    });
-    Event::RunStarted {
-        plan: Arc::new(serde_json::from_value(plan).unwrap()),
-        locks: Vec::new(),
-        incident: Some("INC-7".to_owned()),
-        format: 1,
-        tool: "0.1.0".to_owned(),
-        overrides: Vec::new(),
-        approved: Vec::new(),
-    }
+    crate::run::samples::started("INC-7")
 }
 
 fn note(message: &str) -> Event {
