@@ -26,7 +26,7 @@ pub mod wait;
 
 pub use table::Table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,6 +74,12 @@ pub trait Action: Send + Sync {
     /// Whether it is given the secrets that its arguments refer to; one that only plays gets the references.
     fn takes_secrets(&self) -> bool {
         true
+    }
+
+    /// A run that may get to such a step is about to begin. What takes its time to be there may be started beside that; nothing
+    /// of the step may be done, and what is started here ends by itself where the run does not begin.
+    fn ahead(&self, spool: &Path) {
+        let _ = spool;
     }
 
     /// What a person types and looks at to do the same without the runner: lines for a shell, with comments. It looks at

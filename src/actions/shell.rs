@@ -1,11 +1,12 @@
 //! `shell`: a command on this host. What it runs is the playbook's affair; how it ended is kept by the recorder.
 
+use std::path::Path;
 use std::sync::LazyLock;
 
 use async_trait::async_trait;
 
 use super::command::step;
-use super::{Action, ActionError, Call, Context};
+use super::{Action, ActionError, Call, Context, recorder};
 use crate::outcome::{Finding, Report};
 use crate::spec::{ActionSpec, Effect, Fidelity, Prediction, UndoSpec};
 use crate::value::Value;
@@ -47,6 +48,10 @@ impl Action for Shell {
         vec![super::by_hand::command(arguments)]
     }
 
+    fn ahead(&self, spool: &Path) {
+        recorder::ahead(spool);
+    }
+
     async fn plan(&self, _context: &Context, arguments: &Value) -> Result<Prediction, ActionError> {
         let mut prediction = Prediction::unknown("what a command does is not known before it runs");
         if let Some(program) = step::check(arguments)?.filter(|program| !is_there(program)) {
@@ -71,7 +76,7 @@ impl Action for Shell {
 /// Whether a program can be found, as far as that can be seen from here.
 fn is_there(program: &str) -> bool {
     let is_executable =
-        |path: &std::path::Path| path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok();
+        |path: &Path| path.is_file() && nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok();
     if program.contains('/') {
         return is_executable(program.as_ref());
     }

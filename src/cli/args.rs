@@ -10,6 +10,7 @@ use crate::ids::RunId;
 mod again;
 mod authoring;
 mod brakes;
+mod deferred;
 mod forks;
 mod incident;
 mod inventory;
@@ -24,6 +25,7 @@ mod trigger;
 pub use again::Retry;
 pub use authoring::{Explain, Fmt, Lint, LintFormat, Lock, New, ProofFormat, Prove};
 pub use brakes::Halt;
+pub use deferred::Deferred;
 pub use forks::Forks;
 pub use incident::{
     Incident, IncidentAssign, IncidentEnd, IncidentList, IncidentNote, IncidentOpen, IncidentSeverity,
@@ -92,77 +94,77 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Run a playbook
-    Run(Run),
+    Run(Deferred<Run>),
     /// Look at the targets, read-only, and show what a run would do
-    Plan(Plan),
+    Plan(Deferred<Plan>),
     /// Run a playbook in a simulated world: nothing real is looked at or changed
-    Rehearse(Rehearse),
+    Rehearse(Deferred<Rehearse>),
     /// Let every step go wrong and kill the runner everywhere, in a simulated world, and show what becomes of the run
-    Prove(Prove),
+    Prove(Deferred<Prove>),
     /// Check playbooks without looking at any target
-    Lint(Lint),
+    Lint(Deferred<Lint>),
     /// What a code of lint means, why it matters, and how it is mended
-    Explain(Explain),
+    Explain(Deferred<Explain>),
     /// Set the spaces of playbooks; comments stay
-    Fmt(Fmt),
+    Fmt(Deferred<Fmt>),
     /// Pin what the nested playbooks are, in playbook.lock
-    Lock(Lock),
+    Lock(Deferred<Lock>),
     /// Write the skeleton of a new playbook
-    New(New),
+    New(Deferred<New>),
     /// Print a JSON Schema of playbooks, for editors
     Schema,
     /// List the playbooks, or the runs
-    List(List),
+    List(Deferred<List>),
     /// Show a playbook, or the page of an action
-    Show(Show),
+    Show(Deferred<Show>),
     /// What one version of a playbook does differently from another
-    Diff(Diff),
+    Diff(Deferred<Diff>),
     /// Show what an alert would have had done, and do it
-    Trigger(Trigger),
+    Trigger(Deferred<Trigger>),
     /// How a run stands
-    Status(Status),
+    Status(Deferred<Status>),
     /// Follow a run of another process to its end
-    Watch(Watch),
+    Watch(Deferred<Watch>),
     /// Go on with a run that was interrupted, paused, or whose process died
-    Resume(Resume),
+    Resume(Deferred<Resume>),
     /// Run again over the items that another run has left undone
-    Retry(Retry),
+    Retry(Deferred<Retry>),
     /// Undo a run, back to a checkpoint or to the start
-    Rollback(Rollback),
+    Rollback(Deferred<Rollback>),
     /// Undo a run and end it
-    Cancel(Ask),
+    Cancel(Deferred<Ask>),
     /// Finish the step in hand and end the run without undoing anything
-    Abort(Ask),
+    Abort(Deferred<Ask>),
     /// Finish the step in hand and wait
-    Pause(Pause),
+    Pause(Deferred<Pause>),
     /// Answer what a run asks about a step
-    Resolve(Resolve),
+    Resolve(Deferred<Resolve>),
     /// Let a step begin that waits for an approval
-    Approve(Approve),
+    Approve(Deferred<Approve>),
     /// Do not let a step begin that waits for an approval
-    Reject(Reject),
+    Reject(Deferred<Reject>),
     /// Stop everything: nothing new begins on this state until it is lifted
-    Halt(Halt),
+    Halt(Deferred<Halt>),
     /// Take a step out of a run's hands: you did it, or it is not needed
-    Skip(Skip),
+    Skip(Deferred<Skip>),
     /// What happened in a run, record by record
-    Timeline(Timeline),
+    Timeline(Deferred<Timeline>),
     /// Recompute a run's hash chain
-    Verify(Verify),
+    Verify(Deferred<Verify>),
     /// What has gone wrong: open an incident, say who owns it, see its runs, its timeline over all of them
-    Incident(Incident),
+    Incident(Deferred<Incident>),
     /// Who is told what happens in runs: what waits, what was given up
-    Outbox(Outbox),
+    Outbox(Deferred<Outbox>),
     /// What is acted on: list the hosts, show one, draw the groups, check that they answer
-    Inventory(Inventory),
+    Inventory(Deferred<Inventory>),
     /// Who may call the server from elsewhere: make, list, revoke tokens
-    Token(Token),
+    Token(Deferred<Token>),
     /// What would stop a run now
-    Doctor(Doctor),
+    Doctor(Deferred<Doctor>),
     /// Own a state for several people or a service: runs live here, and others act on it over HTTP
-    Serve(Serve),
+    Serve(Deferred<Serve>),
     /// Completions for a shell
-    Completions(Completions),
+    Completions(Deferred<Completions>),
 }
 
 /// How results are given.

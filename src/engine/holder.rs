@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::sys::signal::kill;
@@ -24,8 +25,13 @@ pub enum Liveness {
     OtherHost,
 }
 
-/// This process.
+/// This process. Who that is does not change as long as it runs, so it is looked at once.
 pub fn this_process() -> Holder {
+    static THIS: OnceLock<Holder> = OnceLock::new();
+    THIS.get_or_init(look_at_this_process).clone()
+}
+
+fn look_at_this_process() -> Holder {
     let pid = std::process::id();
     let started = match look_at(pid) {
         Sight::Running { started } => started,

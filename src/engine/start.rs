@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +31,10 @@ impl Engine {
         let run = self.next.take().map_or_else(new_run_id, Ok)?;
         let (holder, by) = (self.holder(), self.by());
         let limits = self.limits_for(&overrides);
+        let spool = self.spool(&run);
+        // Ends by itself where the run cannot begin.
+        let _recorders = recorder::InService::of(&spool);
+        self.ahead(&spool, plan.playbook.steps.iter());
         let started = Event::RunStarted {
             locks: plan.locks.clone(),
             plan: Arc::new(plan),
@@ -175,13 +181,28 @@ impl Engine {
         Ok((lease, state))
     }
 
+    /// Where a run's recorders keep their spools.
+    fn spool(&self, run: &RunId) -> PathBuf {
+        self.parts.state.join("spool").join(run.as_str())
+    }
+
+    /// Has what a run's steps will need started beside what comes before them.
+    fn ahead<'s>(&self, spool: &Path, steps: impl Iterator<Item = &'s Step>) {
+        let actions: BTreeSet<&str> =
+            steps.filter(|step| step.effect.changes()).map(|step| step.action.as_str()).collect();
+        for action in actions.into_iter().filter_map(|name| self.parts.actions.get(name)) {
+            action.ahead(spool);
+        }
+    }
+
     pub(super) async fn drive(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Ending, EngineError> {
         self.hold(lease, state, actor)?.go().await
     }
 
     pub(super) fn hold(&mut self, lease: Lease, state: RunState, actor: String) -> Result<Drive<'_>, EngineError> {
-        let spool = self.parts.state.join("spool").join(lease.run.as_str());
+        let spool = self.spool(&lease.run);
         make_folder(&spool)?;
+        self.ahead(&spool, state.playbook().steps.iter());
         recorder::set_aside(&spool, recorded(&state));
         let serves = self.serves;
         let parts = &mut self.parts;

@@ -31,7 +31,7 @@ pub(crate) mod service;
 pub(crate) mod spool;
 
 pub use room::set_aside;
-pub use service::InService;
+pub use service::{InService, ahead};
 
 use std::ffi::OsString;
 use std::os::fd::{AsFd as _, OwnedFd};

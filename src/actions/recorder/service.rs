@@ -25,7 +25,15 @@ const MOST: usize = 64;
 const NAME: usize = 256;
 
 /// Those in service, by the spool of the run.
-static IN_SERVICE: Mutex<BTreeMap<PathBuf, Vec<Service>>> = Mutex::new(BTreeMap::new());
+static IN_SERVICE: Mutex<BTreeMap<PathBuf, Recorders>> = Mutex::new(BTreeMap::new());
+
+/// The recorders of a run.
+#[derive(Default)]
+struct Recorders {
+    services: Vec<Service>,
+    /// Whether it is on the disk that commands of the run are started under this boot: before that, none is given away.
+    boot_is_noted: bool,
+}
 
 /// A recorder, as long as commands may be given to it. It ends once this is gone and its last command has ended.
 struct Service {
@@ -64,23 +72,37 @@ impl Drop for InService {
     }
 }
 
-fn services() -> std::sync::MutexGuard<'static, BTreeMap<PathBuf, Vec<Service>>> {
+fn services() -> std::sync::MutexGuard<'static, BTreeMap<PathBuf, Recorders>> {
     IN_SERVICE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts a run's first recorder, where it has none: it takes as long to be there as a run takes to begin, and until it is given
+/// a command it does nothing. Where it cannot be started, whoever has a command for it is told.
+pub fn ahead(spool: &Path) {
+    let mut all = services();
+    let services = &mut all.entry(spool.to_owned()).or_default().services;
+    if services.is_empty()
+        && let Ok(service) = begin(spool)
+    {
+        services.push(service);
+    }
 }
 
 /// Gives a command to a recorder of the run, with its lock: one that is in service, else a new one.
 pub(crate) fn give(spool: &Path, name: &str, lock: File) -> Result<Given> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
-    let mut services = services();
-    if !services.contains_key(spool) {
+    let mut all = services();
+    let Recorders { services, boot_is_noted } = all.entry(spool.to_owned()).or_default();
+    if !*boot_is_noted {
         // The first one begins while that is brought to the disk, and is given nothing before. Once for each process: this very
         // boot is what it begins commands under.
-        let first = begin(spool)?;
+        if services.is_empty() {
+            services.push(begin(spool)?);
+        }
         boots::note(spool)?;
-        services.insert(spool.to_owned(), vec![first]);
+        *boot_is_noted = true;
     }
-    let services = services.entry(spool.to_owned()).or_default();
     while let Some(place) = services.iter().position(|service| Arc::strong_count(&service.in_hand) <= MOST) {
         let service = services.swap_remove(place);
         // A message arrives whole or not at all. To one that was killed it does not: another one takes its place.
@@ -99,8 +121,8 @@ pub(crate) fn give(spool: &Path, name: &str, lock: File) -> Result<Given> {
 
 /// Gives nothing more to a recorder that does not get on with a command.
 pub(crate) fn leave(spool: &Path, given: &Given) {
-    if let Some(services) = services().get_mut(spool) {
-        services.retain(|service| !Arc::ptr_eq(&service.in_hand, &given.in_hand));
+    if let Some(recorders) = services().get_mut(spool) {
+        recorders.services.retain(|service| !Arc::ptr_eq(&service.in_hand, &given.in_hand));
     }
 }
 

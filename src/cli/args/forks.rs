@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Inventory, InventoryVerb, Verb};
+use super::{InventoryVerb, Verb};
 
 /// What these verbs take.
 #[derive(Debug, Clone, Default, Args)]
@@ -22,7 +22,10 @@ impl Verb {
             Self::Rollback(args) => &args.forks,
             Self::Trigger(args) => &args.forks,
             Self::Retry(args) => &args.starting.forks,
-            Self::Inventory(Inventory { what: InventoryVerb::Check(args) }) => &args.forks,
+            Self::Inventory(args) => match &args.what {
+                InventoryVerb::Check(args) => &args.forks,
+                _ => return None,
+            },
             _ => return None,
         };
         said.forks.map(usize::from)
