@@ -2,10 +2,15 @@
 
 use std::sync::atomic::AtomicBool;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
 use super::faulty::disk_full;
 use super::*;
 use crate::actions::Table;
+use crate::config::NotifyKind;
 use crate::diagnostic::Source;
+use crate::inventory::Secrets;
 use crate::notify::span_counts;
 use crate::playbook::load;
 use crate::run::{SkipReason, Task};
@@ -125,4 +130,42 @@ async fn what_could_not_be_left_out_is_told_or_counted_as_a_whole() {
         assert_eq!(stub.told("r-1").len(), told);
         assert!(stage.outbox().standings().unwrap().is_empty());
     }
+}
+
+/// A server that refuses everything with this body, for good. It ends with the test.
+async fn refusing(body: &'static str) -> String {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 65536]).await;
+            let head = format!("HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\nconnection: close", body.len());
+            let _ = stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn what_an_endpoint_repeats_of_our_secrets_is_not_logged() {
+    let stub = Stub::new(Takes::Spans, |_| Mood::Well);
+    let mut stage = staged(&stub);
+    let secret = stage.folder.path().join("headers");
+    std::fs::write(&secret, "authorization=Bearer%20hunter%2B2").unwrap();
+    let address = refusing("no spans for hunter+2 at /0123456789abcdef0123").await;
+    stage.targets[0].kind = NotifyKind::Traces;
+    stage.targets[0].address = Some(format!("{address}/0123456789abcdef0123"));
+    stage.targets[0].secret = vec![format!("file:{}", secret.display())];
+    stage.whole_run("r-1", 4);
+    let log = stage.folder.path().join("log");
+    let written = Arc::new(std::fs::File::create(&log).unwrap());
+    let _logging =
+        tracing::subscriber::set_default(tracing_subscriber::fmt().with_ansi(false).with_writer(written).finish());
+    let _counting = COUNTING.lock().await;
+    let mut deliverer = stage.deliverer();
+    deliverer.telling.tellers = Arc::new(Receivers::new(Secrets::default()));
+    deliverer.push(Duration::from_secs(5)).await;
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(log.contains("spans were refused") && log.contains("no spans for *** at /***"), "{log}");
+    assert!(!log.contains("hunter") && !log.contains("0123456789abcdef"), "{log}");
 }
