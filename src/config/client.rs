@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Config;
+use crate::value::{REFERENCE_FORMS, Reference};
 
 /// The server that owns the state: its address alone, or with what is needed to be let in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,26 @@ pub(super) fn address_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Res
 /// What is wrong with these settings.
 pub(super) fn problem_of(config: &Config) -> Option<String> {
     let token = config.server.as_ref()?.token.as_ref()?;
-    let reference = token.split_once(':').is_some_and(|(form, rest)| !form.is_empty() && !rest.is_empty());
-    (!reference).then(|| "`server.token` is a reference, as env:NAME or file:PATH: never the token itself".to_owned())
+    // It may be the token itself: it is not repeated.
+    let problem = || format!("`server.token` takes a reference ({REFERENCE_FORMS}), and never the token itself");
+    Reference::parse(token).is_err().then(problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(token: &str) -> Option<String> {
+        let server = ServerNamed { token: Some(token.to_owned()), ..ServerNamed::default() };
+        problem_of(&Config { server: Some(server), ..Config::default() })
+    }
+
+    #[test]
+    fn the_token_is_a_reference_and_what_is_none_is_not_repeated() {
+        for wrong in ["pbk_hunter2", "token:hunter2", "env:", "file:hunter2"] {
+            let problem = problem(wrong).unwrap_or_else(|| panic!("{wrong} passes"));
+            assert!(problem.contains("never the token itself") && !problem.contains("hunter2"), "{problem}");
+        }
+        assert_eq!((problem("env:PLAYBOOK_TOKEN"), problem("file:/run/token")), (None, None));
+    }
 }

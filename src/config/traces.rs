@@ -68,7 +68,7 @@ fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Option<Traces> {
     if is_off || protocol.is_some_and(|protocol| protocol == "grpc") {
         return None;
     }
-    // The one for traces is taken as it is; the other is where all signals go.
+    // The one for traces is taken as it is, with the usual path where it has none; the other is where all signals go.
     let endpoint = set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
         .or_else(|| set("OTEL_EXPORTER_OTLP_ENDPOINT").map(|base| format!("{}{PATH}", base.trim_end_matches('/'))));
     let endpoint = endpoint.filter(|endpoint| is_web(endpoint))?;
@@ -127,6 +127,7 @@ mod tests {
         assert_eq!(told(&[(BASE, "http://c:4318")]), "http://c:4318/v1/traces");
         assert_eq!(told(&[(BASE, "http://c/otlp/")]), "http://c/otlp/v1/traces");
         assert_eq!(told(&[(BASE, "http://c:4318"), (TRACES, "http://t/here")]), "http://t/here");
+        assert_eq!(told(&[(TRACES, "http://t:4318")]), "http://t:4318/v1/traces");
         for off in [
             ("OTEL_SDK_DISABLED", "true"),
             ("OTEL_TRACES_EXPORTER", "none"),

@@ -39,19 +39,21 @@ impl IncidentTimeline {
     pub fn of(journal: &mut (dyn Kept + 'static), incident: &IncidentId) -> Result<Self, JournalError> {
         let runs = journal.runs_of(incident)?;
         let mut sources: Vec<FromJournal> = Vec::new();
-        match journal.some_records_of(incident, 0, 1) {
-            Ok(first) => {
-                let begins = first.first().map_or(Time(0), |record| record.time);
-                sources.push(Box::new(Own::of(incident.clone(), begins)));
-                sources.push(Box::new(Delivered::of(Subject::Incident(incident.clone()), begins)));
-            }
+        let subject = Subject::Incident(incident.clone());
+        let begins = match journal.some_records_of(incident, 0, 1) {
+            Ok(first) => Some(first.first().map_or(Time(0), |record| record.time)),
             // Nobody knows when it was opened: it says so before anything else.
             Err(JournalError::Corrupt(_)) => {
-                let begins = runs.iter().map(|row| row.started).min().unwrap_or(Time(0));
-                sources.push(Box::new(Own::of(incident.clone(), begins)));
+                let delivered = journal.deliveries(&subject, 0, 1)?;
+                let known = runs.iter().map(|row| row.started).chain(delivered.iter().map(|line| line.at));
+                Some(known.min().unwrap_or(Time(0)))
             }
-            Err(JournalError::NoSuchIncident(_)) if !runs.is_empty() => {}
+            Err(JournalError::NoSuchIncident(_)) if !runs.is_empty() => None,
             Err(error) => return Err(error),
+        };
+        if let Some(begins) = begins {
+            sources.push(Box::new(Own::of(incident.clone(), begins)));
+            sources.push(Box::new(Delivered::of(subject, begins)));
         }
         for row in runs {
             let delivered = Delivered::of(Subject::Run(row.run.clone()), row.started);
@@ -73,6 +75,21 @@ impl IncidentTimeline {
             }
         }
         Ok(None)
+    }
+}
+
+/// The next records of a source, or why there are none: what stands before one that cannot be read is told.
+fn some_of<T>(
+    mut read: impl FnMut(usize) -> Result<Vec<T>, JournalError>,
+) -> Result<Result<VecDeque<T>, String>, JournalError> {
+    let page = match read(PAGE) {
+        Err(JournalError::Corrupt(_)) => read(1),
+        page => page,
+    };
+    match page {
+        Ok(page) => Ok(Ok(page.into())),
+        Err(JournalError::Corrupt(why)) => Ok(Err(why)),
+        Err(error) => Err(error),
     }
 }
 
@@ -168,19 +185,12 @@ impl Source<dyn Kept, JournalError> for OfRun {
             return Ok(None);
         }
         if self.page.is_empty() {
-            let mut some = |most| journal.stored_after(&self.run, self.after, most);
-            // What stands before a record that cannot be read is told.
-            let page = match some(PAGE) {
-                Err(JournalError::Corrupt(_)) => some(1),
-                page => page,
-            };
-            self.page = match page {
-                Ok(page) => page.into(),
-                Err(JournalError::Corrupt(why)) => {
+            self.page = match some_of(|most| journal.stored_after(&self.run, self.after, most))? {
+                Ok(page) => page,
+                Err(why) => {
                     self.told = None;
                     return Ok(Some(self.damaged(self.last, &why)));
                 }
-                Err(error) => return Err(error),
             };
         }
         let Some(stored) = self.page.pop_front() else {

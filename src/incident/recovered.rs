@@ -21,11 +21,11 @@ pub struct Recovered {
 
 impl Recovered {
     /// What an entry comes to as it is told. That the service is up is a line only where an alert says since when it was not: the
-    /// alert that fires for longest. What fires anew counts anew.
+    /// one that fires for longest of those that fire at that moment. What fires anew counts anew.
     pub fn tell(&mut self, mut entry: Entry) -> Option<Entry> {
         match (&entry.of, entry.kind) {
             (Of::Incident, "alert") => {
-                self.firing.extend(alert(&entry));
+                self.heard(&entry);
                 Some(entry)
             }
             (Of::Run(_), SERVICE_UP) => {
@@ -40,15 +40,22 @@ impl Recovered {
             _ => Some(entry),
         }
     }
-}
 
-/// An alert that fires and says since when.
-fn alert(entry: &Entry) -> Option<((String, String), (Time, String))> {
-    let text = |name: &str| Some(entry.detail.get(name)?.as_str()?.to_owned());
-    let since = Time(entry.detail.get("since").and_then(Value::as_i64)?);
-    let key = (text("source")?, text("fingerprint")?);
-    let name = entry.detail.pointer("/labels/alertname").and_then(Value::as_str).unwrap_or(&key.1).to_owned();
-    (text("state")? == "firing").then_some((key, (since, name)))
+    /// What an alert says: it fires, or it is over.
+    fn heard(&mut self, entry: &Entry) {
+        let text = |name: &str| entry.detail.get(name).and_then(Value::as_str);
+        let (Some(source), Some(fingerprint), Some(state)) = (text("source"), text("fingerprint"), text("state"))
+        else {
+            return;
+        };
+        let key = (source.to_owned(), fingerprint.to_owned());
+        if state != "firing" {
+            self.firing.remove(&key);
+        } else if let Some(since) = entry.detail.get("since").and_then(Value::as_i64) {
+            let name = entry.detail.pointer("/labels/alertname").and_then(Value::as_str).unwrap_or(fingerprint);
+            self.firing.insert(key, (Time(since), name.to_owned()));
+        }
+    }
 }
 
 #[cfg(test)]
@@ -83,5 +90,19 @@ mod tests {
         assert_eq!(told.tell(up(8_000)), None, "it was up already");
         told.tell(fires("Early", 9_000, "firing"));
         assert_eq!(told.tell(up(10_000)).unwrap().detail["seconds"], json!(1.0), "what fires anew counts anew");
+    }
+
+    #[test]
+    fn an_alert_that_is_over_does_not_count() {
+        let mut told = Recovered::default();
+        told.tell(fires("Before", 1_000, "firing"));
+        told.tell(fires("Before", 2_000, "resolved"));
+        told.tell(fires("Now", 5_000, "firing"));
+        assert_eq!(told.tell(up(7_000)).unwrap().text, "the service is up again: 2.0 s after Now began");
+        told.tell(fires("Now", 8_000, "firing"));
+        let mut over = fires("Now", 9_000, "resolved");
+        over.detail["since"] = Value::Null;
+        told.tell(over);
+        assert_eq!(told.tell(up(10_000)), None, "nothing fires any more");
     }
 }

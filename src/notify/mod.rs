@@ -14,8 +14,8 @@ mod webhook;
 pub use command::CommandNotifier;
 pub use moment::{Moment, What};
 pub use tell::{
-    About, Item, Rate, Receiver, Refusal, SpanCounts, Story, Takes, Teller, Then, drop_spans, incident_for_programs,
-    record_for_programs, span_counts, takes, teller,
+    About, Item, Mask, Rate, Receiver, Refusal, SpanCounts, Story, Takes, Teller, Then, drop_spans,
+    incident_for_programs, parts_sent, record_for_programs, span_counts, takes, teller,
 };
 pub use webhook::WebhookNotifier;
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::config::Notify;
 use crate::inventory::{Masker, SecretRef, Secrets};
-use crate::notify::{Receiver, Takes, Teller, takes, teller};
+use crate::notify::{Mask, Receiver, Takes, Teller, parts_sent, takes, teller};
 
 /// Who makes the tellers of targets.
 #[async_trait]
@@ -57,9 +57,12 @@ impl Tellers for Receivers {
         };
         // A receiver may repeat parts of its address in what it answers: each part that could be a key is masked.
         let parts = address.as_deref().map(secret_parts).unwrap_or_default();
-        let masker = Masker::of_texts(known.iter().map(String::as_str).chain(parts.iter().map(String::as_str)));
-        let receiver = Receiver { notify: notify.clone(), address, secrets: known };
-        Ok((teller(&receiver)?, masker))
+        let sent = known.iter().flat_map(|secret| parts_sent(notify.kind, secret));
+        let all: Vec<String> = known.iter().cloned().chain(parts).chain(sent).collect();
+        let masker = Masker::of_texts(all.iter().map(String::as_str));
+        let mask = masker.clone();
+        let mask: Mask = Arc::new(move |text| mask.text(text));
+        Ok((teller(&Receiver { notify: notify.clone(), address, secrets: known, mask })?, masker))
     }
 }
 
@@ -80,5 +83,18 @@ mod tests {
         let parts = secret_parts("https://oapi.dingtalk.com/robot/send?access_token=0123456789abcdef0123");
         assert_eq!(parts, ["0123456789abcdef0123"]);
         assert!(secret_parts("https://hooks.example/short/path").is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_a_receiver_is_sent_of_a_secret_is_masked_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("headers");
+        std::fs::write(&secret, "authorization=Bearer%20hunter%2B2,x-key=s3s4me").unwrap();
+        let mut notify: Notify =
+            serde_saphyr::from_str("{name: traces, kind: webhook, address: 'http://127.0.0.1:1'}").unwrap();
+        notify.kind = crate::config::NotifyKind::Traces;
+        notify.secret = vec![format!("file:{}", secret.display())];
+        let (_, masker) = Receivers::default().make(&notify).await.unwrap();
+        assert_eq!(masker.text("neither hunter+2 nor s3s4me"), "neither *** nor ***");
     }
 }

@@ -137,6 +137,10 @@ impl Target {
         &self.work.notify.name
     }
 
+    fn takes(&self) -> Takes {
+        self.work.tellers.takes(&self.work.notify)
+    }
+
     /// Tells what is due.
     async fn look(&mut self) -> Result<Look, JournalError> {
         if !self.known {
@@ -186,7 +190,7 @@ impl Target {
 
     /// Tells the next message of a subject. Secrets are read only where there is one.
     async fn tell_next(&mut self, one: &mut Untold) -> Result<Sent, JournalError> {
-        let takes = self.work.tellers.takes(&self.work.notify);
+        let takes = self.takes();
         if let Err(why) = self.read_on(one, takes)? {
             return self.give_word(one, Refusal::later(why), 0, &Masker::default());
         }
@@ -324,7 +328,7 @@ impl Target {
             follower.told(to);
         }
         // Where the time of a run went is nothing that happened in it: timelines do not tell of it.
-        let quiet = self.is_of_traces();
+        let quiet = self.takes() == Takes::Spans;
         let held = self.work.store.with(|outbox| outbox.told(&claim, to, message.as_deref(), quiet, now))?;
         if !held {
             // Somebody else took it over meanwhile: it may arrive twice, and they go on.
@@ -364,7 +368,7 @@ impl Target {
         };
         let failing = one.cursor.failing_since.map_or(0.0, |since| now.seconds_since(since));
         let over = refusal.then == Then::Gone || failing > self.work.notify.give_up_seconds();
-        if over && self.is_of_traces() && self.drop_spans(one)? {
+        if over && self.takes() == Takes::Spans && self.drop_spans(one)? {
             return Ok(Sent::Enough(None));
         }
         let again = (!over).then(|| Time(now.0 + wait.max(asked.unwrap_or(0))));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{PAGE, damaged};
+use super::{damaged, some_of};
 use crate::ids::IncidentId;
 use crate::incident::{Brief, Entry, IncidentRecord, Of, Source, entry};
 use crate::journal::{JournalError, Kept};
@@ -43,15 +43,9 @@ impl Source<dyn Kept, JournalError> for Own {
         }
         if self.page.is_empty() {
             let after = self.known.as_ref().map_or(0, |known| known.seq);
-            let mut some = |most| journal.some_records_of(&self.incident, after, most);
-            // What stands before a record that cannot be read is told.
-            let page = match some(PAGE) {
-                Err(JournalError::Corrupt(_)) => some(1),
-                page => page,
-            };
-            self.page = match page {
-                Err(JournalError::Corrupt(why)) => return Ok(Some(self.damaged(None, &why))),
-                page => page?.into(),
+            self.page = match some_of(|most| journal.some_records_of(&self.incident, after, most))? {
+                Ok(page) => page,
+                Err(why) => return Ok(Some(self.damaged(None, &why))),
             };
         }
         let Some(record) = self.page.pop_front() else { return Ok(None) };

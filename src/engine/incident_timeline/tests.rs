@@ -82,6 +82,21 @@ fn an_incident_whose_opening_is_damaged_says_so_first_and_tells_its_runs() {
 }
 
 #[test]
+fn an_incident_whose_opening_is_damaged_still_tells_to_whom_it_was_delivered() {
+    let mut stage = Stage::new();
+    stage.damage(
+        "INSERT INTO outbox_log (target, subject, what, from_seq, to_seq, at, ended, attempts)
+         VALUES ('ops', 'incident:INC-7', 'told', 1, 4, 1500, 1500, 1);
+         UPDATE incident_records SET event = 'nonsense' WHERE seq = 1",
+    );
+    assert_eq!(stage.kinds(false), ["damaged", "delivery"]);
+    let entries = stage.entries();
+    let times: Vec<Time> = entries.iter().map(|entry| entry.time).collect();
+    assert!(entries[0].kind == "damaged" && times.is_sorted(), "{times:?}");
+    assert_eq!(entries[1].text, "records 1 to 4 of the incident were delivered to ops");
+}
+
+#[test]
 fn what_a_run_tells_ends_at_its_record_that_is_damaged() {
     let mut stage = Stage::new();
     stage.damage("UPDATE records SET hash = 'x' WHERE seq = 3");

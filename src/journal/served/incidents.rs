@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::super::incidents::{IncidentAudit, Incidents};
 use super::super::{IncidentRow, JournalError, RunRow, Stored, Verification};
 use super::reading::time;
-use super::stored::page;
-use super::{Method, PAGE, ServedJournal, read, strange};
+use super::stored::{gather, page};
+use super::{Method, PAGE, ServedJournal, strange};
 use crate::ids::{Digest, IncidentId};
 use crate::incident::{Brief, IncidentEvent, IncidentRecord, Opening, Severity, Standing};
 use crate::run::Time;
@@ -122,8 +122,7 @@ impl Incidents for ServedJournal {
         let mut rows: Vec<IncidentRow> = Vec::new();
         let mut before = String::new();
         loop {
-            let told: Listed =
-                read(&self.server.ask(Method::Get, &format!("/v1/incidents?limit={PAGE}{before}"), None)?)?;
+            let told: Listed = self.get(&format!("/v1/incidents?limit={PAGE}{before}"))?;
             if told.incidents.is_empty() && told.next.is_some() {
                 return Err(strange("its list of incidents goes in a circle"));
             }
@@ -138,16 +137,7 @@ impl Incidents for ServedJournal {
     }
 
     fn stored_of(&mut self, incident: &IncidentId, after: u64, most: usize) -> Result<Vec<Stored>, JournalError> {
-        let mut stored: Vec<Stored> = Vec::new();
-        while stored.len() < most {
-            let after = stored.last().map_or(after, |last| last.seq);
-            let page = self.incident_page(incident, after, (most - stored.len()).min(PAGE))?;
-            stored.extend(page.records);
-            if page.next.is_none() {
-                break;
-            }
-        }
-        Ok(stored)
+        gather(after, most, |after, most| self.incident_page(incident, after, most))
     }
 
     fn runs_of(&mut self, incident: &IncidentId) -> Result<Vec<RunRow>, JournalError> {

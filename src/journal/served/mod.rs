@@ -81,6 +81,11 @@ impl ServedJournal {
         read(&self.server.ask(Method::Get, path, None)?)
     }
 
+    /// Reads something of a run.
+    fn get_of<T: DeserializeOwned>(&self, run: &RunId, what: &str) -> Result<T, JournalError> {
+        self.get(&format!("/v1/runs/{run}/{what}")).map_err(|error| no_run(run, error))
+    }
+
     /// Asks for something to be done.
     fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, JournalError> {
         read(&self.server.ask(Method::Post, path, Some(body))?)
@@ -120,7 +125,7 @@ impl Journal for ServedJournal {
     }
 
     fn retried(&mut self, run: &RunId, _: Time) -> Result<Vec<RunId>, JournalError> {
-        let told: reading::Retried = self.get(&format!("/v1/runs/{run}/retries"))?;
+        let told: reading::Retried = self.get_of(run, "retries")?;
         Ok(told.retried_by)
     }
 
@@ -165,31 +170,21 @@ impl Journal for ServedJournal {
     }
 
     fn lease(&mut self, run: &RunId) -> Result<LeaseInfo, JournalError> {
-        let told: reading::Leased = self.get(&format!("/v1/runs/{run}/lease")).map_err(|error| no_run(run, error))?;
+        let told: reading::Leased = self.get_of(run, "lease")?;
         Ok(told.lease.read())
     }
 
     fn records(&mut self, run: &RunId, after: u64) -> Result<Vec<Record>, JournalError> {
-        let stored = self.all_stored(run, after)?;
+        let stored = self.stored_after(run, after, usize::MAX)?;
         stored.into_iter().map(|stored| stored.read(run)).collect()
     }
 
     fn stored(&mut self, run: &RunId) -> Result<Vec<Stored>, JournalError> {
-        self.all_stored(run, 0)
+        self.stored_after(run, 0, usize::MAX)
     }
 
     fn stored_after(&mut self, run: &RunId, after: u64, most: usize) -> Result<Vec<Stored>, JournalError> {
-        let mut stored = Vec::new();
-        let mut after = after;
-        while stored.len() < most {
-            let limit = (most - stored.len()).min(PAGE);
-            let page = self.page(run, after, limit)?;
-            let is_last = page.next.is_none();
-            stored.extend(page.records);
-            let Some(last) = stored.last().filter(|_| !is_last) else { break };
-            after = last.seq;
-        }
-        Ok(stored)
+        stored::gather(after, most, |after, most| self.page(run, after, most))
     }
 
     fn runs(&mut self) -> Result<Vec<RunRow>, JournalError> {
@@ -203,13 +198,13 @@ impl Journal for ServedJournal {
 
     fn ask(&mut self, run: &RunId, request: &RequestKind, _: &str, reason: &str, _: Time) -> Result<i64, JournalError> {
         let (verb, body) = forms::asking(request, reason);
-        let _: Value = self.post(&format!("/v1/runs/{run}/{verb}"), &body)?;
+        let _: Value = self.post(&format!("/v1/runs/{run}/{verb}"), &body).map_err(|error| no_run(run, error))?;
         // Its number is the server's own business: what becomes of it shows in the run's records.
         Ok(0)
     }
 
     fn requests(&mut self, run: &RunId) -> Result<Vec<RequestRow>, JournalError> {
-        let told: reading::Requests = self.get(&format!("/v1/runs/{run}/lease"))?;
+        let told: reading::Requests = self.get_of(run, "lease")?;
         told.requests.into_iter().map(reading::Request::read).collect()
     }
 
@@ -230,7 +225,7 @@ impl Journal for ServedJournal {
     }
 
     fn alerts_of(&mut self, run: &RunId) -> Result<Option<AlertsOf>, JournalError> {
-        let told: reading::Alerted = self.get(&format!("/v1/runs/{run}/lease"))?;
+        let told: reading::Alerted = self.get_of(run, "lease")?;
         told.alerts.map(reading::Alerts::read).transpose()
     }
 

@@ -77,17 +77,22 @@ impl ServedJournal {
         let text = self.server.ask(super::Method::Get, &path, None).map_err(|error| no_run(run, error))?;
         page(&text, after)
     }
+}
 
-    /// All of them.
-    pub(super) fn all_stored(&self, run: &RunId, after: u64) -> Result<Vec<Stored>, JournalError> {
-        let mut stored: Vec<Stored> = Vec::new();
-        loop {
-            let after = stored.last().map_or(after, |last| last.seq);
-            let page = self.page(run, after, PAGE)?;
-            stored.extend(page.records);
-            if page.next.is_none() {
-                return Ok(stored);
-            }
+/// The records behind a number, so many at most, asked for page by page: each behind a number, with so many records at most.
+pub(super) fn gather(
+    after: u64,
+    most: usize,
+    ask: impl Fn(u64, usize) -> Result<Page, JournalError>,
+) -> Result<Vec<Stored>, JournalError> {
+    let mut stored: Vec<Stored> = Vec::new();
+    while stored.len() < most {
+        let after = stored.last().map_or(after, |last| last.seq);
+        let page = ask(after, (most - stored.len()).min(PAGE))?;
+        stored.extend(page.records);
+        if page.next.is_none() {
+            break;
         }
     }
+    Ok(stored)
 }

@@ -200,7 +200,12 @@ pub struct Receiver {
     pub address: Option<String>,
     /// Its secrets, the newest first.
     pub secrets: Vec<String>,
+    /// Takes its secrets out of what is logged of its answers. What a refusal says is masked by whoever keeps it.
+    pub mask: Mask,
 }
+
+/// Takes secrets out of a text.
+pub type Mask = Arc<dyn Fn(&str) -> String + Send + Sync>;
 
 impl std::fmt::Debug for Receiver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -221,6 +226,14 @@ impl Receiver {
 
     fn secret(&self) -> Option<&str> {
         self.secrets.first().map(String::as_str)
+    }
+}
+
+/// The parts of a secret as a receiver of this kind is sent them, where that is not as the secret stands: it may repeat them.
+pub fn parts_sent(kind: NotifyKind, secret: &str) -> Vec<String> {
+    match kind {
+        NotifyKind::Traces => traces::proofs(secret),
+        _ => Vec::new(),
     }
 }
 

@@ -1,16 +1,19 @@
 //! What takes traces: OTLP over HTTP, its JSON form. Everything that a run is known by stands with the spans; what is refused
 //! for good is counted and left out, as the protocol has it, and is never sent again.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use percent_encoding::percent_decode_str;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::{About, Receiver, Refusal, Story, Teller, Then};
+use super::{About, Mask, Receiver, Refusal, Story, Teller, Then};
 use crate::notify::http::{Address, Answer, headers};
 use crate::run::{RunState, Time};
 use crate::timeline::spans::{Link, Said, Span, SpanKind, trace_of};
+use crate::value::told;
 
 /// The version of the conventions whose words are used.
 const SCHEMA: &str = "https://opentelemetry.io/schemas/1.37.0";
@@ -19,8 +22,6 @@ const SERVER: u8 = 2;
 const INTERNAL: u8 = 1;
 /// The status of a span that is an error.
 const ERROR: u8 = 2;
-/// What a part of a header's value has to have for being masked.
-const SECRET: usize = 6;
 
 static TOLD: AtomicU64 = AtomicU64::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -49,6 +50,7 @@ pub(super) struct Traces {
     address: Address,
     headers: HeaderMap,
     link: Option<String>,
+    mask: Mask,
 }
 
 impl Traces {
@@ -57,14 +59,8 @@ impl Traces {
             Some(text) => headers_of(text)?,
             None => headers(),
         };
-        Ok(Self { address: receiver.address(None)?, headers, link: receiver.notify.link.clone() })
-    }
-
-    /// What an answer says, without what we proved with who we are.
-    fn said(&self, answer: &Answer) -> String {
-        let values = self.headers.values().filter_map(|value| value.to_str().ok());
-        let secrets = values.flat_map(str::split_whitespace).filter(|part| part.len() >= SECRET);
-        secrets.fold(answer.said(), |text, secret| text.replace(secret, "***"))
+        let (link, mask) = (receiver.notify.link.clone(), Arc::clone(&receiver.mask));
+        Ok(Self { address: receiver.address(None)?, headers, link, mask })
     }
 
     /// How many of so many spans an answer leaves out. Only what the protocol names may be sent again.
@@ -78,7 +74,7 @@ impl Traces {
         if !matches!(answer.status, 429 | 502 | 503 | 504) {
             return Ok(spans);
         }
-        let why = format!("{} answered with {}: {}", self.address.shown(), answer.status, self.said(answer));
+        let why = format!("{} answered with {}: {}", self.address.shown(), answer.status, answer.said());
         Err(Refusal { why, then: answer.retry_after.map_or(Then::Later, Then::After) })
     }
 }
@@ -97,7 +93,7 @@ impl Teller for Traces {
         TOLD.fetch_add((spans.len() - left_out) as u64, Ordering::Relaxed);
         if left_out > 0 {
             drop_spans(left_out);
-            let (address, said) = (self.address.shown(), crate::value::told(&self.said(&answer), false));
+            let (address, said) = (self.address.shown(), (self.mask)(&told(&answer.said(), false)));
             tracing::warn!(address, status = answer.status, left_out, said, "spans were refused");
         }
         Ok(None)
@@ -111,31 +107,20 @@ fn headers_of(text: &str) -> Result<HeaderMap, String> {
     for pair in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').ok_or_else(wrong)?;
         let name = HeaderName::from_bytes(name.trim().to_ascii_lowercase().as_bytes()).map_err(|_| wrong())?;
-        let mut value = HeaderValue::from_bytes(&decoded(value.trim())).map_err(|_| wrong())?;
+        let value: Vec<u8> = percent_decode_str(value.trim()).collect();
+        let mut value = HeaderValue::from_bytes(&value).map_err(|_| wrong())?;
         value.set_sensitive(true);
         headers.insert(name, value);
     }
     Ok(headers)
 }
 
-fn decoded(text: &str) -> Vec<u8> {
-    let bytes = text.as_bytes();
-    let mut found = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let digits = text.get(at + 1..at + 3).filter(|_| *byte == b'%');
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(letter) => {
-                found.push(letter);
-                at += 3;
-            }
-            None => {
-                found.push(*byte);
-                at += 1;
-            }
-        }
-    }
-    found
+/// What of headers proves who we are, as it is sent: each value without what stands for letters, and each word of it.
+pub(super) fn proofs(text: &str) -> Vec<String> {
+    let headers = headers_of(text).unwrap_or_default();
+    let values: Vec<&str> = headers.values().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()).collect();
+    let words = values.iter().flat_map(|value| value.split_whitespace());
+    values.iter().copied().chain(words).map(str::to_owned).collect()
 }
 
 /// A request: all spans of it are of one run.
@@ -217,11 +202,12 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_protocol_names_is_sent_again_and_what_we_proved_ourselves_with_is_not_repeated() {
+    fn only_what_the_protocol_names_is_sent_again() {
         let traces = Traces {
             address: Address::of("http://127.0.0.1:4318/v1/traces", None).unwrap(),
-            headers: headers_of("authorization=Bearer%20hunter2").unwrap(),
+            headers: headers(),
             link: None,
+            mask: Arc::new(str::to_owned),
         };
         let left_out = |status, body: &str| traces.left_out(&answer(status, None, body), 3);
         assert_eq!(left_out(200, "{}"), Ok(0));
@@ -232,9 +218,9 @@ mod tests {
             assert_eq!(left_out(status, ""), Ok(3), "{status}");
         }
         for status in [429, 502, 503, 504] {
-            let refusal = left_out(status, "not now, hunter2").unwrap_err();
+            let refusal = left_out(status, "not now").unwrap_err();
             assert_eq!(refusal.then, Then::Later, "{status}");
-            assert!(refusal.why.contains("not now, ***"), "{refusal}");
+            assert!(refusal.why.contains("not now"), "{refusal}");
         }
         assert_eq!(traces.left_out(&answer(429, Some(7), ""), 3).unwrap_err().then, Then::After(7));
     }
@@ -249,7 +235,10 @@ mod tests {
             let why = headers_of(wrong).unwrap_err();
             assert!(!why.contains("hunter2"), "{why}");
         }
-        assert_eq!(decoded("a%2"), b"a%2");
-        assert_eq!(decoded("ä%zz%41"), "ä%zzA".as_bytes());
+        let broken = headers_of("a=%2,b=ä%zz%41,c=x%+1").unwrap();
+        assert_eq!(
+            [&broken["a"], &broken["b"], &broken["c"]].map(HeaderValue::as_bytes),
+            ["%2".as_bytes(), "ä%zzA".as_bytes(), b"x%+1"]
+        );
     }
 }

@@ -9,7 +9,7 @@ use playbook::client::{Address, Client, Ticket};
 use playbook::engine::is_held;
 use playbook::ids::Digest;
 use playbook::journal::{JournalError, RunRow, ServedJournal, SqliteJournal, Store, TokenRow};
-use playbook::run::Time;
+use playbook::run::{RequestKind, Time};
 use serde_json::{Value, json};
 
 use crate::processes::{Place, Runner, said, until};
@@ -390,6 +390,11 @@ fn a_state_reads_the_same_through_its_server() {
     let nobody = "20200101-000000-none".parse().unwrap();
     assert!(matches!(there.lease(&nobody), Err(JournalError::NoSuchRun(_))));
     assert!(matches!(there.stored(&nobody), Err(JournalError::NoSuchRun(_))));
+    assert!(matches!(there.requests(&nobody), Err(JournalError::NoSuchRun(_))));
+    assert!(matches!(there.alerts_of(&nobody), Err(JournalError::NoSuchRun(_))));
+    assert!(matches!(there.retried(&nobody, Time(0)), Err(JournalError::NoSuchRun(_))));
+    let asked = there.ask(&nobody, &RequestKind::Pause, "ann", "why", Time(0));
+    assert!(matches!(asked, Err(JournalError::NoSuchRun(_))), "{asked:?}");
     // Records are the server's to write.
     assert!(there.flush().is_ok() && there.earlier(Time(0)).is_err());
 }

@@ -1,5 +1,6 @@
 //! Faults as SARIF 2.1.0, which GitHub's code scanning and editors read.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::diagnostic::{Diagnostic, Severity};
@@ -62,16 +63,10 @@ fn result(fault: &Diagnostic, codes: &[&str]) -> Value {
 
 /// A path as a reference: what is not safe in one is written as its bytes.
 fn uri(path: &str) -> String {
-    let mut text = if path.starts_with('/') { "file://".to_owned() } else { String::new() };
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+    let scheme = if path.starts_with('/') { "file://" } else { "" };
     let path = path.strip_prefix("./").unwrap_or(path);
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
+    format!("{scheme}{}", utf8_percent_encode(path, PLAIN))
 }
 
 #[cfg(test)]

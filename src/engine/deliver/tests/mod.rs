@@ -1,5 +1,6 @@
 //! Hours of a receiver that is away, slow or out of its mind, in virtual time; and processes that die with a message in hand.
 
+mod faulty;
 mod incidents;
 mod processes;
 mod receivers;

@@ -3,80 +3,16 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::super::store::Store;
+use super::faulty::disk_full;
 use super::*;
-use crate::journal::{JournalError, Known, News, Standing, Undelivered, Untold};
-
-/// An outbox that cannot write down what arrived, so many times.
-struct Failing {
-    outbox: SqliteJournal,
-    left: Arc<AtomicUsize>,
-}
-
-type Answer<T> = Result<T, JournalError>;
-
-impl Outbox for Failing {
-    fn know(&mut self, target: &str, since: Time) -> Answer<()> {
-        self.outbox.know(target, since)
-    }
-
-    fn untold(&mut self, target: &str) -> Answer<Vec<Untold>> {
-        self.outbox.untold(target)
-    }
-
-    fn some_records(&mut self, subject: &Subject, after: u64, most: usize) -> Answer<Vec<News>> {
-        self.outbox.some_records(subject, after, most)
-    }
-
-    fn claim(&mut self, claim: &Claim, told: u64, seen: Option<&str>, pace: Pace, at: Time) -> Answer<Turn> {
-        self.outbox.claim(claim, told, seen, pace, at)
-    }
-
-    fn told(&mut self, claim: &Claim, to: u64, message: Option<&str>, quiet: bool, at: Time) -> Answer<bool> {
-        let counted = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        match counted {
-            Ok(_) => Err(JournalError::Store { doing: "written", cause: "the disk is full".to_owned() }),
-            Err(_) => self.outbox.told(claim, to, message, quiet, at),
-        }
-    }
-
-    fn undelivered(&mut self, claim: &Claim, failure: &Undelivered, at: Time) -> Answer<bool> {
-        self.outbox.undelivered(claim, failure, at)
-    }
-
-    fn put_back(&mut self, target: Option<&str>, subject: Option<&Subject>, by: &str, at: Time) -> Answer<usize> {
-        self.outbox.put_back(target, subject, by, at)
-    }
-
-    fn targets(&mut self) -> Answer<Vec<Known>> {
-        self.outbox.targets()
-    }
-
-    fn standings_of(&mut self, target: &str) -> Answer<Vec<Standing>> {
-        self.outbox.standings_of(target)
-    }
-
-    fn oldest_untold(&mut self, target: &str) -> Answer<Option<Time>> {
-        self.outbox.oldest_untold(target)
-    }
-
-    fn standings(&mut self) -> Answer<Vec<Standing>> {
-        self.outbox.standings()
-    }
-
-    fn version(&mut self) -> Answer<i64> {
-        Outbox::version(&mut self.outbox)
-    }
-}
+use crate::journal::JournalError;
 
 #[tokio::test(start_paused = true)]
 async fn what_arrived_is_not_sent_again_where_it_could_not_be_written_down() {
     let stub = Stub::new(Takes::Record, |_| Mood::Well);
     let stage = Stage::new(&[("a", &stub)]);
-    let (file, left) = (stage.file(), Arc::new(AtomicUsize::new(1)));
     let mut deliverer = stage.deliverer();
-    deliverer.telling.open = Arc::new(move || {
-        Ok(Box::new(Failing { outbox: SqliteJournal::open_for_telling(&file)?, left: Arc::clone(&left) }))
-    });
+    deliverer.telling.open = stage.faulty_once(|_, _| Err(disk_full()));
     let (stop, stopped) = watch::channel(false);
     let work = async {
         stage.whole_run("r-1", 4);

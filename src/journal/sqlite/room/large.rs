@@ -4,7 +4,7 @@ use crate::journal::sqlite::rows;
 use crate::outcome::{CommandOutput, Report, Stream};
 use crate::run::{Event, Settlement};
 
-/// How large these events are, roughly, and whether there is output among them that could be given up.
+/// How large these events are, roughly.
 pub(in crate::journal::sqlite) fn size(events: &[Event]) -> usize {
     events.iter().map(size_of).sum()
 }

@@ -89,7 +89,7 @@ fn answer(status: &str, body: &str) -> String {
 fn receiver(text: &str, address: Option<&str>, secrets: &[&str]) -> Receiver {
     let notify = serde_saphyr::from_str(text).unwrap();
     let secrets = secrets.iter().map(|secret| (*secret).to_owned()).collect();
-    Receiver { notify, address: address.map(str::to_owned), secrets }
+    Receiver { notify, address: address.map(str::to_owned), secrets, mask: Arc::new(str::to_owned) }
 }
 
 /// How a run stands that has just begun.
