@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::journal::{HeldLock, Needs};
+
 /// What could not be done. It never holds a secret, a path of this machine that the caller did not name, or a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -23,6 +25,12 @@ pub struct Problem {
     /// After how many seconds it may be tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+    /// What the run needs that was not begun for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Needs>,
+    /// The lock that the run did not get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked: Option<HeldLock>,
 }
 
 fn blank() -> String {
@@ -32,7 +40,8 @@ fn blank() -> String {
 impl Problem {
     /// A problem of this status, with the exit code of the command line.
     pub fn new(status: u16, exit: u8, title: impl Into<String>) -> Self {
-        Self { kind: blank(), status, title: title.into(), detail: None, next: Vec::new(), exit, retry_after: None }
+        let (kind, title, next) = (blank(), title.into(), Vec::new());
+        Self { kind, status, title, detail: None, next, exit, retry_after: None, needs: None, locked: None }
     }
 
     /// What it means for the system now.

@@ -199,7 +199,7 @@ pub(super) fn time(text: &str) -> Result<Time, JournalError> {
 }
 
 /// A value within an address.
-pub(super) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
