@@ -5,11 +5,10 @@ use serde::{Deserialize, Serialize};
 use crate::journal::{HeldLock, Needs};
 
 /// What could not be done. It never holds a secret, a path of this machine that the caller did not name, or a token.
+/// Its `type` is `about:blank` always: what tells one from another is its status, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename = "about:blank")]
 pub struct Problem {
-    /// Which kind it is: `about:blank`, or the page that explains it.
-    #[serde(rename = "type", default = "blank")]
-    pub kind: String,
     /// The HTTP status.
     pub status: u16,
     /// What happened, in one sentence.
@@ -27,21 +26,17 @@ pub struct Problem {
     pub retry_after: Option<u64>,
     /// What the run needs that was not begun for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub needs: Option<Needs>,
+    pub needs: Option<Box<Needs>>,
     /// The lock that the run did not get.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub locked: Option<HeldLock>,
-}
-
-fn blank() -> String {
-    "about:blank".to_owned()
+    pub locked: Option<Box<HeldLock>>,
 }
 
 impl Problem {
     /// A problem of this status, with the exit code of the command line.
     pub fn new(status: u16, exit: u8, title: impl Into<String>) -> Self {
-        let (kind, title, next) = (blank(), title.into(), Vec::new());
-        Self { kind, status, title, detail: None, next, exit, retry_after: None, needs: None, locked: None }
+        let (title, next) = (title.into(), Vec::new());
+        Self { status, title, detail: None, next, exit, retry_after: None, needs: None, locked: None }
     }
 
     /// What it means for the system now.

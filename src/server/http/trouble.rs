@@ -33,7 +33,7 @@ pub fn of_journal(error: &JournalError) -> Problem {
         }
         JournalError::Locked(row) => {
             let problem = Problem::new(409, 13, error.to_string()).meaning("nothing was started or changed");
-            Problem { locked: Some(HeldLock::of(row)), ..problem.next("GET /v1/locks") }
+            Problem { locked: Some(Box::new(HeldLock::of(row))), ..problem.next("GET /v1/locks") }
         }
         JournalError::Halted(_) => Problem::new(403, NOT_ALLOWED, error.to_string())
             .meaning("nothing was started or changed; nothing new begins until the halt is lifted")

@@ -70,7 +70,7 @@ impl Rules for Place {
     fn problem(&self, refusal: Refusal) -> Problem {
         match refusal {
             Refusal::Engine(EngineError::Journal(JournalError::Locked(row))) => {
-                let locked = Some(HeldLock::of(&row));
+                let locked = Some(Box::new(HeldLock::of(&row)));
                 let held = self.setup.own_journal().and_then(|mut journal| Ok(Held::of(&mut journal, row)?.failure()));
                 Problem { locked, ..self.unusable(held.unwrap_or_else(|failure| failure)) }
             }
@@ -205,7 +205,7 @@ fn held_back_by(needs: Needs, failure: Failure, book: &Playbook, passes: &Passes
     let confirm = if needs.confirm { format!(" --confirm {}", quote(&book.name)) } else { String::new() };
     let command = format!("playbook run {}{confirm}{}", quote(&book.name), passes.words(&names));
     let failure = failure.next(format!("{command}     (by a person who may; with the same inputs)"));
-    Problem { needs: Some(needs), ..told(failure) }
+    Problem { needs: Some(Box::new(needs)), ..told(failure) }
 }
 
 /// What is written into the server's log.
