@@ -120,6 +120,7 @@ fn what_is_in_the_way_is_told_with_its_status_and_nothing_begins() {
         (json!({ "playbook": "two", "overrides": passed, "confirm": "tow" }), 403, "the playbook is `two`"),
         (json!({ "playbook": "two", "overrides": [{ "brake": "frost", "reason": "x" }] }), 400, "no brake `frost`"),
         (json!({ "playbook": "two", "inputs": { "who": "x" } }), 422, "has no input `who`"),
+        (json!({ "playbook": "two", "max_plan_age_seconds": 0 }), 422, "more than 0"),
         (json!({ "playbook": "two", "limit": "@/etc/passwd" }), 400, "read by the command line"),
     ] {
         let (told, problem) = served.begin(body.clone());
