@@ -92,6 +92,11 @@ pub enum CatalogError {
     },
 }
 
+/// A playbook as it is named, and the version that is asked for behind an `@`.
+pub fn named(what: &str) -> (&str, Option<&str>) {
+    what.split_once('@').map_or((what, None), |(name, version)| (name, Some(version)))
+}
+
 impl Catalog {
     /// A catalog of some folders, the first going before the others.
     pub fn new(folders: Vec<PathBuf>) -> Self {
@@ -123,10 +128,7 @@ impl Catalog {
         if what.contains('/') || (is_file(what) && Path::new(what).exists()) {
             return read(Path::new(what));
         }
-        let (name, version) = match what.split_once('@') {
-            Some((name, version)) => (name, Some(version)),
-            None => (what, None),
-        };
+        let (name, version) = named(what);
         if !is_playbook_name(name) {
             return Err(CatalogError::NoName(what.to_owned()));
         }
@@ -258,7 +260,7 @@ fn entry_of(path: &Path) -> Entry {
 }
 
 /// Whether a version begins with another, number by number: 1.4 fits 1.4.2 and not 1.40.
-fn begins_with(version: &str, beginning: &str) -> bool {
+pub fn begins_with(version: &str, beginning: &str) -> bool {
     let mut numbers = version.split('.');
     beginning.split('.').all(|number| numbers.next() == Some(number))
 }

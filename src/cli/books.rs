@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, CatalogError, Shelf};
+use crate::catalog::{self, Catalog, CatalogError, Shelf};
 use crate::diagnostic::{Severity, Source};
 use crate::inventory::Inventory;
 use crate::plan::Narrowing;
@@ -54,11 +54,11 @@ impl Setup {
         if is_file_name(name) {
             return read(Path::new(name), "playbook");
         }
-        let catalog = self.catalog();
-        let entries = catalog.list();
-        let (bare, version) = name.split_once('@').map_or((name, None), |(name, version)| (name, Some(version)));
+        let there = self.catalog();
+        let entries = there.list();
+        let (bare, version) = catalog::named(name);
         if entries.iter().any(|entry| entry.name == bare) {
-            return catalog.find(name).map_err(|error| match error {
+            return there.find(name).map_err(|error| match error {
                 CatalogError::NoSuchVersion { .. } => Failure::new(Exit::NotFound, error.to_string())
                     .next(format!("playbook show {} --versions", super::paste::quote(bare))),
                 _ => Failure::new(Exit::Invalid, error.to_string()),

@@ -3,6 +3,7 @@
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+use crate::client::AWAY;
 use crate::ids::RunId;
 use crate::journal::{Journal, JournalError};
 use crate::run::{RunState, StopKind};
@@ -23,9 +24,6 @@ const PERIOD: Duration = Duration::from_millis(150);
 
 /// What a run does that nobody follows any more.
 pub const GOES_ON: &str = "the run goes on";
-
-/// How long a server that was there may be away, as it is when it is started anew.
-const AWAY: Duration = Duration::from_secs(30);
 
 /// How a run is followed.
 pub struct Following<'a> {

@@ -14,7 +14,7 @@ use crate::plan::{Limit, Narrowing};
 /// When it names what is not there, or nothing: an empty limit is never taken for none.
 pub fn limit(typed: Option<&str>, inventory: &Inventory) -> Result<Narrowing, Failure> {
     let Some(typed) = typed else { return Ok(Narrowing::default()) };
-    let pattern = pattern(Some(typed))?.unwrap_or_default();
+    let pattern = pattern(typed)?;
     let refused = |what: String| {
         Failure::new(Exit::Usage, what)
             .meaning("nothing was started or changed")
@@ -35,12 +35,11 @@ pub fn limit(typed: Option<&str>, inventory: &Inventory) -> Result<Narrowing, Fa
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn pattern(typed: Option<&str>) -> Result<Option<String>, Failure> {
-    let Some(typed) = typed else { return Ok(None) };
-    Ok(Some(match typed.strip_prefix('@') {
-        Some(file) => of_file(file)?,
-        None => typed.trim().to_owned(),
-    }))
+pub fn pattern(typed: &str) -> Result<String, Failure> {
+    match typed.strip_prefix('@') {
+        Some(file) => of_file(file),
+        None => Ok(typed.trim().to_owned()),
+    }
 }
 
 /// A file with a host, a group or a pattern a line; what stands behind a `#` is a remark.

@@ -31,7 +31,7 @@ const LONGEST: Duration = Duration::from_secs(600);
 const TO_CONNECT: Duration = Duration::from_secs(10);
 
 /// How long a server that was there may be away, as it is when it is started anew, before that is an error.
-const AWAY: Duration = Duration::from_secs(30);
+pub const AWAY: Duration = Duration::from_secs(30);
 
 /// How long a server that has much in hand is asked again.
 const BUSY: Duration = Duration::from_secs(10);

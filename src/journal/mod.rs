@@ -40,7 +40,10 @@ pub use outbox::{
     Untold,
 };
 pub use row::{LockRow, RequestRow, RunRow};
-pub use served::{Method, Refused, ServedJournal, Server, asking, lease_json, request_json, run_json, stored_json};
+pub use served::{
+    HeldLock, Method, Needs, Refused, ServedJournal, Server, asking, escaped, lease_json, read as read_answer,
+    request_json, run_json, stored_json,
+};
 pub use signing::{Key, PublicKey};
 pub use sqlite::SqliteJournal;
 pub use timing::{WRITE_BOUNDS, WriteTimes, write_times};

@@ -67,11 +67,11 @@ pub trait House: Send + Sync {
     /// When that run has not ended, nothing is left, or its playbook is another one by now.
     fn again(&self, run: &RunId, which: Which) -> Result<(Playbook, crate::value::Value, Narrowing), Problem>;
 
-    /// A plan as a file that a run can be held to.
+    /// A plan as a file that a run can be held to, and how old that may become, in seconds, where somebody says so.
     ///
     /// # Errors
     /// When it cannot be written.
-    fn plan_file(&self, plan: &Plan, inventory: &Inventory) -> Result<String, Problem>;
+    fn plan_file(&self, plan: &Plan, inventory: &Inventory, max_age: Option<f64>) -> Result<String, Problem>;
 
     /// What an engine is made of.
     fn parts(

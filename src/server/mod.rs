@@ -15,5 +15,5 @@ pub use caller::{Caller, Role};
 pub use hands::Hands;
 pub use house::House;
 pub use problem::Problem;
-pub use rules::{Happening, Refusal, Rules};
+pub use rules::{Happening, Known, Refusal, Rules};
 pub use runner::{Asked, Begun, Further, Offered, Over, Runner, Wanted};

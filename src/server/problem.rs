@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::journal::{HeldLock, Needs};
+
 /// What could not be done. It never holds a secret, a path of this machine that the caller did not name, or a token.
+/// Its `type` is `about:blank` always: what tells one from another is its status, and the exit code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename = "about:blank")]
 pub struct Problem {
-    /// Which kind it is: `about:blank`, or the page that explains it.
-    #[serde(rename = "type", default = "blank")]
-    pub kind: String,
     /// The HTTP status.
     pub status: u16,
     /// What happened, in one sentence.
@@ -23,16 +24,19 @@ pub struct Problem {
     /// After how many seconds it may be tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
-}
-
-fn blank() -> String {
-    "about:blank".to_owned()
+    /// What the run needs that was not begun for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Box<Needs>>,
+    /// The lock that the run did not get.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locked: Option<Box<HeldLock>>,
 }
 
 impl Problem {
     /// A problem of this status, with the exit code of the command line.
     pub fn new(status: u16, exit: u8, title: impl Into<String>) -> Self {
-        Self { kind: blank(), status, title: title.into(), detail: None, next: Vec::new(), exit, retry_after: None }
+        let (title, next) = (title.into(), Vec::new());
+        Self { status, title, detail: None, next, exit, retry_after: None, needs: None, locked: None }
     }
 
     /// What it means for the system now.

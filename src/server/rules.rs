@@ -15,23 +15,18 @@ use crate::run::{IllegalEvent, RequestKind, RunState};
 
 /// Brakes, hints and exit codes. Calls may block and may be made from any thread.
 pub trait Rules: Send + Sync {
-    /// Takes from a playbook those brakes of its own that are passed, so that a plan can be made of it.
+    /// Whether a plan may be made as it is wanted. Those of the playbook's own brakes that are passed are taken from it.
     ///
     /// # Errors
-    /// When whoever wants it may not pass one of them.
-    fn may_plan(&self, wanted: &Wanted, playbook: &mut Playbook) -> Result<(), Problem>;
+    /// When whoever wants it may not pass one of them, or the plan that was sent does not count here and now.
+    fn may_plan(&self, wanted: &Wanted, playbook: &mut Playbook, inventory: &Inventory) -> Result<(), Problem>;
 
-    /// Whether a run may be begun as it is wanted, before anything is looked at: which brakes were in the way and are passed,
-    /// each with its reason. What is passed of the playbook's own brakes is taken from it.
+    /// Whether a run may be begun as it is wanted, before anything is looked at. What is passed of the playbook's own brakes
+    /// is taken from it.
     ///
     /// # Errors
     /// All that is in the way.
-    fn may_look(
-        &self,
-        wanted: &Wanted,
-        playbook: &mut Playbook,
-        inventory: &Inventory,
-    ) -> Result<Vec<(String, String)>, Problem>;
+    fn may_look(&self, wanted: &Wanted, playbook: &mut Playbook, inventory: &Inventory) -> Result<Known, Problem>;
 
     /// The same with the plan at hand. `finds` says whether a reference leads to a secret.
     ///
@@ -41,7 +36,7 @@ pub trait Rules: Send + Sync {
         &self,
         wanted: &Wanted,
         plan: &Plan,
-        passed: Vec<(String, String)>,
+        known: Known,
         over: Option<OverLimit>,
         finds: &mut dyn FnMut(&str) -> Result<(), String>,
     ) -> Result<Beginning, Problem>;
@@ -64,6 +59,15 @@ pub trait Rules: Send + Sync {
 
     /// Something happened to a run in hand, or to one that was to be taken in hand.
     fn happened(&self, what: &Happening<'_>);
+}
+
+/// What is known of a run that is wanted, before anything was looked at.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// The brakes that were in the way and are passed, each with its reason.
+    pub passed: Vec<(String, String)>,
+    /// The plan that was sent, read: the run is held to it.
+    pub then: Option<Plan>,
 }
 
 /// Why something was not done.

@@ -39,8 +39,12 @@ pub struct Wanted {
 /// What only a person says of a run that is wanted.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Further {
-    /// The plan that it is held to, as the text of its file, and how old that may be, in seconds.
-    pub plan: Option<(String, Option<f64>)>,
+    /// The plan that it is held to, as the text of its file.
+    pub plan: Option<String>,
+    /// How old a plan may be, in seconds: the one that was sent, or that whose file is wanted.
+    pub max_plan_age: Option<f64>,
+    /// Whether the plan is wanted as a file as well.
+    pub file: bool,
     /// The plan that somebody looked at, as such a text: the run is held to it, and no more than that.
     pub looked_at: Option<String>,
     /// The run whose place it takes.
@@ -64,13 +68,13 @@ pub struct Over {
     pub reason: String,
 }
 
-/// A plan that was made, and its file's text: what a run can be held to.
+/// A plan that was made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offered {
     /// The plan.
     pub plan: Plan,
-    /// The same as a file.
-    pub file: String,
+    /// The same as a file, where that was wanted: what a run can be held to.
+    pub file: Option<String>,
     /// What the run would have from another one.
     pub inherited: Option<Inheritance>,
 }

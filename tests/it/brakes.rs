@@ -1,11 +1,7 @@
 //! What holds a run back before it begins: production, freeze windows, run limits, plans that have to be there, roles. Each
 //! refusal says what is in the way and the command that passes it; each pass is in the timeline, and none that was no pass.
 
-use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::process::Stdio;
-
-use crate::processes::Place;
+use crate::processes::{Place, at_a_terminal};
 
 const WRITES: &str =
     "  - id: write\n    run: echo done >> WORLD/log\n    effect: idempotent\n    rollback: none\n    because: a test\n";
@@ -190,32 +186,6 @@ fn a_plan_that_has_to_be_there_is_fresh() {
     assert_eq!(place.log().len(), 2);
 }
 
-/// Runs the binary on a terminal of its own and types an answer once it is asked.
-fn at_a_terminal(place: &Place, arguments: &[&str], answer: &str) -> (Option<i32>, String) {
-    let terminal = nix::pty::openpty(None, None).unwrap();
-    let side = || Stdio::from(terminal.slave.try_clone().unwrap());
-    let mut command = place.command(arguments);
-    let mut child = command.stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
-    drop(command);
-    drop(terminal.slave);
-    let mut ours = File::from(terminal.master);
-    let (mut said, mut asked) = (String::new(), false);
-    let mut bytes = [0; 4096];
-    // The terminal fails to be read once nobody has it open on the other side.
-    while let Ok(count) = ours.read(&mut bytes) {
-        if count == 0 {
-            break;
-        }
-        said.push_str(&String::from_utf8_lossy(&bytes[..count]));
-        if !asked && (said.contains("[y/N]") || said.contains("Type deploy to run it")) {
-            asked = true;
-            ours.write_all(format!("{answer}\n").as_bytes()).unwrap();
-        }
-    }
-    assert!(asked, "it asked nothing:\n{said}");
-    (child.wait().unwrap().code(), said)
-}
-
 #[test]
 fn on_a_terminal_production_wants_the_name_typed() {
     let place = place("");
@@ -223,11 +193,11 @@ fn on_a_terminal_production_wants_the_name_typed() {
     let production = on(&place, "production");
     let words = ["run", &book, "-y", "--inventory", &production, "--override", "shared-state", "--reason", "alone"];
     for wrong in ["y", "yes", "", "deploi"] {
-        let (code, said) = at_a_terminal(&place, &words, wrong);
+        let (code, said) = at_a_terminal(place.command(&words), wrong);
         assert_eq!(code, Some(77), "{wrong:?}: {said}");
         assert!(place.log().is_empty(), "{wrong:?}");
     }
-    let (code, said) = at_a_terminal(&place, &words, "deploy");
+    let (code, said) = at_a_terminal(place.command(&words), "deploy");
     assert_eq!(code, Some(3), "{said}");
     assert_eq!(place.log().len(), 1);
     // Off it, the name is a flag, and -y is none.
@@ -235,7 +205,7 @@ fn on_a_terminal_production_wants_the_name_typed() {
     place.expect(3, &[&words[..], &["--confirm", "deploy"]].concat());
     place.expect(77, &[&words[..], &["--confirm", "other"]].concat());
     // Elsewhere a yes is enough.
-    let (code, said) = at_a_terminal(&place, &["run", &book, "--inventory", &on(&place, "staging")], "y");
+    let (code, said) = at_a_terminal(place.command(&["run", &book, "--inventory", &on(&place, "staging")]), "y");
     assert_eq!(code, Some(0), "{said}");
 }
 

@@ -5,7 +5,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use serde::Deserialize;
 
 use crate::client::Client;
-use crate::journal::{JournalError, Method, Server as _, asking};
+use crate::journal::{Method, Server as _, asking, read_answer};
 use crate::run::{RequestKind, RunState};
 
 use super::super::args::Output;
@@ -53,7 +53,7 @@ pub fn request(
         let (verb, body) = asking(&request, reason);
         let text = client.ask(Method::Post, &format!("/v1/runs/{run}/{verb}"), Some(&body));
         let text = text.map_err(|error| Failure::from(error).naming(run))?;
-        let taken: Taken = read(&text)?;
+        let taken: Taken = read_answer(&text)?;
         if taken.became == Became::TakenUp {
             return Ok(Asked::TakenUp { by: Some(taken.by) });
         }
@@ -90,9 +90,4 @@ pub fn resume(
         .ask(Method::Post, &format!("/v1/runs/{run}/resume"), Some(&body))
         .map_err(|error| Failure::from(error).naming(run))?;
     super::run::to_its_rest(setup, client, (output, wait), (run, Some(state)), &presses)
-}
-
-/// What the server answered.
-pub(super) fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Failure> {
-    serde_json::from_str(text).map_err(|error| JournalError::Strange(error.to_string()).into())
 }

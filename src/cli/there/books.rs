@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::catalog::Entry;
+use crate::catalog::{self, Entry};
 use crate::client::Client;
-use crate::journal::{Method, Server as _};
+use crate::journal::{Method, Server as _, escaped, read_answer};
 use crate::playbook::Playbook;
 
 use super::super::failure::Failure;
-use super::asking::read;
 
 /// All of them.
 ///
@@ -28,7 +27,7 @@ pub fn books(client: &Client) -> Result<Vec<Entry>, Failure> {
         title: String,
         usable: bool,
     }
-    let all: All = read(&client.ask(Method::Get, "/v1/playbooks", None)?)?;
+    let all: All = read_answer(&client.ask(Method::Get, "/v1/playbooks", None)?)?;
     let entry = |one: One| Entry {
         name: one.playbook,
         version: one.version,
@@ -48,8 +47,8 @@ pub fn book(client: &Client, name: &str) -> Result<Playbook, Failure> {
     struct Whole {
         whole: Playbook,
     }
-    let (bare, version) = name.split_once('@').map_or((name, None), |(name, version)| (name, Some(version)));
-    let version = version.map_or_else(String::new, |version| format!("&version={version}"));
+    let (bare, version) = catalog::named(name);
+    let version = version.map_or_else(String::new, |version| format!("&version={}", escaped(version)));
     let text = client.ask(Method::Get, &format!("/v1/playbooks/{bare}?whole=true{version}"), None)?;
-    read::<Whole>(&text).map(|told| told.whole)
+    Ok(read_answer::<Whole>(&text)?.whole)
 }

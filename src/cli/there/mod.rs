@@ -141,12 +141,11 @@ fn failed(error: ClientError) -> Failure {
 
 /// The server says no.
 pub fn refused(refused: Refused) -> Failure {
-    let Refused { status, exit, title, detail, next, retry_after: _ } = refused;
+    let Refused { status, exit, title, detail, next, .. } = refused;
     let exit = ALL.iter().find(|row| row.code == exit).map_or(Exit::Fault, |row| row.exit);
     let failure = Failure::new(exit, title).meaning(detail);
     // Its other clients speak HTTP, and are told what to ask; here the words of the command line are.
-    let is_http =
-        |text: &str| ["GET /", "POST /", "DELETE /", "ask again with"].iter().any(|verb| text.starts_with(verb));
+    let is_http = |text: &str| ["GET /", "POST /", "DELETE /"].iter().any(|verb| text.starts_with(verb));
     let mut failure = next.into_iter().filter(|text| !is_http(text)).fold(failure, |failure, text| failure.next(text));
     if status == 401 {
         failure = failure

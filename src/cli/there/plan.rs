@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::catalog;
 use crate::client::Client;
 use crate::ids::RunId;
-use crate::journal::{Journal as _, LockRow, Method, Server as _};
+use crate::journal::{Journal as _, LockRow, Method, Server as _, escaped, read_answer};
 use crate::plan::{Plan, Which};
 use crate::run::{InheritMode, Inheritance};
 use crate::value::Type;
@@ -18,7 +19,7 @@ use super::super::inputs;
 use super::super::runs;
 use super::super::setup::Setup;
 use super::super::verbs::plan::Made;
-use super::super::verbs::plan_file;
+use super::super::verbs::plan_file::{self, Origin};
 
 /// What is wanted of the server, as it is sent.
 #[derive(Debug, Clone)]
@@ -67,7 +68,7 @@ pub fn offer(setup: &Setup, client: &Client, subject: &Subject, limit: Option<&s
             .next("playbook list     (those that it has)")
             .next("--server none     (runs it here, on the state in this machine's own folder)"));
     }
-    let (bare, version) = name.split_once('@').map_or((name, None), |(name, version)| (name, Some(version)));
+    let (bare, version) = catalog::named(name);
     let names = takes(client, bare, version)?;
     let sent = inputs::gathered(&names, bare, (&subject.input, subject.inputs_file.as_deref()))?;
     setup.screen.warn(&sent.warnings);
@@ -171,8 +172,8 @@ pub fn plan(client: &Client, offer: &Offer) -> Result<Planned, Failure> {
     offer.say("dry_run", json!(true));
     offer.say("file", json!(true));
     // It changes nothing, so it may be asked twice.
-    let told: Told = super::asking::read(&client.ask(Method::Post, "/v1/runs", Some(&offer.body()))?)?;
-    let plan = plan_file::look_at("that the server made", &told.file)?;
+    let told: Told = read_answer(&client.ask(Method::Post, "/v1/runs", Some(&offer.body()))?)?;
+    let plan = plan_file::look_at(Origin::Server, &told.file)?;
     Ok(Planned { plan, file: told.file, inherited: told.inherited })
 }
 
@@ -199,8 +200,8 @@ fn takes(client: &Client, name: &str, version: Option<&str>) -> Result<Vec<Strin
     struct Input {
         name: String,
     }
-    let version = version.map_or_else(String::new, |version| format!("?version={version}"));
+    let version = version.map_or_else(String::new, |version| format!("?version={}", escaped(version)));
     let text = client.ask(Method::Get, &format!("/v1/playbooks/{name}{version}"), None)?;
-    let book: Book = super::asking::read(&text)?;
+    let book: Book = read_answer(&text)?;
     Ok(book.inputs.into_iter().map(|input| input.name).collect())
 }

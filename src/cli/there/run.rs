@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::client::Client;
 use crate::ids::RunId;
-use crate::journal::{Journal as _, JournalError, LockRow, Method, Refused, Server as _};
+use crate::journal::{Journal as _, JournalError, LockRow, Method, Refused, Server as _, read_answer};
 use crate::plan::{Plan, Which};
 use crate::run::{Event, INVARIANTS, Inheritance, RunState};
 
@@ -18,7 +18,7 @@ use super::super::args::{Output, Run};
 use super::super::brakes::Passes;
 use super::super::drive::{say_state, show};
 use super::super::exit::Exit;
-use super::super::failure::{Failure, Next};
+use super::super::failure::Failure;
 use super::super::follow::{Following, exit_of, follow_as};
 use super::super::held::Held;
 use super::super::narrow;
@@ -29,7 +29,7 @@ use super::super::setup::Setup;
 use super::super::signals;
 use super::super::terminal;
 use super::super::text::{Ink, Line};
-use super::super::verbs::held_back::{self, typed};
+use super::super::verbs::held_back::{self, typed, typed_without};
 use super::super::verbs::incident::belongs::Belongs;
 use super::super::verbs::plan::{show as show_plan, too_weak, weak_failure};
 use super::super::verbs::run::{brief, drifted, longest_wait, place};
@@ -55,7 +55,15 @@ pub fn run(setup: &Setup, client: &Arc<Client>, args: &Run) -> Result<Exit, Fail
             let (offer, planned) = plan::offer_of_file(args, path)?;
             (offer, Some(planned))
         }
-        None => (plan::offer(setup, client, &args.subject, narrow::pattern(args.limit.as_deref())?.as_deref())?, None),
+        None => (
+            plan::offer(
+                setup,
+                client,
+                &args.subject,
+                args.limit.as_deref().map(narrow::pattern).transpose()?.as_deref(),
+            )?,
+            None,
+        ),
     };
     begin(setup, client, args, offer, held)
 }
@@ -153,13 +161,16 @@ fn look(
         let what = format!(
             "{name} is held back on production: it wants the playbook's name once more (--confirm, instead of -y)"
         );
-        let command = format!("{} --confirm {}", held_back::typed_without(&["-y", "--yes"]), quote(name));
+        let command = format!("{} --confirm {}", typed_without(&["-y", "--yes"]), quote(name));
         return Err(Failure::new(Exit::NotAllowed, what).meaning("nothing was started or changed").next_typed(command));
     }
     if !sure && changes {
         confirm(setup, args, offer, (&plan, inherited.as_ref()))?;
-        // What was looked at is what runs: where the world has changed since, nothing begins.
-        offer.say("looked_at", json!(file));
+        // What was looked at is what runs: where the world has changed since, nothing begins. A plan that is sent says that
+        // already.
+        if args.plan.is_none() {
+            offer.say("looked_at", json!(file));
+        }
     }
     Ok(Some(plan))
 }
@@ -213,57 +224,59 @@ fn start(setup: &Setup, client: &Arc<Client>, args: &Run, offer: &Offer) -> Resu
     let mut told = String::new();
     let until = longest_wait(args)?.map(|wait| Instant::now() + wait);
     loop {
-        match client.once("/v1/runs", &key()?, &offer.body()) {
-            Ok(text) => return Ok(super::asking::read::<Begun>(&text)?.run),
-            Err(JournalError::Refused(refused)) if refused.exit == Exit::Locked.code() => {
-                let failure = locked(client, *refused);
-                match until {
-                    Some(until) if Instant::now() < until => {
-                        if told != failure.what {
-                            let text = format!("waits: {}; nothing is started yet, and Ctrl-C ends that", failure.what);
-                            setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
-                            told.clone_from(&failure.what);
-                        }
-                        std::thread::sleep(LOOK_AGAIN);
-                    }
-                    Some(_) => return Err(failure),
-                    None => {
-                        return Err(failure
-                            .next_typed(format!("{} --wait 2m     (waits for the lock and starts then)", typed())));
-                    }
-                }
-            }
-            Err(JournalError::Refused(refused)) => return Err(as_typed(super::refused(*refused), offer)),
+        let refused = match client.once("/v1/runs", &key()?, &offer.body()) {
+            Ok(text) => return Ok(read_answer::<Begun>(&text)?.run),
+            Err(JournalError::Refused(refused)) => *refused,
             Err(error) => return Err(error.into()),
+        };
+        if refused.exit != Exit::Locked.code() {
+            return Err(held_back_there(refused, args, offer)?);
+        }
+        match until {
+            Some(until) if Instant::now() < until => {
+                if told != refused.title {
+                    let text = format!("waits: {}; nothing is started yet, and Ctrl-C ends that", refused.title);
+                    setup.screen.warn(&[Line::new().with(Ink::Warn, text)]);
+                    told = refused.title;
+                }
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            Some(_) => return Err(locked(client, refused)),
+            None => {
+                let command = format!("{} --wait 2m     (waits for the lock and starts then)", typed());
+                return Err(locked(client, refused).next_typed(command));
+            }
         }
     }
 }
 
-/// The server knows what passes its brakes, and not what was typed here.
-fn as_typed(mut failure: Failure, offer: &Offer) -> Failure {
-    failure.what = failure.what.replace("(`confirm` in the request)", "(--confirm, instead of -y)");
-    let begins = format!("playbook run {}", quote(&offer.playbook()));
-    for next in &mut failure.next {
-        let Next::Hint(text) = next else { continue };
-        if let Some(rest) = text.strip_prefix(&begins).map(|rest| rest.split("     (").next().unwrap_or(rest)) {
-            let rest = rest.trim_end();
-            *next = Next::Typed(format!("{}{rest}", held_back::typed_without(&["-y", "--yes"])));
-        }
+/// The server knows what a run needs, and not what was typed here: the command that has it is said as it would be typed.
+fn held_back_there(mut refused: Refused, args: &Run, offer: &Offer) -> Result<Failure, Failure> {
+    let Some(needs) = refused.needs.take() else { return Ok(super::refused(refused)) };
+    refused.next.retain(|text| !text.starts_with("playbook run "));
+    let mut command = if needs.confirm { typed_without(&["-y", "--yes"]) } else { typed() };
+    if needs.confirm {
+        command.push_str(&format!(" --confirm {}", quote(&offer.playbook())));
     }
-    failure
+    let passes = Passes::of(&args.starting.overrides, args.starting.reason.as_deref())?;
+    let names: Vec<&str> = needs.overrides.iter().map(String::as_str).collect();
+    command.push_str(&passes.words(&names));
+    Ok(super::refused(refused).next_typed(command))
 }
 
 /// The lock that is in the way, with what comes by it as it would be typed here.
 fn locked(client: &Arc<Client>, refused: Refused) -> Failure {
+    let Some(lock) = &refused.locked else { return super::refused(refused) };
     let mut journal = super::journal(client);
-    let named = |row: &LockRow| refused.title.starts_with(&format!("{} is held by run {} ", row.resource, row.run));
-    let row = journal.locks().ok().and_then(|rows| rows.into_iter().find(named));
+    let is_it = |row: &LockRow| row.resource == lock.resource && row.run == lock.run;
+    let row = journal.locks().ok().and_then(|rows| rows.into_iter().find(is_it));
     match row.map(|row| Held::of(&mut journal, row)) {
         Some(Ok(held)) => held.failure(),
         _ => super::refused(refused),
     }
 }
 
+/// Longer than a run's id: of two runs that somebody begins at once, neither must be taken for the other one.
 fn key() -> Result<String, Failure> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes)

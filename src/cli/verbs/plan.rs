@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::json;
+
 use crate::client::Client;
 use crate::inventory::Inventory;
 use crate::journal::{LockRow, MemoryJournal};
@@ -53,7 +55,11 @@ pub fn plan(setup: &Setup, args: &args::Plan) -> Result<Exit, Failure> {
 
 /// The same by the server that runs live in.
 fn there_plan(setup: &Setup, client: &Arc<Client>, args: &args::Plan) -> Result<Exit, Failure> {
-    let offer = there::offer(setup, client, &args.subject, narrow::pattern(args.limit.as_deref())?.as_deref())?;
+    let limit = args.limit.as_deref().map(narrow::pattern).transpose()?;
+    let mut offer = there::offer(setup, client, &args.subject, limit.as_deref())?;
+    if let Some(age) = plan_file::max_age(args.max_plan_age.as_deref())? {
+        offer.say("max_plan_age_seconds", json!(age));
+    }
     let (made, file) = there::made(client, &offer)?;
     let output = if args.output == Format::Json { Output::Json } else { Output::Human };
     let exit = show(setup, &made, &args.subject, output);
@@ -125,7 +131,7 @@ pub fn show(setup: &Setup, made: &Made, subject: &Subject, output: Output) -> Ex
     };
     if output != Output::Human {
         let mut json = view::plan_json::json(plan, exit.code());
-        json["inherited"] = serde_json::json!(inherited.as_ref().map(view::inherited::json));
+        json["inherited"] = json!(inherited.as_ref().map(view::inherited::json));
         setup.screen.json(&json);
         return exit;
     }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use crate::catalog;
 use crate::ids::Digest;
 use crate::inventory::Inventory;
 use crate::plan::{Drift, Here, Plan, PlanFile, PlanFileError};
@@ -24,6 +25,36 @@ use crate::cli::view;
 
 /// The version of this binary.
 const TOOL: &str = env!("CARGO_PKG_VERSION");
+
+/// Where the text of a plan is from.
+#[derive(Debug, Clone, Copy)]
+pub enum Origin<'a> {
+    /// A file here.
+    File(&'a Path),
+    /// Whoever asks a server for a run.
+    Sent,
+    /// The server that was asked for it.
+    Server,
+}
+
+impl Origin<'_> {
+    /// As it is called in a sentence.
+    fn named(self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Sent => "that was sent".to_owned(),
+            Self::Server => "that the server made".to_owned(),
+        }
+    }
+
+    /// As it is called in a command.
+    fn file(self) -> String {
+        match self {
+            Self::File(path) => quote(&path.display().to_string()),
+            Self::Sent | Self::Server => "FILE".to_owned(),
+        }
+    }
+}
 
 /// The plan that a run is held to.
 #[derive(Debug)]
@@ -71,16 +102,15 @@ impl Place {
 /// # Errors
 /// When the file cannot be written.
 pub fn write(setup: &Setup, path: &Path, plan: &Plan, inventory: &Inventory, age: Option<&str>) -> Result<(), Failure> {
-    let max_age = max_age(age)?.or(setup.config.max_plan_age_seconds);
-    save(path, &text(setup, plan, inventory, max_age)?, "plan")
+    save(path, &text(setup, plan, inventory, max_age(age)?)?, "plan")
 }
 
-/// A plan as the text of its file.
+/// A plan as the text of its file. How old it may become is what somebody says, else what the settings say.
 ///
 /// # Errors
 /// When it has no such text.
 pub fn text(setup: &Setup, plan: &Plan, inventory: &Inventory, max_age: Option<f64>) -> Result<String, Failure> {
-    let place = Place::of(setup, inventory, max_age);
+    let place = Place::of(setup, inventory, max_age.or(setup.config.max_plan_age_seconds));
     let file = PlanFile::new(plan.clone(), &place.here(), clock::now().rfc3339());
     file.write().map_err(|error| Failure::new(Exit::Fault, format!("the plan cannot be written: {error}")))
 }
@@ -126,8 +156,7 @@ pub fn begin(part: &Path) -> std::io::Result<std::fs::File> {
 /// When it is refused, with the reason.
 pub fn read(setup: &Setup, args: &Run, path: &Path, inventory: &Inventory) -> Result<Held, Failure> {
     let source = files::read(path, "plan")?;
-    let shown = path.display().to_string();
-    let held = hold(setup, (&shown, &source.text), max_age(args.max_plan_age.as_deref())?, inventory)?;
+    let held = hold(setup, Origin::File(path), &source.text, max_age(args.max_plan_age.as_deref())?, inventory)?;
     of_what_is_typed(args, path, &held.plan)?;
     Ok(held)
 }
@@ -141,17 +170,18 @@ pub fn of_what_is_typed(args: &Run, path: &Path, plan: &Plan) -> Result<(), Fail
     same_inputs(args, path, plan)
 }
 
-/// The same of a text, which is called by a name.
+/// Holds the text of a plan to this place and time.
 ///
 /// # Errors
 /// When it is refused, with the reason.
 pub fn hold(
     setup: &Setup,
-    (shown, text): (&str, &str),
+    origin: Origin<'_>,
+    text: &str,
     max_age: Option<f64>,
     inventory: &Inventory,
 ) -> Result<Held, Failure> {
-    let refused = |error: PlanFileError, book: &str| refusal(shown, &error, book);
+    let refused = |error: PlanFileError, book: &str| refusal(origin, &error, book);
     let file = PlanFile::read(text, TOOL).map_err(|error| refused(error, "NAME"))?;
     let name = file.plan.playbook.name.clone();
     // The shorter of the two that were written down; a person who says one now wins over both.
@@ -168,30 +198,30 @@ pub fn hold(
 /// When it is none.
 pub fn look(path: &Path) -> Result<(Plan, String), Failure> {
     let source = files::read(path, "plan")?;
-    Ok((look_at(&path.display().to_string(), &source.text)?, source.text.clone()))
+    Ok((look_at(Origin::File(path), &source.text)?, source.text.clone()))
 }
 
-/// The plan of a file's text, which is called by a name.
+/// The plan of a file's text.
 ///
 /// # Errors
 /// When it is none.
-pub fn look_at(shown: &str, text: &str) -> Result<Plan, Failure> {
-    let file = PlanFile::read(text, TOOL).map_err(|error| refusal(shown, &error, "NAME"))?;
+pub fn look_at(origin: Origin<'_>, text: &str) -> Result<Plan, Failure> {
+    let file = PlanFile::read(text, TOOL).map_err(|error| refusal(origin, &error, "NAME"))?;
     Ok(file.plan)
 }
 
-fn refusal(shown: &str, error: &PlanFileError, book: &str) -> Failure {
-    let failure = Failure::new(Exit::Invalid, format!("the plan {shown} is refused: {error}"))
+fn refusal(origin: Origin<'_>, error: &PlanFileError, book: &str) -> Failure {
+    let file = origin.file();
+    let failure = Failure::new(Exit::Invalid, format!("the plan {} is refused: {error}", origin.named()))
         .meaning("nothing was started or changed");
     let failure = match error {
         PlanFileError::TooOld { age, .. } => failure.next(format!(
-            "playbook run --plan {} --max-plan-age {}s     (the world is compared all the same)",
-            quote(shown),
+            "playbook run --plan {file} --max-plan-age {}s     (the world is compared all the same)",
             age + 600
         )),
         _ => failure,
     };
-    failure.next(format!("playbook plan {} -o {}     (makes it again)", quote(book), quote(shown)))
+    failure.next(format!("playbook plan {} -o {file}     (makes it again)", quote(book)))
 }
 
 /// A name that is given along must be the plan's.
@@ -202,8 +232,8 @@ fn same_playbook(args: &Run, path: &Path, plan: &Plan) -> Result<(), Failure> {
         let what = format!("a plan has its playbook in it: leave out {name}, or leave out --plan");
         return Err(Failure::new(Exit::Usage, what).meaning("nothing was started or changed"));
     }
-    let (asked, version) = name.split_once('@').map_or((name, ""), |(name, version)| (name, version));
-    let fits = version.is_empty() || book.version == version || book.version.starts_with(&format!("{version}."));
+    let (asked, version) = catalog::named(name);
+    let fits = version.is_none_or(|version| catalog::begins_with(&book.version, version));
     if asked == book.name && fits {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! `show`: the page of a playbook or of an action.
 
+use crate::catalog::{self, Entry};
 use crate::cli::args::{Output, Show};
 use crate::cli::books::is_file_name;
 use crate::cli::exit::Exit;
@@ -10,6 +11,7 @@ use crate::cli::setup::Setup;
 use crate::cli::text::{Ink, Line};
 use crate::cli::there;
 use crate::cli::view::{by_hand, page};
+use crate::client::Client;
 
 /// Shows a page.
 ///
@@ -40,12 +42,18 @@ pub fn show(setup: &Setup, args: &Show) -> Result<Exit, Failure> {
     Ok(Exit::Success)
 }
 
-/// The versions of a playbook, newest first, with the file of each.
+/// The versions of a playbook, newest first, with the file of each where those lie here.
 fn versions(setup: &Setup, name: &str) -> Result<Exit, Failure> {
-    // A name that is not there is answered with the nearest one.
-    setup.source(name)?;
-    let bare = name.split_once('@').map_or(name, |(name, _)| name);
-    let entries: Vec<_> = setup.catalog().list().into_iter().filter(|entry| entry.name == bare).collect();
+    let (bare, _) = catalog::named(name);
+    let entries = match setup.server()?.filter(|_| !is_file_name(name)) {
+        Some(client) => there_are(&client, bare)?,
+        None => {
+            // A name that is not there is answered with the nearest one.
+            setup.source(name)?;
+            setup.catalog().list()
+        }
+    };
+    let entries: Vec<Entry> = entries.into_iter().filter(|entry| entry.name == bare).collect();
     if entries.is_empty() {
         let what = format!("{name} is a file: versions are looked for by name");
         return Err(Failure::new(Exit::Usage, what).next("playbook list"));
@@ -55,7 +63,9 @@ fn versions(setup: &Setup, name: &str) -> Result<Exit, Failure> {
         .iter()
         .map(|entry| {
             let line = Line::plain("  ").with(Ink::Good, &entry.version).pad_to(column);
-            let line = line.with(Ink::Plain, &entry.title).with(Ink::Dim, format!("  {}", entry.path.display()));
+            let line = line.with(Ink::Plain, &entry.title);
+            let has_file = !entry.path.as_os_str().is_empty();
+            let line = if has_file { line.with(Ink::Dim, format!("  {}", entry.path.display())) } else { line };
             match &entry.broken {
                 Some(why) => line.with(Ink::Bad, format!("  cannot be used: {why}")),
                 None => line,
@@ -64,6 +74,21 @@ fn versions(setup: &Setup, name: &str) -> Result<Exit, Failure> {
         .collect();
     setup.screen.print_whole(&lines);
     Ok(Exit::Success)
+}
+
+/// The playbooks that a server has, where one is of this name.
+fn there_are(client: &Client, name: &str) -> Result<Vec<Entry>, Failure> {
+    let entries = there::books(client)?;
+    if entries.iter().any(|entry| entry.name == name) {
+        return Ok(entries);
+    }
+    let what = format!("there is no playbook `{name}` in the server at {}", client.address());
+    let failure = Failure::new(Exit::NotFound, what);
+    let failure = match nearest(name, entries.iter().map(|entry| entry.name.as_str())).as_slice() {
+        [] => failure,
+        near => failure.meaning(format!("names like it: {}", near.join(", "))),
+    };
+    Err(failure.next("playbook list     (all that there are)"))
 }
 
 fn no_action(setup: &Setup, name: &str) -> Failure {

@@ -150,7 +150,7 @@ impl Gathered {
             return self.program(path, &words);
         }
         if path.is_dir() {
-            self.folder(path, 0)?;
+            self.folder(path)?;
             return self.beside(path, path);
         }
         if self.file(path)? {
@@ -164,41 +164,20 @@ impl Gathered {
         ansible::beside(folder, &mut self.draft).map_err(|why| invalid(path, &why))
     }
 
-    fn folder(&mut self, folder: &Path, depth: usize) -> Result<(), InventoryError> {
-        if depth > 8 {
-            return Err(invalid(folder, "its folders lie too deep"));
+    fn folder(&mut self, folder: &Path) -> Result<(), InventoryError> {
+        let mut left_out = Vec::new();
+        let files = in_folder(folder, &mut left_out)?;
+        for path in left_out.iter().filter(|path| path.extension().is_some_and(|end| end == "ini" || end == "cfg")) {
+            let text = "it is left out, as Ansible leaves out such files in a folder: rename it, or name it by itself";
+            self.draft.note(path.display().to_string(), text);
         }
-        for path in files::sorted(folder).map_err(|why| invalid(folder, &why))? {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.is_empty() || name.starts_with('.') || ["group_vars", "host_vars", "vars_plugins"].contains(&name) {
-                continue;
-            }
-            // Ansible's own list.
-            const LEFT_OUT: [&str; 13] =
-                [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".ini", ".cfg", ".retry"];
-            if LEFT_OUT.iter().any(|end| name.ends_with(end)) {
-                if [".ini", ".cfg"].iter().any(|end| name.ends_with(end)) {
-                    let text =
-                        "it is left out, as Ansible leaves out such files in a folder: rename it, or name it by itself";
-                    self.draft.note(path.display().to_string(), text);
-                }
-                continue;
-            }
-            if path.is_dir() {
-                self.folder(&path, depth + 1)?;
-            } else {
-                self.file(&path)?;
-            }
-        }
-        Ok(())
+        files.iter().try_for_each(|path| self.file(path).map(|_| ()))
     }
 
     /// Reads a file, and says whether it is one beside which `group_vars/` are looked for.
     fn file(&mut self, path: &Path) -> Result<bool, InventoryError> {
-        let found =
-            std::fs::metadata(path).map_err(|source| InventoryError::Unreadable { path: path.to_owned(), source })?;
-        let text = files::text(path).map_err(|why| invalid(path, &why))?;
-        if found.permissions().mode() & 0o111 != 0 && text.starts_with("#!") {
+        let (text, is_program) = text(path)?;
+        if is_program {
             let program = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
             self.program(path, &[program.display().to_string()])?;
             return Ok(true);
@@ -246,6 +225,62 @@ impl Gathered {
         self.sources.push(source.name.clone());
         script::read(words, &source, &mut self.draft).map_err(|why| invalid(path, &why))
     }
+}
+
+/// The files of a folder and of those in it that are read, in order; and what is left out by its ending.
+///
+/// # Errors
+/// When one of them cannot be read, or they lie too deep.
+pub(super) fn in_folder(folder: &Path, left_out: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, InventoryError> {
+    // Ansible's own list.
+    const LEFT_OUT: [&str; 13] =
+        [".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".ini", ".cfg", ".retry"];
+    fn walk(
+        folder: &Path,
+        depth: usize,
+        (found, left_out): (&mut Vec<PathBuf>, &mut Vec<PathBuf>),
+    ) -> Result<(), InventoryError> {
+        if depth > 8 {
+            return Err(invalid(folder, "its folders lie too deep"));
+        }
+        for path in files::sorted(folder).map_err(|why| invalid(folder, &why))? {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.is_empty() || name.starts_with('.') || ["group_vars", "host_vars", "vars_plugins"].contains(&name) {
+                continue;
+            }
+            if LEFT_OUT.iter().any(|end| name.ends_with(end)) {
+                left_out.push(path);
+            } else if path.is_dir() {
+                walk(&path, depth + 1, (&mut *found, &mut *left_out))?;
+            } else {
+                found.push(path);
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    walk(folder, 0, (&mut found, left_out))?;
+    Ok(found)
+}
+
+/// The text of a file, and whether it is a program, which is run for what it prints.
+fn text(path: &Path) -> Result<(String, bool), InventoryError> {
+    let found =
+        std::fs::metadata(path).map_err(|source| InventoryError::Unreadable { path: path.to_owned(), source })?;
+    let text = files::text(path).map_err(|why| invalid(path, &why))?;
+    let is_program = found.permissions().mode() & 0o111 != 0 && text.starts_with("#!");
+    Ok((text, is_program))
+}
+
+/// The text of a file of our own form that holds a word; nothing for a program, or a file of another form.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn ours_with(path: &Path, word: &str) -> Result<Option<String>, InventoryError> {
+    let (text, is_program) = text(path)?;
+    // Most do not hold it, and are not read twice.
+    let is_it = !is_program && text.contains(word) && matches!(kind(path, &text), Kind::Ours);
+    Ok(is_it.then_some(text))
 }
 
 fn invalid(path: &Path, why: &str) -> InventoryError {

@@ -1,5 +1,5 @@
-//! The forms in which a server tells of runs and is asked for something: written here, so that server and client cannot differ
-//! in them. `docs/server.md` explains the words.
+//! The forms in which a server tells rows of runs, leases and requests, and is asked for something: written beside where they
+//! are read. Other forms are written by their routes. `docs/server.md` explains the words.
 
 use serde_json::{Value, json};
 

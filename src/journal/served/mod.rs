@@ -11,6 +11,7 @@ mod stored;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::audit::Walk;
@@ -18,10 +19,11 @@ use super::{
     AlertsOf, Earlier, Halt, Handover, Journal, JournalError, Lease, LeaseInfo, LockRow, RequestRow, RunLimit, RunRow,
     Stored, Verification,
 };
-use crate::ids::RunId;
+use crate::ids::{Resource, RunId};
 use crate::run::{Event, Holder, LeaseReason, Record, RequestKind, Time};
 
 pub use forms::{asking, lease_json, request_json, run_json};
+pub use reading::escaped;
 pub use stored::stored_json;
 
 /// How many rows are asked for at a time, and the most that a server gives.
@@ -62,6 +64,36 @@ pub struct Refused {
     pub next: Vec<String>,
     /// After how many seconds it may be asked again, where that may help.
     pub retry_after: Option<u64>,
+    /// What the run needs that was not begun for that.
+    pub needs: Option<Needs>,
+    /// The lock that the run did not get.
+    pub locked: Option<HeldLock>,
+}
+
+/// What a run has to be asked for with, by somebody who may.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Needs {
+    /// Its playbook's name once more.
+    pub confirm: bool,
+    /// The brakes that have to be passed, each with a reason.
+    pub overrides: Vec<String>,
+}
+
+/// A lock that another run holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLock {
+    /// On what.
+    pub resource: Resource,
+    /// Which run.
+    pub run: RunId,
+}
+
+impl HeldLock {
+    /// That of a row.
+    pub fn of(row: &LockRow) -> Self {
+        Self { resource: row.resource.clone(), run: row.run.clone() }
+    }
 }
 
 /// The state of a server.
@@ -93,7 +125,10 @@ impl ServedJournal {
 }
 
 /// What a server answered, in the form that it should have.
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, JournalError> {
+///
+/// # Errors
+/// `Strange` when it does not have it.
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, JournalError> {
     serde_json::from_str(text).map_err(|error| strange(&error.to_string()))
 }
 

@@ -200,7 +200,7 @@ pub(super) fn time(text: &str) -> Result<Time, JournalError> {
 }
 
 /// A value within an address.
-pub(super) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     /// What stands for itself there.
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     utf8_percent_encode(text, PLAIN).to_string()

@@ -60,7 +60,7 @@ impl House for Home {
     fn again(&self, _: &RunId, _: Which) -> Result<(Playbook, Value, Narrowing), Problem> {
         panic!("nothing is done again here")
     }
-    fn plan_file(&self, _: &Plan, _: &Inventory) -> Result<String, Problem> {
+    fn plan_file(&self, _: &Plan, _: &Inventory, _: Option<f64>) -> Result<String, Problem> {
         panic!("nothing is planned here")
     }
     fn parts(

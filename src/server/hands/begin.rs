@@ -41,13 +41,14 @@ fn chosen(inner: &Inner, wanted: &Wanted) -> Result<Chosen, Problem> {
 /// When no plan can be made.
 pub(super) fn plan(inner: &Inner, wanted: &Wanted) -> Result<Offered, Problem> {
     let Chosen { mut playbook, inputs, narrowing, inventory } = chosen(inner, wanted)?;
-    inner.rules.may_plan(wanted, &mut playbook)?;
+    inner.rules.may_plan(wanted, &mut playbook, &inventory)?;
     let forks = wanted.further.forks;
     let mut work = Work::at_once(inner, Arc::clone(&inventory), &wanted.by.name, Arc::new(Silent), forks)?;
     let planned = planned(inner, &mut work, wanted, (playbook, inputs, narrowing));
     work.end();
     let (plan, inherited) = planned?;
-    let file = inner.house.plan_file(&plan, &inventory)?;
+    let further = &wanted.further;
+    let file = further.file.then(|| inner.house.plan_file(&plan, &inventory, further.max_plan_age)).transpose()?;
     Ok(Offered { plan, file, inherited: inherited.map(|(_, inheritance)| inheritance) })
 }
 
@@ -109,7 +110,7 @@ pub(super) fn begun_before(inner: &Inner, wanted: &Wanted) -> Result<Option<Begu
 fn try_to_begin(inner: &Arc<Inner>, wanted: &Wanted, told: &Arc<Told>) -> Result<(), Problem> {
     let problem = |refusal: Refusal| inner.rules.problem(refusal);
     let Chosen { mut playbook, inputs, narrowing, inventory } = chosen(inner, wanted)?;
-    let passed = inner.rules.may_look(wanted, &mut playbook, &inventory)?;
+    let known = inner.rules.may_look(wanted, &mut playbook, &inventory)?;
     let observer = Arc::clone(told) as Arc<dyn Observer>;
     let forks = wanted.further.forks;
     let mut work = Work::at_once(inner, inventory, &wanted.by.name, observer, forks)?;
@@ -117,7 +118,7 @@ fn try_to_begin(inner: &Arc<Inner>, wanted: &Wanted, told: &Arc<Told>) -> Result
     let (plan, inherited) = planned(inner, &mut work, wanted, (playbook, inputs, narrowing))?;
     let over = work.engine.over_limit(&plan).map_err(|error| problem(error.into()))?;
     let mut finds = |reference: &str| work.finds(reference);
-    let beginning = inner.rules.may_begin(wanted, &plan, passed, over, &mut finds)?;
+    let beginning = inner.rules.may_begin(wanted, &plan, known, over, &mut finds)?;
     inner.desk.goes_on().map_err(problem)?;
     if let Some(run) = &wanted.run {
         work.engine.call_next(run.clone());

@@ -1,7 +1,7 @@
 //! What callers are told where something goes wrong: in the same words everywhere, with what it means for the system and what
 //! to do next. What only the server's own log should have, a path or what the disk said, is not in it.
 
-use crate::journal::JournalError;
+use crate::journal::{HeldLock, JournalError};
 use crate::run::IllegalEvent;
 use crate::server::{Problem, Role};
 
@@ -31,8 +31,9 @@ pub fn of_journal(error: &JournalError) -> Problem {
         JournalError::NotNow { .. } => {
             Problem::new(409, NOT_ALLOWED, error.to_string()).meaning("the incident is as it was")
         }
-        JournalError::Locked(_) => {
-            Problem::new(409, 13, error.to_string()).meaning("nothing was started or changed").next("GET /v1/locks")
+        JournalError::Locked(row) => {
+            let problem = Problem::new(409, 13, error.to_string()).meaning("nothing was started or changed");
+            Problem { locked: Some(Box::new(HeldLock::of(row))), ..problem.next("GET /v1/locks") }
         }
         JournalError::Halted(_) => Problem::new(403, NOT_ALLOWED, error.to_string())
             .meaning("nothing was started or changed; nothing new begins until the halt is lifted")
@@ -171,7 +172,7 @@ pub fn too_long(seconds: u64) -> Problem {
     Problem::new(504, FAULT, format!("this takes longer than {seconds} s"))
         .meaning("the server goes on with it: whether it came about is not known yet")
         .next("GET /v1/runs     (whether a run began)")
-        .next("ask again with the same Idempotency-Key: it begins once, however often it is asked")
+        .next("POST /v1/runs     (again, with the same Idempotency-Key: it begins once, however often it is asked)")
 }
 
 /// The server itself is at fault.

@@ -18,6 +18,7 @@ mod skips;
 
 use std::cell::Cell;
 use std::fs::File;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -228,6 +229,31 @@ pub fn command_in(spool: &Path) -> Option<i32> {
 
 pub fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Runs a command on a terminal of its own and types an answer once it is asked.
+pub fn at_a_terminal(mut command: Command, answer: &str) -> (Option<i32>, String) {
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let side = || Stdio::from(terminal.slave.try_clone().unwrap());
+    let mut child = command.stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
+    drop(command);
+    drop(terminal.slave);
+    let mut ours = File::from(terminal.master);
+    let (mut said, mut asked) = (String::new(), false);
+    let mut bytes = [0; 4096];
+    // The terminal fails to be read once nobody has it open on the other side.
+    while let Ok(count) = ours.read(&mut bytes) {
+        if count == 0 {
+            break;
+        }
+        said.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        if !asked && (said.contains("[y/N]") || said.contains(" to run it on ")) {
+            asked = true;
+            ours.write_all(format!("{answer}\n").as_bytes()).unwrap();
+        }
+    }
+    assert!(asked, "it asked nothing:\n{said}");
+    (child.wait().unwrap().code(), said)
 }
 
 /// A process of ours that goes on while the test does.

@@ -17,7 +17,7 @@ use playbook::plan::{Narrowing, Plan, Which};
 use playbook::playbook::{Given, Playbook, bind_inputs, load};
 use playbook::run::{Event, Record, RequestKind, RunState, Task};
 use playbook::server::{
-    Asked, Caller, Further, Hands, Happening, House, Problem, Refusal, Role, Rules, Runner, Wanted,
+    Asked, Caller, Further, Hands, Happening, House, Known, Problem, Refusal, Role, Rules, Runner, Wanted,
 };
 use serde_json::{Map, Value};
 
@@ -89,8 +89,8 @@ impl House for Small {
         panic!("nothing is done again here")
     }
 
-    fn plan_file(&self, _: &Plan, _: &Inventory) -> Result<String, Problem> {
-        Ok(String::new())
+    fn plan_file(&self, _: &Plan, _: &Inventory, max_age: Option<f64>) -> Result<String, Problem> {
+        Ok(format!("a file that counts for {max_age:?}"))
     }
 
     fn parts(
@@ -119,24 +119,24 @@ impl House for Small {
 }
 
 impl Rules for Small {
-    fn may_plan(&self, _: &Wanted, _: &mut Playbook) -> Result<(), Problem> {
+    fn may_plan(&self, _: &Wanted, _: &mut Playbook, _: &Inventory) -> Result<(), Problem> {
         Ok(())
     }
 
-    fn may_look(&self, _: &Wanted, _: &mut Playbook, _: &Inventory) -> Result<Vec<(String, String)>, Problem> {
-        Ok(Vec::new())
+    fn may_look(&self, _: &Wanted, _: &mut Playbook, _: &Inventory) -> Result<Known, Problem> {
+        Ok(Known::default())
     }
 
     fn may_begin(
         &self,
         wanted: &Wanted,
         _: &Plan,
-        passed: Vec<(String, String)>,
+        known: Known,
         _: Option<OverLimit>,
         _: &mut dyn FnMut(&str) -> Result<(), String>,
     ) -> Result<Beginning, Problem> {
         let approved = wanted.approved.iter().map(|step| step.parse().unwrap()).collect();
-        Ok(Beginning::by_person(passed, approved))
+        Ok(Beginning::by_person(known.passed, approved))
     }
 
     fn may_ask(&self, _: &RunId, _: &RequestKind, _: &Caller) -> Result<(), Problem> {
@@ -301,6 +301,17 @@ fn a_run_has_begun_when_it_is_said_and_is_in_the_name_of_who_asked() {
     server.is_out(&hands, &begun.run);
     assert_eq!(server.place.log(), ["first", "second"]);
     assert!(server.records(&begun.run).iter().all(|record| record.actor == "token ci"));
+}
+
+#[test]
+fn a_plan_is_written_as_a_file_only_for_whoever_wants_it() {
+    let server = Server::new();
+    server.place.book("two", TWO);
+    let hands = server.hands();
+    assert_eq!(hands.plan(&wanted("two", "ann")).unwrap().file, None);
+    let further = Further { file: true, max_plan_age: Some(7.0), ..Further::default() };
+    let offered = hands.plan(&Wanted { further, ..wanted("two", "ann") }).unwrap();
+    assert_eq!(offered.file.as_deref(), Some("a file that counts for Some(7.0)"));
 }
 
 #[test]

@@ -5,5 +5,6 @@ mod hands;
 mod matrix;
 mod named;
 mod over_http;
+mod plans;
 mod serve;
 mod traces;

@@ -120,6 +120,7 @@ fn what_is_in_the_way_is_told_with_its_status_and_nothing_begins() {
         (json!({ "playbook": "two", "overrides": passed, "confirm": "tow" }), 403, "the playbook is `two`"),
         (json!({ "playbook": "two", "overrides": [{ "brake": "frost", "reason": "x" }] }), 400, "no brake `frost`"),
         (json!({ "playbook": "two", "inputs": { "who": "x" } }), 422, "has no input `who`"),
+        (json!({ "playbook": "two", "max_plan_age_seconds": 0 }), 422, "more than 0"),
         (json!({ "playbook": "two", "limit": "@/etc/passwd" }), 400, "read by the command line"),
     ] {
         let (told, problem) = served.begin(body.clone());
@@ -130,6 +131,10 @@ fn what_is_in_the_way_is_told_with_its_status_and_nothing_begins() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let needs = |body: Value| served.begin(body).1["needs"].clone();
+    assert_eq!(needs(json!({ "playbook": "two" })), json!({ "confirm": true, "overrides": ["freeze"] }));
+    assert_eq!(needs(json!({ "playbook": "two", "overrides": passed })), json!({ "confirm": true, "overrides": [] }));
+    assert_eq!(needs(json!({ "playbook": "tow" })), Value::Null);
     assert_eq!(served.place.json(&["list", "--runs", "--output", "json"]), json!([]));
     let (status, begun) = served.begin(json!({ "playbook": "two", "overrides": passed, "confirm": "two" }));
     assert_eq!(status, 201, "{begun}");
@@ -138,6 +143,7 @@ fn what_is_in_the_way_is_told_with_its_status_and_nothing_begins() {
     let (status, locked) = served.begin(json!({ "playbook": "two", "overrides": passed, "confirm": "two" }));
     assert_eq!((status, locked["exit"].as_u64()), (409, Some(13)), "{locked}");
     assert!(locked["title"].as_str().unwrap().contains(&run), "{locked}");
+    assert_eq!(locked["locked"], json!({ "resource": "database/orders", "run": run }));
     let (status, asked) = served.post(&format!("/v1/runs/{run}/cancel"), &json!({ "reason": "enough" }));
     assert_eq!((status, asked["became"].as_str()), (202, Some("taken_up")), "{asked}");
     served.place.open("first");

@@ -112,8 +112,8 @@ impl House for Place {
         Ok((chosen.playbook, chosen.inputs, chosen.narrowing))
     }
 
-    fn plan_file(&self, plan: &Plan, inventory: &Inventory) -> Result<String, Problem> {
-        plan_file::text(&self.setup, plan, inventory, self.setup.config.max_plan_age_seconds).map_err(told)
+    fn plan_file(&self, plan: &Plan, inventory: &Inventory, max_age: Option<f64>) -> Result<String, Problem> {
+        plan_file::text(&self.setup, plan, inventory, max_age).map_err(told)
     }
 
     fn parts(

@@ -11,45 +11,44 @@ use crate::cli::failure::Failure;
 use crate::cli::held::Held;
 use crate::cli::paste::quote;
 use crate::cli::text::Ink;
-use crate::cli::verbs::{ahead, held_back, plan_file};
+use crate::cli::verbs::plan_file::{self, Origin};
+use crate::cli::verbs::{ahead, held_back};
 use crate::cli::view::count;
 use crate::cli::{inputs, runs};
 use crate::engine::{Beginning, EndingKind, EngineError};
 use crate::ids::RunId;
 use crate::inventory::Inventory;
-use crate::journal::{JournalError, OverLimit, RUN_LIMIT};
+use crate::journal::{HeldLock, JournalError, Needs, OverLimit, RUN_LIMIT};
 use crate::plan::{Plan, drift};
 use crate::playbook::Playbook;
 use crate::run::{RequestKind, RunState};
-use crate::server::{Caller, Happening, Problem, Refusal, Rules, Wanted};
+use crate::server::{Caller, Happening, Known, Problem, Refusal, Rules, Wanted};
 use crate::timeline::verdict_words;
 
 const NOTHING: &str = "nothing was started or changed";
 
 impl Rules for Place {
-    fn may_plan(&self, wanted: &Wanted, book: &mut Playbook) -> Result<(), Problem> {
-        let passes = Passes::by(&wanted.overrides, &wanted.by.name);
-        passes.and_then(|mut passes| passes.pass_own(&self.setup.config, book)).map_err(told)
+    fn may_plan(&self, wanted: &Wanted, book: &mut Playbook, inventory: &Inventory) -> Result<(), Problem> {
+        let passed = self.sent(wanted, inventory).and_then(|_| {
+            let mut passes = Passes::by(&wanted.overrides, &wanted.by.name)?;
+            passes.pass_own(&self.setup.config, book)
+        });
+        passed.map_err(told)
     }
 
-    fn may_look(
-        &self,
-        wanted: &Wanted,
-        playbook: &mut Playbook,
-        inventory: &Inventory,
-    ) -> Result<Vec<(String, String)>, Problem> {
-        self.hold(wanted, playbook, inventory).map_err(told)
+    fn may_look(&self, wanted: &Wanted, playbook: &mut Playbook, inventory: &Inventory) -> Result<Known, Problem> {
+        self.hold(wanted, playbook, inventory)
     }
 
     fn may_begin(
         &self,
         wanted: &Wanted,
         plan: &Plan,
-        passed: Vec<(String, String)>,
+        known: Known,
         over: Option<OverLimit>,
         finds: &mut dyn FnMut(&str) -> Result<(), String>,
     ) -> Result<Beginning, Problem> {
-        self.beginning(wanted, plan, passed, over, finds).map_err(told)
+        self.beginning(wanted, plan, known, over, finds)
     }
 
     fn may_ask(&self, run: &RunId, request: &RequestKind, by: &Caller) -> Result<(), Problem> {
@@ -71,8 +70,9 @@ impl Rules for Place {
     fn problem(&self, refusal: Refusal) -> Problem {
         match refusal {
             Refusal::Engine(EngineError::Journal(JournalError::Locked(row))) => {
+                let locked = Some(Box::new(HeldLock::of(&row)));
                 let held = self.setup.own_journal().and_then(|mut journal| Ok(Held::of(&mut journal, row)?.failure()));
-                self.unusable(held.unwrap_or_else(|failure| failure))
+                Problem { locked, ..self.unusable(held.unwrap_or_else(|failure| failure)) }
             }
             // The run stands otherwise than whoever asks believes: no matter of what they may.
             Refusal::Engine(error @ EngineError::NotNow(_)) => Problem { status: 409, ..told(error.into()) },
@@ -107,70 +107,62 @@ impl Rules for Place {
 }
 
 impl Place {
+    /// The plan that was sent, which has to count here and now whatever its playbook does.
+    fn sent(&self, wanted: &Wanted, inventory: &Inventory) -> Result<Option<plan_file::Held>, Failure> {
+        let further = &wanted.further;
+        let hold = |text: &String| plan_file::hold(&self.setup, Origin::Sent, text, further.max_plan_age, inventory);
+        further.plan.as_ref().map(hold).transpose()
+    }
+
     /// What holds a run back before anything is looked at.
-    fn hold(
-        &self,
-        wanted: &Wanted,
-        book: &mut Playbook,
-        inventory: &Inventory,
-    ) -> Result<Vec<(String, String)>, Failure> {
+    fn hold(&self, wanted: &Wanted, book: &mut Playbook, inventory: &Inventory) -> Result<Known, Problem> {
         let refuse = |what: String| Failure::new(Exit::NotAllowed, what).meaning(NOTHING);
         let triggered = wanted.by.is_trigger();
         if triggered && !(wanted.overrides.is_empty() && wanted.approved.is_empty()) {
-            return Err(refuse("a trigger passes no brake and approves nothing: that is a person's".to_owned()));
+            return Err(told(refuse("a trigger passes no brake and approves nothing: that is a person's".to_owned())));
         }
+        let sent = self.sent(wanted, inventory).map_err(told)?;
+        let (age, then) = sent.map_or((None, None), |held| (Some(held.age), Some(held.plan)));
         let config = &self.setup.config;
-        let mut passes = Passes::by(&wanted.overrides, &wanted.by.name)?;
-        passes.pass_own(config, book)?;
+        let mut passes = Passes::by(&wanted.overrides, &wanted.by.name).map_err(told)?;
+        passes.pass_own(config, book).map_err(told)?;
         if !book.steps.iter().any(|step| step.effect.changes()) {
-            return Ok(passes.passed());
+            return Ok(Known { passed: passes.passed(), then });
         }
         if let Some(name) = wanted.confirm.as_ref().filter(|name| **name != book.name) {
-            return Err(refuse(format!("the confirmation says `{name}`, but the playbook is `{}`", book.name)));
+            return Err(told(refuse(format!("the confirmation says `{name}`, but the playbook is `{}`", book.name))));
         }
-        let age = match &wanted.further.plan {
-            Some((text, max_age)) => {
-                Some(plan_file::hold(&self.setup, ("that was sent", text), *max_age, inventory)?.age)
-            }
-            None => None,
-        };
         let bars = held_back::bars(config, true, book, inventory, age).pass(config, &mut passes);
         // What a trigger begins was confirmed by whoever wrote that it may.
         let unconfirmed = held_back::is_production(inventory) && wanted.confirm.is_none() && !triggered;
         if bars.left.is_empty() && !unconfirmed {
-            return Ok(passes.passed());
+            return Ok(Known { passed: passes.passed(), then });
         }
-        let mut failure = refuse(bars.words(book, inventory, unconfirmed.then_some("`confirm` in the request")));
-        for why in &bars.not_yours {
-            failure = failure.next(why.clone());
-        }
-        let names: Vec<&str> = bars.left.iter().map(|bar| bar.brake).collect();
-        let confirm = if unconfirmed { format!(" --confirm {}", quote(&book.name)) } else { String::new() };
-        let command = format!("playbook run {}{confirm}{}", quote(&book.name), passes.words(&names));
-        Err(failure.next(format!("{command}     (by a person who may; with the same inputs)")))
+        let failure = refuse(bars.words(book, inventory, unconfirmed.then_some("`confirm`")));
+        let failure = bars.not_yours.iter().fold(failure, |failure, why| failure.next(why.clone()));
+        let overrides = bars.left.iter().map(|bar| bar.brake.to_owned()).collect();
+        Err(held_back_by(Needs { confirm: unconfirmed, overrides }, failure, book, &passes))
     }
 
     fn beginning(
         &self,
         wanted: &Wanted,
         plan: &Plan,
-        passed: Vec<(String, String)>,
+        known: Known,
         over: Option<OverLimit>,
         finds: &mut dyn FnMut(&str) -> Result<(), String>,
-    ) -> Result<Beginning, Failure> {
-        self.holds(wanted, plan)?;
-        inputs::hold_secrets(plan, finds)?;
+    ) -> Result<Beginning, Problem> {
+        self.holds(wanted, known.then, plan).map_err(told)?;
+        inputs::hold_secrets(plan, finds).map_err(told)?;
         let (book, config) = (&plan.playbook, &self.setup.config);
-        let mut passes = Passes::by(&wanted.overrides, &wanted.by.name)?.after(passed);
+        let mut passes = Passes::by(&wanted.overrides, &wanted.by.name).map_err(told)?.after(known.passed);
         if let Some(over) = over {
             let failure = held_back::over_the_limit(&over, book);
+            let needs = Needs { confirm: false, overrides: vec![RUN_LIMIT.to_owned()] };
             match passes.pass(config, RUN_LIMIT) {
                 Answer::Passed => {}
-                Answer::Holds => {
-                    let command = format!("playbook run {}{}", quote(&book.name), passes.words(&[RUN_LIMIT]));
-                    return Err(failure.next(format!("{command}     (by a person; with the same inputs)")));
-                }
-                Answer::NotYours(why) => return Err(failure.next(why)),
+                Answer::Holds => return Err(held_back_by(needs, failure, book, &passes)),
+                Answer::NotYours(why) => return Err(held_back_by(needs, failure.next(why), book, &passes)),
             }
         }
         let incident = wanted.incident.as_ref().map(ToString::to_string);
@@ -178,19 +170,16 @@ impl Place {
             return Ok(Beginning::by_trigger().of_incident(incident));
         }
         let glass = wanted.further.break_glass.as_deref();
-        let glass = ahead::glass_broken_by(&self.setup, glass, &wanted.by.name, book)?;
-        let approved = ahead::approved_by(&self.setup, &wanted.approved, &wanted.by.name, book)?;
+        let glass = ahead::glass_broken_by(&self.setup, glass, &wanted.by.name, book).map_err(told)?;
+        let approved = ahead::approved_by(&self.setup, &wanted.approved, &wanted.by.name, book).map_err(told)?;
         let passed = passes.passed().into_iter().chain(glass).collect();
         Ok(Beginning::by_person(passed, approved).of_incident(incident))
     }
 
     /// Holds the world to the plan that was looked at.
-    fn holds(&self, wanted: &Wanted, plan: &Plan) -> Result<(), Failure> {
-        let further = &wanted.further;
-        let Some(text) = further.plan.as_ref().map(|(text, _)| text).or(further.looked_at.as_ref()) else {
-            return Ok(());
-        };
-        let then = plan_file::look_at("that was sent", text)?;
+    fn holds(&self, wanted: &Wanted, sent: Option<Plan>, plan: &Plan) -> Result<(), Failure> {
+        let looked_at = || wanted.further.looked_at.as_ref().map(|text| plan_file::look_at(Origin::Sent, text));
+        let Some(then) = sent.map(Ok).or_else(looked_at).transpose()? else { return Ok(()) };
         let list = drift(&then, plan, &self.setup.specs());
         let again = format!("playbook plan {} -o FILE     (makes it again)", quote(&plan.playbook.name));
         if list.is_empty() && then.digest == plan.digest {
@@ -208,6 +197,15 @@ impl Place {
             format!("the world drifted from the plan in {}:\n{}", count(points.len(), "point"), points.join("\n"));
         Err(Failure::new(Exit::Drift, what).meaning("nothing was started or changed").next(again))
     }
+}
+
+/// A run that needs this is refused. Whoever asks over HTTP reads what that is, a person the command.
+fn held_back_by(needs: Needs, failure: Failure, book: &Playbook, passes: &Passes) -> Problem {
+    let names: Vec<&str> = needs.overrides.iter().map(String::as_str).collect();
+    let confirm = if needs.confirm { format!(" --confirm {}", quote(&book.name)) } else { String::new() };
+    let command = format!("playbook run {}{confirm}{}", quote(&book.name), passes.words(&names));
+    let failure = failure.next(format!("{command}     (by a person who may; with the same inputs)"));
+    Problem { needs: Some(Box::new(needs)), ..told(failure) }
 }
 
 /// What is written into the server's log.

@@ -72,6 +72,16 @@ fn basic() -> Value {
                 "detail": or_null("string"), "next": list(json!({ "type": "string" })),
                 "exit": { "type": "integer", "description": "What the command line exits with for the same." },
                 "retry_after": or_null("integer"),
+                "needs": {
+                    "description": "What the run needs that was not begun for that.",
+                    "type": "object", "required": ["confirm", "overrides"],
+                    "properties": { "confirm": { "type": "boolean" }, "overrides": list(json!({ "type": "string" })) },
+                },
+                "locked": {
+                    "description": "The lock that the run did not get, and who holds it.",
+                    "type": "object", "required": ["resource", "run"],
+                    "properties": { "resource": { "type": "string" }, "run": of("RunId") },
+                },
             },
         },
     })
@@ -90,7 +100,10 @@ fn sent() -> Value {
             "file": { "type": "boolean", "description": "With `dry_run`: the plan also as the text of a file." },
             "plan": { "type": ["string", "null"], "description": "Such a text: the run is held to it." },
             "looked_at": { "type": ["string", "null"], "description": "The same, of which it is only held that nothing differs." },
-            "max_plan_age_seconds": { "type": ["number", "null"] },
+            "max_plan_age_seconds": {
+                "type": ["number", "null"], "exclusiveMinimum": 0,
+                "description": "How old a plan may be: the one in `plan`, else the one that is wanted as a `file`.",
+            },
             "over": { "anyOf": [{ "type": "null" }, exactly(&["run", "mode", "reason"], json!({
                 "run": of("RunId"), "mode": { "enum": ["take_over", "continue"] }, "reason": of("Why"),
             }))] },

@@ -17,7 +17,7 @@ use crate::server::http::App;
 use crate::server::http::answer::Answer;
 use crate::server::http::call::{self, Call};
 use crate::server::http::{shown, trouble};
-use crate::server::{Begun, Further, Over, Problem, Role, Wanted};
+use crate::server::{Begun, Caller, Further, Over, Problem, Role, Wanted};
 use crate::trigger;
 
 /// What is sent.
@@ -87,28 +87,38 @@ impl Asking {
         !plainly || further || self.file
     }
 
-    fn further(self) -> Result<Further, Problem> {
-        let over = match self.over {
-            Some(place) if call::is_blank(&place.reason) => {
-                return Err(trouble::senseless("another run's place is taken with a `reason`"));
-            }
-            Some(Place { run, mode, reason }) => Some(Over { run, mode, reason }),
-            None => None,
-        };
+    /// Holds what only a person says to what makes sense.
+    fn hold_further(&self) -> Result<(), Problem> {
+        if self.over.as_ref().is_some_and(|place| call::is_blank(&place.reason)) {
+            return Err(trouble::senseless("another run's place is taken with a `reason`"));
+        }
         if self.break_glass.as_deref().is_some_and(call::is_blank) {
             return Err(trouble::senseless("`break_glass` is the reason for which the glass is broken"));
         }
         if self.forks.is_some_and(|forks| !(1..=1000).contains(&forks)) {
             return Err(trouble::senseless("`forks` is from 1 to 1000"));
         }
-        Ok(Further {
-            plan: self.plan.map(|text| (text, self.max_plan_age_seconds)),
-            looked_at: self.looked_at,
-            over,
-            again: self.again.map(|again| (again.run, again.which)),
-            break_glass: self.break_glass,
-            forks: self.forks,
-        })
+        if self.max_plan_age_seconds.is_some_and(|seconds| seconds <= 0.0) {
+            return Err(trouble::senseless("`max_plan_age_seconds` is more than 0"));
+        }
+        Ok(())
+    }
+
+    fn wanted(self, by: Caller) -> Wanted {
+        let Self { playbook, version, inputs, incident, limit, confirm, overrides, approved, .. } = self;
+        let Self { file, plan, looked_at, max_plan_age_seconds, over, again, break_glass, forks, .. } = self;
+        let further = Further {
+            plan,
+            max_plan_age: max_plan_age_seconds,
+            file,
+            looked_at,
+            over: over.map(|Place { run, mode, reason }| Over { run, mode, reason }),
+            again: again.map(|Again { run, which }| (run, which)),
+            break_glass,
+            forks,
+        };
+        let overrides = overrides.into_iter().map(|Override { brake, reason }| (brake, reason)).collect();
+        Wanted { run: None, playbook, version, inputs, incident, limit, overrides, approved, confirm, by, further }
     }
 }
 
@@ -123,7 +133,7 @@ struct Override {
 pub fn begin(app: &App, call: &Call) -> Result<Answer, Problem> {
     let asking: Asking = call.read()?;
     let key = key(call, &asking)?;
-    let (dry, file) = (asking.dry_run, asking.file);
+    let dry = asking.dry_run;
     let wanted = wanted(call, asking)?;
     if wanted.by.is_trigger() {
         admit(app, &wanted, if dry { TriggeredMode::DryRun } else { TriggeredMode::Run })?;
@@ -131,8 +141,8 @@ pub fn begin(app: &App, call: &Call) -> Result<Answer, Problem> {
     if dry {
         let offered = app.runner.plan(&wanted)?;
         let mut told = shown::plan::json(None, &offered.plan);
-        if file {
-            told["file"] = Value::String(offered.file);
+        if let Some(file) = offered.file {
+            told["file"] = Value::String(file);
             told["inherited"] = json!(offered.inherited);
         }
         return Ok(Answer::json(&told));
@@ -190,21 +200,8 @@ fn wanted(call: &Call, asking: Asking) -> Result<Wanted, Problem> {
     if let Some(silent) = asking.overrides.iter().find(|passed| call::is_blank(&passed.reason)) {
         return Err(trouble::senseless(format!("the brake {} is passed with a `reason`", silent.brake)));
     }
-    let mut asking = asking;
-    let overrides = std::mem::take(&mut asking.overrides);
-    Ok(Wanted {
-        run: None,
-        playbook: std::mem::take(&mut asking.playbook),
-        version: asking.version.take(),
-        inputs: std::mem::take(&mut asking.inputs),
-        incident: asking.incident.take(),
-        limit: asking.limit.take(),
-        overrides: overrides.into_iter().map(|passed| (passed.brake, passed.reason)).collect(),
-        approved: std::mem::take(&mut asking.approved),
-        confirm: asking.confirm.take(),
-        by,
-        further: asking.further()?,
-    })
+    asking.hold_further()?;
+    Ok(asking.wanted(by))
 }
 
 /// A run that begins once.

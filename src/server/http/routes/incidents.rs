@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::records::stored_page;
 use crate::engine::{Clock as _, Doing, IncidentTimeline, WallClock};
 use crate::ids::IncidentId;
 use crate::incident::{IncidentEvent, Level, Levels, Said, Severity, Standing};
-use crate::journal::{IncidentRow, Incidents as _, SqliteJournal, stored_json};
+use crate::journal::{IncidentRow, Incidents as _, SqliteJournal};
 use crate::server::http::App;
 use crate::server::http::answer::Answer;
 use crate::server::http::call::{Call, is_blank};
@@ -96,28 +97,8 @@ pub fn list(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer,
 
 /// `GET /v1/incidents/{incident}/records`: just as they are stored.
 pub fn records(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer, Trouble> {
-    let (incident, most) = (call.incident()?, call.number("limit").unwrap_or(USUAL));
-    let after = call.number("after").unwrap_or(0);
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    // One more than is given says whether there are more.
-    let mut stored = journal.stored_of(&incident, after, most.saturating_add(1))?;
-    let more = stored.len() > most;
-    stored.truncate(most);
-    let mut texts: Vec<String> = Vec::new();
-    let (mut bytes, mut next, mut last) = (0, None, after);
-    for stored in &stored {
-        if bytes > LARGE {
-            next = Some(last);
-            break;
-        }
-        let text = stored_json(&format!("incident {incident}"), stored)?;
-        bytes += text.len();
-        last = stored.seq;
-        texts.push(text);
-    }
-    let next = next.or(more.then_some(last)).map_or(Value::Null, |next| json!(next));
-    let text = format!("{{\"incident\":\"{incident}\",\"records\":[{}],\"next\":{next}}}", texts.join(","));
-    Ok(Answer::text("application/json", text))
+    let incident = call.incident()?;
+    stored_page(call, ("incident", incident.as_str()), |after, most| journal.stored_of(&incident, after, most))
 }
 
 /// `POST /v1/incidents`.

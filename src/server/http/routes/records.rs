@@ -24,28 +24,41 @@ const LARGE: usize = 4 * 1024 * 1024;
 
 /// `GET /v1/runs/{run}/records`.
 pub fn page(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer, Trouble> {
-    let (run, most) = (call.run()?, call.number("limit").unwrap_or(USUAL));
+    let run = call.run()?;
+    stored_page(call, ("run", run.as_str()), |after, most| journal.stored_after(&run, after, most))
+}
+
+/// A page of records just as they are stored, of the run or incident of a name. `read` gives so many of them behind a number.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn stored_page(
+    call: &Call,
+    of: (&str, &str),
+    mut read: impl FnMut(u64, usize) -> Result<Vec<Stored>, JournalError>,
+) -> Result<Answer, Trouble> {
+    let most = call.number("limit").unwrap_or(USUAL);
     let mut after = call.number("after").unwrap_or(0);
+    let about = format!("{} {}", of.0, of.1);
     let mut texts: Vec<String> = Vec::new();
     let mut bytes = 0;
-    let next = loop {
-        let some = journal.stored_after(&run, after, AT_ONCE)?;
+    loop {
+        let some = read(after, AT_ONCE)?;
         let is_last = some.len() < AT_ONCE;
         for stored in some {
             if texts.len() as u64 == most || bytes > LARGE {
                 // There is at least this one more.
-                return Ok(pieces(&run, "records", &texts, Some(after)));
+                return Ok(pieces(of, "records", &texts, Some(after)));
             }
             after = stored.seq;
-            let text = text(&run, &stored)?;
+            let text = stored_json(&about, &stored)?;
             bytes += text.len();
             texts.push(text);
         }
         if is_last {
-            break None;
+            return Ok(pieces(of, "records", &texts, None));
         }
-    };
-    Ok(pieces(&run, "records", &texts, next))
+    }
 }
 
 /// `GET /v1/runs/{run}/timeline`.
@@ -60,7 +73,7 @@ pub fn lines(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer
         let is_last = some.len() < AT_ONCE;
         for stored in some {
             if texts.len() as u64 == most || bytes > LARGE {
-                return Ok(pieces(&run, "entries", &texts, Some(after)));
+                return Ok(pieces(("run", run.as_str()), "entries", &texts, Some(after)));
             }
             after = stored.seq;
             let record = stored.read(&run)?;
@@ -77,15 +90,16 @@ pub fn lines(_: &App, journal: &mut SqliteJournal, call: &Call) -> Result<Answer
             }
         }
         if is_last {
-            return Ok(pieces(&run, "entries", &texts, None));
+            return Ok(pieces(("run", run.as_str()), "entries", &texts, None));
         }
     }
 }
 
 /// A page, of texts that are JSON already.
-fn pieces(run: &RunId, name: &str, texts: &[String], next: Option<u64>) -> Answer {
+fn pieces((kind, of): (&str, &str), name: &str, texts: &[String], next: Option<u64>) -> Answer {
     let next = next.map_or(Value::Null, |next| json!(next));
-    Answer::text("application/json", format!("{{\"run\":\"{run}\",\"{name}\":[{}],\"next\":{next}}}", texts.join(",")))
+    let text = format!("{{\"{kind}\":\"{of}\",\"{name}\":[{}],\"next\":{next}}}", texts.join(","));
+    Answer::text("application/json", text)
 }
 
 /// A record as JSON, as it is stored.

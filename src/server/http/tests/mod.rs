@@ -280,7 +280,7 @@ impl House for Home {
         Err(Problem::new(404, 66, "nothing is left to be done again"))
     }
 
-    fn plan_file(&self, _: &Plan, _: &Inventory) -> Result<String, Problem> {
+    fn plan_file(&self, _: &Plan, _: &Inventory, _: Option<f64>) -> Result<String, Problem> {
         Ok("{}".to_owned())
     }
 
@@ -328,9 +328,11 @@ impl Runner for Hand {
     fn plan(&self, wanted: &Wanted) -> Result<Offered, Problem> {
         self.note(format!("{} plans {}", wanted.by.name, wanted.playbook))?;
         match started() {
-            Event::RunStarted { plan, .. } => {
-                Ok(Offered { plan: Arc::unwrap_or_clone(plan), file: "{}".to_owned(), inherited: None })
-            }
+            Event::RunStarted { plan, .. } => Ok(Offered {
+                plan: Arc::unwrap_or_clone(plan),
+                file: wanted.further.file.then(|| "{}".to_owned()),
+                inherited: None,
+            }),
             _ => panic!("it starts"),
         }
     }
