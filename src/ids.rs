@@ -42,12 +42,7 @@ macro_rules! name_type {
             type Err = InvalidName;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                let valid: fn(&str) -> bool = $valid;
-                if valid(text) {
-                    Ok(Self(text.to_owned()))
-                } else {
-                    Err(InvalidName { kind: $kind, text: text.to_owned(), form: $form })
-                }
+                text.to_owned().try_into()
             }
         }
 
@@ -55,7 +50,8 @@ macro_rules! name_type {
             type Error = InvalidName;
 
             fn try_from(text: String) -> Result<Self, Self::Error> {
-                text.parse()
+                let valid: fn(&str) -> bool = $valid;
+                if valid(&text) { Ok(Self(text)) } else { Err(InvalidName { kind: $kind, text, form: $form }) }
             }
         }
 
@@ -109,7 +105,8 @@ name_type! {
     /// A SHA-256 digest, written `sha256:` and 64 hexadecimal digits.
     Digest, "digest", "a digest is sha256: and 64 hexadecimal digits",
     |text| text.strip_prefix("sha256:").is_some_and(|hex| {
-        hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        // All of them at once: there are two digests in each record, and a resume reads them all.
+        hex.len() == 64 && hex.bytes().fold(true, |fits, b| fits & (b.is_ascii_digit() | (b'a'..=b'f').contains(&b)))
     })
 }
 

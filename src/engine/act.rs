@@ -91,6 +91,11 @@ impl Drive<'_> {
         self.memory.take(step, task.item.as_ref(), report, &context.inventory.secrets)
     }
 
+    /// What a recorder knows an attempt by.
+    pub(super) fn attempt_name(&self, task: &Task, attempt: u32) -> String {
+        format!("{}-{}-{attempt}", self.lease.run, task.file_name())
+    }
+
     /// The action, and what it is called with, for the newest attempt of a task.
     pub(super) fn call(&self, task: &Task) -> Option<(Arc<dyn Action>, Call, u32)> {
         let run = self.state();
@@ -102,7 +107,7 @@ impl Drive<'_> {
         let before = if task.is_undo() { doing.map(|doing| doing.before.clone()) } else { Some(state.before.clone()) };
         let call = Call {
             key: self.key_of(task, doing, &intent.key),
-            attempt: format!("{}-{}-{}", run.run, task.file_name(), state.attempt),
+            attempt: self.attempt_name(task, state.attempt),
             arguments: intent.arguments.clone(),
             before: before.unwrap_or(Value::Null),
             outputs: if task.is_undo() { doing.map_or(Value::Null, super::TaskState::outputs) } else { Value::Null },

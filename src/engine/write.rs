@@ -6,7 +6,9 @@
 
 use super::EngineError;
 use super::drive::Drive;
+use crate::actions::recorder;
 use crate::journal::{Appended, JournalError};
+use crate::outcome::Outcome;
 use crate::run::{Decision, Event, Record, Time};
 
 /// What nobody who watches is told before the outcome in front of it is on the disk.
@@ -119,6 +121,11 @@ impl Drive<'_> {
 
     fn tell_record(&self, record: &Record, actor: &str) {
         self.tools.observer.record(record, &self.state());
+        if let Event::Outcome { task, attempt, report } = &record.event
+            && report.outcome != Outcome::Unknown
+        {
+            recorder::spent(&self.spool, &self.attempt_name(task, *attempt));
+        }
         if matches!(record.event, Event::ApprovalAsked { .. }) {
             self.paged.set(None);
         }

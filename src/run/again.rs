@@ -17,7 +17,7 @@ impl RunState {
         let groups: Vec<Task> = self.tasks.keys().filter(|task| self.is_group(task)).cloned().collect();
         // What was passed over before the point of no return stays so: nobody is asked about it now.
         let settled = self.before_the_crossing();
-        for (task, state) in &mut self.tasks {
+        for (task, state) in self.tasks.iter_mut() {
             let is_undone = undone.contains(&task.doing());
             // What is in doubt, or done and not yet held to its conditions, is looked into: it is not run again unasked.
             let open = match state.status {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::order::AtHand;
 use super::state::{Asked, Checkpoint, IllegalEvent, Rollback, RunState};
 use super::task_state::{Status, TaskState};
-use super::{Brakes, Event, FORMAT, Record, Task};
+use super::{Brakes, Event, FORMAT, Record, Task, Tasks};
 use crate::ids::{RunId, StepId};
 
 impl RunState {
@@ -40,7 +40,7 @@ impl RunState {
             head: record.hash.clone(),
             epoch: record.epoch,
             holder: None,
-            tasks: BTreeMap::new(),
+            tasks: Tasks::default(),
             order: Vec::new(),
             at_hand: AtHand::of(plan),
             skipped: BTreeMap::new(),
@@ -152,7 +152,7 @@ impl RunState {
                 self.exceptions.push(format!("{task}: {because}"));
                 self.owe_for_failures();
                 // A group has no attempts of its own.
-                self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at)).passed = true;
+                self.tasks.heard_of(task, at).passed = true;
                 self.end_groups(task, at);
             }
             Event::CheckpointReached { name, step } => {

@@ -23,7 +23,7 @@ impl RunState {
         retryable: bool,
         at: Time,
     ) -> Result<(), String> {
-        let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at));
+        let state = self.tasks.heard_of(task, at);
         if attempt != state.attempt + 1 || state.is_in_flight() {
             return Err(format!("attempt {attempt} of {task} does not follow on attempt {}", state.attempt));
         }
@@ -48,7 +48,7 @@ impl RunState {
             return Err(why);
         }
         self.may_begin_beside(task, self.names_under_way())?;
-        let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(record.time));
+        let state = self.tasks.heard_of(task, record.time);
         if *attempt != state.attempt + 1 {
             return Err(format!("attempt {attempt} of {task} does not follow on attempt {}", state.attempt));
         }

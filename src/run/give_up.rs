@@ -97,7 +97,7 @@ impl RunState {
         let skip = self.skips.remove(task).ok_or_else(|| format!("nobody has said anything of {task}"))?;
         for undo in self.undo_left_of(task) {
             self.skips.insert(undo.clone(), skip.clone());
-            let state = self.tasks.entry(undo.clone()).or_insert_with(|| TaskState::new(record.time));
+            let state = self.tasks.heard_of(&undo, record.time);
             state.account(Report::done(said.clone(), Value::Null), record.time);
             self.pass(&undo, record.time);
         }

@@ -284,7 +284,7 @@ impl RunState {
             let skip = Skip { how: SkipHow::DoneByHand, by: by.clone(), reason: reason.clone() };
             self.skips.insert(task.clone(), skip);
         }
-        self.tasks.insert(task.clone(), state);
+        self.tasks.insert(task, state);
         if ordered {
             self.join_order(task);
         }

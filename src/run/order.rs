@@ -2,7 +2,7 @@
 //! where each task stands in it, what is under way, what a rollback still owes. All of it follows from tasks and order; it is
 //! an index and decides nothing by itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{Event, RunState, Task, undo};
@@ -18,7 +18,7 @@ pub(super) struct AtHand {
     /// While the run goes back: the places of what is not undone yet and has to be.
     owed: BTreeSet<usize>,
     /// Where each task stands in the plan.
-    planned: Arc<BTreeMap<Task, usize>>,
+    planned: Arc<HashMap<Task, usize>>,
 }
 
 #[cfg(test)]
@@ -119,8 +119,11 @@ impl RunState {
         } else {
             self.at_hand.under_way.remove(task);
         }
+        if self.rollback.is_none() {
+            return;
+        }
         let doing = task.doing();
-        if let Some(place) = self.place_in_order(&doing).filter(|_| self.rollback.is_some()) {
+        if let Some(place) = self.place_in_order(&doing) {
             if undo::is_owed(self, &doing) {
                 self.at_hand.owed.insert(place);
             } else {

@@ -2,7 +2,7 @@
 
 use super::state::Asked;
 use super::task_state::Status;
-use super::{Answer, QuestionKind, RequestKind, RunState, Task, TaskState, Time};
+use super::{Answer, QuestionKind, RequestKind, RunState, Task, Time};
 use crate::outcome::{Outcome, Report};
 
 impl RunState {
@@ -56,7 +56,7 @@ impl RunState {
             }
             // A group as a whole is passed over, whether its items failed or it could not be begun.
             Answer::TookEffect if self.is_group(task) => {
-                self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at)).passed = true;
+                self.tasks.heard_of(task, at).passed = true;
             }
             Answer::TookEffect => {
                 self.cross(task);

@@ -31,7 +31,7 @@ impl RunState {
         let begun = self.tasks.get(task).is_some_and(TaskState::may_have_effect) || group && *answers;
         match how {
             _ if task.is_undo() => {
-                let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at));
+                let state = self.tasks.heard_of(task, at);
                 state.account(Report::done(said, Value::Null), at);
                 self.pass(task, at);
             }
@@ -42,7 +42,7 @@ impl RunState {
             }
             // What has begun, and may have an effect, is passed over: a rollback still undoes it.
             _ if group || how == SkipHow::NotNeeded => {
-                let state = self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at));
+                let state = self.tasks.heard_of(task, at);
                 if state.status == Status::Doubtful {
                     state.status = Status::Failed { retryable: false };
                 }
@@ -55,7 +55,7 @@ impl RunState {
                 if !begun {
                     self.not_ours(task);
                 }
-                self.tasks.entry(task.clone()).or_insert_with(|| TaskState::new(at));
+                self.tasks.heard_of(task, at);
                 self.cross(task);
                 let state = self.task(task)?;
                 let outputs = merged(state.outputs(), outputs);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::order::AtHand;
 use super::{
-    Brakes, Entered, Holder, Inheritance, Phase, Question, Record, Skip, SkipReason, StopKind, Task, TaskState, Time,
-    Verdict,
+    Brakes, Entered, Holder, Inheritance, Phase, Question, Record, Skip, SkipReason, StopKind, Task, TaskState, Tasks,
+    Time, Verdict,
 };
 use crate::ids::{Digest, Resource, RunId, StepId};
 use crate::plan::{Plan, PlannedStep};
@@ -36,7 +36,7 @@ pub struct RunState {
     /// Who took it.
     pub holder: Option<Holder>,
     /// Every task that was begun, refused or undone.
-    pub tasks: BTreeMap<Task, TaskState>,
+    pub tasks: Tasks,
     /// What has intents, in the order of the first.
     pub order: Vec<Task>,
     /// What is kept at hand of both.
@@ -184,8 +184,8 @@ impl RunState {
 
     /// What is known of the doings of a step: one, or one for each item.
     pub fn doings<'a>(&'a self, step: &'a StepId) -> impl Iterator<Item = (&'a Task, &'a TaskState)> {
-        let of_it = move |(task, _): &(&Task, &TaskState)| &task.step == step && !task.is_undo();
-        self.tasks.range(Task::of(step)..).take_while(move |(task, _)| &task.step == step).filter(of_it)
+        let of_it = |(task, _): &(&Task, &TaskState)| !task.is_undo();
+        self.tasks.of_step(step).filter(of_it)
     }
 
     /// The tasks whose intents have no outcome yet: one, or several where steps run at the same time.

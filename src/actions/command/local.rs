@@ -41,7 +41,7 @@ pub(super) async fn change(
     let job = job(command, timeout)?;
     let spool = Spool::at(context.spool.join(key));
     room::give_up(&context.spool);
-    let made = spool.create().map_err(|error| unreachable(&spool, &error))?;
+    let made = make(context, &spool).map_err(|error| unreachable(&spool, &error))?;
     let mut wait = timeout + MARGIN;
     if made {
         let mut given = give(context, &spool, key)?;
@@ -57,6 +57,13 @@ pub(super) async fn change(
         Recalled::NeverStarted(why) => Err(CommandError::Unreachable(why)),
         Recalled::StillRunning(why) | Recalled::Lost(why) => Err(CommandError::Lost(why)),
     }
+}
+
+/// Makes a command's folder; false where somebody had made it before.
+fn make(context: &Context, spool: &Spool) -> std::io::Result<bool> {
+    let spent = service::take_spent(&context.spool).map(|name| Spool::at(context.spool.join(name)));
+    // Where that cannot be had, or a file system has no such rename, it is made anew.
+    if spent.is_some_and(|spent| spent.hand_on(spool).unwrap_or(false)) { Ok(true) } else { spool.create() }
 }
 
 /// What the recorder of `key` knows, waiting for a command that still runs.

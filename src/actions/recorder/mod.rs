@@ -2,7 +2,8 @@
 //! them. It must never start a command twice, and never start one after somebody was told that it was not started.
 //!
 //! How that is held:
-//! - The runner makes the command's folder in the spool. Making a folder is atomic: whoever finds it there attaches.
+//! - The runner makes the command's folder in the spool, or gives its name to one that nobody needs any more. Both are atomic
+//!   and replace nothing: whoever finds it there attaches.
 //! - The runner opens the folder, takes its lock (`flock`) and hands the open folder to the recorder, as a descriptor in a
 //!   message. Such a lock belongs to what was opened, so it is held until the last of the two has gone, and by the message
 //!   on its way between them: at no moment, not even when the runner is killed right after it handed the command over, is
@@ -31,7 +32,7 @@ pub(crate) mod service;
 pub(crate) mod spool;
 
 pub use room::set_aside;
-pub use service::{InService, ahead};
+pub use service::{InService, ahead, spent};
 
 use std::ffi::OsString;
 use std::os::fd::{AsFd as _, OwnedFd};

@@ -2,7 +2,7 @@
 //! command as a message with two descriptors: the command's locked folder, and a socket of its own. It must never keep a copy
 //! of a lock that it has handed over, and never give a second recorder a command that a first one may have got.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{Error, ErrorKind, IoSlice, IoSliceMut, Result};
 use std::mem::MaybeUninit;
@@ -33,6 +33,10 @@ struct Recorders {
     services: Vec<Service>,
     /// Whether it is on the disk that commands of the run are started under this boot: before that, none is given away.
     boot_is_noted: bool,
+    /// The folders of commands that were given to them, as long as how those ended is not in the journal.
+    given: BTreeSet<String>,
+    /// Folders that nobody needs any more.
+    spent: Vec<String>,
 }
 
 /// A recorder, as long as commands may be given to it. It ends once this is gone and its last command has ended.
@@ -93,7 +97,7 @@ pub(crate) fn give(spool: &Path, name: &str, lock: File) -> Result<Given> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let mut all = services();
-    let Recorders { services, boot_is_noted } = all.entry(spool.to_owned()).or_default();
+    let Recorders { services, boot_is_noted, given, .. } = all.entry(spool.to_owned()).or_default();
     if !*boot_is_noted {
         // The first one begins while that is brought to the disk, and is given nothing before. Once for each process: this very
         // boot is what it begins commands under.
@@ -103,6 +107,7 @@ pub(crate) fn give(spool: &Path, name: &str, lock: File) -> Result<Given> {
         boots::note(spool)?;
         *boot_is_noted = true;
     }
+    given.insert(name.to_owned());
     while let Some(place) = services.iter().position(|service| Arc::strong_count(&service.in_hand) <= MOST) {
         let service = services.swap_remove(place);
         // A message arrives whole or not at all. To one that was killed it does not: another one takes its place.
@@ -117,6 +122,20 @@ pub(crate) fn give(spool: &Path, name: &str, lock: File) -> Result<Given> {
     let in_hand = Arc::clone(&service.in_hand);
     services.push(service);
     Ok(Given { socket: Some(ours), in_hand })
+}
+
+/// How a command ended is in the journal: where it was given to a recorder from here, its folder may become the next one's.
+pub fn spent(spool: &Path, name: &str) {
+    if let Some(recorders) = services().get_mut(spool)
+        && recorders.given.remove(name)
+    {
+        recorders.spent.push(name.to_owned());
+    }
+}
+
+/// The name of a folder that nobody needs any more. It is told once.
+pub(crate) fn take_spent(spool: &Path) -> Option<String> {
+    services().get_mut(spool)?.spent.pop()
 }
 
 /// Gives nothing more to a recorder that does not get on with a command.

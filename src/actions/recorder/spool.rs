@@ -2,17 +2,21 @@
 //! are readable by their owner alone. Nothing is forced to the disk (`boots.rs` says why that is enough). It never removes a
 //! folder: that is the business of whoever owns the spool.
 //!
-//! A command that prints nothing leaves the folder and one file: some file systems take longer to find a place for a new
-//! file the more were removed just now. So the lock is taken on the folder, and `started` becomes `status`.
+//! A command that prints nothing leaves the folder and one file, and hands both on to the next one once its outcome is in the
+//! journal: some file systems take longer to find a place for a new file the more were removed just now. So the lock is taken
+//! on the folder, and `started` becomes `status`, which becomes `spare`, which becomes `started`. As what stands in a file may
+//! be older than its name after a power cut, `status` says whose it is, with a digest of all of it.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{Error, ErrorKind, Read as _, Result, Seek as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Deserialize, Serialize};
 
 use crate::actions::command::Ended;
+use crate::ids::Digest;
 
 /// How much of the latest output of a stream is kept on disk while the command runs.
 const KEPT: u64 = 256 * 1024;
@@ -109,7 +113,38 @@ impl Spool {
             *end = b'\n';
         }
         whole.extend(text);
-        self.write_whole("started", &whole)
+        let spare = self.folder.join("spare");
+        match OpenOptions::new().write(true).open(&spare) {
+            Ok(mut file) => file.write_all(&whole).and_then(|()| std::fs::rename(spare, self.folder.join("started"))),
+            Err(error) if error.kind() == ErrorKind::NotFound => self.write_whole("started", &whole),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Hands the folder on to another command, whose folder it becomes; false where it does not, as that one has a folder already
+    /// or this one is not at its end. Called only once how this one ended is in the journal: nobody can ask for it any more.
+    pub(crate) fn hand_on(&self, to: &Self) -> Result<bool> {
+        let folder = self.open_to_lock()?;
+        if folder.try_lock().is_err() || self.is_void() {
+            return Ok(false);
+        }
+        let status = self.folder.join("status");
+        // What is longer would not be written over whole.
+        if status.metadata()?.len() > RESERVE as u64 {
+            return Ok(false);
+        }
+        for name in ["stdout", "stderr"] {
+            match OpenOptions::new().write(true).open(self.folder.join(name)) {
+                Ok(file) => file.set_len(0)?,
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // Before it has the other's name: at no moment does it say of that one that it was started.
+        std::fs::rename(status, self.folder.join("spare"))?;
+        // An empty folder would be replaced, and whoever made it has begun to ask about that command.
+        renameat_with(CWD, &self.folder, CWD, &to.folder, RenameFlags::NOREPLACE)?;
+        Ok(true)
     }
 
     /// Who started it, as far as that can be read.
@@ -121,9 +156,9 @@ impl Spool {
     /// Keeps how it ended, atomically. A command may have filled the disk: how it ended is worth more than what it printed,
     /// so that is given up first.
     pub(crate) fn write_status(&self, status: &Status) -> Result<()> {
-        let text = serde_json::to_vec(status)?;
+        let text = self.told(status)?;
         let written = if self.folder.join("started").try_exists()? {
-            let short = || self.write_over_start(&serde_json::to_vec(&without_text(status))?);
+            let short = || self.write_over_start(&self.told(&without_text(status))?);
             self.write_over_start(&text).or_else(|_| short())?;
             "started"
         } else {
@@ -165,16 +200,40 @@ impl Spool {
     /// How it ended, if that is known.
     pub(crate) fn status(&self) -> Result<Option<Status>> {
         match std::fs::read(self.folder.join("status")) {
-            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Ok(text) => self.read(&text).map(Some),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
+    /// How it ended, as it is written down: behind whose end it is and a digest.
+    fn told(&self, status: &Status) -> Result<Vec<u8>> {
+        let text = serde_json::to_vec(status)?;
+        let head = format!("{} {}\n", self.name(), Digest::of(&text));
+        Ok([head.into_bytes(), text].concat())
+    }
+
+    fn read(&self, text: &[u8]) -> Result<Status> {
+        // As earlier versions wrote it: their folders were of one command each.
+        if text.first() == Some(&b'{') {
+            return Ok(serde_json::from_slice(text)?);
+        }
+        let foreign = || Error::new(ErrorKind::InvalidData, "it does not say whole how this very command ended");
+        let end = text.iter().position(|byte| *byte == b'\n').ok_or_else(foreign)?;
+        let (head, rest) = text.split_at(end);
+        let rest = rest.get(1..).unwrap_or_default();
+        let wanted = format!("{} {}", self.name(), Digest::of(rest));
+        if head == wanted.as_bytes() { Ok(serde_json::from_slice(rest)?) } else { Err(foreign()) }
+    }
+
+    fn name(&self) -> std::borrow::Cow<'_, str> {
+        self.folder.file_name().unwrap_or_default().to_string_lossy()
+    }
+
     /// How it ended, where its recorder was killed between having written that and giving it its name. Called with the lock
     /// held; what was written in part is no end.
     pub(crate) fn end_without_a_name(&self) -> Option<Status> {
-        serde_json::from_slice(&std::fs::read(self.folder.join("started")).ok()?).ok()
+        self.read(&std::fs::read(self.folder.join("started")).ok()?).ok()
     }
 
     /// Notes the command's own process, for whoever finds its recorder dead.
@@ -287,100 +346,5 @@ pub(crate) fn check_key(key: &str) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::outcome::{CommandOutput, Stream};
-
-    #[test]
-    fn a_folder_is_made_once_and_is_private() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::at(folder.path().join("key"));
-        assert!(spool.create().unwrap());
-        assert!(!spool.create().unwrap());
-        spool.write_started(&Started::by_this_process()).unwrap();
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(spool.folder()), 0o700);
-        assert_eq!(mode(&spool.folder().join("started")), 0o600);
-        assert_eq!(spool.started().unwrap().pid, std::process::id());
-    }
-
-    #[test]
-    fn the_latest_output_is_bounded_on_disk() {
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::at(folder.path().to_owned());
-        let mut files = spool.output_files();
-        for _ in 0..100 {
-            files.append(false, &[b'x'; 64 * 1024]);
-        }
-        files.append(false, b"the end");
-        assert!(std::fs::metadata(folder.path().join("stdout")).unwrap().len() < 2 * KEPT);
-        assert!(spool.last_output().unwrap().ends_with("the end"));
-    }
-
-    #[test]
-    fn an_end_is_noted_in_the_room_that_the_start_took() {
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::at(folder.path().to_owned());
-        let stream = Stream { text: "x".repeat(60_000), bytes: 60_000, sha256: "abc".to_owned(), truncated: false };
-        let output = CommandOutput { stdout: stream, stderr: Stream::default() };
-        let status = Status::Ended(Ended { exit_code: Some(3), signal: None, timed_out: false, output });
-        // What is left of it on a full disk fits in there whatever was printed.
-        assert!(serde_json::to_vec(&without_text(&status)).unwrap().len() < RESERVE);
-        spool.write_started(&Started::by_this_process()).unwrap();
-        assert!(spool.has_started() && spool.status().unwrap().is_none());
-        spool.write_status(&status).unwrap();
-        assert_eq!(spool.status().unwrap(), Some(status));
-        assert!(spool.has_started(), "it was started, also once its end is known");
-        let files = std::fs::read_dir(folder.path()).unwrap();
-        assert_eq!(files.map(|file| file.unwrap().file_name()).collect::<Vec<_>>(), ["status"]);
-        spool.forget_output().unwrap();
-        let Some(Status::Ended(ended)) = spool.status().unwrap() else { panic!("no status") };
-        let printed = &ended.output.stdout;
-        assert_eq!((ended.exit_code, printed.bytes, printed.truncated), (Some(3), 60_000, true));
-        assert!(printed.text.is_empty() && printed.sha256.is_empty() && !ended.output.stderr.truncated);
-    }
-
-    #[test]
-    fn an_end_that_has_no_name_yet_is_read_whole_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::at(folder.path().to_owned());
-        let status = Status::NotStarted("x".repeat(100));
-        let text = serde_json::to_vec(&status).unwrap();
-        spool.write_started(&Started::by_this_process()).unwrap();
-        let whole = std::fs::read(folder.path().join("started")).unwrap();
-        for length in 0..text.len() {
-            let mut torn = whole.clone();
-            torn[..length].copy_from_slice(&text[..length]);
-            std::fs::write(folder.path().join("started"), torn).unwrap();
-            assert_eq!(spool.end_without_a_name(), None, "{length}");
-        }
-        spool.write_over_start(&text).unwrap();
-        assert_eq!(spool.end_without_a_name(), Some(status));
-    }
-
-    #[test]
-    fn the_process_of_a_command_stands_beside_who_started_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let spool = Spool::at(folder.path().to_owned());
-        spool.write_started(&Started::by_this_process()).unwrap();
-        assert_eq!(spool.living_process(), None);
-        spool.note_process(Some(std::process::id()));
-        assert_eq!(spool.living_process(), Some(std::process::id()));
-        assert_eq!(spool.started(), Some(Started::by_this_process()));
-    }
-
-    #[test]
-    fn keys_are_safe_as_file_names() {
-        assert!(check_key("20261122-1.promote-1").is_ok());
-        for bad in ["", ".", "..", "a/b", "-rf", "a b", "a\n", "$(x)"] {
-            assert!(check_key(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_process_is_told_apart_by_its_start() {
-        assert!(start_ticks(std::process::id()).is_some());
-        assert_eq!(start_ticks(u32::MAX), None);
-    }
-}
+#[path = "spool_tests.rs"]
+mod tests;

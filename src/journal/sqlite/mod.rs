@@ -79,8 +79,9 @@ impl SqliteJournal {
     /// # Errors
     /// As `open`.
     pub fn open_file(path: &Path) -> Result<Self, JournalError> {
-        open::prepare(path)?;
-        let connection = open::writing(path, Promise::Durable)?;
+        let connection = open::prepare(path)?;
+        room::go(&connection);
+        open::promise(&connection, Promise::Durable)?;
         Ok(Self::over(connection, path.to_path_buf(), false))
     }
 

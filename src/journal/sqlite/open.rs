@@ -46,8 +46,9 @@ pub(super) enum Promise {
     Seen,
 }
 
-/// Makes the file ready, and where they are missing, itself and its folder.
-pub(super) fn prepare(path: &Path) -> Result<(), JournalError> {
+/// Makes the file ready, and where they are missing, itself and its folder. What comes back leaves the log when it is closed
+/// (`room::stay`) and promises nothing yet.
+pub(super) fn prepare(path: &Path) -> Result<Connection, JournalError> {
     let _one_at_a_time = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = folder_of(path);
     make_folder(folder).map_err(|error| failed("make the state folder", folder, &error))?;
@@ -66,7 +67,7 @@ pub(super) fn prepare(path: &Path) -> Result<(), JournalError> {
         // SQLite has made its log by now; its name is to last as well.
         sync_folder(folder).map_err(|error| failed("make", path, &error))?;
     }
-    Ok(())
+    Ok(connection)
 }
 
 /// The folder that a file lies in.
@@ -75,8 +76,14 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// A connection that writes.
-pub(super) fn writing(path: &Path, promise: Promise) -> Result<Connection, JournalError> {
+pub(super) fn writing(path: &Path, level: Promise) -> Result<Connection, JournalError> {
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    promise(&connection, level)?;
+    Ok(connection)
+}
+
+/// Has a connection promise so much for what it writes from here on.
+pub(super) fn promise(connection: &Connection, promise: Promise) -> Result<(), JournalError> {
     let level = match promise {
         Promise::Durable => "FULL",
         Promise::Seen => "NORMAL",
@@ -88,7 +95,7 @@ pub(super) fn writing(path: &Path, promise: Promise) -> Result<Connection, Journ
         .and_then(|()| connection.pragma_update(None, "wal_autocheckpoint", room::CHECKPOINT_FRAMES))
         .map_err(|error| explain("read", &error))?;
     connection.set_prepared_statement_cache_capacity(64);
-    Ok(connection)
+    Ok(())
 }
 
 /// A connection that only reads, while others may write; nothing where there is no journal.

@@ -258,6 +258,11 @@ pub(super) fn keep(connection: &Connection) {
     }
 }
 
+/// Closing this connection tidies the log up, where it is the last one.
+pub(super) fn go(connection: &Connection) {
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false);
+}
+
 /// Closing this connection leaves the log as it is.
 pub(super) fn stay(connection: &Connection) {
     let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
