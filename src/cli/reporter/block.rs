@@ -108,7 +108,7 @@ impl Block<'_> {
         let tasks: Vec<Task> = steps_of(self.state, self.group).map(|step| Task::at(&step.id, Some(item))).collect();
         let undo = |task: &Task| (0..2).map(|part| task.undo(part)).find(|undo| self.state.tasks.contains_key(undo));
         let undone = tasks.iter().find_map(undo);
-        let known = |task: &&Task| self.state.tasks.contains_key(*task) || self.current.contains_key(*task);
+        let known = |task: &&Task| self.state.tasks.contains_key(task) || self.current.contains_key(*task);
         let Some(task) = undone.as_ref().or_else(|| tasks.iter().rfind(known)) else { return String::new() };
         let many = tasks.len() > 1 || task.is_undo();
         let step = match (many, task.is_undo()) {

@@ -14,7 +14,7 @@ use super::super::exit::Exit;
 use super::super::failure::Failure;
 use super::super::follow::{Following, GOES_ON, exit_of, follow_as};
 use super::super::reporter::Reporter;
-use super::super::runs::Doing;
+use super::super::runs::{self, Doing};
 use super::super::setup::Setup;
 use super::super::signals;
 
@@ -86,8 +86,12 @@ pub fn resume(
     let run = &state.run.clone();
     let presses = signals::of_a_server()?;
     let body = serde_json::json!({ "reason": reason, "take_over": take_over });
-    client
-        .ask(Method::Post, &format!("/v1/runs/{run}/resume"), Some(&body))
-        .map_err(|error| Failure::from(error).naming(run))?;
+    if let Err(error) = client.ask(Method::Post, &format!("/v1/runs/{run}/resume"), Some(&body)) {
+        // Of several who resume it at once, one may have brought it to its end meanwhile: that is how it came out.
+        let ended = runs::state(&mut super::journal(client), run).is_ok_and(|state| state.ended.is_some());
+        if !ended {
+            return Err(Failure::from(error).naming(run));
+        }
+    }
     super::run::to_its_rest(setup, client, (output, wait), (run, Some(state)), &presses)
 }

@@ -6,7 +6,9 @@ use serde_json::Value;
 use crate::processes::{Place, Runner, until};
 
 /// What the command prints, before and behind its gate: more than is kept, so only its size and hash tell that it is whole.
+/// The command before it hands its folder on: nothing of that may be taken for this one's.
 const PRINTS: &str = r#"
+  - { id: before, run: seq 1 5; exit 3, ok_if: outputs.exit_code == 3, rollback: none, because: a test }
   - id: only
     HOSTrun: |
       echo ran >> WORLD/log
@@ -60,7 +62,7 @@ fn assert_asked(place: &Place) {
     let status = place.status();
     assert_eq!((&status["state"], &status["exit"]), (&Value::from("waiting"), &Value::from(12)), "{status:#}");
     assert_eq!(status["question"]["kind"], "unknown_outcome");
-    assert_eq!(status["steps"][0]["state"], "unknown");
+    assert_eq!(status["steps"][1]["state"], "unknown");
     assert_eq!(place.log(), ["ran"]);
 }
 
@@ -87,6 +89,18 @@ fn the_recorder_alone_is_killed_and_the_runner_asks() {
     place.kill_recorded("only");
     runner.expect(12);
     assert_asked(&place);
+}
+
+#[test]
+fn one_folder_goes_from_command_to_command() {
+    let place = Place::new();
+    let look = "find STATE/spool -mindepth 2 -maxdepth 2 -type d | wc -l >> WORLD/log; seq 1 9";
+    let look = look.replace("STATE", &place.path("state").display().to_string());
+    let steps: String =
+        (1..=8).map(|n| format!("  - {{ id: s{n}, run: {look:?}, rollback: none, because: a test }}\n")).collect();
+    let book = place.book("many", &steps);
+    place.expect(0, &["run", &book, "-y"]);
+    assert_eq!(place.log(), ["1"; 8], "each finds the folder of the one before it in its own hands");
 }
 
 #[cfg(feature = "ssh")]
