@@ -2,7 +2,6 @@
 //! never tell them in any other order than that: what people read, and what is decided, would differ from one process to the next.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::Index;
 use std::sync::Arc;
 
 use super::{Task, TaskState, Time};
@@ -42,6 +41,7 @@ impl Tasks {
     /// What is known of one, which is nothing yet where it is first heard of.
     pub(super) fn heard_of(&mut self, task: &Task, at: Time) -> &mut TaskState {
         let place = self.places.get(task).copied().unwrap_or_else(|| self.add(task, TaskState::new(at)));
+        // It stands there, as nothing is ever taken out.
         &mut self.kept[place].1
     }
 
@@ -106,7 +106,8 @@ impl PartialEq for Tasks {
     }
 }
 
-impl Index<&Task> for Tasks {
+#[cfg(test)]
+impl std::ops::Index<&Task> for Tasks {
     type Output = TaskState;
 
     fn index(&self, task: &Task) -> &TaskState {
