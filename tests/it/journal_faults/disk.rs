@@ -99,7 +99,15 @@ impl Disk {
         while !works(Command::new("umount").arg(self.root())) {
             assert!(Instant::now() < until, "it is still in use");
         }
+        self.leave_copies_behind();
         assert!(self.mount(), "it cannot be mounted again");
+    }
+
+    /// A mount namespace that another test made meanwhile has a copy of our mount, and keeps the file system that was shut
+    /// down alive: the same file would be mounted as that one again. So what reached the disk goes on in a file of its own.
+    fn leave_copies_behind(&self) {
+        fs::copy(self.file("image"), self.file("next")).unwrap();
+        fs::rename(self.file("next"), self.file("image")).unwrap();
     }
 
     /// A path on it.
