@@ -88,12 +88,12 @@ impl Setup {
     }
 
     /// Reads a playbook with those that it nests. With a day, also whether its review is due.
-    pub fn load(&self, source: &Arc<Source>, today: Option<jiff::civil::Date>) -> Loaded {
+    pub fn load(&self, source: &Arc<Source>, today: Option<playbook::Today<'_>>) -> Loaded {
         self.load_from(source, today, &self.shelf(&source.name))
     }
 
     /// The same, where the nested ones are looked up on a shelf.
-    pub fn load_from(&self, source: &Arc<Source>, today: Option<jiff::civil::Date>, shelf: &Shelf) -> Loaded {
+    pub fn load_from(&self, source: &Arc<Source>, today: Option<playbook::Today<'_>>, shelf: &Shelf) -> Loaded {
         let mut loaded = match today {
             Some(today) => playbook::load_as_of(source, &self.specs(), today),
             None => playbook::load(source, &self.specs()),

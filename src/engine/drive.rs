@@ -59,6 +59,8 @@ pub(super) struct Drive<'e> {
     pub(super) interrupts: u32,
     /// When the lease was last renewed.
     pub(super) renewed: Cell<Instant>,
+    /// When it was last looked what others ask for.
+    pub(super) looked: Cell<Option<Instant>>,
     /// When somebody was last paged about the open question.
     pub(super) paged: Cell<Option<Instant>>,
     /// Calls of people that are under way.

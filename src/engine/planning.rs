@@ -10,7 +10,7 @@ use super::{Engine, EngineError, hosts, outputs};
 use crate::actions::{Action, ActionError, Call, Context};
 use crate::ids::{ItemId, StepId};
 use crate::outcome::Outcome;
-use crate::plan::{Decided, DoneBefore, Lookup, Narrowing, NoItems, Plan, PlanError, Planner};
+use crate::plan::{Decided, DoneBefore, Lookup, Narrowing, NoItems, Plan, PlanError, Planner, may_run_unseen};
 use crate::playbook::{Playbook, Step};
 use crate::run::Task;
 use crate::spec::{Effect, Prediction};
@@ -41,6 +41,24 @@ impl Engine {
         self.plan_after(playbook, inputs, DoneBefore::default(), narrowing).await.map(|(plan, _)| plan)
     }
 
+    /// The same for a run that begins at once, and of which nobody looks at the plan before: where that may be, the run is the
+    /// first to look.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn plan_to_run(
+        &mut self,
+        playbook: Playbook,
+        inputs: Value,
+        narrowing: Narrowing,
+    ) -> Result<Plan, EngineError> {
+        if !may_run_unseen(&playbook) {
+            return self.plan_narrowed(playbook, inputs, narrowing).await;
+        }
+        let planner = self.planner(&playbook, inputs).unseen();
+        self.plan_by(planner, playbook, narrowing).await.map(|(plan, _)| plan)
+    }
+
     /// The same for a plan that goes on from what another run has done: with the steps that count as done.
     pub(super) async fn plan_after(
         &mut self,
@@ -49,9 +67,21 @@ impl Engine {
         done: DoneBefore,
         narrowing: Narrowing,
     ) -> Result<(Plan, Vec<(StepId, Option<ItemId>)>), EngineError> {
-        let specs = self.parts.actions.told();
-        let environment = self.parts.inventory.environment.clone();
-        let book = Arc::new(playbook.clone());
+        let planner = self.planner(&playbook, inputs).after(done);
+        self.plan_by(planner, playbook, narrowing).await
+    }
+
+    fn planner(&self, playbook: &Playbook, inputs: Value) -> Planner {
+        Planner::new(playbook.clone(), inputs, &self.parts.inventory.environment, &self.parts.actions.told())
+    }
+
+    async fn plan_by(
+        &mut self,
+        planner: Planner,
+        playbook: Playbook,
+        narrowing: Narrowing,
+    ) -> Result<(Plan, Vec<(StepId, Option<ItemId>)>), EngineError> {
+        let book = Arc::new(playbook);
         let failed = |error: PlanError| match error {
             PlanError::TooManyTargets { .. } | PlanError::Items { error: NoItems::TooMany { .. }, .. } => {
                 EngineError::TooManyTargets(error.to_string())
@@ -63,9 +93,7 @@ impl Engine {
             PlanError::Items { error: NoItems::Silent { .. }, .. } => EngineError::Unreachable(error.to_string()),
             other => EngineError::Plan(other.to_string()),
         };
-        let mut planner = Planner::new(playbook, inputs, &environment, &specs)
-            .after(done)
-            .narrowed(narrowing, hosts::names(&self.parts.inventory));
+        let mut planner = planner.narrowed(narrowing, hosts::names(&self.parts.inventory));
         let context = Context {
             inventory: Arc::clone(&self.parts.inventory),
             // Nobody makes it: looks keep nothing.

@@ -231,6 +231,7 @@ impl Engine {
             spool,
             interrupts,
             renewed: Cell::new(Instant::now()),
+            looked: Cell::new(None),
             paged: Cell::new(None),
             alarms: RefCell::default(),
             told_halt: Cell::new(None),

@@ -41,6 +41,8 @@ impl Drive<'_> {
             Ok(records) => records,
             // What a halt came before has not happened. What was before that is written.
             Err(error @ JournalError::Halted(_)) => {
+                // The very next look is to find it.
+                self.looked.set(None);
                 self.tell();
                 return Err(error.into());
             }

@@ -17,6 +17,7 @@ mod narrow;
 mod otherwise;
 mod planner;
 mod scope;
+mod unseen;
 mod view;
 
 pub use batches::{Batches, NoBatches, batches_of, batches_written, spread};
@@ -32,3 +33,4 @@ pub use narrow::{Again, Limit, Narrowed, Narrowing, NoList, Which};
 pub use otherwise::{Otherwise, Then, otherwise};
 pub use planner::{Lookup, PlanError, Planner};
 pub use scope::{Known, Place, scope_at};
+pub use unseen::may_run_unseen;

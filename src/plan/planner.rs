@@ -8,6 +8,7 @@ use super::digest;
 pub use super::error::PlanError;
 use super::foresee::{check_requirements, outputs_of, subjects};
 use super::hosts::{Answer, Asking};
+use super::unseen::LEFT_TO_THE_RUN;
 use super::view::View;
 use super::{
     Decided, DoneBefore, HostsAsked, Narrowing, Place, Plan, PlannedCheck, PlannedGroup, PlannedStep, scope_at,
@@ -77,6 +78,8 @@ pub struct Planner {
     pub(super) narrowing: Narrowing,
     /// The names of the inventory's hosts: a limit binds a list of such as well.
     pub(super) inventory: Arc<BTreeSet<String>>,
+    /// Whether its steps are left to the run: none of them is looked at.
+    pub(super) unseen: bool,
     /// The hosts that a group waits for.
     pub(super) asking: Option<Asking>,
     /// What the inventory has said, for each group that goes over hosts.
@@ -105,6 +108,7 @@ impl Planner {
             done: DoneBefore::default(),
             narrowing: Narrowing::default(),
             inventory: Arc::default(),
+            unseen: false,
             asking: None,
             hosts: BTreeMap::new(),
         }
@@ -153,12 +157,18 @@ impl Planner {
             // A command is not run while an argument is unknown, nor where an earlier step would have changed its world.
             let command = !step.effect.changes() && spec.effect.changes();
             let free = !contains_unknown(&arguments) && self.changer(spec, &arguments).is_none();
-            if command && !(free && runs == Decided::Yes) {
-                self.asked = Some((runs, arguments));
-                self.answer(Prediction::unknown("it is not run while what it rests on is not known"));
+            let left = match () {
+                () if self.unseen => Some(LEFT_TO_THE_RUN),
+                () if command && !(free && runs == Decided::Yes) => {
+                    Some("it is not run while what it rests on is not known")
+                }
+                () => None,
+            };
+            self.asked = Some((runs, arguments.clone()));
+            if let Some(why) = left {
+                self.answer(Prediction::unknown(why));
                 continue;
             }
-            self.asked = Some((runs, arguments.clone()));
             let Todo { item, .. } = todo;
             return Ok(Some(Lookup { step: step.id, item, action: step.action, arguments, run: command, hosts: None }));
         }

@@ -10,7 +10,7 @@ use super::brakes::read_approval;
 use super::reader::Reader;
 use super::step::{Defaults, Draft, read_id, read_needs, read_on_failure, read_service, read_step};
 use super::words::{self, Words, check_keys};
-use super::{Argument, Each, Expression, Group, GroupKind, List, Nested, Playbook, cel, hosts};
+use super::{Argument, Each, Expression, Group, GroupKind, List, Nested, Playbook, Step, cel, hosts};
 
 /// A group, and the places in it that lint points at.
 pub(super) struct GroupDraft {
@@ -24,6 +24,8 @@ pub(super) struct GroupDraft {
 /// What was read of a list of steps.
 #[derive(Default)]
 pub(super) struct Level {
+    pub steps: Vec<Step>,
+    /// As many, in the same order. Apart, as steps are large and are moved to nowhere else.
     pub drafts: Vec<Draft>,
     pub groups: Vec<GroupDraft>,
 }
@@ -33,21 +35,15 @@ impl Level {
     pub fn of(book: &Playbook, place: impl Fn(Span) -> Span) -> Self {
         let drafts = book.steps.iter().map(|step| {
             let id = place(step.span);
-            Draft {
-                step: step.clone(),
-                id,
-                needs: vec![id; step.needs.len()],
-                on_failure: None,
-                checkpoint: Some(id),
-                rollback: Some(id),
-            }
+            let needs = vec![id; step.needs.len()];
+            Draft { id, needs, on_failure: None, checkpoint: Some(id), rollback: Some(id) }
         });
         let groups = book.groups.iter().map(|group| {
             let id = place(group.span);
             let needs = vec![id; group.needs.len()];
             GroupDraft { group: group.clone(), id, needs, on_failure: None, checkpoint: Some(id) }
         });
-        Self { drafts: drafts.collect(), groups: groups.collect() }
+        Self { steps: book.steps.clone(), drafts: drafts.collect(), groups: groups.collect() }
     }
 }
 
@@ -59,6 +55,8 @@ pub(super) fn read_level(
     defaults: Defaults,
     level: &mut Level,
 ) {
+    level.steps.reserve(items.len());
+    level.drafts.reserve(items.len());
     for item in items {
         if item.get("parallel").is_some() {
             read_parallel(reader, item, parent, defaults, level);
@@ -66,10 +64,11 @@ pub(super) fn read_level(
             read_each(reader, item, parent, defaults, level);
         } else if item.get("uses").and_then(Node::scalar).is_some_and(|scalar| scalar.text == "playbook") {
             read_nested(reader, item, parent, level);
-        } else if let Some(mut draft) = read_step(reader, item, defaults) {
+        } else if let Some((mut step, draft)) = read_step(reader, item, defaults) {
             only_with_for_each(reader, item);
-            draft.step.group = parent.cloned();
-            let of = draft.step.id.clone();
+            step.group = parent.cloned();
+            let of = step.id.clone();
+            level.steps.push(step);
             level.drafts.push(draft);
             read_forward(reader, item, &of, parent, defaults, level);
         }
@@ -149,12 +148,11 @@ fn read_each(reader: &mut Reader<'_>, node: &Node, parent: Option<&StepId>, defa
         reader.faults.error("wrong-form", node.span, message, Some(help.to_owned()));
         return;
     }
-    let Some(mut draft) = read_step(reader, node, defaults) else { return };
+    let Some((mut step, mut draft)) = read_step(reader, node, defaults) else { return };
     if let Some(forward) = node.get("forward") {
         let help = Some("put both into a block: `for_each: …` with `steps: [{ …, forward: […] }]`".to_owned());
         reader.faults.error("wrong-key", forward.span, "`forward` stands on a step inside of a block", help);
     }
-    let step = &mut draft.step;
     // What names the item is decided for each; else it is decided once, for the whole.
     let of_item = step.condition.as_ref().is_some_and(names_item);
     let condition = if of_item { None } else { step.condition.take() };
@@ -181,6 +179,7 @@ fn read_each(reader: &mut Reader<'_>, node: &Node, parent: Option<&StepId>, defa
         on_failure: draft.on_failure.take(),
         checkpoint: draft.checkpoint.take(),
     });
+    level.steps.push(step);
     level.drafts.push(draft);
 }
 

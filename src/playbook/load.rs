@@ -19,6 +19,9 @@ use super::{Playbook, Template, brakes, idle, lint, order, recovers, review, tri
 /// The most steps: far above what anybody can follow at night, and what lint reads in a moment.
 pub(super) const MAX_STEPS: usize = 5_000;
 
+/// Says which day it is; asked only where a playbook names one, as that may take reading every time zone that there is.
+pub type Today<'a> = &'a dyn Fn() -> jiff::civil::Date;
+
 /// What reading a playbook came to.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -36,11 +39,11 @@ pub fn load(source: &Arc<Source>, specs: &Specs) -> Loaded {
 
 /// The same, and whether somebody answers for it and its review is not overdue on a day. Only `lint` asks for that: in the
 /// night in which it runs, nobody wants to hear of it.
-pub fn load_as_of(source: &Arc<Source>, specs: &Specs, today: jiff::civil::Date) -> Loaded {
+pub fn load_as_of(source: &Arc<Source>, specs: &Specs, today: Today<'_>) -> Loaded {
     load_and_review(source, specs, Some(today))
 }
 
-fn load_and_review(source: &Arc<Source>, specs: &Specs, today: Option<jiff::civil::Date>) -> Loaded {
+fn load_and_review(source: &Arc<Source>, specs: &Specs, today: Option<Today<'_>>) -> Loaded {
     #[cfg(test)]
     super::counts::count("file");
     let root = match document::parse(source) {
@@ -102,7 +105,7 @@ fn read_playbook(reader: &mut Reader<'_>, root: &Node, source: &Arc<Source>) -> 
         max_targets: root.get("max_targets").and_then(|node| count(reader, node, "max_targets", 1)),
         checks: checks.iter().map(|draft| draft.check.clone()).collect(),
         budgets: budgets.iter().map(|draft| draft.budget.clone()).collect(),
-        steps: level.drafts.into_iter().map(|draft| draft.step).collect(),
+        steps: level.steps,
         groups: level.groups.into_iter().map(|draft| draft.group).collect(),
         digest: Digest::of(source.text.as_bytes()),
     };

@@ -84,7 +84,7 @@ pub use head::{Head, read_head};
 pub use hosts::{List, pattern_of};
 pub use inline::{Differs, Found, Library, NotFound, inline};
 pub(crate) use load::is_playbook_name;
-pub use load::{Loaded, load, load_as_of};
+pub use load::{Loaded, Today, load, load_as_of};
 pub use model::*;
 pub use outside::{check_outside, fill_outside};
 pub use pages::{Page, page, pages};

@@ -10,7 +10,7 @@ use crate::spec::Effect;
 use super::faults::Faults;
 use super::level::{GroupDraft, Level};
 use super::step::Draft;
-use super::{GroupKind, OnFailure, Rollback, Service};
+use super::{GroupKind, OnFailure, Rollback, Service, Step};
 use crate::diagnostic::nearest;
 
 /// A step or a group, as the others see it.
@@ -73,14 +73,14 @@ pub(super) fn check(faults: &mut Faults, level: &Level) {
         in_group(faults, &order, said);
     }
     let mut gate = None;
-    for draft in &level.drafts {
+    for (step, draft) in level.steps.iter().zip(&level.drafts) {
         if let Some(gate) = gate {
-            forward_way(faults, &order, gate, draft);
+            forward_way(faults, &order, gate, step, draft);
         }
-        no_return(faults, draft);
-        if draft.step.point_of_no_return {
-            parallel_gate(faults, &order, draft);
-            gate = Some(draft);
+        no_return(faults, step, draft);
+        if step.point_of_no_return {
+            parallel_gate(faults, &order, step, draft);
+            gate = Some(step);
         }
     }
 }
@@ -142,9 +142,8 @@ fn of_group(draft: &GroupDraft, first: usize, end: usize) -> Said<'_> {
 
 /// The steps but those whose `for_each` speaks for them.
 fn own_steps<'a>(level: &'a Level, at: &[usize]) -> impl Iterator<Item = Said<'a>> {
-    level.drafts.iter().zip(at).map(|(draft, place)| {
+    level.steps.iter().zip(&level.drafts).zip(at).map(|((step, draft), place)| {
         let place = *place;
-        let step = &draft.step;
         Said {
             place: Place { id: &step.id, first: place, end: place + 1, inside: step.group.as_ref() },
             id: draft.id,
@@ -159,7 +158,8 @@ fn own_steps<'a>(level: &'a Level, at: &[usize]) -> impl Iterator<Item = Said<'a
 impl<'a> Order<'a> {
     fn of(level: &'a Level, at: Vec<usize>, said: &[Said<'a>]) -> Self {
         let groups = level.groups.iter().map(|draft| (draft.group.id.as_str(), draft)).collect();
-        let mut order = Self { level, at, groups, places: HashMap::new(), checkpoints: HashMap::new() };
+        let places = HashMap::with_capacity(said.len());
+        let mut order = Self { level, at, groups, places, checkpoints: HashMap::new() };
         for said in said {
             order.places.entry(said.place.id.as_str()).or_insert(said.place);
             if let Some((name, _)) = said.checkpoint {
@@ -184,18 +184,18 @@ impl<'a> Order<'a> {
     }
 
     /// The steps with their places.
-    fn steps(&self) -> impl DoubleEndedIterator<Item = (usize, &'a Draft)> {
-        self.at.iter().copied().zip(&self.level.drafts)
+    fn steps(&self) -> impl DoubleEndedIterator<Item = (usize, &'a Step)> {
+        self.at.iter().copied().zip(&self.level.steps)
     }
 
     fn ids(&self) -> impl Iterator<Item = &'a str> {
-        let steps = self.level.drafts.iter().map(|draft| draft.step.id.as_str());
+        let steps = self.level.steps.iter().map(|step| step.id.as_str());
         steps.chain(self.level.groups.iter().map(|draft| draft.group.id.as_str()))
     }
 }
 
 fn duplicates(faults: &mut Faults, said: &[Said<'_>]) {
-    let mut steps: HashMap<&str, Place<'_>> = HashMap::new();
+    let mut steps: HashMap<&str, Place<'_>> = HashMap::with_capacity(said.len());
     let mut checkpoints: Vec<&str> = Vec::new();
     let mut ordered: Vec<&Said<'_>> = said.iter().collect();
     ordered.sort_by_key(|said| said.place.first);
@@ -284,8 +284,8 @@ fn back(faults: &mut Faults, order: &Order<'_>, place: usize, name: &str, span: 
         faults.error("checkpoint-not-up", span, message, help);
     }
     let mut before = order.steps().filter(|(at, _)| *at < place);
-    if let Some((_, gate)) = before.rfind(|(at, draft)| found < *at && draft.step.point_of_no_return) {
-        let message = format!("checkpoint `{name}` lies before the point of no return (step `{}`)", gate.step.id);
+    if let Some((_, gate)) = before.rfind(|(at, step)| found < *at && step.point_of_no_return) {
+        let message = format!("checkpoint `{name}` lies before the point of no return (step `{}`)", gate.id);
         let help =
             Some("behind it, use `pause`, `continue`, `{step: ID}`, or a checkpoint that lies behind it".to_owned());
         faults.error("crosses-no-return", span, message, help);
@@ -295,7 +295,7 @@ fn back(faults: &mut Faults, order: &Order<'_>, place: usize, name: &str, span: 
 /// What the service is once the step at a place is done, as the last step or group before it that says so. What a
 /// `for_each` says of itself does not hold before its last batch.
 fn service_at(order: &Order<'_>, place: usize, but: Option<&StepId>) -> Option<Service> {
-    let steps = order.steps().map(|(at, draft)| (at, draft.step.service));
+    let steps = order.steps().map(|(at, step)| (at, step.service));
     // A group has the last word, and the outermost of several that end here, as it does in a run.
     let groups = order.level.groups.iter().rev().map(|draft| &draft.group).filter(|group| Some(&group.id) != but);
     let groups = groups.filter_map(|group| Some((order.places.get(group.id.as_str())?.end - 1, group.service)));
@@ -324,8 +324,8 @@ fn in_group(faults: &mut Faults, order: &Order<'_>, said: &Said<'_>) {
 }
 
 /// What runs beside it may be done before or after it: nobody could say what its rollback leaves.
-fn parallel_gate(faults: &mut Faults, order: &Order<'_>, draft: &Draft) {
-    let mut around = order.around(draft.step.group.as_ref());
+fn parallel_gate(faults: &mut Faults, order: &Order<'_>, step: &Step, draft: &Draft) {
+    let mut around = order.around(step.group.as_ref());
     let together = |around: &GroupDraft| match &around.group.kind {
         GroupKind::Parallel => true,
         GroupKind::Each(each) => !each.is_one_by_one(),
@@ -333,31 +333,29 @@ fn parallel_gate(faults: &mut Faults, order: &Order<'_>, draft: &Draft) {
     };
     if let Some(group) = around.find(|around| together(around)) {
         let what = if group.group.each().is_some() { "batches of" } else { "parallel" };
-        let message =
-            format!("step `{}` is a point of no return inside of the {what} `{}`", draft.step.id, group.group.id);
+        let message = format!("step `{}` is a point of no return inside of the {what} `{}`", step.id, group.group.id);
         let help = Some("move it before or behind the group; items one after the other may each have one".to_owned());
         faults.error("parallel-no-return", draft.id, message, help);
     }
 }
 
-fn no_return(faults: &mut Faults, draft: &Draft) {
-    if !draft.step.point_of_no_return {
+fn no_return(faults: &mut Faults, step: &Step, draft: &Draft) {
+    if !step.point_of_no_return {
         return;
     }
-    if let (Rollback::Steps(_), Some(span)) = (&draft.step.rollback, draft.rollback) {
+    if let (Rollback::Steps(_), Some(span)) = (&step.rollback, draft.rollback) {
         let message = "a point of no return has no rollback: it is never crossed backwards";
         let help = "leave out `rollback`, or `point_of_no_return` if it can be undone after all";
         faults.error("undo-of-no-return", span, message, Some(help.to_owned()));
     }
-    if !draft.step.effect.changes() {
-        let message = format!("step `{}` changes nothing, so it is no point of no return", draft.step.id);
+    if !step.effect.changes() {
+        let message = format!("step `{}` changes nothing, so it is no point of no return", step.id);
         faults.warn("idle-no-return", draft.id, message, None);
     }
 }
 
 /// Behind the point of no return there is no way back, so a step that cannot be tried again has to say how it goes on.
-fn forward_way(faults: &mut Faults, order: &Order<'_>, gate: &Draft, draft: &Draft) {
-    let step = &draft.step;
+fn forward_way(faults: &mut Faults, order: &Order<'_>, gate: &Step, step: &Step, draft: &Draft) {
     let around = order.around(step.group.as_ref()).map(|around| around.group.on_failure.as_ref());
     let policies = std::iter::once(step.on_failure.as_ref()).chain(around);
     let says = matches!(policies.flatten().next(), Some(OnFailure::Pause | OnFailure::Continue | OnFailure::Step(_)));
@@ -367,7 +365,7 @@ fn forward_way(faults: &mut Faults, order: &Order<'_>, gate: &Draft, draft: &Dra
     }
     let message = format!(
         "step `{}` stands behind the point of no return (step `{}`), may run only once, and has no way forward",
-        step.id, gate.step.id
+        step.id, gate.id
     );
     let help = "add `on_failure: pause`, `continue` or `{step: ID}`, or `forward:` steps; or say `effect: idempotent`, or give it a `probe`, \
                 if it may be tried again";

@@ -8,16 +8,21 @@ use crate::document::Node;
 
 use super::Playbook;
 use super::faults::Faults;
+use super::load::Today;
 
 const SECONDS_A_DAY: f64 = 86_400.0;
 
-pub(super) fn check(faults: &mut Faults, playbook: &Playbook, root: &Node, today: Date) {
+pub(super) fn check(faults: &mut Faults, playbook: &Playbook, root: &Node, today: Today<'_>) {
     let place = |key: &str| root.get(key).map(|node| node.span);
     let start = Span { start: root.span.start, end: root.span.start };
     if playbook.owner.is_none() {
         let help = Some("add `owner: TEAM`: whoever is called at night when it does not work".to_owned());
         faults.warn("no-owner", place("name").unwrap_or(start), "nobody answers for this playbook", help);
     }
+    if playbook.reviewed.is_none() && playbook.review_every.is_none() {
+        return;
+    }
+    let today = today();
     let reviewed = playbook.reviewed.as_ref().and_then(|text| text.parse::<Date>().ok());
     let mended = || Some(format!("go through it, step by step, then write `reviewed: {today}`"));
     match (reviewed, playbook.review_every) {

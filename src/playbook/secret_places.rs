@@ -69,7 +69,10 @@ pub fn fill_secrets(
 ) -> Result<Value, String> {
     let mut filled = arguments.clone();
     let mut fill = Fill { inputs: book.inputs_of(of), of, book, resolve };
-    if fill.inputs.iter().any(|input| input.sensitive) || book.steps.iter().any(Step::keeps_secrets) {
+    // Asked at every step: most have no place for a secret, and to go through all others for each would be a square.
+    let has_places = || part.arguments.iter().any(|(_, argument)| !matches!(argument, Argument::Literal(_)));
+    let has_secrets = || fill.inputs.iter().any(|input| input.sensitive) || book.steps.iter().any(Step::keeps_secrets);
+    if has_places() && has_secrets() {
         for (name, argument) in &part.arguments {
             if let Some(value) = filled.get_mut(name) {
                 fill.argument(argument, value)?;

@@ -83,7 +83,7 @@ mod tests {
     fn it_has_no_fault_and_is_formatted() {
         let today = jiff::civil::date(2026, 11, 22);
         let source = Source::new("x.yaml", skeleton("disk-full", "playbooks/disk-full.yaml", today));
-        let loaded = load_as_of(&source, &Specs::of(Table::builtin().specs()), today);
+        let loaded = load_as_of(&source, &Specs::of(Table::builtin().specs()), &|| today);
         let faults: Vec<String> = loaded.diagnostics.iter().map(ToString::to_string).collect();
         assert_eq!(faults, Vec::<String>::new());
         assert_eq!(format(&source).unwrap(), source.text);

@@ -24,7 +24,6 @@ pub(super) struct Defaults {
 
 /// A step, and the places in it that lint points at.
 pub(super) struct Draft {
-    pub step: Step,
     pub id: Span,
     pub needs: Vec<Span>,
     pub on_failure: Option<Span>,
@@ -61,18 +60,18 @@ impl Place<'_> {
     }
 }
 
-pub(super) fn read_step(reader: &mut Reader<'_>, node: &Node, defaults: Defaults) -> Option<Draft> {
+pub(super) fn read_step(reader: &mut Reader<'_>, node: &Node, defaults: Defaults) -> Option<(Step, Draft)> {
     let step = read(reader, node, defaults, &Place::Main)?;
     let place = |key: &str| node.get(key).map(|node| node.span);
     let needs = places_of_needs(node);
-    Some(Draft {
+    let draft = Draft {
         id: place("id").unwrap_or(node.span),
         needs,
         on_failure: place("on_failure"),
         checkpoint: place("checkpoint"),
         rollback: place("rollback"),
-        step,
-    })
+    };
+    Some((step, draft))
 }
 
 /// Where each id of `needs` stands.

@@ -169,12 +169,32 @@ impl<'a> Drive<'a> {
     /// # Errors
     /// When the plan cannot be made.
     pub fn plan(&mut self, chosen: Chosen) -> Result<Plan, Failure> {
+        self.plan_with(chosen, async |engine, Chosen { playbook, inputs, narrowing }| {
+            engine.plan_narrowed(playbook, inputs, narrowing).await
+        })
+    }
+
+    /// The same for a run that begins at once, of which nobody looks at the plan before.
+    ///
+    /// # Errors
+    /// When the plan cannot be made.
+    pub fn plan_to_run(&mut self, chosen: Chosen) -> Result<Plan, Failure> {
+        self.plan_with(chosen, async |engine, Chosen { playbook, inputs, narrowing }| {
+            engine.plan_to_run(playbook, inputs, narrowing).await
+        })
+    }
+
+    fn plan_with(
+        &mut self,
+        chosen: Chosen,
+        make: impl AsyncFnOnce(&mut Engine, Chosen) -> Result<Plan, EngineError>,
+    ) -> Result<Plan, Failure> {
         let mut interrupts = self.interrupts.1.clone();
         interrupts.mark_unchanged();
         let engine = &mut self.engine;
         let result = self.runtime.block_on(async {
             tokio::select! {
-                result = engine.plan_narrowed(chosen.playbook, chosen.inputs, chosen.narrowing) => Some(result),
+                result = make(engine, chosen) => Some(result),
                 _ = interrupts.changed() => None,
             }
         });

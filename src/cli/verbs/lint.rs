@@ -18,10 +18,11 @@ use crate::diagnostic::{Diagnostic, Severity, Source};
 /// When a path does not exist or cannot be read.
 pub fn lint(setup: &Setup, args: &Lint) -> Result<Exit, Failure> {
     let sources = sources(setup, &args.paths)?;
-    let today = jiff::Zoned::now().date();
+    let today = std::cell::OnceCell::new();
+    let today = || *today.get_or_init(|| jiff::Zoned::now().date());
     let mut all: Vec<Diagnostic> = Vec::new();
     for source in &sources {
-        all.extend(setup.load(source, Some(today)).diagnostics);
+        all.extend(setup.load(source, Some(&today)).diagnostics);
     }
     if args.strict {
         all.iter_mut().for_each(|fault| fault.severity = Severity::Error);

@@ -139,7 +139,12 @@ fn go(
 ) -> Result<Exit, Failure> {
     let until = longest_wait(args)?.map(|wait| Instant::now() + wait);
     loop {
-        let planned = over::plan(drive, chosen.clone(), over)?;
+        // What somebody wants to know of the plan, it has to have been looked at for.
+        let unseen = over.is_none() && held.is_none() && args.subject.min_fidelity.is_none();
+        let planned = match unseen {
+            true => Planned { plan: drive.plan_to_run(chosen.clone())?, inherited: None },
+            false => over::plan(drive, chosen.clone(), over)?,
+        };
         // Who held a lock has changed things since: what was planned before it was free is planned again.
         if let Some(until) = until
             && planned.inherited.is_none()

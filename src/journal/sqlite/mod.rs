@@ -38,7 +38,7 @@ use open::Promise;
 use reading::exists;
 use trouble::Trouble;
 use verified::Verified;
-use writing::Postponed;
+use writing::{Postponed, Standing};
 
 /// The journal in a state folder.
 #[derive(Debug)]
@@ -57,6 +57,8 @@ pub struct SqliteJournal {
     seen_halt: Option<(Option<Halt>, i64)>,
     /// What was verified last.
     verified: Option<Verified>,
+    /// How the run stands that was written to last.
+    standing: Option<Standing>,
     /// What waits for the next write.
     postponed: Option<Postponed>,
     /// What the runs need whose first records were read: those never change, and may be megabytes.
@@ -115,6 +117,7 @@ impl SqliteJournal {
             quiet: None,
             seen_halt: None,
             verified: None,
+            standing: None,
             postponed: None,
             needs: BTreeMap::new(),
             boot: boot::boot_id(),
@@ -187,7 +190,7 @@ impl Journal for SqliteJournal {
             self.write_postponed()?;
         }
         self.make_fit(&mut events);
-        self.write_behind(|transaction, postponed| {
+        let batch = self.write_behind(|transaction, postponed| {
             rows::held(transaction, lease)?;
             let before = match postponed {
                 Some(postponed) => postponed.add(transaction)?,
@@ -206,8 +209,10 @@ impl Journal for SqliteJournal {
             if batch.projection.verdict.is_some() {
                 transaction.prepare_cached("DELETE FROM locks WHERE run = ?1")?.execute([run.as_str()])?;
             }
-            Ok(batch.records)
-        })
+            Ok(batch)
+        })?;
+        self.standing = Some(Standing { run: run.clone(), epoch: lease.epoch, projection: batch.projection });
+        Ok(batch.records)
     }
 
     fn append_with_next(

@@ -240,6 +240,14 @@ pub(super) fn standing(connection: &Connection, run: &RunId) -> Result<Projectio
     }
 }
 
+/// Whether a run's records end with this one.
+pub(super) fn ends_with(connection: &Connection, run: &RunId, head: &Head) -> Result<bool, Trouble> {
+    let mut statement =
+        connection.prepare_cached("SELECT head_seq = ?2 AND head_hash = ?3 FROM runs WHERE run = ?1")?;
+    let found = statement.query_row(params![run.as_str(), signed(head.seq), head.hash.as_str()], |row| row.get(0));
+    found.optional()?.ok_or_else(|| JournalError::NoSuchRun(run.clone()).into())
+}
+
 /// The number of a run's newest lease, and whether it was given back.
 pub(super) fn epoch(connection: &Connection, run: &RunId) -> Result<(u64, bool), Trouble> {
     let mut statement = connection.prepare_cached("SELECT epoch, released FROM leases WHERE run = ?1")?;

@@ -11,6 +11,7 @@ use super::super::projection::Projection;
 use super::super::{Appended, Journal as _, JournalError, Lease, timing};
 use super::trouble::{self, Trouble, explain, is_busy};
 use super::{SqliteJournal, room, rows};
+use crate::ids::RunId;
 use crate::run::{Event, Time};
 
 /// What waits for the next write.
@@ -22,11 +23,20 @@ pub(super) struct Postponed {
     batch: Batch,
 }
 
+/// How a run stands by what this handle has written under a lease. Nobody else writes under that: where somebody has, the
+/// next write is refused, as it looks.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub run: RunId,
+    pub epoch: u64,
+    pub projection: Projection,
+}
+
 impl Postponed {
     /// Writes it, and says how the run stands after it.
     pub(super) fn add(&self, transaction: &Transaction<'_>) -> Result<Projection, Trouble> {
         let run = &self.lease.run;
-        if rows::standing(transaction, run)?.head != self.behind {
+        if !rows::ends_with(transaction, run, &self.behind)? {
             let cause = format!("somebody else has written to run {run}, while it was held here");
             return Err(JournalError::Store { doing: "written", cause }.into());
         }
@@ -85,12 +95,22 @@ impl SqliteJournal {
         self.write_postponed()?;
         self.writable()?;
         let run = &lease.run;
-        rows::held(&self.connection, lease).map_err(Trouble::read)?;
-        let before = rows::standing(&self.connection, run).map_err(Trouble::read)?;
+        let before = self.standing_under(lease).map_err(Trouble::read)?;
         let batch = chain::extend(Writer { run, epoch: lease.epoch, actor, at }, &before, vec![event])?;
         let records = batch.records.clone();
         self.postponed = Some(Postponed { lease: lease.clone(), behind: before.head, batch });
         Ok(Appended::WithNext(records))
+    }
+
+    /// How a run stands. What was written last is not read again: this is asked at every step.
+    fn standing_under(&self, lease: &Lease) -> Result<Projection, Trouble> {
+        match &self.standing {
+            Some(known) if known.run == lease.run && known.epoch == lease.epoch => Ok(known.projection.clone()),
+            _ => {
+                rows::held(&self.connection, lease)?;
+                rows::standing(&self.connection, &lease.run)
+            }
+        }
     }
 
     /// Writes what was postponed.
@@ -98,13 +118,21 @@ impl SqliteJournal {
         let Some(postponed) = self.postponed.take() else { return Ok(()) };
         let written = self.transact(|transaction| {
             rows::held(transaction, &postponed.lease)?;
-            postponed.add(transaction).map(|_| ())
+            postponed.add(transaction)
         });
-        // Somebody else may only have held the journal for too long; and what is not written must never be told as if it were.
-        if written.is_err() {
-            self.postponed = Some(postponed);
+        match written {
+            Ok(projection) => {
+                let Lease { run, epoch, .. } = postponed.lease;
+                self.standing = Some(Standing { run, epoch, projection });
+                Ok(())
+            }
+            // Somebody else may only have held the journal for too long; and what is not written must never be told as if it
+            // were.
+            Err(error) => {
+                self.postponed = Some(postponed);
+                Err(error)
+            }
         }
-        written
     }
 
     /// Writes what was postponed, or gives it up where the run is not ours any more.

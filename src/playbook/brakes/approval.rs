@@ -79,18 +79,18 @@ pub(in crate::playbook) fn check(faults: &mut Faults, level: &Level) {
     let book = |id: Option<&crate::ids::StepId>| around(level, id);
     let mut service = Service::Up;
     let mut crossed = false;
-    for (place, draft) in level.drafts.iter().enumerate() {
+    for (place, step) in level.steps.iter().enumerate() {
         let begins = level.groups.iter().filter(|group| group.group.first == place && group.group.count > 0);
         for group in begins {
             if let Some(approval) = &group.group.approval {
                 one(faults, approval, &group.group.id, &book(group.group.parent.as_ref()), service, crossed);
             }
         }
-        if let Some(approval) = &draft.step.approval {
-            one(faults, approval, &draft.step.id, &book(draft.step.group.as_ref()), service, crossed);
+        if let Some(approval) = &step.approval {
+            one(faults, approval, &step.id, &book(step.group.as_ref()), service, crossed);
         }
-        crossed |= draft.step.point_of_no_return;
-        service = draft.step.service.unwrap_or(service);
+        crossed |= step.point_of_no_return;
+        service = step.service.unwrap_or(service);
         let ends = level.groups.iter().filter(|group| group.group.range().end == place + 1);
         service = ends.filter_map(|group| group.group.service).next_back().unwrap_or(service);
     }

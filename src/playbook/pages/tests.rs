@@ -83,7 +83,7 @@ impl Library for Shelf {
 fn faults(text: &str) -> Vec<(String, Severity)> {
     let table = Table::builtin();
     let today = jiff::civil::date(2026, 11, 22);
-    let loaded = load_as_of(&Source::new("x.yaml", text), &Specs::of(table.specs()), today);
+    let loaded = load_as_of(&Source::new("x.yaml", text), &Specs::of(table.specs()), &|| today);
     let source = Source::new("x.yaml", text);
     let unset = crate::playbook::format(&source).err().unwrap_or_default();
     let nested = loaded.playbook.as_ref().map(|book| inline(book, &source, &Shelf).diagnostics).unwrap_or_default();

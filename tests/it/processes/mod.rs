@@ -15,6 +15,7 @@ mod requests;
 mod served;
 mod signals;
 mod skips;
+mod unseen;
 
 use std::cell::Cell;
 use std::fs::File;

@@ -85,6 +85,8 @@ pub(super) struct Connection {
     alive: bool,
     /// A shell on the host that waits for its next program, and since when.
     pub(super) shell: Option<(Channel, Instant)>,
+    /// The program that was last found on the host, and when.
+    pub(super) found: Option<(String, Instant)>,
 }
 
 impl Connection {
@@ -143,7 +145,7 @@ impl Connection {
         let file = host.known_hosts.clone().unwrap_or_else(|| PathBuf::from("~/.ssh/known_hosts"));
         let pinned = known_hosts::pinned(&session, &at_home(&file), &host.address, host.port).map_err(failed)?;
         pinned.prefer(&session).map_err(|error| failed(error.to_string()))?;
-        let mut connection = Self { session, socket, alive: false, shell: None };
+        let mut connection = Self { session, socket, alive: false, shell: None, found: None };
         connection.shake_hands(patience)?;
         pinned.check(&connection.session).map_err(failed)?;
         connection.log_in(host, password, patience)?;

@@ -75,6 +75,10 @@ pub(super) async fn is_there(
     limit: Duration,
 ) -> Result<bool, CommandError> {
     known(context, host)?;
+    let way = pool::way_to(&context.inventory, host);
+    if pool::was_found(&way, wanted) {
+        return Ok(true);
+    }
     let marker = marker();
     let program = programs::present(wanted, &marker)?;
     let wanted = wanted.to_owned();
@@ -86,7 +90,11 @@ pub(super) async fn is_there(
             }
         });
         match (ran, stdout.finish().0) {
-            (Ok(()), Some(code)) => Ok(code == 0),
+            (Ok(()), Some(0)) => {
+                pool::found(&way, &wanted);
+                Ok(true)
+            }
+            (Ok(()), Some(_)) => Ok(false),
             (Ok(()), None) => Err(CommandError::Lost(format!("{host} did not say whether `{wanted}` is there"))),
             (Err(Failure::TimeUp), _) => Err(CommandError::Lost(format!("{host} did not answer in time"))),
             (Err(Failure::NotSent(why)), _) => Err(CommandError::Unreachable(why)),

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use crate::inventory::Inventory;
@@ -11,6 +12,9 @@ use crate::inventory::Inventory;
 const IDLE: usize = 4;
 /// How many are kept in all: each costs some memory here, and a process on its host.
 const MOST: usize = 1000;
+
+/// How long it counts that a host had a program.
+const FRESH: Duration = Duration::from_secs(30);
 
 /// Idle things, by what they are good for; the smallest number was not used for the longest time.
 struct Idle<T> {
@@ -29,6 +33,12 @@ impl<T> Idle<T> {
     fn take(&mut self, way: &str) -> Option<T> {
         let number = self.numbers.get_mut(way)?.pop()?;
         self.kept.remove(&number).map(|(_, kept)| kept)
+    }
+
+    /// The one that would be taken next.
+    fn next(&mut self, way: &str) -> Option<&mut T> {
+        let number = self.numbers.get(way)?.last()?;
+        self.kept.get_mut(number).map(|(_, kept)| kept)
     }
 
     /// Keeps one; what comes back is not kept.
@@ -72,6 +82,21 @@ pub(super) fn give_back(way: String, connection: Connection) {
     drop(surplus);
 }
 
+/// Notes that a program was found over the connection that would be taken next.
+pub(super) fn found(way: &str, program: &str) {
+    if let Some(connection) = pool().next(way) {
+        connection.found = Some((program.to_owned(), Instant::now()));
+    }
+}
+
+/// Whether a program was found over the connection that would be taken next, just now: who looks for a plan and again before
+/// the step, or for several steps of it, asks a host once. One that has lost its connection since is asked again.
+pub(super) fn was_found(way: &str, program: &str) -> bool {
+    let mut pool = pool();
+    let found = pool.next(way).and_then(|connection| connection.found.as_ref());
+    found.is_some_and(|(known, at)| known == program && at.elapsed() < FRESH)
+}
+
 /// Everything that a connection depends on: another user, key file or way is another connection.
 pub(super) fn way_to(inventory: &Inventory, host: &str) -> String {
     let mut way = String::new();
@@ -97,7 +122,10 @@ mod tests {
         assert!((0..IDLE).all(|number| idle.keep("a".to_owned(), number).is_none()));
         assert_eq!(idle.keep("a".to_owned(), 99), Some(99));
         // The one that was used last is the likeliest to live.
+        assert_eq!(idle.next("a"), Some(&mut (IDLE - 1)));
         assert_eq!(idle.take("a"), Some(IDLE - 1));
+        assert_eq!(idle.next("a"), Some(&mut (IDLE - 2)));
+        assert_eq!(idle.next("nowhere"), None);
         for number in IDLE..MOST + 1 {
             assert_eq!(idle.keep(format!("host {number}"), number), None);
         }
