@@ -99,13 +99,20 @@ impl Drive<'_> {
         };
         if kind != EndingKind::Left {
             self.note_alarms(true).await?;
-            self.journal.borrow_mut().release(&self.lease)?;
         }
         drop(self.recorders);
-        if matches!(kind, EndingKind::Finished(_)) {
-            // The outcomes are in the journal; what is left is big output that nobody asks for any more.
+        // The outcomes of what has ended are in the journal; what is left is big output that nobody asks for any more.
+        let tidy = || {
             let _ = std::fs::remove_dir_all(&self.spool);
-        }
+        };
+        std::thread::scope(|both| {
+            let finished = matches!(kind, EndingKind::Finished(_));
+            // While the disk is waited for, where there is a thread to be had.
+            if finished && std::thread::Builder::new().spawn_scoped(both, tidy).is_err() {
+                tidy();
+            }
+            if kind == EndingKind::Left { Ok(()) } else { self.journal.borrow_mut().release(&self.lease) }
+        })?;
         Ok(Ending { kind, state: self.state.into_inner() })
     }
 

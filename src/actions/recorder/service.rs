@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -33,6 +34,8 @@ struct Recorders {
     services: Vec<Service>,
     /// Whether it is on the disk that commands of the run are started under this boot: before that, none is given away.
     boot_is_noted: bool,
+    /// Where it is being brought there.
+    noting: Option<JoinHandle<Result<()>>>,
     /// The folders of commands that were given to them, as long as how those ended is not in the journal.
     given: BTreeSet<String>,
     /// Folders that nobody needs any more.
@@ -72,7 +75,11 @@ impl InService {
 
 impl Drop for InService {
     fn drop(&mut self) {
-        services().remove(&self.0);
+        let recorders = services().remove(&self.0);
+        // Else it might write into a folder that is being removed.
+        if let Some(noting) = recorders.and_then(|recorders| recorders.noting) {
+            let _ = noting.join();
+        }
     }
 }
 
@@ -81,14 +88,19 @@ fn services() -> std::sync::MutexGuard<'static, BTreeMap<PathBuf, Recorders>> {
 }
 
 /// Starts a run's first recorder, where it has none: it takes as long to be there as a run takes to begin, and until it is given
-/// a command it does nothing. Where it cannot be started, whoever has a command for it is told.
+/// a command it does nothing. Where the run has its folder already, the boot is noted beside its first records too. Where
+/// either cannot be done, whoever has a command is told.
 pub fn ahead(spool: &Path) {
     let mut all = services();
-    let services = &mut all.entry(spool.to_owned()).or_default().services;
+    let Recorders { services, boot_is_noted, noting, .. } = all.entry(spool.to_owned()).or_default();
     if services.is_empty()
         && let Ok(service) = begin(spool)
     {
         services.push(service);
+    }
+    if !*boot_is_noted && noting.is_none() && spool.is_dir() {
+        let folder = spool.to_owned();
+        *noting = std::thread::Builder::new().name("boot".to_owned()).spawn(move || boots::note(&folder)).ok();
     }
 }
 
@@ -97,14 +109,19 @@ pub(crate) fn give(spool: &Path, name: &str, lock: File) -> Result<Given> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let mut all = services();
-    let Recorders { services, boot_is_noted, given, .. } = all.entry(spool.to_owned()).or_default();
+    let Recorders { services, boot_is_noted, noting, given, .. } = all.entry(spool.to_owned()).or_default();
     if !*boot_is_noted {
         // The first one begins while that is brought to the disk, and is given nothing before. Once for each process: this very
         // boot is what it begins commands under.
         if services.is_empty() {
             services.push(begin(spool)?);
         }
-        boots::note(spool)?;
+        match noting.take() {
+            Some(noting) => {
+                noting.join().unwrap_or_else(|_| Err(Error::other("the thread that notes the boot is gone")))?
+            }
+            None => boots::note(spool)?,
+        }
         *boot_is_noted = true;
     }
     given.insert(name.to_owned());
