@@ -39,8 +39,8 @@ pub struct Following<'a> {
     pub enough: &'a mut dyn FnMut(Duration, &dyn Reporter) -> bool,
 }
 
-/// Follows a run until it has ended, or nobody drives it any more: how it stands then. `None` where the person who looks on
-/// has seen enough: that ends the following and not the run.
+/// Follows a run until it has ended, or nobody drives it any more: how it stands then. What is known of it already is not told
+/// again. `None` where the person who looks on has seen enough: that ends the following and not the run.
 ///
 /// # Errors
 /// When its records cannot be read.
@@ -48,11 +48,11 @@ pub fn follow(
     setup: &Setup,
     output: Output,
     journal: &mut dyn Journal,
-    run: &RunId,
+    (run, known): (&RunId, Option<RunState>),
 ) -> Result<Option<(RunState, Doing)>, Failure> {
     let seen = signals::end_of_watching()?;
     let mut enough = |period, _: &dyn Reporter| seen.recv_timeout(period) != Err(RecvTimeoutError::Timeout);
-    follow_as(setup, Following { output, wait: true, known: None, left: GOES_ON, enough: &mut enough }, journal, run)
+    follow_as(setup, Following { output, wait: true, known, left: GOES_ON, enough: &mut enough }, journal, run)
 }
 
 /// The same, as it is said.

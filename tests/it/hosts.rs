@@ -259,6 +259,15 @@ fn what_is_not_over_or_was_changed_is_not_done_again() {
     let said = place.expect(65, &["retry", "latest", "--failed", "-y"]);
     assert!(said.contains("it was 1.0.0 and is 1.1.0"), "{said}");
     std::fs::write(&file, &text).unwrap();
+    // What is gone over is no host: there is no limit that says it.
+    let list = "  - id: each\n    for_each: [x, y]\n    batch: { size: 2, max_failures: 1 }\n    env: { NAME: '{{item}}' }\n    \
+                run: test \"$NAME\" = y\n    effect: idempotent\n    rollback: none\n    because: a test\n";
+    let file = place.path("playbooks/letters.yaml");
+    std::fs::rename(place.book("letters", list), &file).unwrap();
+    place.expect(3, &["run", "letters", "-y"]);
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap().replace("= y", "= z")).unwrap();
+    let said = place.expect(65, &["retry", "latest", "--failed", "-y"]);
+    assert!(said.contains("playbook run letters     (the new one, over all of its items"), "{said}");
     let book = place.book("gate", GATE);
     let mut runner = place.start(&["run", &book, "-y"]);
     place.wait_at("in");

@@ -102,11 +102,12 @@ fn ask(
     }
     abort_goes_no_farther(setup, &state, &kind)?;
     let reason = args.reason.as_deref().unwrap_or("");
+    let known = state.clone();
     let asked = drive::ask(setup, (args.output, true), (journal, state), (kind.clone(), reason), |_| None)?;
     let state = match asked {
         Asked::Left => return Ok(Exit::Interrupted),
         Asked::Rests(state) => *state,
-        Asked::TakenUp { .. } => match followed(setup, args.output, run, &kind)? {
+        Asked::TakenUp { .. } => match followed(setup, args.output, known, &kind)? {
             Some(state) => state,
             None => return Ok(Exit::Interrupted),
         },
@@ -138,13 +139,16 @@ fn abort_goes_no_farther(setup: &Setup, state: &RunState, kind: &RequestKind) ->
         .next(format!("playbook status {run}     (what is asked, and the other answers)")))
 }
 
-/// The process that drives the run has taken the request up: it is followed until it did what was asked.
-fn followed(setup: &Setup, output: Output, run: &RunId, kind: &RequestKind) -> Result<Option<RunState>, Failure> {
+/// The process that drives the run has taken the request up: it is followed until it did what was asked. Whoever asks has not
+/// asked for all that was before.
+fn followed(setup: &Setup, output: Output, known: RunState, kind: &RequestKind) -> Result<Option<RunState>, Failure> {
     setup.screen.say(&[Line::plain(
         "the process that drives the run has taken it up; following it (Ctrl-C ends only the following)",
     )]);
     let mut journal = setup.journal()?;
-    let Some((state, doing)) = follow(setup, output, journal.as_mut(), run)? else { return Ok(None) };
+    let Some((state, doing)) = follow(setup, output, journal.as_mut(), (&known.run.clone(), Some(known)))? else {
+        return Ok(None);
+    };
     let exit = if did(kind, &state) { Exit::Success } else { exit_of(&state, doing) };
     show(setup, output, &state, doing, exit);
     Ok(Some(state))

@@ -21,9 +21,14 @@ pub fn lint(setup: &Setup, args: &Lint) -> Result<Exit, Failure> {
     let today = std::cell::OnceCell::new();
     let today = || *today.get_or_init(|| jiff::Zoned::now().date());
     let mut all: Vec<Diagnostic> = Vec::new();
+    let mut last = None;
     for source in &sources {
-        all.extend(setup.load(source, Some(&today)).diagnostics);
+        let loaded = setup.load(source, Some(&today));
+        all.extend(loaded.diagnostics);
+        last = loaded.playbook;
     }
+    // The process ends in a moment: to give back thousands of steps one by one takes longer than to tell what is wrong.
+    std::mem::forget(last);
     if args.strict {
         all.iter_mut().for_each(|fault| fault.severity = Severity::Error);
     }

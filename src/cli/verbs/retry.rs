@@ -119,14 +119,18 @@ fn same_playbook(setup: &Setup, state: &RunState, again: &Again) -> Result<Playb
     let there: Vec<&str> =
         entries.iter().filter(|entry| entry.name == book.name).map(|entry| entry.version.as_str()).collect();
     let changed = |how: String| {
-        let hosts: BTreeSet<&str> = again.items.values().flatten().map(|item| item.as_str()).collect();
-        let limit = quote(&hosts.into_iter().collect::<Vec<_>>().join(","));
+        let items: BTreeSet<&str> = again.items.values().flatten().map(|item| item.as_str()).collect();
+        // Only hosts can be said in a limit.
+        let are_hosts = setup.inventory().is_ok_and(|here| items.iter().all(|item| here.hosts.contains_key(*item)));
+        let (limit, over) = if are_hosts && !items.is_empty() {
+            let limit = quote(&items.into_iter().collect::<Vec<_>>().join(","));
+            (format!(" --limit {limit}"), "over the same hosts")
+        } else {
+            (String::new(), "over all of its items")
+        };
         Failure::new(Exit::Invalid, format!("the playbook {} of run {} was changed since: {how}", book.name, state.run))
             .meaning("nothing was started: a retry does again what that run did, and nothing else")
-            .next(format!(
-                "playbook run {} --limit {limit}     (the new one, over the same hosts; with its inputs)",
-                quote(&book.name)
-            ))
+            .next(format!("playbook run {}{limit}     (the new one, {over}; with its inputs)", quote(&book.name)))
     };
     if there.is_empty() {
         if state.brakes.any_passed() {

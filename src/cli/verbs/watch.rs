@@ -14,7 +14,7 @@ use crate::cli::setup::Setup;
 /// When there is no such run, or its records are damaged.
 pub fn watch(setup: &Setup, args: &Watch) -> Result<Exit, Failure> {
     let (mut journal, run) = runs::find(setup, &args.run)?;
-    let Some((state, doing)) = follow(setup, args.output, journal.as_mut(), &run)? else {
+    let Some((state, doing)) = follow(setup, args.output, journal.as_mut(), (&run, None))? else {
         return Ok(Exit::Interrupted);
     };
     let exit = exit_of(&state, doing);

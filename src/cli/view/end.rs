@@ -78,7 +78,10 @@ pub fn headline(state: &RunState, doing: Doing, now: Time) -> Line {
             let words = if state.rollback.is_some() { "is stuck half-way back" } else { "is stuck" };
             ("✗", Ink::Bad, format!("{words}: an undo failed and a person is needed"))
         }
-        (Doing::Waiting, _) => ("?", Ink::Warn, "waits for a person".to_owned()),
+        (Doing::Waiting, _) => {
+            let paused = if state.stopped.is_some() { ", and is paused" } else { "" };
+            ("?", Ink::Warn, format!("waits for a person{paused}"))
+        }
         (Doing::Stopped, _) if state.stopped == Some(StopKind::Interrupted) => {
             ("·", Ink::Warn, "was interrupted; it can be resumed".to_owned())
         }
@@ -231,6 +234,25 @@ fn indented(line: Line) -> Line {
     Line::plain("  ").followed_by(line)
 }
 
+/// What happens where nobody answers. A run that somebody stopped is driven by nobody, so nothing happens by itself there.
+fn without_an_answer(state: &RunState, question: &Question, now: Time) -> String {
+    let undone = default_words(state, question);
+    let paused = state.stopped.is_some();
+    match question.deadline.map(|deadline| (clock::time_of_day(deadline), deadline)) {
+        Some((at, deadline)) if deadline > now => {
+            let left = format_seconds(deadline.seconds_since(now));
+            let then = if paused { ", once somebody resumes the run: it is paused" } else { "" };
+            format!("Without an answer by {at} UTC (in {left}) {undone}{then}.")
+        }
+        Some((at, _)) if paused => format!("Nobody answered by {at} UTC: {undone} once somebody resumes the run."),
+        Some((at, _)) => {
+            format!("Nobody answered by {at} UTC: {undone} as soon as a process takes the run (`resume`).")
+        }
+        None if paused => "The run is paused: it waits until somebody answers, and resumes it.".to_owned(),
+        None => "The run waits until somebody answers.".to_owned(),
+    }
+}
+
 fn question(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usize) -> Vec<Line> {
     let Some(question) = state.question.as_ref().filter(|_| doing != Doing::Ended) else { return Vec::new() };
     let mut lines = vec![heading("What is asked")];
@@ -238,23 +260,10 @@ fn question(state: &RunState, doing: Doing, now: Time, paste: &Paste, width: usi
         QuestionKind::Approval => lines.extend(approval::lines(state, question, width)),
         _ => lines.extend(paragraph(&question.message, 2, width, Ink::Plain)),
     }
-    let undone = default_words(state, question);
     if let Some(sent) = Sent::of(state, question) {
         lines.extend(sent.lines(&question.message, now, width));
     }
-    let default = match question.deadline {
-        Some(deadline) if deadline > now => format!(
-            "Without an answer by {} UTC (in {}) {undone}.",
-            clock::time_of_day(deadline),
-            format_seconds(deadline.seconds_since(now))
-        ),
-        Some(deadline) => format!(
-            "Nobody answered by {} UTC: {undone} as soon as a process takes the run (`resume`).",
-            clock::time_of_day(deadline)
-        ),
-        None => "The run waits until somebody answers.".to_owned(),
-    };
-    lines.extend(paragraph(&default, 2, width, Ink::Plain));
+    lines.extend(paragraph(&without_an_answer(state, question, now), 2, width, Ink::Plain));
     lines.push(Line::new());
     lines.push(heading("Answers"));
     for choice in answers::choices(state, question) {
@@ -328,6 +337,7 @@ mod tests {
     use super::*;
     use crate::cli::text::Look;
     use crate::cli::view::samples::{self, Story};
+    use crate::run::Event;
 
     fn shown(story: &Story, doing: Doing) -> String {
         let look = Look { color: false, unicode: true, width: None };
@@ -348,6 +358,14 @@ mod tests {
     #[test]
     fn a_wait_prints_every_answer_ready_to_paste_and_what_it_leads_to() {
         insta::assert_snapshot!(shown(&samples::waiting(), Doing::Waiting));
+    }
+
+    #[test]
+    fn a_wait_of_a_paused_run_says_that_an_answer_alone_does_not_move_it() {
+        let mut story = samples::waiting();
+        assert!(!shown(&story, Doing::Waiting).contains("resume"));
+        story.add(1.0, Event::Stopped { kind: StopKind::Paused, because: "lunch".to_owned() });
+        insta::assert_snapshot!(shown(&story, Doing::Waiting));
     }
 
     #[test]

@@ -35,6 +35,10 @@ pub fn next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'sta
             next.push((command("cancel"), back));
             next
         }
+        // The answers stand above, and are kept: but nobody goes on by them.
+        Doing::Waiting | Doing::Stuck if state.stopped.is_some() => {
+            vec![(command("resume"), "it is paused: an answer alone does not move it"), told]
+        }
         // The answers stand above.
         Doing::Waiting | Doing::Stuck => vec![(command("status"), "this screen again"), told],
         Doing::Stopped | Doing::Interrupted if state.rollback.is_some() => {

@@ -71,10 +71,12 @@ fn abort_undoes_nothing() {
 fn pause_waits_and_resume_goes_on() {
     for interrupted in [false, true] {
         let (place, mut runner) = standing(interrupted);
-        ask(&place, &runner, 0, &["pause", "latest", "--reason", "as the reason that was given"]);
+        let said = ask(&place, &runner, 0, &["pause", "latest", "--reason", "as the reason that was given"]);
         if !interrupted {
             runner.expect(12);
         }
+        // Whoever asks is told what follows on it, and not all that was before.
+        assert!(!said.contains("asked@1.0.0 begins") && said.contains("as the reason that was given"), "{said}");
         assert_eq!(place.log(), ["first", "second"], "interrupted: {interrupted}");
         assert_eq!(place.status()["state"], "stopped");
         place.expect(0, &["resume", "latest"]);
