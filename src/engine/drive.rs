@@ -40,6 +40,16 @@ fn kind_of(decision: &Decision) -> Option<Kind> {
     decision.task().map(|task| (task.clone(), decision.word(), moment))
 }
 
+/// Whether a decision is about nothing but steps that read.
+fn only_reads(decision: &Decision, state: &RunState) -> bool {
+    let reads = |task: &Task| !task.is_undo() && state.step_of(task).is_some_and(|step| !step.effect.changes());
+    match decision {
+        Decision::Prepare { task, .. } | Decision::Dispatch { task } => reads(task),
+        Decision::Together(all) => all.iter().all(|one| only_reads(one, state)),
+        _ => false,
+    }
+}
+
 /// A run in hand. Several tasks may be under way at the same time, so what changes stands in cells; nothing is borrowed
 /// from one over a wait.
 pub(super) struct Drive<'e> {
@@ -119,13 +129,18 @@ impl Drive<'_> {
     async fn turn(&self) -> Result<EndingKind, EngineError> {
         let mut works = Works::default();
         loop {
-            self.take_requests()?;
+            let lately = self.take_requests_now_and_then()?;
             self.note_alarms(false).await?;
             self.keep_lease()?;
             if let Some(kind) = self.interrupted(!works.is_empty())? {
                 return Ok(kind);
             }
             let decision = decide(&self.state(), self.tools.clock.now());
+            // What was asked for by now must not come too late for what cannot be taken back.
+            if lately && !only_reads(&decision, &self.state()) {
+                self.looked.set(None);
+                continue;
+            }
             tracing::debug!(run = %self.lease.run, decision = decision.word(), "decided");
             if decision.task().is_none() && !matches!(decision, Decision::Record(_) | Decision::Together(_)) {
                 self.flush()?;

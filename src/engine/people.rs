@@ -9,15 +9,21 @@ use super::{EndingKind, EngineError, page};
 use crate::journal::RequestRow;
 use crate::run::{Answer, Event, Question, RequestKind, RunState, Task};
 
-/// It is not looked more often what others ask for: a run whose steps take less would spend its time on that.
+/// Before what only reads it is not looked more often what others ask for: a run of short looks would spend its time on that.
 const OFTEN: Duration = Duration::from_millis(2);
 
 impl Drive<'_> {
+    /// Turns what other processes asked for into records, unless it was looked for that a moment ago: says whether it was.
+    pub(super) fn take_requests_now_and_then(&self) -> Result<bool, EngineError> {
+        let lately = self.looked.get().is_some_and(|at| at.elapsed() < OFTEN);
+        if !lately {
+            self.take_requests()?;
+        }
+        Ok(lately)
+    }
+
     /// Turns what other processes asked for into records.
     pub(super) fn take_requests(&self) -> Result<(), EngineError> {
-        if self.looked.get().is_some_and(|at| at.elapsed() < OFTEN) {
-            return Ok(());
-        }
         self.looked.set(Some(Instant::now()));
         // A request may be an exemption from a halt, which has to be known by then.
         self.take_halt()?;

@@ -285,7 +285,7 @@ fn a_header_gets_the_secret_and_an_answer_that_repeats_it_is_masked() {
     let place = Place::new();
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = server.local_addr().unwrap();
-    // It answers with the header that it got, once for the plan and once for the run, and ends.
+    // It answers with the header that it got, once for a dry-run and once for the run, and ends.
     let (asked, seen) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for _ in 0..2 {
@@ -309,7 +309,8 @@ fn a_header_gets_the_secret_and_an_answer_that_repeats_it_is_masked() {
     );
     std::fs::write(place.path().join("playbooks/asks.yaml"), book).unwrap();
     let token = place.reference().replace("password=", "token=");
-    let shown = place.expect(0, &["run", "asks", "--output", "json", "-i", &token]);
+    let foreseen = place.expect(0, &["run", "asks", "--dry-run", "--output", "json", "-i", &token]);
+    let shown = place.expect(0, &["run", "asks", "--output", "json", "-i", &token]) + &foreseen;
     let timeline = place.expect(0, &["timeline", "--output", "json"]);
     for _ in 0..2 {
         let request = seen.recv_timeout(Duration::from_secs(10)).unwrap();

@@ -248,7 +248,11 @@ fn without_an_answer(state: &RunState, question: &Question, now: Time) -> String
         Some((at, _)) => {
             format!("Nobody answered by {at} UTC: {undone} as soon as a process takes the run (`resume`).")
         }
-        None if paused => "The run is paused: it waits until somebody answers, and resumes it.".to_owned(),
+        // A yes says that a step may begin, and not that a run goes on which somebody has stopped. Other answers say both.
+        None if paused && question.kind == QuestionKind::Approval => {
+            "The run is paused: it waits until somebody answers, and resumes it.".to_owned()
+        }
+        None if paused => "The run is paused: nothing happens until somebody answers, and then it goes on.".to_owned(),
         None => "The run waits until somebody answers.".to_owned(),
     }
 }
@@ -361,11 +365,12 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_of_a_paused_run_says_that_an_answer_alone_does_not_move_it() {
+    fn a_wait_of_a_paused_run_says_what_moves_it() {
         let mut story = samples::waiting();
         assert!(!shown(&story, Doing::Waiting).contains("resume"));
         story.add(1.0, Event::Stopped { kind: StopKind::Paused, because: "lunch".to_owned() });
-        insta::assert_snapshot!(shown(&story, Doing::Waiting));
+        let said = shown(&story, Doing::Waiting);
+        insta::assert_snapshot!(said);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::cli::paste::Paste;
 use crate::cli::reporter::group_of;
 use crate::cli::runs::Doing;
 use crate::cli::text::{Ink, Line};
-use crate::run::{RunState, Verdict};
+use crate::run::{QuestionKind, RunState, Verdict};
 
 use super::{halted, paragraph};
 
@@ -35,9 +35,11 @@ pub fn next(state: &RunState, doing: Doing, paste: &Paste) -> Vec<(String, &'sta
             next.push((command("cancel"), back));
             next
         }
-        // The answers stand above, and are kept: but nobody goes on by them.
+        // The answers stand above.
         Doing::Waiting | Doing::Stuck if state.stopped.is_some() => {
-            vec![(command("resume"), "it is paused: an answer alone does not move it"), told]
+            let yes = state.question.as_ref().is_some_and(|question| question.kind == QuestionKind::Approval);
+            let what = if yes { "it is paused: an answer alone does not move it" } else { "wait for the answer again" };
+            vec![(command("resume"), what), told]
         }
         // The answers stand above.
         Doing::Waiting | Doing::Stuck => vec![(command("status"), "this screen again"), told],
