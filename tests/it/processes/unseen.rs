@@ -50,7 +50,11 @@ pub fn what_names_a_lock_is_read_before_the_lock_is_taken() {
     let book = place.book("outer", &format!("{LOOK}{nested}"));
     place.expect(0, &["lock", "."]);
     place.expect(0, &["run", &book]);
-    assert_eq!(place.log(), ["looked", "saw", "looked", "saw"]);
+    let log = place.log();
+    let (planned, done) = log.split_at(2);
+    // Nothing orders what is looked at for a plan; the run goes by the list.
+    assert!(planned.contains(&"looked".into()) && planned.contains(&"saw".into()), "{log:?}");
+    assert_eq!(done, ["looked", "saw"]);
 }
 
 /// What does not hold is found out by the run, which then has changed nothing.
