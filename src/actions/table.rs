@@ -54,8 +54,8 @@ impl Family {
         self.made.get_or_init(|| by_name((self.make)()))
     }
 
-    fn may_have(&self, name: &str) -> bool {
-        let word = name.split('.').next().unwrap_or(name);
+    /// Whether it may have an action of which this is what stands before the first dot.
+    fn may_have(&self, word: &str) -> bool {
         self.words.is_empty() || self.words.contains(&word)
     }
 }
@@ -79,7 +79,8 @@ impl Table {
 
     /// An action by its name.
     pub fn get(&self, name: &str) -> Option<&Arc<dyn Action>> {
-        self.families.iter().filter(|family| family.may_have(name)).find_map(|family| family.actions().get(name))
+        let word = name.split('.').next().unwrap_or(name);
+        self.families.iter().filter(|family| family.may_have(word)).find_map(|family| family.actions().get(name))
     }
 
     /// What all actions say about themselves, by name.

@@ -2,6 +2,7 @@
 //! group, and the point of no return.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::diagnostic::Span;
 use crate::ids::{StepId, is_identifier};
@@ -55,9 +56,11 @@ struct Said<'a> {
 pub(super) fn check(faults: &mut Faults, level: &Level) {
     let Places { at, groups } = places(level);
     let groups = level.groups.iter().zip(groups).map(|(draft, (first, end))| of_group(draft, first, end));
-    let said: Vec<Said<'_>> = groups.chain(own_steps(level, &at)).collect();
-    let order = Order::of(level, at, &said);
-    duplicates(faults, &said);
+    let mut said: Vec<Said<'_>> = Vec::with_capacity(level.groups.len() + level.steps.len());
+    said.extend(groups.chain(own_steps(level, &at)));
+    // A group comes before its first step.
+    said.sort_by_key(|said| said.place.first);
+    let order = Order::of(faults, level, at, &said);
     for said in &said {
         if faults.is_full() {
             return;
@@ -156,21 +159,46 @@ fn own_steps<'a>(level: &'a Level, at: &[usize]) -> impl Iterator<Item = Said<'a
 }
 
 impl<'a> Order<'a> {
-    fn of(level: &'a Level, at: Vec<usize>, said: &[Said<'a>]) -> Self {
+    fn of(faults: &mut Faults, level: &'a Level, at: Vec<usize>, said: &[Said<'a>]) -> Self {
         let groups = level.groups.iter().map(|draft| (draft.group.id.as_str(), draft)).collect();
         let places = HashMap::with_capacity(said.len());
         let mut order = Self { level, at, groups, places, checkpoints: HashMap::new() };
         for said in said {
-            order.places.entry(said.place.id.as_str()).or_insert(said.place);
-            if let Some((name, _)) = said.checkpoint {
-                order.checkpoints.entry(name).or_insert(Safe { at: said.place.end - 1, batches_of: None });
-            }
-            if let Some((name, _)) = said.batches {
-                let safe = Safe { at: said.place.end - 1, batches_of: Some(said.place) };
-                order.checkpoints.entry(name).or_insert(safe);
-            }
+            order.enter(faults, said);
         }
         order
+    }
+
+    /// Notes where an id and the checkpoints of a step or a group stand, each of which may be there once.
+    fn enter(&mut self, faults: &mut Faults, said: &Said<'a>) {
+        let place = said.place;
+        match self.places.entry(place.id.as_str()) {
+            Entry::Vacant(free) => {
+                free.insert(place);
+            }
+            // A `for_each` around one step is that step.
+            Entry::Occupied(one) if one.get().first == place.first && place.inside == Some(one.get().id) => {}
+            Entry::Occupied(_) => {
+                let message = format!("a step `{}` is there already", place.id);
+                faults.error("duplicate-step", said.id, message, Some("give this one another id".to_owned()));
+            }
+        }
+        let own = said.checkpoint.map(|named| (named, None));
+        for ((name, span), batches_of) in own.into_iter().chain(said.batches.map(|named| (named, Some(place)))) {
+            if !is_identifier(name) {
+                let help = Some("lower-case letters, digits and underscores, such as `traffic_moved`".to_owned());
+                faults.error("bad-name", span, format!("`{name}` is no name of a checkpoint"), help);
+            }
+            match self.checkpoints.entry(name) {
+                Entry::Vacant(free) => {
+                    free.insert(Safe { at: place.end - 1, batches_of });
+                }
+                Entry::Occupied(_) => {
+                    let message = format!("a checkpoint `{name}` is there already");
+                    faults.error("duplicate-checkpoint", span, message, None);
+                }
+            }
+        }
     }
 
     /// The groups around a place, the innermost first.
@@ -191,32 +219,6 @@ impl<'a> Order<'a> {
     fn ids(&self) -> impl Iterator<Item = &'a str> {
         let steps = self.level.steps.iter().map(|step| step.id.as_str());
         steps.chain(self.level.groups.iter().map(|draft| draft.group.id.as_str()))
-    }
-}
-
-fn duplicates(faults: &mut Faults, said: &[Said<'_>]) {
-    let mut steps: HashMap<&str, Place<'_>> = HashMap::with_capacity(said.len());
-    let mut checkpoints: Vec<&str> = Vec::new();
-    let mut ordered: Vec<&Said<'_>> = said.iter().collect();
-    ordered.sort_by_key(|said| said.place.first);
-    for said in ordered {
-        // A `for_each` around one step is that step.
-        let one = steps.get(said.place.id.as_str());
-        if one.is_some_and(|one| one.first != said.place.first || said.place.inside != Some(one.id)) {
-            let message = format!("a step `{}` is there already", said.place.id);
-            faults.error("duplicate-step", said.id, message, Some("give this one another id".to_owned()));
-        }
-        steps.entry(said.place.id.as_str()).or_insert(said.place);
-        for (name, span) in said.checkpoint.into_iter().chain(said.batches) {
-            if !is_identifier(name) {
-                let help = Some("lower-case letters, digits and underscores, such as `traffic_moved`".to_owned());
-                faults.error("bad-name", span, format!("`{name}` is no name of a checkpoint"), help);
-            }
-            if checkpoints.contains(&name) {
-                faults.error("duplicate-checkpoint", span, format!("a checkpoint `{name}` is there already"), None);
-            }
-            checkpoints.push(name);
-        }
     }
 }
 

@@ -29,6 +29,8 @@ static REFERENCE: LazyLock<Option<Regex>> = LazyLock::new(|| {
         .ok()
 });
 
+/// Parts of words without one of which no name is that of a secret.
+const NAME_WORDS: [&str; 6] = ["pass", "secret", "token", "api", "key", "credential"];
 /// Words without one of which nothing is written out.
 const WRITTEN_WORDS: [&str; 5] = ["password", "passwd", "secret", "token", "api"];
 /// The same for a reference.
@@ -140,8 +142,12 @@ fn has(text: &str, word: &str) -> bool {
     text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 
+fn may_name(text: &str) -> bool {
+    !text.is_ascii() || NAME_WORDS.iter().any(|word| has(text, word))
+}
+
 fn is_secret(text: &str) -> bool {
-    NAME.as_ref().is_some_and(|regex| regex.is_match(text))
+    may_name(text) && NAME.as_ref().is_some_and(|regex| regex.is_match(text))
 }
 
 #[cfg(test)]
@@ -153,9 +159,13 @@ mod tests {
         for name in ["password", "db_password", "API_KEY", "the token of the proxy", "secrets", "credentials"] {
             assert!(is_secret(name), "{name}");
         }
+        for name in ["Passwd", "passphrase", "to\u{212a}en", "\u{17f}ecret", "private-key", "api key", "CREDENTIAL"] {
+            assert!(NAME.as_ref().unwrap().is_match(name) && may_name(name), "{name}");
+        }
         for name in ["tokenizer", "secretary", "cluster", "passwordless", ""] {
             assert!(!is_secret(name), "{name}");
         }
+        assert!(!may_name("cluster") && !may_name("which host number 1 is"));
     }
 
     #[test]

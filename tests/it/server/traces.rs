@@ -37,19 +37,26 @@ fn base(receiver: &Receiver) -> String {
     receiver.address.split("/hook").next().unwrap().to_owned()
 }
 
-/// All spans that it was told; the same one told twice must be the same.
-fn spans(receiver: &Receiver) -> BTreeMap<String, Value> {
-    let mut all: BTreeMap<String, Value> = BTreeMap::new();
+/// All spans in the order in which it was told them; the same one told twice must be the same.
+fn told(receiver: &Receiver) -> Vec<Value> {
+    let mut all: Vec<Value> = Vec::new();
     for message in receiver.told() {
         let request: Value = serde_json::from_str(&message.body).unwrap();
         let parts = request["resourceSpans"].as_array().unwrap().iter();
         for span in parts.flat_map(|part| part["scopeSpans"][0]["spans"].as_array().unwrap()) {
-            let id = span["spanId"].as_str().unwrap().to_owned();
-            let before = all.insert(id, span.clone());
-            assert!(before.is_none_or(|before| &before == span), "{span} was told otherwise before");
+            let before = all.iter().find(|one| one["spanId"] == span["spanId"]);
+            assert!(before.is_none_or(|before| before == span), "{span} was told otherwise before");
+            if before.is_none() {
+                all.push(span.clone());
+            }
         }
     }
     all
+}
+
+/// The same by their ids.
+fn spans(receiver: &Receiver) -> BTreeMap<String, Value> {
+    told(receiver).into_iter().map(|span| (span["spanId"].as_str().unwrap().to_owned(), span)).collect()
 }
 
 fn attribute<'s>(span: &'s Value, name: &str) -> &'s str {
@@ -58,16 +65,13 @@ fn attribute<'s>(span: &'s Value, name: &str) -> &'s str {
     found.and_then(|one| one["value"]["stringValue"].as_str()).unwrap_or_default()
 }
 
-/// The name of each span, with its result, in the order in which they ended.
-fn results(spans: &BTreeMap<String, Value>) -> Vec<(String, String)> {
-    let mut all: Vec<&Value> = spans.values().collect();
-    // Those that end in the same millisecond: the whole after its parts.
-    all.sort_by_key(|span| (span["endTimeUnixNano"].as_str().unwrap().to_owned(), span["kind"].as_u64()));
+/// The name of each span, with its result, in the order in which they were told: that in which they ended.
+fn results(receiver: &Receiver) -> Vec<(String, String)> {
     let result = |span: &Value| {
         let of_task = attribute(span, "cicd.pipeline.task.run.result");
         if of_task.is_empty() { attribute(span, "cicd.pipeline.result") } else { of_task }.to_owned()
     };
-    all.iter().map(|span| (span["name"].as_str().unwrap().to_owned(), result(span))).collect()
+    told(receiver).iter().map(|span| (span["name"].as_str().unwrap().to_owned(), result(span))).collect()
 }
 
 /// One trace, one span without a parent, and whatever is named is there.
@@ -103,7 +107,7 @@ fn a_run_that_is_undone_is_a_trace_with_a_span_for_each_attempt() {
     assert_eq!(command.output().unwrap().status.code(), Some(10));
     let spans = spans(&receiver);
     is_a_tree(&spans);
-    let results = results(&spans);
+    let results = results(&receiver);
     assert_eq!(
         pairs(&results),
         [
@@ -198,7 +202,7 @@ fn a_run_whose_server_was_killed_goes_on_in_the_same_trace() {
     until("the span of the run", || spans(&receiver).values().any(|span| span["kind"] == 2).then_some(()));
     let spans = spans(&receiver);
     is_a_tree(&spans);
-    let results = results(&spans);
+    let results = results(&receiver);
     assert_eq!(pairs(&results), [("first", "success"), ("second", "success"), ("RUN two", "success")]);
     let whole = spans.values().find(|span| span["kind"] == 2).unwrap();
     let leases = whole["events"].as_array().unwrap().iter().filter(|event| event["name"] == "lease_taken").count();
